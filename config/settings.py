@@ -1,0 +1,166 @@
+"""Settings: embedded by default (SQLite, ORM broker, simulated provider), everything else by environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from config import env
+
+BASE_DIR = env.BASE_DIR
+VAR_DIR = env.VAR_DIR
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+DEBUG = env.DEBUG
+SECRET_KEY = env.SECRET_KEY or "embedded-demo-key-never-for-production-0123456789abcdef"
+ALLOWED_HOSTS = env.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "import_export",
+    "ninja",
+    "orchestration",  # before django_q: its `qcluster` command supervises django-q's
+    "persistence",
+    "apps.accounts",
+    "apps.simulation",
+    "apps.chatlab",
+    "django_q",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database --------------------------------------------------------------------------------
+
+_database: dict[str, Any] = env.env.db_url_config(env.DATABASE_URL)
+if _database["ENGINE"].endswith("sqlite3"):
+    _database |= {
+        # A deferred transaction that starts reading and then writes fails with "locked" under any load.
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+        "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},  # a file: worker threads and processes must see it
+    }
+elif env.DATABASE_POOL:
+    _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 20}}
+_database |= {"CONN_MAX_AGE": 0 if env.DATABASE_POOL else 600, "CONN_HEALTH_CHECKS": True}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- broker and workers ----------------------------------------------------------------------
+
+if env.REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.REDIS_URL}}
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(VAR_DIR / "cache"),
+        }
+    }
+
+Q_CLUSTER: dict[str, Any] = {
+    "name": "orchestrai",
+    "workers": env.WORKERS,
+    "queue_limit": env.WORKERS,
+    "bulk": 1,
+    "poll": 0.2,
+    "guard_cycle": 0.5,
+    "timeout": 150,
+    "retry": 600,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,
+    "recycle": 500,
+    "max_rss": 500_000,
+    "catch_up": False,
+    "label": "django-q",
+    "log_level": "WARNING",
+}
+if env.BROKER == "redis":
+    Q_CLUSTER |= {"broker_class": "orchestration.engine.brokers.RedisBroker", "redis": env.REDIS_URL}
+else:
+    Q_CLUSTER["orm"] = "default"
+
+# --- OrchestrAI ------------------------------------------------------------------------------
+
+ORCA_ENTRYPOINT = "config.orca:get_orca"
+ORCA_AUTOSTART = True
+ORCA_CONFIG: dict[str, Any] = {
+    "MODE": "single",
+    "CLIENT": {
+        "provider": env.PROVIDER,
+        "surface": env.SURFACE,
+        "api_key_envvar": "ORCA_PROVIDER_API_KEY",
+        "model": env.MODEL,
+        "base_url": env.PROVIDER_BASE_URL,
+    },
+}
+ORCHESTRAI: dict[str, Any] = {
+    "CONCURRENCY": env.CONCURRENCY,
+    "RUN_DIR": VAR_DIR / "run",
+    "DOMAIN_PERSIST_MAX_ATTEMPTS": 10,
+    "DOMAIN_PERSIST_BATCH_SIZE": 100,
+}
+
+# --- people, language, files -----------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+MEDIA_ROOT = VAR_DIR / "media"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+X_FRAME_OPTIONS = "DENY"
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
+}

@@ -1,0 +1,1 @@
+"""OrchestrAI: durable LLM service calls on Django."""

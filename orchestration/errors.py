@@ -1,0 +1,200 @@
+"""Every error that orchestration raises on purpose; the docstring is the default message."""
+
+from __future__ import annotations
+
+
+class OrchestrationError(Exception):
+    """Something went wrong in orchestration."""
+
+    code = "orchestration_error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+# --- components -----------------------------------------------------------------------------
+
+
+class IdentityError(OrchestrationError, ValueError):
+    """This is not a valid component identity."""
+
+    code = "invalid_identity"
+
+
+class IdentityCollision(OrchestrationError):
+    """Two different classes claim one identity."""
+
+    code = "identity_collision"
+
+
+class RegistryFrozenError(OrchestrationError):
+    """The registry is frozen: components register while Django starts, not later."""
+
+    code = "registry_frozen"
+
+
+class ComponentNotFound(OrchestrationError, LookupError):
+    """No component is registered under this identity."""
+
+    code = "component_not_found"
+
+
+class ServiceNotFound(ComponentNotFound):
+    """No service is registered under this identity."""
+
+    code = "unknown_service"
+
+
+class ComponentDefinitionError(OrchestrationError, TypeError):
+    """This class does not keep the contract of its component type."""
+
+    code = "invalid_component"
+
+
+class SchemaNotStrict(OrchestrationError, TypeError):
+    """This schema cannot be expressed as a strict structured output."""
+
+    code = "schema_not_strict"
+
+
+class NotConfigured(OrchestrationError):
+    """OrchestrAI is not configured: ORCA_CONFIG and ORCHESTRAI are read from the Django settings."""
+
+    code = "not_configured"
+
+
+# --- submitting -----------------------------------------------------------------------------
+
+
+class InvalidCall(OrchestrationError, ValueError):
+    """This call cannot be submitted as it stands."""
+
+    code = "invalid_call"
+
+
+class MissingContext(InvalidCall):
+    """The service needs context keys that were not given."""
+
+    code = "missing_context"
+
+
+class NotJson(InvalidCall):
+    """Payload and context must be JSON."""
+
+    code = "not_json"
+
+
+class UnknownOption(InvalidCall, TypeError):
+    """This option is not known to Service.using()."""
+
+    code = "unknown_option"
+
+
+class IdempotencyConflict(InvalidCall):
+    """This idempotency key was used before with another request."""
+
+    code = "idempotency_conflict"
+
+
+# --- running --------------------------------------------------------------------------------
+
+
+class CallError(OrchestrationError):
+    """The call failed; `retryable` says whether trying again unchanged may help."""
+
+    code = "call_failed"
+    retryable = False
+
+    def __init__(self, message: str | None = None, *, code: str | None = None, retryable: bool | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class PromptError(CallError):
+    """The prompt could not be rendered, so nothing was sent."""
+
+    code = "prompt_failed"
+
+
+class InvalidOutput(CallError):
+    """The model's answer does not match the schema, and neither did its repair."""
+
+    code = "invalid_output"
+
+
+class OutputRefused(CallError):
+    """The model refused to answer."""
+
+    code = "refused"
+
+
+class OutputTruncated(CallError):
+    """The model's answer was cut off before its end."""
+
+    code = "truncated"
+
+
+class CallCancelled(CallError):
+    """The call was cancelled."""
+
+    code = "cancelled"
+
+
+class CallPoisoned(CallError):
+    """The call took its worker down too often and is not tried again."""
+
+    code = "poisoned"
+
+
+class StaleLease(OrchestrationError):
+    """Another worker owns this call now; this worker's result was dropped."""
+
+    code = "stale_lease"
+
+
+class TransitionRefused(OrchestrationError):
+    """The call's present status does not allow this."""
+
+    code = "conflict"
+
+
+class AppendOnly(OrchestrationError):
+    """Audit rows are append-only; only the retention command removes them."""
+
+    code = "append_only"
+
+
+class PaidRequestsForbidden(OrchestrationError):
+    """A request to a real provider was attempted while paid requests are switched off."""
+
+    code = "paid_requests_forbidden"
+
+
+class ProviderError(CallError):
+    """The provider did not answer as asked.
+
+    `retry_after` is in seconds, as the provider asked for it; `status` the HTTP status, None when no
+    response arrived; `sent` whether the request may have reached the provider (then it may have been billed).
+    """
+
+    code = "provider_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        status: int | None = None,
+        sent: bool = True,
+        body: object = None,
+    ) -> None:
+        super().__init__(message, code=code, retryable=retryable)
+        self.retry_after = retry_after
+        self.status = status
+        self.sent = sent
+        self.body = body

@@ -1,0 +1,157 @@
+"""What was sent and what came back: one request row per provider request, one response row per answer or error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from orchestration.errors import AppendOnly
+from orchestration.models.calls import ServiceCallRecord
+from orchestration.models.prices import ModelPrice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Outcome(models.TextChoices):
+    """What became of a request. `unknown`: it was sent, its worker died, nobody knows what came back."""
+
+    PENDING = "pending"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class AuditQuerySet(models.QuerySet[Any]):
+    """Append-only: rows are created and read."""
+
+    def update(self, **_: Any) -> int:
+        raise AppendOnly
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly
+
+    def purge(self) -> int:
+        """Remove the rows for good; for the retention command alone. Returns how many."""
+        return super().delete()[0]
+
+
+class RequestAuditQuerySet(AuditQuerySet):
+    """Requests; their outcome is the one thing that changes, once, from pending."""
+
+    def pending(self) -> RequestAuditQuerySet:
+        return self.filter(outcome=Outcome.PENDING)
+
+    def unknown(self) -> RequestAuditQuerySet:
+        return self.filter(outcome=Outcome.UNKNOWN)
+
+    def settle(self, outcome: Outcome) -> int:
+        """pending → answered | failed | unknown; returns how many moved."""
+        return models.QuerySet.update(self.pending(), outcome=outcome)
+
+    def lose(self, call_ids: Iterable[str]) -> int:
+        """The worker of these calls died: what they had sent has no known answer."""
+        return self.filter(call_id__in=list(call_ids)).settle(Outcome.UNKNOWN)
+
+
+class AppendOnlyModel(models.Model):
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None and not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *_: Any, **__: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnly
+
+
+class AIRequestAudit(AppendOnlyModel):
+    """One request to a provider, committed before it is sent."""
+
+    call = models.ForeignKey(
+        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="request_audits"
+    )
+    attempt = models.PositiveIntegerField(default=1)
+    repair = models.PositiveSmallIntegerField(default=0, help_text="0 is the attempt itself, 1 its repair.")
+    correlation_id = models.UUIDField(db_index=True)
+    service_identity = models.CharField(max_length=255)
+    namespace = models.CharField(max_length=128)
+    kind = models.CharField(max_length=128)
+    name = models.CharField(max_length=128)
+    provider = models.CharField(max_length=64)
+    client_name = models.CharField(max_length=64, blank=True, default="")
+    model = models.CharField(max_length=128)
+    surface = models.CharField(max_length=32, blank=True, default="")
+    messages = models.JSONField(default=list)
+    tools = models.JSONField(default=list, blank=True)
+    response_schema_identity = models.CharField(max_length=255, blank=True, default="")
+    response_schema = models.JSONField(null=True, blank=True)
+    parameters = models.JSONField(default=dict, blank=True)
+    prompt_meta = models.JSONField(default=dict, blank=True)
+    stream = models.BooleanField(default=False)
+    object_db_pk = models.CharField(max_length=64, blank=True, default="")
+    repair_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs")
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
+    dispatched_at = models.DateTimeField(default=timezone.now)
+
+    objects = RequestAuditQuerySet.as_manager()
+
+    class Meta:
+        db_table = "ai_request_audit"
+        ordering = ("-dispatched_at", "-id")
+        verbose_name = "AI request"
+        constraints = (models.UniqueConstraint(fields=("call", "attempt", "repair"), name="audit_attempt_unique"),)
+        indexes = (
+            models.Index(fields=("call",), condition=Q(outcome=Outcome.PENDING), name="audit_pending"),
+            models.Index(fields=("-dispatched_at",), name="audit_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"request {self.pk} of {self.call_id} attempt {self.attempt}{' repair' if self.repair else ''}"
+
+
+class AIResponseAudit(AppendOnlyModel):
+    """What came back for one request, on success and on failure."""
+
+    ai_request = models.OneToOneField(AIRequestAudit, on_delete=models.CASCADE, related_name="response_audit")
+    call = models.ForeignKey(
+        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="response_audits"
+    )
+    received_at = models.DateTimeField(default=timezone.now)
+    latency_ms = models.PositiveIntegerField(default=0)
+    first_byte_ms = models.PositiveIntegerField(null=True, blank=True)
+    raw = models.JSONField(null=True, blank=True)
+    outputs = models.JSONField(default=list, blank=True)
+    structured_data = models.JSONField(null=True, blank=True)
+    tool_calls = models.JSONField(default=list, blank=True)
+    finish_reason = models.CharField(max_length=64, blank=True, default="")
+    provider_response_id = models.CharField(max_length=128, blank=True, default="")
+    model = models.CharField(max_length=128, blank=True, default="")
+    service_tier = models.CharField(max_length=32, blank=True, default="")
+    input_tokens = models.PositiveIntegerField(default=0)
+    cached_input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    reasoning_tokens = models.PositiveIntegerField(default=0)
+    total_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    price = models.ForeignKey(ModelPrice, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error_code = models.CharField(max_length=64, blank=True, default="")
+    error = models.TextField(blank=True, default="")
+    execution_metadata = models.JSONField(default=dict, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        db_table = "ai_response_audit"
+        ordering = ("-received_at", "-id")
+        verbose_name = "AI response"
+        indexes = (models.Index(fields=("-received_at",), name="response_newest"),)
+
+    def __str__(self) -> str:
+        return f"response {self.pk} to request {self.ai_request_id}"

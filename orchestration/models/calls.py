@@ -1,0 +1,357 @@
+"""`ServiceCallRecord`: one logical call, its transitions, and the querysets that speak about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import uuid_utils.compat
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from orchestration.errors import TransitionRefused
+from orchestration.types import Response, Usage
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from orchestration.models.audits import AIRequestAudit
+
+
+def new_call_id() -> str:
+    """A time-ordered UUID (version 7, RFC 9562) as text."""
+    return str(uuid_utils.compat.uuid7())
+
+
+class Status(models.TextChoices):
+    """Where a call is: queued → running → succeeded | failed | cancelled; running → queued for a later attempt."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class PersistState(models.TextChoices):
+    """Where a result is on its way into domain objects."""
+
+    NONE = "none"
+    PENDING = "pending"
+    PERSISTED = "persisted"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
+
+class OrderingPolicy(models.TextChoices):
+    """What a failed or dead call does to the next one of its ordering key."""
+
+    SKIP = "skip"
+    HOLD = "hold"
+
+
+TERMINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+UNFINISHED_IN_ORDER = (
+    Q(status__in=[Status.QUEUED, Status.RUNNING])
+    | Q(domain_persist_state=PersistState.PENDING)
+    | Q(ordering_policy=OrderingPolicy.HOLD, status=Status.FAILED)
+    | Q(ordering_policy=OrderingPolicy.HOLD, domain_persist_state=PersistState.DEAD)
+)
+"""A call that holds up the later ones of its ordering key."""
+
+
+class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
+    """Sentences about calls. Nobody outside filters on `status` or `domain_persist_state`."""
+
+    def queued(self) -> Self:
+        return self.filter(status=Status.QUEUED)
+
+    def running(self) -> Self:
+        return self.filter(status=Status.RUNNING)
+
+    def failed(self) -> Self:
+        return self.filter(status=Status.FAILED)
+
+    def finished(self) -> Self:
+        return self.filter(status__in=TERMINAL)
+
+    def due(self, now: datetime | None = None) -> Self:
+        """Queued calls whose time has come."""
+        return self.queued().filter(due_at__lte=now or timezone.now())
+
+    def in_turn(self) -> Self:
+        """Calls that no earlier call of their ordering key holds up."""
+        earlier = ServiceCallRecord.objects.filter(
+            UNFINISHED_IN_ORDER, ordering_key=OuterRef("ordering_key"), sequence__lt=OuterRef("sequence")
+        )
+        return self.filter(Q(ordering_key="") | ~Exists(earlier))
+
+    def claimable(self, now: datetime | None = None) -> Self:
+        """Due calls in turn, most urgent first."""
+        return self.due(now).in_turn().order_by("-priority", "due_at", "id")
+
+    def expired(self, now: datetime | None = None) -> Self:
+        """Running calls whose worker stopped renewing its lease."""
+        return self.running().filter(lease_expires_at__lt=now or timezone.now())
+
+    def pending_persistence(self, now: datetime | None = None) -> Self:
+        """Succeeded calls whose result is due to become domain objects, most urgent and oldest first."""
+        return self.filter(
+            status=Status.SUCCEEDED,
+            domain_persist_state=PersistState.PENDING,
+            next_persist_at__lte=now or timezone.now(),
+        ).order_by("-priority", "finished_at", "id")
+
+    def dead(self) -> Self:
+        """Results that persistence gave up on."""
+        return self.filter(domain_persist_state=PersistState.DEAD)
+
+    def visible_to(self, user: Any) -> Self:
+        """Own calls; all of them for whoever may view calls."""
+        if user.has_perm("orchestration.view_servicecallrecord"):
+            return self
+        return self.filter(requested_by=user)
+
+
+class ServiceCallRecord(models.Model):
+    """One logical service call: what was asked, where it is, what came of it."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_call_id, editable=False)
+    service_identity = models.CharField(max_length=255)
+    namespace = models.CharField(max_length=128)
+    service_kwargs = models.JSONField(default=dict, blank=True)
+    input = models.JSONField(default=dict, blank=True)
+    context = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(null=True, blank=True)  # noqa: DJ001 - null means there was no error
+    error_code = models.CharField(max_length=64, blank=True, default="")
+    retryable = models.BooleanField(default=False)
+
+    dispatch = models.JSONField(default=dict, blank=True)
+    backend = models.CharField(max_length=64, default="django_q", blank=True)
+    queue = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - null is the default queue
+    task_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - null until dispatched
+
+    schema_identity = models.CharField(max_length=255, blank=True, default="")
+    schema_version = models.PositiveIntegerField(default=0)
+    schema_fingerprint = models.CharField(max_length=16, blank=True, default="")
+
+    correlation_id = models.UUIDField(default=uuid_utils.compat.uuid7)
+    priority = models.SmallIntegerField(default=0)
+    ordering_key = models.CharField(max_length=255, blank=True, default="")
+    ordering_policy = models.CharField(max_length=8, choices=OrderingPolicy, default=OrderingPolicy.SKIP)
+    sequence = models.BigIntegerField(default=0)
+
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0, help_text="Attempts opened, whatever became of them.")
+    failures = models.PositiveIntegerField(default=0, help_text="Attempts that failed since the last submit or retry.")
+    max_attempts = models.PositiveSmallIntegerField(default=3)
+    deaths = models.PositiveIntegerField(default=0, help_text="Times its worker died while it ran.")
+    lease_token = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=128, blank=True, default="")
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null: none given
+    request_fingerprint = models.CharField(max_length=64, blank=True, default="")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    related_content_type = models.ForeignKey(
+        ContentType, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    related_object_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - with the type above
+    related_object = GenericForeignKey("related_content_type", "related_object_id")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replays")
+
+    provider = models.CharField(max_length=64, blank=True, default="")
+    model = models.CharField(max_length=128, blank=True, default="")
+    input_tokens = models.PositiveIntegerField(default=0)
+    cached_input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    reasoning_tokens = models.PositiveIntegerField(default=0)
+    total_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    domain_persist_state = models.CharField(max_length=16, choices=PersistState, default=PersistState.NONE)
+    domain_persisted = models.GeneratedField(
+        expression=models.Case(
+            models.When(domain_persist_state=PersistState.PERSISTED.value, then=models.Value(True)),
+            default=models.Value(False),
+            output_field=models.BooleanField(),
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    domain_persist_attempts = models.PositiveIntegerField(default=0)
+    domain_persist_error = models.TextField(null=True, blank=True)  # noqa: DJ001 - null means there was no error
+    next_persist_at = models.DateTimeField(null=True, blank=True)
+    persisted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ServiceCallQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        request_audits: RelatedManager[AIRequestAudit]
+
+    class Meta:
+        db_table = "service_call_record"
+        ordering = ("-created_at", "-id")
+        verbose_name = "service call"
+        permissions = (
+            ("retry_servicecallrecord", "Can retry a service call"),
+            ("cancel_servicecallrecord", "Can cancel a service call"),
+            ("view_content", "Can read prompts, answers and payloads"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("requested_by", "idempotency_key"),
+                condition=Q(idempotency_key__isnull=False, requested_by__isnull=False),
+                name="call_idempotency_by_user",
+            ),
+            models.UniqueConstraint(
+                fields=("idempotency_key",),
+                condition=Q(idempotency_key__isnull=False, requested_by__isnull=True),
+                name="call_idempotency_by_system",
+            ),
+            models.UniqueConstraint(
+                fields=("ordering_key", "sequence"), condition=~Q(ordering_key=""), name="call_sequence_unique"
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="call_status_known"),
+            models.CheckConstraint(
+                condition=Q(domain_persist_state__in=PersistState.values), name="call_persist_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.RUNNING) | Q(lease_expires_at__isnull=False), name="call_running_has_lease"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=TERMINAL) | Q(finished_at__isnull=False), name="call_finished_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(domain_persist_state=PersistState.PENDING)
+                | Q(status=Status.SUCCEEDED, next_persist_at__isnull=False),
+                name="call_pending_is_succeeded",
+            ),
+        )
+        indexes = (
+            models.Index(
+                models.OrderBy(F("priority"), descending=True),
+                F("due_at"),
+                F("id"),
+                condition=Q(status=Status.QUEUED),
+                name="call_due",
+            ),
+            models.Index(fields=("lease_expires_at",), condition=Q(status=Status.RUNNING), name="call_leased"),
+            models.Index(
+                fields=("next_persist_at",), condition=Q(domain_persist_state=PersistState.PENDING), name="call_pending"
+            ),
+            models.Index(
+                fields=("ordering_key", "sequence"),
+                condition=~Q(ordering_key="") & UNFINISHED_IN_ORDER,
+                name="call_ordering_head",
+            ),
+            models.Index(fields=("service_identity", "created_at"), name="call_service_created"),
+            models.Index(fields=("related_content_type", "related_object_id"), name="call_related"),
+            models.Index(fields=("correlation_id",), name="call_correlation"),
+            models.Index(fields=("requested_by", "-created_at"), name="call_owner_created"),
+            models.Index(fields=("-created_at", "-id"), name="call_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.service_identity} {self.pk}"
+
+    # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
+
+    def response(self) -> Response:
+        """The stored result with its related object attached; TransitionRefused when there is none yet."""
+        if self.result is None:
+            raise TransitionRefused(f"Call {self.pk} is {self.status} and has no result.")
+        return Response.model_validate(self.result).attach(self.related_object)
+
+    # --- transitions an operator or a caller asks for ---------------------------------------
+    # (Claiming and finishing belong to the worker that holds the lease: engine/claim.py, engine/journal.py.)
+
+    def retry(self, *, now: datetime | None = None) -> None:
+        """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise."""
+        moment = now or timezone.now()
+        self._move(
+            from_=(Status.FAILED, Status.CANCELLED),
+            verb="retried",
+            status=Status.QUEUED,
+            due_at=moment,
+            failures=0,
+            deaths=0,
+            finished_at=None,
+            cancel_requested_at=None,
+            error=None,
+            error_code="",
+            retryable=False,
+        )
+
+    def cancel(self, *, now: datetime | None = None) -> None:
+        """queued → cancelled at once; running → asked to stop (its worker ends it); TransitionRefused otherwise."""
+        moment = now or timezone.now()
+        try:
+            self._move(
+                from_=(Status.QUEUED,),
+                verb="cancelled",
+                status=Status.CANCELLED,
+                finished_at=moment,
+                cancel_requested_at=moment,
+                error_code="cancelled",
+                error="Cancelled before it ran.",
+            )
+        except TransitionRefused:
+            self._move(from_=(Status.RUNNING,), verb="cancelled", cancel_requested_at=moment)
+
+    def _move(self, *, from_: tuple[Status, ...], verb: str, **changes: Any) -> None:
+        """Compare-and-set on `status`; the instance follows the row."""
+        changes["updated_at"] = timezone.now()
+        if ServiceCallRecord.objects.filter(pk=self.pk, status__in=from_).update(**changes) != 1:
+            self.refresh_from_db(fields=["status"])
+            raise TransitionRefused(f"Call {self.pk} is {self.status} and cannot be {verb}.")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+class OrderingKey(models.Model):
+    """The counter behind `sequence`: its row lock makes the order of submits the order of sequences."""
+
+    key = models.CharField(primary_key=True, max_length=255)
+    last_sequence = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "ordering_key"
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.last_sequence}"
+
+    @classmethod
+    def take(cls, key: str, count: int = 1) -> int:
+        """Reserve `count` consecutive sequences in the caller's transaction; returns the first."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO ordering_key (key, last_sequence) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE"
+                " SET last_sequence = ordering_key.last_sequence + %s RETURNING last_sequence",
+                [key, count, count],
+            )
+            last: int = cursor.fetchone()[0]
+        return last - count + 1

@@ -1,0 +1,51 @@
+"""Everything the engine tells the world. All are sent after commit, with `send_robust`.
+
+Every public signal carries `call_id, service_identity, namespace, correlation_id, context`; what else it carries
+stands beside it. `sender` is the service class (the handler class for persistence's `domain_object_created`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.dispatch import Signal
+
+from orchestration.log import describe
+
+if TYPE_CHECKING:
+    from orchestration.models import ServiceCallRecord
+
+logger = logging.getLogger(__name__)
+
+ai_request_sent = Signal()  # request_audit_id, attempt
+ai_response_received = Signal()  # response_audit_id, response (Response | None when it failed)
+ai_response_ready = Signal()  # response, objects
+ai_response_failed = Signal()  # error_code, error, retryable
+
+# Internal seams, for packages that build on the engine and for the supervisor.
+results_stored = Signal()  # call_ids: list[str], immediate: bool (a caller waits for the domain rows)
+tick = Signal()  # every TICK_SECONDS in the supervisor: look for work that no wake-up announced
+
+
+def payload(record: ServiceCallRecord) -> dict[str, Any]:
+    """The part of the payload that all public signals share."""
+    return {
+        "call_id": record.pk,
+        "service_identity": record.service_identity,
+        "namespace": record.namespace,
+        "correlation_id": record.correlation_id,
+        "context": record.context,
+    }
+
+
+def tell(signal: Signal, sender: Any, **named: Any) -> None:
+    """Send robustly; a receiver that raises is logged by type and place, never swallowed, never in the way."""
+    for receiver, outcome in signal.send_robust(sender=sender, **named):
+        if isinstance(outcome, Exception):
+            logger.error(
+                "signal receiver failed receiver=%s call_id=%s error=%s",
+                receiver,
+                named.get("call_id"),
+                describe(outcome),
+            )

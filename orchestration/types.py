@@ -1,0 +1,94 @@
+"""Values that cross the package: usage, messages, and the validated `Response` handlers receive."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+Role = Literal["system", "developer", "user", "assistant"]
+JsonObject = dict[str, Any]
+
+
+class Message(TypedDict):
+    """One message as it is sent and audited."""
+
+    role: Role
+    content: str
+
+
+class Usage(BaseModel):
+    """Token counts of one call, repairs included; `total_tokens` is the provider's own total."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+
+
+class ExecutionMetadata(BaseModel):
+    """Which code made the response: component identities in full (`services.ns.group.Name`) and the attempt."""
+
+    service_identity: str
+    schema_identity: str = ""
+    schema_version: int = 0
+    schema_fingerprint: str = ""
+    codec_identity: str = ""
+    attempt: int = 1
+
+
+class Response(BaseModel):
+    """A service call's validated result, as stored in `ServiceCallRecord.result` and given to handlers.
+
+    `identity_str` is the service's label (`namespace.group.name`). `structured_data` is the answer as the schema
+    validated it, None for services without schema. The related object is reachable as `related_object` and under
+    its model's name (`response.simulation`) once the engine or the drain has attached it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    call_id: str | None = None
+    namespace: str
+    group: str
+    name: str
+    identity_str: str
+    correlation_id: UUID
+    request_correlation_id: UUID
+    provider: str = ""
+    model: str = ""
+    provider_response_id: str | None = None
+    output: str | None = None
+    structured_data: JsonObject | None = None
+    usage: Usage = Usage()
+    finish_reason: str = ""
+    context: JsonObject = {}
+    execution_metadata: ExecutionMetadata
+    _related_object: Any = PrivateAttr(default=None)
+
+    @property
+    def kind(self) -> str:
+        """The group, under the name it had in three-part identities."""
+        return self.group
+
+    @property
+    def related_object(self) -> Any:
+        return self._related_object
+
+    def attach(self, related_object: Any) -> Response:
+        """Make `related_object` (a model instance or None) reachable from this response; returns self."""
+        self._related_object = related_object
+        return self
+
+    def __getattr__(self, item: str) -> Any:
+        if not item.startswith("_"):
+            related = (self.__pydantic_private__ or {}).get("_related_object")
+            if related is not None and related._meta.model_name == item:
+                return related
+        return super().__getattr__(item)  # type: ignore[misc]  # pydantic hides it from type checkers
