@@ -1,19 +1,25 @@
-"""People: a user who signs in by email and has a role."""
+"""People who sign in by email and have a role, and the API keys they own."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
 
-
-class UserRole(models.TextChoices):
-    TRAINEE = "trainee"
-    INSTRUCTOR = "instructor"
-    STAFF = "staff"
-    ADMIN = "admin"
+from apps.accounts.roles import Scope, UserRole, scopes_of
 
 
 class UserManager(BaseUserManager["User"]):
@@ -31,6 +37,9 @@ class UserManager(BaseUserManager["User"]):
             email, password, **{"is_staff": True, "is_superuser": True, "role": UserRole.ADMIN, **fields}
         )
 
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
 
 class User(AbstractUser):
     """Signs in by email."""
@@ -47,6 +56,144 @@ class User(AbstractUser):
     class Meta:
         db_table = "user"
         ordering = ("email",)
+        constraints = (
+            models.UniqueConstraint(Lower("email"), name="user_email_once_in_any_case"),
+            models.CheckConstraint(condition=Q(role__in=UserRole.values), name="user_role_known"),
+        )
 
     def __str__(self) -> str:
         return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+
+SECRET_FORM = re.compile(r"orca_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")
+PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+USED_RESOLUTION = timedelta(minutes=1)
+"""`last_used_at` is written at most this often, so that a busy key costs no write per request."""
+
+
+def secret_digest(secret: str) -> str:
+    """SHA-256 in hex. A slow hash adds nothing here: the secret has 256 random bits and cannot be guessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+NO_KEY_DIGEST = secret_digest("")
+
+
+class BudgetPeriod(models.TextChoices):
+    """How often `spent` starts again at zero."""
+
+    NONE = "none"
+    DAY = "day"
+    MONTH = "month"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self, now: datetime | None = None) -> Self:
+        """Neither revoked nor expired, and their owners active."""
+        moment = now or timezone.now()
+        return self.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=moment), revoked_at__isnull=True, owner__is_active=True
+        )
+
+    def verify(self, secret: str) -> ApiKey | None:
+        """The usable key of a secret, its owner loaded, else None; unknown, wrong, revoked and expired look alike."""
+        match = SECRET_FORM.fullmatch(secret)
+        key = self.usable().select_related("owner").filter(prefix=match[1] if match else "").first()
+        same = hmac.compare_digest(key.hash if key else NO_KEY_DIGEST, secret_digest(secret))
+        return key if key and same else None
+
+
+class ApiKey(models.Model):
+    """A secret for the REST API that acts as its owner, within its scopes. Only the secret's hash is stored."""
+
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    scopes = models.JSONField(default=list)
+    allowed_models = models.JSONField(default=list, blank=True, help_text="Empty: every model.")
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: not limited.")
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: not limited.")
+    budget = models.DecimalField(
+        max_digits=14, decimal_places=8, null=True, blank=True, help_text="In the currency of the prices."
+    )
+    budget_period = models.CharField(max_length=8, choices=BudgetPeriod, default=BudgetPeriod.NONE)
+    spent = models.DecimalField(max_digits=14, decimal_places=8, default=Decimal(0), editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "api_key"
+        ordering = ("-created_at", "-id")
+        verbose_name = "API key"
+        constraints = (
+            models.CheckConstraint(condition=Q(spent__gte=0), name="api_key_spent_not_negative"),
+            models.CheckConstraint(
+                condition=Q(budget__isnull=True) | Q(budget__gte=0), name="api_key_budget_not_negative"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    @classmethod
+    def issue(cls, owner: User, name: str, scopes: Collection[str], **limits: Any) -> tuple[ApiKey, str]:
+        """Store a new key and return it with its secret, which is never readable again.
+
+        `limits` are further fields: allowed_models, requests_per_minute, tokens_per_minute, budget, budget_period,
+        expires_at. Raises ValueError for an unknown scope or one that the owner does not have.
+        """
+        key = cls(owner=owner, name=name, scopes=checked_scopes(owner, scopes), **limits)
+        secret = key.draw_secret()
+        key.save(force_insert=True)
+        return key, secret
+
+    def draw_secret(self) -> str:
+        """Give an unsaved key its prefix and hash; returns the secret they belong to."""
+        self.prefix = "".join(secrets.choice(PREFIX_ALPHABET) for _ in range(12))
+        secret = f"orca_{self.prefix}_{secrets.token_urlsafe(32)}"
+        self.hash = secret_digest(secret)
+        return secret
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    def effective_scopes(self) -> frozenset[str]:
+        """The key's scopes that its owner still has: a demoted owner's keys are demoted with them."""
+        return frozenset(self.scopes) & scopes_of(self.owner)
+
+    def revoke(self, now: datetime | None = None) -> bool:
+        """End the key for good; False when it was revoked before."""
+        moment = now or timezone.now()
+        if ApiKey.objects.filter(pk=self.pk, revoked_at__isnull=True).update(revoked_at=moment) != 1:
+            return False
+        self.revoked_at = moment
+        return True
+
+    def touch(self, now: datetime | None = None) -> None:
+        """Note that the key was used, at most once a minute."""
+        moment = now or timezone.now()
+        if self.last_used_at is not None and moment - self.last_used_at < USED_RESOLUTION:
+            return
+        ApiKey.objects.filter(pk=self.pk).update(last_used_at=moment)
+        self.last_used_at = moment
+
+
+def checked_scopes(owner: User, scopes: Collection[str]) -> list[str]:
+    """Scopes sorted and once each; ValueError names those that do not exist or that the owner does not have."""
+    unknown = sorted(set(scopes) - set(Scope))
+    if unknown:
+        raise ValueError(f"Unknown scopes: {', '.join(unknown)}. There are: {', '.join(Scope)}.")
+    foreign = sorted(set(scopes) - scopes_of(owner))
+    if foreign:
+        raise ValueError(f"{owner.email} has no scope {', '.join(foreign)} to give to a key.")
+    return sorted(set(scopes))

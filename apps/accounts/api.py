@@ -1,0 +1,117 @@
+"""Signing in and out, who am I, and one's own API keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest
+from django.middleware.csrf import get_token
+from django.utils import timezone
+from ninja import Router, Status
+
+from apps.accounts.auth import AuthedRequest, session_auth
+from apps.accounts.models import ApiKey, User
+from apps.accounts.schemas import ApiKeyCreated, ApiKeyIn, ApiKeyOut, ErrorOut, MeOut, SessionOut, SignIn
+from apps.accounts.throttle import Window
+from orchestration.api_errors import ApiError
+
+router = Router(tags=["accounts"])
+
+GUESSES = Window(name="sign-in", limit=10, seconds=300)
+"""Attempts for one email from one address; a success forgets them."""
+FAILURES = Window(name="sign-in-address", limit=100, seconds=300)
+"""Failures from one address, whatever the emails."""
+MAX_KEYS = 50
+
+
+@router.post(
+    "/auth/login",
+    auth=None,
+    response={200: SessionOut, 401: ErrorOut, 415: ErrorOut, 422: ErrorOut, 429: ErrorOut},
+    summary="Sign in and start a session",
+)
+def sign_in(request: HttpRequest, body: SignIn) -> dict[str, Any]:
+    """Takes JSON only: another site's form cannot send that, so it cannot sign a visitor in as someone else."""
+    if request.content_type != "application/json":
+        raise ApiError(415, "json_required", "Send this request as application/json.")
+    address = request.META.get("REMOTE_ADDR", "")
+    attempt = f"{body.email.lower()} {address}"
+    wait = FAILURES.full(address) or GUESSES.hit(attempt)
+    if wait:
+        raise ApiError(
+            429, "too_many_attempts", f"Too many attempts. Try again in {wait} seconds.", {"retry_after": wait}
+        )
+    user = authenticate(request, username=body.email, password=body.password)
+    if not isinstance(user, User):
+        FAILURES.hit(address)
+        raise ApiError(401, "wrong_credentials", "This email and password do not belong together.")
+    GUESSES.forget(attempt)
+    login(request, user)
+    return {"csrf_token": get_token(request), "user": user}
+
+
+@router.post(
+    "/auth/logout",
+    auth=session_auth,
+    response={204: None, 401: ErrorOut, 403: ErrorOut},
+    summary="End the session",
+)
+def sign_out(request: AuthedRequest) -> Status[None]:
+    logout(request)
+    return Status(204, None)
+
+
+@router.get("/auth/me", response={200: MeOut, 401: ErrorOut}, summary="Who am I, and what may I do")
+def me(request: AuthedRequest) -> dict[str, Any]:
+    principal = request.auth
+    return {
+        "csrf_token": None if principal.key else get_token(request),
+        "user": principal.user,
+        "scopes": sorted(principal.scopes),
+    }
+
+
+# Keys are managed from a session only: a leaked key must not be able to make another one.
+
+
+@router.get(
+    "/api-keys",
+    auth=session_auth,
+    response={200: list[ApiKeyOut], 401: ErrorOut},
+    summary="My API keys, newest first",
+)
+def list_keys(request: AuthedRequest) -> list[ApiKey]:
+    return list(ApiKey.objects.filter(owner=request.user))
+
+
+@router.post(
+    "/api-keys",
+    auth=session_auth,
+    response={201: ApiKeyCreated, 401: ErrorOut, 403: ErrorOut, 409: ErrorOut, 422: ErrorOut},
+    summary="Create an API key; its secret is in this answer and nowhere else",
+)
+def create_key(request: AuthedRequest, body: ApiKeyIn) -> Status[dict[str, Any]]:
+    if body.expires_at is not None and (timezone.is_naive(body.expires_at) or body.expires_at <= timezone.now()):
+        raise ApiError(422, "invalid_expiry", "expires_at must be in the future and have a time zone.")
+    if ApiKey.objects.usable().filter(owner=request.user).count() >= MAX_KEYS:
+        raise ApiError(409, "too_many_keys", f"You have {MAX_KEYS} working keys. Revoke one first.")
+    try:
+        key, secret = ApiKey.issue(request.user, **body.model_dump())
+    except ValueError as error:
+        raise ApiError(422, "invalid_scopes", str(error)) from error
+    return Status(201, {**ApiKeyOut.from_orm(key).model_dump(), "secret": secret})
+
+
+@router.delete(
+    "/api-keys/{int:key_id}",
+    auth=session_auth,
+    response={204: None, 401: ErrorOut, 403: ErrorOut, 404: ErrorOut},
+    summary="Revoke one of my API keys; doing it again changes nothing",
+)
+def revoke_key(request: AuthedRequest, key_id: int) -> Status[None]:
+    key = ApiKey.objects.filter(owner=request.user, pk=key_id).first()
+    if key is None:
+        raise ApiError(404, "not_found", "You have no such key.")
+    key.revoke()
+    return Status(204, None)

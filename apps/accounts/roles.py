@@ -1,0 +1,105 @@
+"""Who may do what: every decision about roles and scopes is made from the two tables in this file."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+class UserRole(models.TextChoices):
+    TRAINEE = "trainee"
+    INSTRUCTOR = "instructor"
+    STAFF = "staff"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What a caller of the REST API may do, whoever it is; ownership and roles apply on top."""
+
+    CALLS_READ = "calls:read"
+    CALLS_WRITE = "calls:write"
+    CALLS_OPERATE = "calls:operate"
+    CONTENT_READ = "content:read"
+    SIMULATIONS_READ = "simulations:read"
+    SIMULATIONS_WRITE = "simulations:write"
+
+
+class Resource(StrEnum):
+    SIMULATION = "simulation"
+
+
+class Action(StrEnum):
+    VIEW = "view"
+    CHANGE = "change"
+
+
+class Reach(IntEnum):
+    """Whose rows an action may touch."""
+
+    NONE = 0
+    OWN = 1
+    ANY = 2
+
+
+REACH: dict[UserRole, dict[tuple[Resource, Action], Reach]] = {
+    UserRole.TRAINEE: {
+        (Resource.SIMULATION, Action.VIEW): Reach.OWN,
+        (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+    },
+    UserRole.INSTRUCTOR: {
+        (Resource.SIMULATION, Action.VIEW): Reach.ANY,
+        (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+    },
+    UserRole.STAFF: {
+        (Resource.SIMULATION, Action.VIEW): Reach.ANY,
+        (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+    },
+    UserRole.ADMIN: {
+        (Resource.SIMULATION, Action.VIEW): Reach.ANY,
+        (Resource.SIMULATION, Action.CHANGE): Reach.ANY,
+    },
+}
+
+# A trainee gets no calls:write, because a raw call may name any simulation in its context, and no content:read,
+# because the prompts hold the diagnosis that is to be found.
+_LEARNING = frozenset({Scope.CALLS_READ, Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE})
+
+ROLE_SCOPES: dict[UserRole, frozenset[Scope]] = {
+    UserRole.TRAINEE: _LEARNING,
+    UserRole.INSTRUCTOR: _LEARNING | {Scope.CONTENT_READ},
+    UserRole.STAFF: frozenset(Scope),
+    UserRole.ADMIN: frozenset(Scope),
+}
+
+PERMISSION_SCOPES: dict[Scope, str] = {
+    Scope.CALLS_READ: "orchestration.view_servicecallrecord",
+    Scope.CALLS_WRITE: "orchestration.add_servicecallrecord",
+    Scope.CALLS_OPERATE: "orchestration.retry_servicecallrecord",
+    Scope.CONTENT_READ: "orchestration.view_content",
+}
+"""A Django permission gives its scope to a user whose role does not."""
+
+
+def reach(user: User, action: Action, resource: Resource) -> Reach:
+    """Whose `resource` rows `user` may `action`: none, own or any."""
+    if not user.is_active:
+        return Reach.NONE
+    if user.is_superuser:
+        return Reach.ANY
+    return REACH[UserRole(user.role)].get((resource, action), Reach.NONE)
+
+
+def scopes_of(user: User) -> frozenset[str]:
+    """Every scope the user's role and Django permissions allow; none for an inactive user."""
+    if not user.is_active:
+        return frozenset()
+    if user.is_superuser:
+        return frozenset(Scope)
+    allowed = ROLE_SCOPES[UserRole(user.role)]
+    by_permission = (scope for scope, permission in PERMISSION_SCOPES.items() if scope not in allowed)
+    return allowed | {scope for scope in by_permission if user.has_perm(PERMISSION_SCOPES[scope])}
