@@ -113,9 +113,9 @@ Q_CLUSTER: dict[str, Any] = {
     "log_level": "WARNING",
 }
 if env.BROKER == "redis":
-    Q_CLUSTER |= {"broker_class": "orchestration.engine.brokers.RedisBroker", "redis": env.REDIS_URL}
+    Q_CLUSTER |= {"broker_class": "config.brokers.RedisBroker", "redis": env.REDIS_URL}
 else:
-    Q_CLUSTER["orm"] = "default"
+    Q_CLUSTER |= {"broker_class": "config.brokers.OrmBroker", "orm": "default"}
 
 # --- OrchestrAI ------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ class OrchestrationError(Exception):
     """Something went wrong in orchestration."""
 
     code = "orchestration_error"
+    call_id: str | None = None
+    """The call this is about, once it is a row."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -165,6 +167,12 @@ class AppendOnly(OrchestrationError):
     """Audit rows are append-only; only the retention command removes them."""
 
     code = "append_only"
+
+
+class NodeNameTaken(OrchestrationError):
+    """A living supervisor already runs under this node name."""
+
+    code = "node_name_taken"
 
 
 class PaidRequestsForbidden(OrchestrationError):

@@ -1,0 +1,143 @@
+"""The supervisor's two background threads: the ticker, and the watch that decides whether the cluster is wedged.
+
+Only these touch the database, so that a database that hangs cannot stop the supervision of processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import Error, close_old_connections, connections
+
+from orchestration import signals
+from orchestration.conf import engine_settings
+from orchestration.engine.presence import Presence
+from orchestration.engine.slots import cluster_options, node_queue, worker_count
+from orchestration.engine.submit import send_task
+from orchestration.engine.vitals import Marks, Stillness
+from orchestration.errors import NodeNameTaken
+from orchestration.log import describe
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_TASK = "orchestration.tasks.heartbeat"
+LONGEST_GAP_IN_BEATS = 4
+"""A longer time between two looks means that this machine, or this process, stood still."""
+TASK_MARGIN_SECONDS = 15.0
+"""django-q ends a task that exceeds its timeout; some seconds later its worker counts as stuck."""
+
+
+def beat_interval() -> float:
+    """Seconds between two beats and two heartbeat tasks: a wedge is seen at most this much too late."""
+    conf = engine_settings()
+    return min(conf.TICK_SECONDS / 2, conf.WEDGED_AFTER_SECONDS / 10)
+
+
+class Repeating(threading.Thread):
+    """Calls `action` now and every `interval` seconds until `stop()`; a slow action delays the next, never doubles."""
+
+    def __init__(self, name: str, interval: float, action: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._interval = interval
+        self._action = action
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            close_old_connections()
+            self._action()
+            if self._stopped.wait(self._interval):
+                break
+        connections.close_all()
+
+    def stop(self, seconds: float) -> None:
+        """End after the present action; waits at most `seconds` for it."""
+        self._stopped.set()
+        self.join(seconds)
+
+
+def send_tick() -> None:
+    """Let every package look for work that no wake-up announced; a receiver that raises is logged, not in the way."""
+    signals.tell(signals.tick, sender=None)
+
+
+class Watch:
+    """Beats in the node's row, sends heartbeat tasks, and judges from what it sees whether the cluster works."""
+
+    def __init__(self, presence: Presence, marks: Marks) -> None:
+        self.verdict = ""
+        """Why the cluster must be started anew; empty while it is well."""
+        self.name_lost = False
+        self.stopping = False
+        self.last_restart_reason = ""
+        self._presence = presence
+        self._marks = marks
+        self._watching = False
+        self._lock = threading.Lock()
+        self._heartbeat = Stillness(LONGEST_GAP_IN_BEATS * presence.interval)
+        self._monitor = Stillness(LONGEST_GAP_IN_BEATS * presence.interval)
+
+    def begin(self) -> None:
+        """A new cluster was started: judge it from now on."""
+        with self._lock:
+            self._forget()
+            self._watching = True
+
+    def end(self) -> None:
+        """There is no cluster to judge at present."""
+        with self._lock:
+            self._forget()
+            self._watching = False
+
+    def look(self) -> None:
+        """One beat, one heartbeat task, one judgement."""
+        try:
+            if self.stopping:
+                self._presence.say_stopping()
+                return
+            task_beat_at = self._presence.beat(reason=self.last_restart_reason)
+        except NodeNameTaken as error:
+            self.name_lost = True
+            logger.error("node name lost node=%s error=%s", self._presence.node, describe(error))
+        except Error as error:
+            logger.warning("beat not written node=%s error=%s", self._presence.node, describe(error))
+            with self._lock:
+                self._lose_sight()
+        else:
+            self._judge(task_beat_at)
+
+    def _judge(self, task_beat_at: object) -> None:
+        with self._lock:
+            if not self._watching:
+                return
+            if self._all_workers_busy():
+                self._lose_sight()
+            else:
+                now = time.monotonic()
+                self._heartbeat.saw(task_beat_at, now)
+                self._monitor.saw(self._marks.last_acknowledged(), now)
+            self.verdict = self._verdict()
+        send_task(HEARTBEAT_TASK, self._presence.node, queue=node_queue(self._presence.node))
+
+    def _verdict(self) -> str:
+        limit = engine_settings().WEDGED_AFTER_SECONDS
+        if self._heartbeat.seconds >= limit:
+            return f"wedged: no heartbeat task ran for {self._heartbeat.seconds:.0f} s"
+        if self._monitor.seconds >= limit:
+            return f"wedged: no result was acknowledged for {self._monitor.seconds:.0f} s"
+        return ""
+
+    def _all_workers_busy(self) -> bool:
+        longest = float(cluster_options().get("timeout") or 0) + TASK_MARGIN_SECONDS
+        return self._marks.busy_workers(longest) >= worker_count()
+
+    def _forget(self) -> None:
+        self.verdict = ""
+        self._lose_sight()
+
+    def _lose_sight(self) -> None:
+        self._heartbeat.lost_sight()
+        self._monitor.lost_sight()

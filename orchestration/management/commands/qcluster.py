@@ -1,0 +1,90 @@
+"""`qcluster`: django-q's command of that name and options, supervised.
+
+This app stands before `django_q` in INSTALLED_APPS, so Django finds this command first. The cluster itself runs in a
+child process, which is this command again with `--cluster-child`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django_q.management.commands.qcluster import Command as ClusterCommand
+from django_q.signals import post_execute, post_execute_in_worker, pre_execute
+
+from orchestration.engine.processes import die_with_parent
+from orchestration.engine.slots import CLUSTER_VARIABLE, SUPERVISOR_VARIABLE, node_name
+from orchestration.engine.supervisor import Supervisor
+from orchestration.engine.vitals import Marks
+from orchestration.errors import NodeNameTaken, NotConfigured
+from orchestration.log import describe
+
+logger = logging.getLogger(__name__)
+
+
+class Command(ClusterCommand):
+    """Runs the supervisor, or, asked by it, the cluster."""
+
+    help = "Runs a supervised django-q cluster: restarts it when it dies or stands still, and ticks for due work."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--cluster-child", action="store_true", help=argparse.SUPPRESS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Exit status 0 after a requested stop; CommandError when the node's name is taken or unusable."""
+        if options["cluster_child"]:
+            self._be_the_cluster(*args, **options)
+        else:
+            self._supervise(run_once=options["run_once"], cluster=options["cluster_name"])
+
+    def _be_the_cluster(self, *args: Any, **options: Any) -> None:
+        die_with_parent(int(os.environ[SUPERVISOR_VARIABLE]))
+        marker = ClusterMarks(Marks(node_name()))
+        pre_execute.connect(marker.task_begins, weak=False)
+        post_execute_in_worker.connect(marker.task_ended, weak=False)
+        post_execute.connect(marker.result_acknowledged, weak=False)
+        super().handle(*args, **options)
+
+    def _supervise(self, *, run_once: bool, cluster: str | None) -> None:
+        if cluster:
+            os.environ[CLUSTER_VARIABLE] = cluster
+        command = [sys.executable, "-m", "django", "qcluster", "--skip-checks", "--cluster-child"]
+        try:
+            if run_once:
+                status = Supervisor([*command, "--run-once"]).run_once()
+            else:
+                status = Supervisor(command).run()
+        except (NodeNameTaken, NotConfigured) as error:
+            raise CommandError(str(error)) from error
+        if status:
+            sys.exit(status)
+
+
+class ClusterMarks:
+    """django-q's signals, as marks for the supervisor. They must not raise: that would end a worker."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+
+    def task_begins(self, **_: object) -> None:
+        try:
+            self._marks.busy()
+        except OSError as error:
+            logger.warning("mark not written mark=busy error=%s", describe(error))
+
+    def task_ended(self, **_: object) -> None:
+        try:
+            self._marks.idle()
+        except OSError as error:
+            logger.warning("mark not removed mark=busy error=%s", describe(error))
+
+    def result_acknowledged(self, **_: object) -> None:
+        try:
+            self._marks.acknowledged()
+        except OSError as error:
+            logger.warning("mark not written mark=monitor error=%s", describe(error))
