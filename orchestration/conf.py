@@ -27,6 +27,8 @@ class EngineSettings(BaseModel):
     """Calls one pump runs at once."""
     PUMP_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0
     """How long one pump claims new work; far below Q_CLUSTER["timeout"], so that running calls can finish."""
+    PUMP_DRAIN_SECONDS: Annotated[float, Field(ge=0)] = 95.0
+    """After its budget a pump's running calls may end within this time; budget and drain stay below the timeout."""
     LINGER_SECONDS: Annotated[float, Field(ge=0)] = 2.0
     """How long an idle pump keeps looking; longer than WAKE_WINDOW_SECONDS, so that a coalesced wake is not lost."""
     WAKE_WINDOW_SECONDS: Annotated[float, Field(ge=0)] = 1.0

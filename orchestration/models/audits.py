@@ -11,6 +11,7 @@ from django.utils import timezone
 from orchestration.errors import AppendOnly
 from orchestration.models.calls import ServiceCallRecord
 from orchestration.models.prices import ModelPrice
+from orchestration.types import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,6 +153,10 @@ class AIResponseAudit(AppendOnlyModel):
         ordering = ("-received_at", "-id")
         verbose_name = "AI response"
         indexes = (models.Index(fields=("-received_at",), name="response_newest"),)
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
 
     def __str__(self) -> str:
         return f"response {self.pk} to request {self.ai_request_id}"

@@ -85,11 +85,12 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         return self.queued().filter(due_at__lte=now or timezone.now())
 
     def in_turn(self) -> Self:
-        """Calls that no earlier call of their ordering key holds up."""
-        earlier = ServiceCallRecord.objects.filter(
-            UNFINISHED_IN_ORDER, ordering_key=OuterRef("ordering_key"), sequence__lt=OuterRef("sequence")
-        )
-        return self.filter(Q(ordering_key="") | ~Exists(earlier))
+        """Calls that no other call of their ordering key holds up: no earlier one that is unfinished, and none at
+        all (an earlier one may be retried late) that runs or waits to be persisted."""
+        others = ServiceCallRecord.objects.filter(ordering_key=OuterRef("ordering_key")).exclude(pk=OuterRef("pk"))
+        ahead = Q(sequence__lt=OuterRef("sequence")) & UNFINISHED_IN_ORDER
+        busy = Q(status=Status.RUNNING) | Q(domain_persist_state=PersistState.PENDING)
+        return self.filter(Q(ordering_key="") | ~Exists(others.filter(ahead | busy)))
 
     def claimable(self, now: datetime | None = None) -> Self:
         """Due calls in turn, most urgent first."""
@@ -150,6 +151,9 @@ class ServiceCallRecord(models.Model):
 
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts opened, whatever became of them.")
+    judged_attempts = models.PositiveIntegerField(
+        default=0, help_text="Attempts whose outcome was acted on; an answered one beyond it is taken up, not paid again."
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Attempts that failed since the last submit or retry.")
     max_attempts = models.PositiveSmallIntegerField(default=3)
     deaths = models.PositiveIntegerField(default=0, help_text="Times its worker died while it ran.")

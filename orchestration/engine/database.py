@@ -1,0 +1,33 @@
+"""How asynchronous engine code reaches the database: one thread per pump, so one connection, never the loop's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection
+
+from orchestration.log import describe
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+"""What a lost connection, a restart, a full disk or a lock timeout raise: reasons to wait, not to fail."""
+
+
+async def in_database(function: Callable[..., T], *args: object) -> T:
+    """Run `function` where the database is. A lost connection is closed, so that the next call opens a new one."""
+    return await sync_to_async(_run, thread_sensitive=True)(function, *args)
+
+
+def _run(function: Callable[..., T], *args: object) -> T:
+    try:
+        return function(*args)
+    except DATABASE_AWAY as error:
+        logger.warning("database away error=%s", describe(error))
+        if not connection.in_atomic_block:
+            connection.close()
+        raise

@@ -1,0 +1,78 @@
+"""Services of the engine's tests."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.decorators import prompt_section, schema, service
+from orchestration.prompts import PromptSection
+from orchestration.schemas import OutputSchema
+from orchestration.services import DjangoBaseService
+
+
+@schema(version=2)
+class TriageOutputSchema(OutputSchema):
+    urgency: int
+    reason: str
+
+
+@prompt_section
+@dataclass
+class TriageSection(PromptSection):
+    async def render_instruction(self, **ctx: Any) -> str:
+        return "You triage tickets. Answer in JSON."
+
+    async def render_message(self, **ctx: Any) -> str:
+        return f"The ticket: {ctx['ticket']}"
+
+
+@service
+class Triage(DjangoBaseService):
+    """Schema and section are found by alignment on `Triage`."""
+
+    required_context_keys = ("ticket",)
+
+
+@service
+class FreeText(DjangoBaseService):
+    prompt_plan = (TriageSection,)
+    required_context_keys = ("ticket",)
+
+
+@prompt_section
+@dataclass
+class BrokenSection(PromptSection):
+    async def render_message(self, **ctx: Any) -> str:
+        raise RuntimeError("secret patient name")
+
+
+@service
+class BrokenPrompt(DjangoBaseService):
+    prompt_plan = (BrokenSection,)
+
+
+@service
+class Raises(DjangoBaseService):
+    async def execute(self, **payload: Any) -> Any:
+        raise KeyError("secret patient name")
+
+
+@service
+class Computes(DjangoBaseService):
+    """No model at all: the override is the whole body."""
+
+    async def execute(self, a: int, b: int, **payload: Any) -> dict[str, int]:
+        return {"sum": a + b}
+
+
+@service
+class Wraps(DjangoBaseService):
+    """Does something around the default body."""
+
+    schema = TriageOutputSchema
+    prompt_plan = (TriageSection,)
+    required_context_keys = ("ticket",)
+
+    async def execute(self, **payload: Any) -> Any:
+        response = await super().execute(**payload)
+        response.context["wrapped"] = True
+        return response
