@@ -1,0 +1,189 @@
+"""The chat of a simulation: its messages in one gapless order, and where each stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.simulation.models import Simulation
+from orchestration.models import ServiceCallRecord
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+MAX_CONTENT = 10_000
+"""Characters of a message that a person writes."""
+MAX_RETRIES = 2
+
+
+class ChatSession(models.Model):
+    """The chat that belongs to a simulation."""
+
+    simulation = models.OneToOneField(Simulation, on_delete=models.CASCADE, related_name="chat_session")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "chat_session"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"chat of simulation {self.simulation_id}"
+
+
+class MessageRole(models.TextChoices):
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+
+
+class MessageType(models.TextChoices):
+    TEXT = "text"
+    IMAGE = "image"
+
+
+class Delivery(models.TextChoices):
+    """Of a question: pending until its reply is stored; failed → pending by a retry. Replies are delivered at once."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def pending(self) -> Self:
+        return self.filter(delivery_status=Delivery.PENDING)
+
+    def overdue(self) -> Self:
+        """Pending questions whose call ended without a reply: failed, cancelled, or its reply could not be stored."""
+        calls = ServiceCallRecord.objects
+        without_result = calls.finished().filter(result__isnull=True)
+        return self.pending().filter(Q(call__in=without_result) | Q(call__in=calls.dead()))
+
+    def said(self) -> Self:
+        """What counts as said, in order: neither deleted nor failed."""
+        return self.filter(is_deleted=False).exclude(delivery_status=Delivery.FAILED).order_by("sequence")
+
+    def answered_before(self, simulation_id: int, message_id: int) -> Self:
+        """What a reply to `message_id` may know: all that was said, without questions that still wait themselves."""
+        waiting = Q(role=MessageRole.USER, delivery_status=Delivery.PENDING)
+        return self.said().filter(simulation=simulation_id).exclude(waiting).exclude(pk=message_id)
+
+
+class Message(models.Model):
+    """One message. `call` is the service call that answers a question, or that made a reply."""
+
+    simulation = models.ForeignKey(Simulation, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    sequence = models.PositiveIntegerField()
+    role = models.CharField(max_length=16, choices=MessageRole)
+    is_from_ai = models.BooleanField(default=False)
+    sender = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+    )
+    content = models.TextField()
+    message_type = models.CharField(max_length=16, choices=MessageType, default=MessageType.TEXT)
+    reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies")
+    call = models.ForeignKey(
+        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+    )
+    delivery_status = models.CharField(max_length=16, choices=Delivery, default=Delivery.DELIVERED)
+    failure_code = models.CharField(max_length=64, blank=True, default="")
+    retryable = models.BooleanField(default=False)
+    retries = models.PositiveSmallIntegerField(default=0)
+    is_read = models.BooleanField(default=False)
+    is_deleted = models.BooleanField(default=False)
+    provider_response_id = models.CharField(max_length=128, blank=True, default="")
+    client_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null: none given
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        db_table = "message"
+        ordering = ("simulation", "sequence")
+        constraints = (
+            models.UniqueConstraint(fields=("simulation", "sequence"), name="message_sequence_once"),
+            models.UniqueConstraint(
+                fields=("simulation", "client_id"),
+                condition=Q(client_id__isnull=False),
+                name="message_client_id_once",
+            ),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="message_sequence_from_one"),
+            models.CheckConstraint(condition=Q(retries__lte=MAX_RETRIES), name="message_retries_limited"),
+            models.CheckConstraint(condition=Q(role__in=MessageRole.values), name="message_role_known"),
+            models.CheckConstraint(condition=Q(delivery_status__in=Delivery.values), name="message_delivery_known"),
+        )
+        indexes = (
+            models.Index(fields=("call",), condition=Q(delivery_status=Delivery.PENDING), name="message_pending"),
+        )
+
+    def __str__(self) -> str:
+        return f"message {self.sequence} of simulation {self.simulation_id}"
+
+    @property
+    def retries_left(self) -> int:
+        """How often its sender may still try again; 0 when that is not what it needs."""
+        return MAX_RETRIES - self.retries if self.delivery_status == Delivery.FAILED and self.retryable else 0
+
+    # --- transitions of a question: each says whether it happened ------------------------------
+
+    def mark_delivered(self, now: datetime | None = None) -> bool:
+        """pending | failed → delivered: a late reply still counts."""
+        return self._move(
+            (Delivery.PENDING, Delivery.FAILED),
+            delivery_status=Delivery.DELIVERED,
+            delivered_at=now or timezone.now(),
+            failure_code="",
+            retryable=False,
+        )
+
+    def mark_failed(self, code: str, *, retryable: bool) -> bool:
+        """pending → failed."""
+        return self._move((Delivery.PENDING,), delivery_status=Delivery.FAILED, failure_code=code, retryable=retryable)
+
+    def mark_retried(self) -> bool:
+        """failed → pending."""
+        return self._move(
+            (Delivery.FAILED,),
+            delivery_status=Delivery.PENDING,
+            failure_code="",
+            retryable=False,
+            retries=self.retries + 1,
+        )
+
+    def _move(self, from_: tuple[Delivery, ...], **changes: Any) -> bool:
+        """Compare-and-set on `delivery_status`; the instance follows the row."""
+        if Message.objects.filter(pk=self.pk, delivery_status__in=from_).update(**changes) != 1:
+            self.refresh_from_db(fields=["delivery_status"])
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
+
+class MessageMedia(models.Model):
+    """A file that belongs to a message."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="media")
+    file = models.FileField(upload_to="messages/%Y/%m/")
+    content_type = models.CharField(max_length=100)
+    description = models.CharField(max_length=255, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "message_media"
+        ordering = ("id",)
+        verbose_name_plural = "message media"
+
+    def __str__(self) -> str:
+        return f"media {self.pk} of message {self.message_id}"
+
+
+def store_message(simulation: Simulation, *, sender: User | None = None, **fields: Any) -> Message:
+    """The next message of a `locked()` simulation, in the caller's transaction."""
+    return Message.objects.create(simulation=simulation, sequence=simulation.take_sequences(), sender=sender, **fields)

@@ -1,0 +1,5 @@
+"""Identity of the chat components."""
+
+from apps.chatlab.orca.mixins.identity import ChatlabMixin
+
+__all__ = ["ChatlabMixin"]

@@ -1,0 +1,7 @@
+"""The namespace of the chat's components."""
+
+from orchestration.identity import DjangoIdentityMixin
+
+
+class ChatlabMixin(DjangoIdentityMixin):
+    namespace = "chatlab"

@@ -1,0 +1,39 @@
+"""The simulated patient: how it opens, and how it replies."""
+
+from __future__ import annotations
+
+from apps.chatlab.orca.mixins import ChatlabMixin
+from apps.chatlab.orca.prompts.sections import (
+    BehaviourSection,
+    DisclosureSection,
+    OpeningSection,
+    PatientNameSection,
+    RecentHistorySection,
+    ReplyStyleSection,
+    SafetySection,
+    TraineeMessageSection,
+)
+from apps.chatlab.orca.schemas import PatientInitialOutputSchema, PatientReplyOutputSchema
+from apps.simulation.orca.mixins import StandardizedPatientMixin
+from orchestration.decorators import service
+from orchestration.services import DjangoBaseService
+
+PATIENT = (PatientNameSection, SafetySection, BehaviourSection, DisclosureSection, ReplyStyleSection)
+
+
+@service
+class GeneratePatientInitial(ChatlabMixin, StandardizedPatientMixin, DjangoBaseService):
+    """The patient's first message of a simulation."""
+
+    required_context_keys = ("simulation_id",)
+    schema = PatientInitialOutputSchema
+    prompt_plan = (*PATIENT, OpeningSection)
+
+
+@service
+class GeneratePatientReply(ChatlabMixin, StandardizedPatientMixin, DjangoBaseService):
+    """The patient's reply to the message `message_id`."""
+
+    required_context_keys = ("simulation_id", "message_id")
+    schema = PatientReplyOutputSchema
+    prompt_plan = (*PATIENT, RecentHistorySection, TraineeMessageSection)
