@@ -1,0 +1,46 @@
+"""`manage.py orca_components [--json]`: every component, where it is and what it is wired to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from orchestration.app import ensure_autostarted
+from orchestration.errors import OrchestrationError
+from orchestration.inventory import inventory
+from orchestration.types import JsonObject
+
+
+class Command(BaseCommand):
+    help = "Print every component with its identity, file and line, and what it is wired to."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Machine-readable: a list of objects.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            entries = inventory(ensure_autostarted())
+        except OrchestrationError as error:
+            raise CommandError(f"{error.code}: {error}") from error
+        if options["json"]:
+            self.stdout.write(json.dumps(entries, indent=2))
+            return
+        domain = ""
+        for entry in entries:
+            if entry["domain"] != domain:
+                domain = entry["domain"]
+                self.stdout.write(self.style.MIGRATE_HEADING(domain))
+            self.stdout.write(f"  {entry['label']}  {entry['file']}:{entry['line']}")
+            self.stdout.writelines(f"      {line}" for line in wiring_lines(entry))
+            self.stdout.writelines(self.style.ERROR(f"      problem: {problem}") for problem in entry["problems"])
+        self.stdout.write(f"{len(entries)} components")
+
+
+def wiring_lines(entry: JsonObject) -> Iterator[str]:
+    """`what: to what`, without what is empty."""
+    for what, value in entry["wiring"].items():
+        if value:
+            yield f"{what}: {', '.join(value) if isinstance(value, list) else value}"
