@@ -52,6 +52,8 @@ class EngineSettings(BaseModel):
     RETRY_CAP_SECONDS: float = 60.0
     ALLOW_PAID_REQUESTS: bool = True
     """False: requests leave this machine to nobody (tests, CI)."""
+    FAULT_POINTS: bool = False
+    """True lets ORCA_FAULTS kill processes at named places; for tests alone."""
     QUEUE: str | None = None
     """The cluster that runs pumps; None: the default one."""
     RUN_DIR: Path = Path("var/run")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from orchestration.app import ensure_autostarted
 from orchestration.conf import engine_settings
 from orchestration.engine import rescue
+from orchestration.engine.faultpoints import arm_from_environment
 from orchestration.engine.pump import run_pump
 from orchestration.engine.slots import claim_slot
 from orchestration.engine.submit import wake
@@ -21,11 +22,14 @@ def run_service_call(call_id: str | None = None) -> int:
     `call_id` says who caused the wake-up; the row is the truth, so a call that is taken already is a cheap no-op.
     """
     ensure_autostarted()
+    if engine_settings().FAULT_POINTS:
+        arm_from_environment()
     if not ServiceCallRecord.objects.due().exists():
         return 0
-    with claim_slot() as slot:
-        if slot is None:
-            return 0
+    slot = claim_slot()
+    if slot is None:
+        return 0
+    with slot:
         report = run_pump()
     if report.work_left:
         wake(engine_settings().QUEUE, force=True)

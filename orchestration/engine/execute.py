@@ -15,6 +15,7 @@ from django.utils import timezone
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine import audit as audits
 from orchestration.engine.database import in_database
+from orchestration.engine.faultpoints import fault, is_armed
 from orchestration.engine.judge import answer_at_rest, judge, repair_messages, structured_value
 from orchestration.engine.ops import ChargeFailure, LoseRequest, OpenRequest, Settle, StoreAnswer
 from orchestration.engine.session import CallSession, Interruption, Runtime
@@ -24,7 +25,7 @@ from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRec
 from orchestration.models.audits import Outcome
 from orchestration.models.calls import PersistState, Status
 from orchestration.prompts import RenderedPrompt, render_plan
-from orchestration.providers.base import ProviderResponse
+from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
 from orchestration.registry import services
 from orchestration.types import ExecutionMetadata, JsonObject, Response, Usage
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from orchestration.services import DjangoBaseService
 
 logger = logging.getLogger(__name__)
+
+IN_FLIGHT_SECONDS = 0.05
+"""How long after sending the fault point `in_flight` strikes."""
 
 
 def open_session(record: ServiceCallRecord, runtime: Runtime) -> CallSession:
@@ -169,17 +173,29 @@ async def _ask(session: CallSession, request: AIRequestAudit) -> ProviderRespons
     await _write(session, OpenRequest(lease=session.lease, record=session.record, request=request))
     session.attempt, session.request, session.in_flight = request.attempt, request, True
     started = time.monotonic()
+    fault("in_repair" if request.repair else "before_send")
     try:
-        answer = await provider.send(audits.to_provider_request(session, request, timeout))
+        answer = await _send(provider, audits.to_provider_request(session, request, timeout))
     except Exception as raised:
         error = _as_provider_error(raised)
         row = audits.failed(session, request, error, time.monotonic() - started)
         await _store(session, row, Outcome.FAILED, None)
         raise error from raised
+    fault("after_answer")
     session.usage += answer.usage
     row = audits.answered(session, request, answer, time.monotonic() - started)
     await _store(session, row, Outcome.ANSWERED, _response(session, answer, answer.text, None))
+    fault("after_store")
     return answer
+
+
+async def _send(provider: Provider, request: ProviderRequest) -> ProviderResponse:
+    if not is_armed("in_flight"):
+        return await provider.send(request)
+    sending = asyncio.ensure_future(provider.send(request))
+    await asyncio.sleep(IN_FLIGHT_SECONDS)
+    fault("in_flight")
+    return await sending
 
 
 def _as_provider_error(raised: Exception) -> ProviderError:
@@ -191,9 +207,7 @@ def _as_provider_error(raised: Exception) -> ProviderError:
     return ProviderError(f"The provider's client raised {describe(raised)}.", code="internal_error")
 
 
-async def _store(
-    session: CallSession, row: AIResponseAudit, outcome: Outcome, response: Response | None
-) -> None:
+async def _store(session: CallSession, row: AIResponseAudit, outcome: Outcome, response: Response | None) -> None:
     op = StoreAnswer(lease=session.lease, record=session.record, answer=row, outcome=outcome, response=response)
     await _write(session, op)
     session.in_flight = False
@@ -261,6 +275,7 @@ async def _fail(session: CallSession, error: CallError) -> float | None:
     """Settle as failed or queue for later; the seconds to wait when this worker itself tries again."""
     session.error = error
     session.failures += 1
+    await _give_up_request(session)
     delay = _delay(session, error)
     logger.warning(
         "attempt failed call_id=%s attempt=%s code=%s retry_in=%s",
@@ -295,6 +310,13 @@ def _delay(session: CallSession, error: CallError) -> float | None:
     return policy.decide(error, session.failures, retry_after=retry_after)
 
 
+async def _give_up_request(session: CallSession) -> None:
+    """A request that was handed over and never came back: nobody knows its answer."""
+    if session.request is not None and session.in_flight:
+        await _write(session, LoseRequest(lease=session.lease, record=session.record, request=session.request))
+        session.in_flight = False
+
+
 async def _interrupted(session: CallSession) -> None:
     """The pump (or the caller) stopped this call: say what became of its request, then settle or give it back."""
     if session.interruption is Interruption.LOST:
@@ -302,8 +324,7 @@ async def _interrupted(session: CallSession) -> None:
     given_back = session.interruption is Interruption.GIVEN_BACK
     session.error = CallCancelled()
     try:
-        if session.request is not None and session.in_flight:
-            await _write(session, LoseRequest(lease=session.lease, record=session.record, request=session.request))
+        await _give_up_request(session)
         await _write(
             session,
             Settle(

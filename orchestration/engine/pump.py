@@ -20,6 +20,7 @@ from orchestration.conf import EngineSettings, engine_settings
 from orchestration.engine.claim import claim, renew, worker_name
 from orchestration.engine.database import DATABASE_AWAY, in_database
 from orchestration.engine.execute import open_session, run_call
+from orchestration.engine.faultpoints import fault
 from orchestration.engine.journal import Journal
 from orchestration.engine.rescue import rescue
 from orchestration.engine.session import CallSession, Interruption, Providers, Runtime
@@ -107,6 +108,8 @@ class Pump:
             logger.warning("claim postponed worker=%s error=%s", self.worker, describe(error))
             await asyncio.sleep(1.0)
             return 0
+        if records:
+            fault("after_claim")
         for record in records:
             session = open_session(record, runtime)
             self._running[asyncio.create_task(run_call(session))] = session
@@ -173,6 +176,8 @@ class Pump:
         """No new calls: let the running ones end, at most GRACE_SECONDS after a stop and PUMP_DRAIN_SECONDS else;
         give the rest back uncharged."""
         ended = time.monotonic()
+        if self._stopping():
+            fault("in_stop")
         while self._running:
             grace = self.settings.GRACE_SECONDS if self._stopping() else self.settings.PUMP_DRAIN_SECONDS
             if time.monotonic() - ended > grace:

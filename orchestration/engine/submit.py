@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from django_q.tasks import async_task
 
 from orchestration.app import ensure_autostarted
 from orchestration.conf import clients_settings, engine_settings
+from orchestration.engine.faultpoints import fault
 from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson
 from orchestration.log import describe
 from orchestration.models import EngineCounter, OrderingKey, ServiceCallRecord
@@ -76,8 +78,9 @@ def submit_many(specs: Sequence[CallSpec]) -> list[ServiceCallRecord]:
     records = [build_record(spec) for spec in specs]
     with transaction.atomic():
         stored = store(records)
+        fault("after_submit")
     for queue in {record.queue for record in stored if record.status == Status.QUEUED}:
-        transaction.on_commit(lambda queue=queue: wake(queue), robust=True)  # type: ignore[misc]
+        transaction.on_commit(partial(_wake_after_commit, queue), robust=True)
     return stored
 
 
@@ -231,6 +234,11 @@ _last_wake: dict[str | None, float] = {}
 _wake_lock = threading.Lock()
 
 
+def _wake_after_commit(queue: str | None) -> None:
+    fault("after_commit")
+    wake(queue)
+
+
 def wake(queue: str | None = None, *, force: bool = False) -> bool:
     """Send a wake-up for due calls, unless this process sent one within WAKE_WINDOW_SECONDS; True if it was sent.
 
@@ -250,7 +258,7 @@ def send_task(func: str, *args: Any, queue: str | None = None) -> bool:
     if queue:
         options["cluster"] = queue
     try:
-        async_task(func, *args, q_options=options)  # type: ignore[no-untyped-call]  # django-q has no types
+        async_task(func, *args, q_options=options)
     except Exception as error:  # noqa: BLE001 - each broker raises its own; none may reach the caller
         logger.warning("wake lost func=%s queue=%s error=%s", func, queue, describe(error))
         _count_lost_wake()
