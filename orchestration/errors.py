@@ -86,6 +86,12 @@ class NotJson(InvalidCall):
     code = "not_json"
 
 
+class PayloadTooLarge(InvalidCall):
+    """Input and context are larger than MAX_PAYLOAD_BYTES."""
+
+    code = "payload_too_large"
+
+
 class UnknownOption(InvalidCall, TypeError):
     """This option is not known to Service.using()."""
 

@@ -102,6 +102,9 @@ class AIRequestAudit(AppendOnlyModel):
 
     objects = RequestAuditQuerySet.as_manager()
 
+    if TYPE_CHECKING:
+        response_audit: AIResponseAudit
+
     class Meta:
         db_table = "ai_request_audit"
         ordering = ("-dispatched_at", "-id")
@@ -111,6 +114,14 @@ class AIRequestAudit(AppendOnlyModel):
             models.Index(fields=("call",), condition=Q(outcome=Outcome.PENDING), name="audit_pending"),
             models.Index(fields=("-dispatched_at",), name="audit_newest"),
         )
+
+    @property
+    def answer(self) -> AIResponseAudit | None:
+        """What came back; None while nothing did. One query, none after `select_related("response_audit")`."""
+        try:
+            return self.response_audit
+        except AIResponseAudit.DoesNotExist:
+            return None
 
     def __str__(self) -> str:
         return f"request {self.pk} of {self.call_id} attempt {self.attempt}{' repair' if self.repair else ''}"

@@ -112,6 +112,18 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         """Results that persistence gave up on."""
         return self.filter(domain_persist_state=PersistState.DEAD)
 
+    def in_status(self, *statuses: str) -> Self:
+        return self.filter(status__in=statuses)
+
+    def in_persist_state(self, *states: str) -> Self:
+        return self.filter(domain_persist_state__in=states)
+
+    def older_than(self, created_at: datetime, call_id: str) -> Self:
+        """What follows a row in the order of newest first; the first condition lets the index seek."""
+        return self.filter(
+            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=call_id), created_at__lte=created_at
+        )
+
     def visible_to(self, user: Any) -> Self:
         """Own calls; all of them for whoever may view calls."""
         if user.has_perm("orchestration.view_servicecallrecord"):
