@@ -2,30 +2,103 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+_environment = environ.Env()
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
-DEBUG: bool = env.bool("DJANGO_DEBUG", default=True)
-SECRET_KEY: str = env.str("DJANGO_SECRET_KEY", default="")
-ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
-VAR_DIR: Path = Path(env.str("ORCA_VAR_DIR", default=str(BASE_DIR / "var")))
-DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-DATABASE_POOL: bool = env.bool("DATABASE_POOL", default=False)
+
+def text(name: str, default: str = "") -> str:
+    """A variable that is set to nothing counts as not set."""
+    return str(_environment.str(name, default="")).strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name)
+    if not value:
+        return default
+    if value.lower() not in _FLAGS:
+        raise ImproperlyConfigured(f"{name}={value!r}: write true or false.")
+    return _FLAGS[value.lower()]
+
+
+def number(name: str, default: int, *, at_least: int) -> int:
+    value = text(name, str(default))
+    if not value.isdecimal() or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name}={value!r}: write a whole number, {at_least} or more.")
+    return int(value)
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r}: write one of {', '.join(allowed)}.")
+    return value
+
+
+def words(name: str) -> list[str]:
+    """A comma-separated list."""
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """A database URL as Django's settings; the URL itself is never shown, because it may hold a password."""
+    wanted = "write sqlite:////absolute/path or postgres://user:password@host:port/name"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            config: dict[str, Any] = _environment.db_url_config(text(name, default))
+    except (ValueError, UserWarning):
+        raise ImproperlyConfigured(f"{name} is not a database URL: {wanted}.") from None
+    if not config.get("NAME") or not config["ENGINE"].endswith(("sqlite3", "postgresql")):
+        raise ImproperlyConfigured(f"{name} names no SQLite file and no PostgreSQL database: {wanted}.")
+    return config
+
+
+DEBUG = flag("DJANGO_DEBUG", default=True)
+SECRET_KEY = text("DJANGO_SECRET_KEY")
+ALLOWED_HOSTS = words("DJANGO_ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = words("DJANGO_CSRF_TRUSTED_ORIGINS")
+SSL_REDIRECT = flag("DJANGO_SSL_REDIRECT", default=True)
+"""Only without DJANGO_DEBUG; false when a proxy in front redirects."""
+BEHIND_PROXY = flag("DJANGO_BEHIND_PROXY", default=False)
+"""Trust X-Forwarded-Proto; only when a proxy always sets it."""
+HSTS_SECONDS = number("DJANGO_HSTS_SECONDS", 31_536_000, at_least=0)
+
+VAR_DIR = Path(text("ORCA_VAR_DIR", str(BASE_DIR / "var"))).absolute()
+DATABASE = database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+DATABASE_POOL = flag("DATABASE_POOL", default=False)
 """True in ASGI web processes on PostgreSQL, never in workers: a pool does not survive their fork."""
-REDIS_URL: str = env.str("REDIS_URL", default="")
-BROKER: str = env.str("ORCA_BROKER", default="orm")
-WORKERS: int = env.int("Q_WORKERS", default=3)
-LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+REDIS_URL = text("REDIS_URL")
+BROKER = choice("ORCA_BROKER", "orm", ("orm", "redis"))
+WORKERS = number("Q_WORKERS", 3, at_least=1)
+CLUSTER_NAME = text("Q_CLUSTER_NAME")
+DEDICATED_CLUSTERS = flag("ORCA_DEDICATED_CLUSTERS", default=False)
+"""True: model calls run in the cluster `llm`, domain rows in `persistence`, the rest in the default one."""
+LOG_LEVEL = choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
-PROVIDER_KEY_GIVEN: bool = bool(env.str("ORCA_PROVIDER_API_KEY", default="") or env.str("OPENAI_API_KEY", default=""))
-PROVIDER: str = env.str("ORCA_PROVIDER", default="openai" if PROVIDER_KEY_GIVEN else "simulator")
-PROVIDER_BASE_URL: str | None = env.str("OPENAI_BASE_URL", default="") or None
-MODEL: str = env.str("ORCA_MODEL", default="gpt-4o-mini")
-SURFACE: str = env.str("ORCA_SURFACE", default="responses")
-CONCURRENCY: int = env.int("ORCA_CONCURRENCY", default=64)
+PROVIDER_KEY_GIVEN = bool(text("ORCA_PROVIDER_API_KEY") or text("OPENAI_API_KEY"))
+PROVIDER = choice("ORCA_PROVIDER", "openai" if PROVIDER_KEY_GIVEN else "simulator", ("openai", "simulator"))
+PROVIDER_BASE_URL = text("OPENAI_BASE_URL") or None
+MODEL = text("ORCA_MODEL", "gpt-4o-mini")
+SURFACE = choice("ORCA_SURFACE", "responses", ("responses", "chat"))
+CONCURRENCY = number("ORCA_CONCURRENCY", 64, at_least=1)
+
+if BROKER == "redis" and not REDIS_URL:
+    raise ImproperlyConfigured("ORCA_BROKER=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0.")
+if not DEBUG and not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "DJANGO_SECRET_KEY is not set. It is required without DJANGO_DEBUG, and the same in web processes and workers."
+    )
+if CLUSTER_NAME not in ("", "orchestrai") and not (DEDICATED_CLUSTERS and CLUSTER_NAME in ("llm", "persistence")):
+    raise ImproperlyConfigured(
+        f"Q_CLUSTER_NAME={CLUSTER_NAME!r} is not a cluster of this project: leave it empty, or set"
+        " ORCA_DEDICATED_CLUSTERS=true and name llm or persistence."
+    )

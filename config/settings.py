@@ -8,12 +8,28 @@ from config import env
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = env.VAR_DIR
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.DEBUG
-SECRET_KEY = env.SECRET_KEY or "embedded-demo-key-never-for-production-0123456789abcdef"
+SECRET_KEY = env.SECRET_KEY or "django-insecure-embedded-demo-key-never-for-production-0123456789abcdef"
 ALLOWED_HOSTS = env.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
+
+if not DEBUG:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = env.SSL_REDIRECT
+    SECURE_REDIRECT_EXEMPT = [r"(^|/)(healthz|readyz|metrics)$"]  # asked by machines, inside the network
+    SECURE_HSTS_SECONDS = env.HSTS_SECONDS
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+if env.BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
     "unfold",
@@ -31,6 +47,7 @@ INSTALLED_APPS = [
     "apps.simulation",
     "apps.chatlab",
     "django_q",
+    "config.apps.ProjectConfig",  # after django_q: it refines its admin
 ]
 
 MIDDLEWARE = [
@@ -65,7 +82,7 @@ TEMPLATES = [
 
 # --- database --------------------------------------------------------------------------------
 
-_database: dict[str, Any] = env.env.db_url_config(env.DATABASE_URL)
+_database: dict[str, Any] = env.DATABASE
 if _database["ENGINE"].endswith("sqlite3"):
     _database |= {
         # A deferred transaction that starts reading and then writes fails with "locked" under any load.
@@ -117,6 +134,9 @@ if env.BROKER == "redis":
 else:
     Q_CLUSTER |= {"broker_class": "config.brokers.OrmBroker", "orm": "default"}
 
+if env.DEDICATED_CLUSTERS:
+    Q_CLUSTER["ALT_CLUSTERS"] = {"llm": {}, "persistence": {}}  # the common options; Q_WORKERS sizes each node
+
 # --- OrchestrAI ------------------------------------------------------------------------------
 
 ORCA_ENTRYPOINT = "config.orca:get_orca"
@@ -134,6 +154,7 @@ ORCA_CONFIG: dict[str, Any] = {
 ORCHESTRAI: dict[str, Any] = {
     "CONCURRENCY": env.CONCURRENCY,
     "RUN_DIR": VAR_DIR / "run",
+    "QUEUE": "llm" if env.DEDICATED_CLUSTERS else None,
     "DOMAIN_PERSIST_MAX_ATTEMPTS": 10,
     "DOMAIN_PERSIST_BATCH_SIZE": 100,
 }
@@ -150,9 +171,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 MEDIA_ROOT = VAR_DIR / "media"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = DEBUG
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 X_FRAME_OPTIONS = "DENY"
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
@@ -161,6 +181,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "filters": {"without_results": {"()": "config.logs.WithoutResults"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
+    "loggers": {
+        "django-q": {"level": "WARNING", "filters": ["without_results"]},  # its INFO is a line per task
+        "httpx2": {"level": "WARNING"},  # its INFO is a line for every request to a provider
+    },
 }

@@ -1,1 +1,43 @@
 """Fixtures of the whole suite."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+from tests.environment import POSTGRES_WANTED, postgres_url
+from tests.leftovers import RUN_VARIABLE, leftovers
+
+CHROMIUM = "chromium"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need what this machine, or this run, does not have are skipped with the reason."""
+    on_postgres = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+    for item in items:
+        needs_postgres = item.get_closest_marker("postgres_only") is not None or POSTGRES_WANTED
+        if needs_postgres and not on_postgres:
+            item.add_marker(pytest.mark.skip(reason=_why_no_postgres()))
+        if item.get_closest_marker("browser") is not None and shutil.which(CHROMIUM) is None:
+            item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
+
+
+def _why_no_postgres() -> str:
+    if not POSTGRES_WANTED:
+        return "needs PostgreSQL: set DATABASE_URL, or run `make test`, whose second run looks for one"
+    place = postgres_url().rpartition("@")[2]  # without user and password
+    return f"no PostgreSQL answers at {place}: start one there, or set DATABASE_URL"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Fails the run when a test leaves a process behind, orphans included."""
+    os.environ[RUN_VARIABLE] = uuid.uuid4().hex
+    yield
+    left = leftovers(os.environ[RUN_VARIABLE])
+    assert not left, f"tests left processes behind: {left}"

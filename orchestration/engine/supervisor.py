@@ -63,7 +63,7 @@ class Supervisor:
         self._prepare()
         threads = (
             Repeating("tick", engine_settings().TICK_SECONDS, send_tick),
-            Repeating("watch", self._presence.interval, self._watch.look),
+            Repeating("watch", self._presence.interval, self._watch.look, self._watch.say_stopping),
         )
         for thread in threads:
             thread.start()

@@ -37,12 +37,18 @@ def beat_interval() -> float:
 
 
 class Repeating(threading.Thread):
-    """Calls `action` now and every `interval` seconds until `stop()`; a slow action delays the next, never doubles."""
+    """Calls `action` now and every `interval` seconds until `stop()`, then `last`, in a thread of its own.
 
-    def __init__(self, name: str, interval: float, action: Callable[[], None]) -> None:
+    A slow action delays the next one; there are never two at once.
+    """
+
+    def __init__(
+        self, name: str, interval: float, action: Callable[[], None], last: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._interval = interval
         self._action = action
+        self._last = last
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -51,6 +57,8 @@ class Repeating(threading.Thread):
             self._action()
             if self._stopped.wait(self._interval):
                 break
+        if self._last is not None:
+            self._last()
         connections.close_all()
 
     def stop(self, seconds: float) -> None:
@@ -94,10 +102,10 @@ class Watch:
 
     def look(self) -> None:
         """One beat, one heartbeat task, one judgement."""
+        if self.stopping:
+            self.say_stopping()
+            return
         try:
-            if self.stopping:
-                self._presence.say_stopping()
-                return
             task_beat_at = self._presence.beat(reason=self.last_restart_reason)
         except NodeNameTaken as error:
             self.name_lost = True
@@ -108,6 +116,13 @@ class Watch:
                 self._lose_sight()
         else:
             self._judge(task_beat_at)
+
+    def say_stopping(self) -> None:
+        """Leave the node's name free; without a database it becomes free when its beat is old."""
+        try:
+            self._presence.say_stopping()
+        except Error as error:
+            logger.warning("stop not written node=%s error=%s", self._presence.node, describe(error))
 
     def _judge(self, task_beat_at: object) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ from django_q.management.commands.qcluster import Command as ClusterCommand
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
 from orchestration.engine.processes import die_with_parent
-from orchestration.engine.slots import CLUSTER_VARIABLE, SUPERVISOR_VARIABLE, node_name
+from orchestration.engine.slots import CLUSTER_VARIABLE, NODE_VARIABLE, SUPERVISOR_VARIABLE, node_name
 from orchestration.engine.supervisor import Supervisor
 from orchestration.engine.vitals import Marks
 from orchestration.errors import NodeNameTaken, NotConfigured
@@ -40,7 +40,7 @@ class Command(ClusterCommand):
         if options["cluster_child"]:
             self._be_the_cluster(*args, **options)
         else:
-            self._supervise(run_once=options["run_once"], cluster=options["cluster_name"])
+            self._supervise(run_once=options["run_once"])
 
     def _be_the_cluster(self, *args: Any, **options: Any) -> None:
         die_with_parent(int(os.environ[SUPERVISOR_VARIABLE]))
@@ -50,16 +50,24 @@ class Command(ClusterCommand):
         post_execute.connect(marker.result_acknowledged, weak=False)
         super().handle(*args, **options)
 
-    def _supervise(self, *, run_once: bool, cluster: str | None) -> None:
-        if cluster:
-            os.environ[CLUSTER_VARIABLE] = cluster
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Names the node first, so that the system checks know that this is a worker."""
+        if options["cluster_name"]:
+            os.environ[CLUSTER_VARIABLE] = options["cluster_name"]
+        try:
+            os.environ[NODE_VARIABLE] = node_name()
+        except NotConfigured as error:
+            raise CommandError(str(error)) from error
+        return super().execute(*args, **options)
+
+    def _supervise(self, *, run_once: bool) -> None:
         command = [sys.executable, "-m", "django", "qcluster", "--skip-checks", "--cluster-child"]
         try:
             if run_once:
                 status = Supervisor([*command, "--run-once"]).run_once()
             else:
                 status = Supervisor(command).run()
-        except (NodeNameTaken, NotConfigured) as error:
+        except NodeNameTaken as error:
             raise CommandError(str(error)) from error
         if status:
             sys.exit(status)
