@@ -25,6 +25,9 @@ class ProviderRequest:
     """Seconds from sending to the last byte."""
     context: JsonObject = field(default_factory=dict)
     """The call's context. Never sent; the in-process simulator reads it."""
+    request_id: str = ""
+    """Ours, printable ASCII without personal data: sent as `X-Client-Request-Id`, so that the provider's logs (and
+    the simulated provider's ledger) can be laid beside the audits. Empty: not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

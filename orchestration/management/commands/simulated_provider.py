@@ -1,0 +1,54 @@
+"""`manage.py simulated_provider`: the simulated model as an HTTP server, for tests, demonstrations and benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand, CommandError
+
+from orchestration.providers.ledger import Ledger
+from orchestration.providers.simulation import Simulation
+from orchestration.providers.simulator_server import serving
+
+
+class Command(BaseCommand):
+    help = "Serve a simulated model with OpenAI's API. SIGTERM or Ctrl-C stops it."
+    requires_system_checks = ()
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=9100, help="0 takes a free one and prints it.")
+        parser.add_argument("--latency-ms", type=int, default=0, help="How long the model thinks.")
+        parser.add_argument("--ledger", type=Path, help="Append every request, and how it ended, to this file.")
+
+    def handle(self, *, host: str, port: int, latency_ms: int, ledger: Path | None, **_: Any) -> None:
+        if not 0 <= port <= 65535 or latency_ms < 0:
+            raise CommandError("--port must be from 0 to 65535, and --latency-ms must not be negative.")
+        try:
+            simulation = Simulation(latency_ms=latency_ms, ledger=Ledger(ledger))
+        except OSError as error:
+            raise CommandError(f"The ledger {ledger} cannot be written: {error.strerror}.") from None
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve(simulation, host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CommandError(f"Port {port} on {host} is in use; choose another with --port.") from None
+            raise CommandError(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
+
+    async def _serve(self, simulation: Simulation, host: str, port: int) -> None:
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        async with serving(simulation, host=host, port=port) as chosen:
+            self.stdout.write(f"Simulated provider: http://{host}:{chosen}/v1 ({simulation.latency_ms} ms)")
+            self.stdout.flush()
+            await stopped.wait()
+        self.stdout.write(f"Stopped after {len(simulation.ledger.entries)} requests.")

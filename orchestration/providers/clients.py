@@ -1,0 +1,40 @@
+"""From a client's name in ORCA_CONFIG to its provider."""
+
+from __future__ import annotations
+
+from orchestration.conf import ClientSettings, clients_settings
+from orchestration.errors import NotConfigured, ProviderError
+from orchestration.providers.base import Provider
+from orchestration.providers.openai import OpenAIProvider
+from orchestration.providers.simulator import SimulatorProvider
+
+
+def open_provider(client_name: str) -> Provider:
+    """A new provider, for the event loop that will use it and must close it.
+
+    NotConfigured: no such client. ProviderError `provider_key_missing`: its key is not in the environment.
+    """
+    client = client_settings(client_name)
+    if client.provider == "simulator":
+        return SimulatorProvider(client_name, client)
+    return OpenAIProvider(client_name, client, api_key=_key(client_name, client))
+
+
+def client_settings(client_name: str) -> ClientSettings:
+    """The settings of a client; NotConfigured lists the names when there is no such one."""
+    clients = clients_settings().clients
+    if client_name not in clients:
+        raise NotConfigured(f"ORCA_CONFIG has no client {client_name!r}; it has: {', '.join(clients)}.")
+    return clients[client_name]
+
+
+def _key(client_name: str, client: ClientSettings) -> str:
+    if client.api_key is None:
+        variables = " or ".join(dict.fromkeys((client.api_key_envvar, "OPENAI_API_KEY")))
+        raise ProviderError(
+            f"Client {client_name!r} has no API key: set {variables} in the environment, "
+            'or give the client the provider "simulator".',
+            code="provider_key_missing",
+            sent=False,
+        )
+    return client.api_key

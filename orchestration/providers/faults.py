@@ -1,0 +1,114 @@
+"""What the simulator is told to do instead of answering well."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from orchestration.conf import explain
+from orchestration.errors import InvalidCall
+
+Kind = Literal[
+    "ok",  # a good answer; with `latency_ms` a slow one
+    "text",  # exactly the text in `text`
+    "json",  # exactly the JSON in `data`
+    "not_json",  # a good HTTP answer whose text is prose where JSON was asked for
+    "wrong_shape",  # valid JSON that no schema accepts
+    "refusal",
+    "truncated",  # cut off by the token limit
+    "content_filter",  # cut off by the content filter
+    "tool_call",  # calls the tool in `data`: {"name", "arguments"}
+    "failed",  # HTTP 200 with an error inside
+    "malformed",  # HTTP 200 whose body breaks off inside the JSON
+    "html",  # HTTP 200 with a web page
+    "bad_request",
+    "unauthorized",
+    "model_not_found",
+    "rate_limit",  # 429, with `retry_after`
+    "quota",  # 429 that waiting does not cure
+    "server_error",  # 500
+    "unavailable",  # 503, with `retry_after`
+    "hang",  # accepts the request and never answers
+    "trickle",  # sends the body byte by byte, for ever
+    "reset",  # closes the connection instead of answering
+    "cut",  # closes the connection in the middle of the body
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One entry of a script: what to do, to which requests, how often."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    kind: Kind
+    times: Annotated[int, Field(ge=0)] = 1
+    """How many requests it is for; 0: for ever."""
+    model: str = ""
+    """Only requests whose model contains this."""
+    contains: str = ""
+    """Only requests with this in one of their messages."""
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How likely it strikes when it could; a miss uses up none of `times`."""
+    latency_ms: Annotated[int, Field(ge=0)] | None = None
+    """Wait this long before answering, instead of the simulator's own latency."""
+    retry_after: Annotated[float, Field(ge=0)] | None = None
+    """Seconds, sent as `Retry-After`."""
+    text: str = ""
+    data: Any = None
+
+
+OK = Fault(kind="ok")
+_FAULTS = TypeAdapter(list[Fault])
+
+
+def parse_faults(raw: object) -> list[Fault]:
+    """Faults from their JSON, a list of objects; InvalidCall says which field of which entry is wrong."""
+    try:
+        return _FAULTS.validate_python(raw)
+    except ValidationError as error:
+        raise InvalidCall(f"This is no script: {explain(error)}") from None
+
+
+@dataclass(slots=True, eq=False)
+class _Remaining:
+    fault: Fault
+    times: int
+    """Requests it is still for; from 0 downwards it never ends."""
+
+
+class Script:
+    """Faults in order: each request takes the first one that is for it, and goes well when there is none.
+
+    The same `seed` gives the same strikes for the same sequence of requests. Safe to use from several threads.
+    """
+
+    def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
+        self._left = [_Remaining(fault, fault.times) for fault in faults]
+        self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+        self._lock = threading.Lock()
+
+    def take(self, model: str, texts: Iterable[str]) -> Fault:
+        """The fault for a request to `model` with these messages."""
+        if not self._left:
+            return OK
+        spoken = "\n".join(texts)
+        with self._lock:
+            for remaining in self._left:
+                if self._strikes(remaining.fault, model, spoken):
+                    remaining.times -= 1
+                    if remaining.times == 0:
+                        self._left.remove(remaining)
+                    return remaining.fault
+        return OK
+
+    def _strikes(self, fault: Fault, model: str, spoken: str) -> bool:
+        if fault.model not in model or fault.contains not in spoken:
+            return False
+        return fault.probability >= 1 or self._rng.random() < fault.probability

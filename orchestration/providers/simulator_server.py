@@ -1,0 +1,253 @@
+"""The simulated model as a real HTTP server, so that the real client is exercised over a socket.
+
+Beside the provider's own paths it has control paths: `POST /_script` (a JSON list of faults, replaces the script),
+`DELETE /_script`, `GET /_ledger` (every request seen), `POST /_latency` `{"ms": 200}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from orchestration.errors import InvalidCall
+from orchestration.providers.embeddings import embeddings_payload
+from orchestration.providers.faults import Fault, Script, parse_faults
+from orchestration.providers.ledger import Entry, Ledger
+from orchestration.providers.payloads import chat_chunks, error_payload
+from orchestration.providers.questions import CHAT, RESPONSES
+from orchestration.providers.simulation import Outgoing, Simulation
+from orchestration.types import JsonObject
+
+BODY_LIMIT = 64 * 1024 * 1024
+TRICKLE_SECONDS = 0.05
+CREATED = 1735689600
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build_app(simulation: Simulation) -> web.Application:
+    """The server's application."""
+    app = web.Application(client_max_size=BODY_LIMIT)
+    server = _Server(simulation)
+    app.router.add_post(f"/v1{RESPONSES}", server.responses)
+    app.router.add_post(f"/v1{CHAT}", server.chat)
+    app.router.add_post("/v1/embeddings", server.embeddings)
+    app.router.add_get("/v1/models", server.models)
+    app.router.add_get("/v1/models/{id}", server.model)
+    app.router.add_get("/healthz", server.healthz)
+    app.router.add_post("/_script", server.set_script)
+    app.router.add_delete("/_script", server.clear_script)
+    app.router.add_get("/_ledger", server.ledger)
+    app.router.add_post("/_latency", server.set_latency)
+    app.router.add_route("*", "/{path:.*}", server.unknown)
+    return app
+
+
+@asynccontextmanager
+async def serving(simulation: Simulation, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Serve within the block; yields the port (a free one for 0). OSError when it cannot be had."""
+    runner = web.AppRunner(
+        build_app(simulation), access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=0.2
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+        simulation.ledger.close()
+
+
+class SimulatedProviderServer:
+    """The server in a thread of this process, on a free port: `with SimulatedProviderServer() as server: …`.
+
+    Point a client at `base_url`, tell it with `script()` what to do, and read in `ledger()` what it saw.
+    """
+
+    def __init__(self, *, latency_ms: int = 0, ledger_path: Path | None = None, port: int = 0) -> None:
+        self.simulation = Simulation(latency_ms=latency_ms, ledger=Ledger(ledger_path))
+        self.port = port
+        self._started = threading.Event()
+        self._failure: OSError | None = None
+        self._stop: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="simulated-provider", daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def script(self, faults: Iterable[Fault], *, seed: int = 0) -> None:
+        """What to do with the next requests, instead of what it was told before."""
+        self.simulation.script = Script(faults, seed=seed)
+
+    def ledger(self) -> list[JsonObject]:
+        """Every request seen so far; the fields are those of `orchestration.providers.ledger.Entry`."""
+        return self.simulation.ledger.as_json()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._stop = lambda: loop.call_soon_threadsafe(stopped.set)
+        try:
+            async with serving(self.simulation, port=self.port) as self.port:
+                self._started.set()
+                await stopped.wait()
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._started.set()
+
+
+class _Server:
+    """The handlers."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    async def responses(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, RESPONSES)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, CHAT)
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return _json(embeddings_payload(await request.read()))
+        except InvalidCall as error:
+            return _json(error_payload(str(error), kind="invalid_request_error"), status=400)
+
+    async def models(self, _: web.Request) -> web.StreamResponse:
+        asked = dict.fromkeys(("gpt-4o-mini", *(entry.model for entry in self._simulation.ledger.entries)))
+        return _json({"object": "list", "data": [_model(name) for name in asked if name]})
+
+    async def model(self, request: web.Request) -> web.StreamResponse:
+        return _json(_model(request.match_info["id"]))
+
+    async def healthz(self, _: web.Request) -> web.StreamResponse:
+        return _json({"status": "ok", "simulated": True})
+
+    async def set_script(self, request: web.Request) -> web.StreamResponse:
+        try:
+            self._simulation.script = Script(parse_faults(orjson.loads(await request.read())))
+        except orjson.JSONDecodeError:
+            return _json(error_payload("The body is not JSON.", kind="invalid_request_error"), status=400)
+        except InvalidCall as error:
+            return _json(error_payload(str(error), kind="invalid_request_error"), status=400)
+        return web.Response(status=204)
+
+    async def clear_script(self, _: web.Request) -> web.StreamResponse:
+        self._simulation.script = Script()
+        return web.Response(status=204)
+
+    async def ledger(self, _: web.Request) -> web.StreamResponse:
+        return _json(self._simulation.ledger.as_json())
+
+    async def set_latency(self, request: web.Request) -> web.StreamResponse:
+        try:
+            milliseconds = orjson.loads(await request.read())["ms"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            milliseconds = None
+        if not isinstance(milliseconds, int) or milliseconds < 0:
+            message = 'The body must be {"ms": N} with a whole number from 0.'
+            return _json(error_payload(message, kind="invalid_request_error"), status=400)
+        self._simulation.latency_ms = milliseconds
+        return web.Response(status=204)
+
+    async def unknown(self, request: web.Request) -> web.StreamResponse:
+        message = f"Unknown request URL: {request.method} {request.path}."
+        return _json(error_payload(message, kind="invalid_request_error", code="unknown_url"), status=404)
+
+    async def _answered(self, request: web.Request, path: str) -> web.StreamResponse:
+        correlation = request.headers.get("X-Client-Request-Id", "")
+        entry, outgoing = self._simulation.answer(path, await request.read(), correlation=correlation)
+        try:
+            return await self._delivered(request, entry, outgoing)
+        except ConnectionError:
+            return web.Response()  # nobody is there to read it
+        finally:
+            self._simulation.ledger.ended(entry, "client_left")  # any other ending was entered before
+
+    async def _delivered(self, request: web.Request, entry: Entry, outgoing: Outgoing) -> web.StreamResponse:
+        if outgoing.latency:
+            await asyncio.sleep(outgoing.latency)
+        if outgoing.delivery == "hang":
+            await asyncio.Event().wait()
+        if outgoing.delivery == "reset":
+            return self._break_off(request, entry)
+        response = web.StreamResponse(status=outgoing.status, headers=outgoing.headers)
+        if outgoing.streamed is not None:
+            await _write_stream(request, response, outgoing)
+        else:
+            response.content_type = outgoing.content_type
+            if outgoing.delivery == "whole":
+                response.content_length = len(outgoing.body)
+            await response.prepare(request)
+            if outgoing.delivery == "trickle":
+                await _trickle(response)
+            if outgoing.delivery == "cut":
+                await response.write(outgoing.body[: len(outgoing.body) // 2])
+                return self._break_off(request, entry, response)
+            await response.write_eof(outgoing.body)
+        if request.transport is not None and not request.transport.is_closing():
+            self._simulation.ledger.ended(entry, "answered")
+        return response
+
+    def _break_off(
+        self, request: web.Request, entry: Entry, response: web.StreamResponse | None = None
+    ) -> web.StreamResponse:
+        self._simulation.ledger.ended(entry, "broken_off")
+        if request.transport is not None:
+            connection: socket.socket | None = request.transport.get_extra_info("socket")
+            if connection is not None:  # with no time to linger, closing resets the connection
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
+        return response or web.Response()
+
+
+async def _write_stream(request: web.Request, response: web.StreamResponse, outgoing: Outgoing) -> None:
+    response.content_type = "text/event-stream"
+    await response.prepare(request)
+    for chunk in chat_chunks(outgoing.streamed, with_usage=outgoing.stream_usage) if outgoing.streamed else ():
+        await response.write(b"data: " + orjson.dumps(chunk) + b"\n\n")
+    await response.write(b"data: [DONE]\n\n")
+    await response.write_eof()
+
+
+async def _trickle(response: web.StreamResponse) -> None:
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(TRICKLE_SECONDS)
+
+
+def _json(value: Any, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+def _model(name: str) -> JsonObject:
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "simulator"}
