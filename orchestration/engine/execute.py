@@ -73,6 +73,8 @@ async def _produce(session: CallSession) -> Response:
         service_class = services.get(session.record.service_identity)
         session.service = service_class()
         session.service._session = session
+        if session.record.related_content_type_id is not None:
+            await in_database(_load_related, session.record)
         session.value = await session.service.execute(**session.record.input)
         return _to_response(session)
     except (CallError, StaleLease):
@@ -83,6 +85,11 @@ async def _produce(session: CallSession) -> Response:
         # A service's own code may raise anything; the call must end all the same.
         logger.error("service failed call_id=%s error=%s", session.lease.call_id, describe(error))
         raise CallError(f"The service raised {describe(error)}.", code="internal_error") from error
+
+
+def _load_related(record: ServiceCallRecord) -> object:
+    """Read it here: later it is looked at in the event loop, where a lazy read is an error."""
+    return record.related_object
 
 
 def _to_response(session: CallSession) -> Response:
