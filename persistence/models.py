@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
+
+
+OPENED_WITH = frozenset(
+    {
+        "call_id",
+        "schema_identity",
+        "part",
+        "namespace",
+        "handler_identity",
+        "handler_fingerprint",
+        "schema_version",
+        "persisted_at",
+    }
+)
+"""Fields that a chunk is inserted with; the rest is known when its handler has run."""
+
+
+class PersistedChunkQuerySet(models.QuerySet["PersistedChunk"]):
+    def open(self, chunk: PersistedChunk) -> tuple[PersistedChunk, bool]:
+        """Insert an unsaved chunk unless its key is taken; returns (the stored chunk, whether it is this one).
+
+        One statement instead of get_or_create's four. It waits for a transaction that is inserting the same key.
+        """
+        fields = [field for field in PersistedChunk._meta.concrete_fields if field.name in OPENED_WITH]
+        names = ", ".join(field.attname for field in fields)
+        values = [field.get_db_prep_save(field.value_from_object(chunk), connection) for field in fields]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO persisted_chunk ({names}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608 - ours
+                " ON CONFLICT (call_id, schema_identity, part) DO NOTHING RETURNING id",
+                values,
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return self.get(call_id=chunk.call_id, schema_identity=chunk.schema_identity, part=chunk.part), False
+        chunk.pk = row[0]
+        chunk._state.adding, chunk._state.db = False, connection.alias
+        return chunk, True
 
 
 class PersistedChunk(models.Model):
@@ -31,6 +70,8 @@ class PersistedChunk(models.Model):
     summary = models.JSONField(null=True, blank=True)
     persisted_at = models.DateTimeField(default=timezone.now)
 
+    objects = PersistedChunkQuerySet.as_manager()
+
     if TYPE_CHECKING:
         objects_touched: RelatedManager[PersistedObject]
 
@@ -47,6 +88,12 @@ class PersistedChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schema_identity} of {self.call_id}{f' part {self.part}' if self.part else ''}"
+
+    @property
+    def is_complete(self) -> bool:
+        """False for a chunk that a handler opened outside the drain without linking anything (yet): the rows it
+        stands for may be missing. The drain stamps its chunks with the handler's fingerprint."""
+        return bool(self.handler_fingerprint) or self.object_id is not None or self.summary is not None
 
 
 class ObjectRole(models.TextChoices):
@@ -83,3 +130,35 @@ class PersistedObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.content_type_id}:{self.object_id} ({self.role})"
+
+
+class DrainWake(models.Model):
+    """One row: when a drain was last asked for that has not begun. So at most one waits on the broker."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    asked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "drain_wake"
+
+    def __str__(self) -> str:
+        return f"asked at {self.asked_at}" if self.asked_at else "not asked"
+
+    @classmethod
+    def ask(cls, *, expires: timedelta, now: datetime | None = None) -> bool:
+        """True for the one who must send the task; a request older than `expires` counts as lost."""
+        moment = now or timezone.now()
+        adapt = connection.ops.adapt_datetimefield_value
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO drain_wake (id, asked_at) VALUES (1, %s) ON CONFLICT (id) DO UPDATE"
+                " SET asked_at = excluded.asked_at"
+                " WHERE drain_wake.asked_at IS NULL OR drain_wake.asked_at < %s RETURNING id",
+                [adapt(moment), adapt(moment - expires)],
+            )
+            return cursor.fetchone() is not None
+
+    @classmethod
+    def answer(cls) -> None:
+        """A drain begins. What commits before this, it will see; whoever commits later asks again."""
+        cls.objects.filter(asked_at__isnull=False).update(asked_at=None)

@@ -338,6 +338,60 @@ class ServiceCallRecord(models.Model):
         except TransitionRefused:
             self._move(from_=(Status.RUNNING,), verb="cancelled", cancel_requested_at=moment)
 
+    # --- transitions of persistence ---------------------------------------------------------
+    # (The engine makes a result pending when it settles the call; the drain alone takes it from there.)
+
+    def mark_persisted(self, *, now: datetime | None = None) -> None:
+        """pending → persisted; TransitionRefused otherwise."""
+        moment = now or timezone.now()
+        self._move_persistence(
+            PersistState.PERSISTED,
+            domain_persist_attempts=self.domain_persist_attempts + 1,
+            domain_persist_error=None,
+            next_persist_at=None,
+            persisted_at=moment,
+        )
+
+    def mark_skipped(self) -> None:
+        """pending → skipped, because nothing takes this result; TransitionRefused otherwise."""
+        self._move_persistence(PersistState.SKIPPED, domain_persist_error=None, next_persist_at=None)
+
+    def persist_failed(self, error: str, *, next_at: datetime | None) -> None:
+        """Charge a failed attempt: pending → pending, due at `next_at`, or → dead when that is None.
+
+        TransitionRefused when the result is not pending any more, or somebody else's attempt was charged meanwhile.
+        """
+        self._move_persistence(
+            PersistState.DEAD if next_at is None else PersistState.PENDING,
+            domain_persist_attempts=self.domain_persist_attempts + 1,
+            domain_persist_error=error,
+            next_persist_at=next_at,
+        )
+
+    def persist_again(self, *, now: datetime | None = None) -> None:
+        """dead | skipped → pending, with a fresh allowance of attempts; TransitionRefused otherwise."""
+        self._move_persistence(
+            PersistState.PENDING,
+            from_=(PersistState.DEAD, PersistState.SKIPPED),
+            domain_persist_attempts=0,
+            next_persist_at=now or timezone.now(),
+        )
+
+    def _move_persistence(
+        self, to: PersistState, *, from_: tuple[PersistState, ...] = (PersistState.PENDING,), **changes: Any
+    ) -> None:
+        """Compare-and-set on the state and its count of attempts; the instance follows the row."""
+        changes |= {"domain_persist_state": to, "updated_at": timezone.now()}
+        same = {"domain_persist_state__in": from_, "domain_persist_attempts": self.domain_persist_attempts}
+        if ServiceCallRecord.objects.filter(pk=self.pk, **same).update(**changes) != 1:
+            self.refresh_from_db(fields=["domain_persist_state", "domain_persist_attempts"])
+            raise TransitionRefused(
+                f"The result of call {self.pk} is {self.domain_persist_state} after {self.domain_persist_attempts}"
+                f" attempts and cannot become {to.value}."
+            )
+        for name, value in changes.items():
+            setattr(self, name, value)
+
     def _move(self, *, from_: tuple[Status, ...], verb: str, **changes: Any) -> None:
         """Compare-and-set on `status`; the instance follows the row."""
         changes["updated_at"] = timezone.now()

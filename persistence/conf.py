@@ -1,0 +1,68 @@
+"""The typed settings of this package: the `DOMAIN_PERSIST_*` keys of `settings.ORCHESTRAI`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orchestration.conf import explain
+from orchestration.errors import NotConfigured
+
+PREFIX = "DOMAIN_PERSIST_"
+
+
+class PersistenceSettings(BaseModel):
+    """The `DOMAIN_PERSIST_*` keys; times in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    DOMAIN_PERSIST_MAX_ATTEMPTS: Annotated[int, Field(ge=1, le=1000)] = 10
+    """A result whose persistence failed this often is dead until somebody persists it again."""
+    DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Records that one drain takes at most."""
+    DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS: Annotated[float, Field(gt=0)] = 5.0
+    DOMAIN_PERSIST_BACKOFF_CAP_SECONDS: Annotated[float, Field(gt=0)] = 600.0
+    DOMAIN_PERSIST_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0
+    """How long one drain starts new records; far below Q_CLUSTER["timeout"], which kills what runs longer."""
+    DOMAIN_PERSIST_QUEUE: str | None = None
+    """The cluster that drains; None: the default one."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PersistenceSettings:
+        if self.DOMAIN_PERSIST_BACKOFF_CAP_SECONDS < self.DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS:
+            raise ValueError(
+                "DOMAIN_PERSIST_BACKOFF_CAP_SECONDS must not be below DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS."
+            )
+        return self
+
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait after the `failures`-th failure (>= 1): min(initial * 2**(failures - 1), cap)."""
+        doublings = min(failures - 1, 64)  # beyond that every cap is reached, and a float would overflow
+        initial, cap = self.DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS, self.DOMAIN_PERSIST_BACKOFF_CAP_SECONDS
+        return float(min(initial * 2.0**doublings, cap))
+
+
+def read_persistence(raw: dict[str, Any]) -> PersistenceSettings:
+    """Validate the keys of ORCHESTRAI that are ours; raises pydantic's ValidationError."""
+    return PersistenceSettings(**{key: value for key, value in raw.items() if key.startswith(PREFIX)})
+
+
+@lru_cache(maxsize=1)
+def persistence_settings() -> PersistenceSettings:
+    """The settings of persistence; NotConfigured says which key is wrong and why."""
+    try:
+        return read_persistence(getattr(settings, "ORCHESTRAI", {}))
+    except ValidationError as error:
+        raise NotConfigured(f"settings.ORCHESTRAI: {explain(error)}") from error
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "ORCHESTRAI":
+        persistence_settings.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="persistence.conf")

@@ -1,0 +1,154 @@
+"""What a developer of handlers derives from: `BasePersistenceHandler`, made known by `@persistence_handler`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, overload
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.db.models import Model
+
+from orchestration.decorators import register_component
+from orchestration.identity import PERSIST, DjangoIdentityMixin, Identity, derive_identity
+from orchestration.registry import where
+from orchestration.schemas import OutputSchema
+from orchestration.types import Response
+from persistence import links
+from persistence.errors import HandlerDefinitionError, LinkInAsyncCode
+from persistence.links import Link, make_link
+from persistence.models import PersistedChunk
+from persistence.recorder import Recorder
+from persistence.registry import fingerprint, refuse_second
+
+HandlerT = TypeVar("HandlerT", bound="type[BasePersistenceHandler]")
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of a handler in the drain: the chunk of its transaction, and what the handler asks to link."""
+
+    chunk: PersistedChunk
+    links: list[Link] = field(default_factory=list)
+
+
+class BasePersistenceHandler(DjangoIdentityMixin):
+    """Turns the results of one schema into rows. Subclasses set `schema` and define `persist`, plain or async.
+
+    The drain runs `persist` inside the transaction that holds the result's chunk, once; an exception undoes all of
+    it. So: touch nothing but the database (follow-up calls may be submitted, they commit with the rows), and return
+    the model instance or instances that were made, the most important one first, or None.
+    """
+
+    schema: ClassVar[type[OutputSchema]]
+    identity: ClassVar[Identity]
+    """Set by `@persistence_handler`, like `fingerprint` and `is_async`."""
+    fingerprint: ClassVar[str]
+    is_async: ClassVar[bool]
+
+    _run: Run | None = None
+
+    def persist(self, response: Response) -> Any:
+        """Make the rows of a response; the parsed answer is `self.schema.model_validate(response.structured_data)`."""
+        raise NotImplementedError
+
+    async def ensure_idempotent(self, response: Response) -> tuple[PersistedChunk, bool]:
+        """The chunk of a response, and whether persisting it is up to this run.
+
+        False: it was persisted before, and `chunk.domain_object` is what it became. In the drain that never happens,
+        because it does not run a handler twice; outside the drain, call the handler inside `transaction.atomic()`.
+        """
+        if self._run is not None:
+            return self._run.chunk, True
+        return await sync_to_async(self.ensure_idempotent_now)(response)
+
+    def ensure_idempotent_now(self, response: Response) -> tuple[PersistedChunk, bool]:
+        """`ensure_idempotent` for synchronous handlers."""
+        if self._run is not None:
+            return self._run.chunk, True
+        chunk, created = PersistedChunk.objects.open(chunk_of(response, handler_identity=str(self.identity)))
+        if not created:
+            _ = chunk.domain_object  # fetched here, so that asynchronous code may look at it
+        return chunk, created
+
+    def link(self, chunk: PersistedChunk, obj: Model, *others: Model, created: bool | None = None) -> None:
+        """Record the objects that a chunk became; the first object of the first link is the primary one.
+
+        `created` says it where no save was seen: True for objects of `bulk_create`. In the drain this works in
+        asynchronous handlers, too; outside it writes at once, so those use `alink`.
+        """
+        link = make_link((obj, *others), created=created)
+        if self._run is not None:
+            self._run.links.append(link)
+            return
+        if _in_event_loop():
+            raise LinkInAsyncCode
+        with transaction.atomic():
+            links.write(chunk, links.gather(chunk, [link], [], Recorder()), is_new=False)
+
+    async def alink(self, chunk: PersistedChunk, obj: Model, *others: Model, created: bool | None = None) -> None:
+        """`link` for asynchronous code, in the drain and outside."""
+        await sync_to_async(self.link)(chunk, obj, *others, created=created)
+
+
+def chunk_of(response: Response, *, handler_identity: str, handler_fingerprint: str = "") -> PersistedChunk:
+    """The unsaved chunk of a response; its key is the call (the correlation where there is none) and the schema."""
+    return PersistedChunk(
+        call_id=response.call_id or str(response.correlation_id),
+        schema_identity=response.execution_metadata.schema_identity,
+        namespace=response.namespace,
+        handler_identity=handler_identity,
+        handler_fingerprint=handler_fingerprint,
+        schema_version=response.execution_metadata.schema_version,
+    )
+
+
+@overload
+def persistence_handler(cls: HandlerT, /) -> HandlerT: ...
+@overload
+def persistence_handler(
+    *, namespace: str | None = None, group: str | None = None, name: str | None = None
+) -> Callable[[HandlerT], HandlerT]: ...
+def persistence_handler(cls: Any = None, /, **parts: str | None) -> Any:
+    """Register a handler under its namespace and schema.
+
+    Raises HandlerDefinitionError (a TypeError) that says what is missing, HandlerCollision (a ValueError) when
+    another handler of the namespace takes the same schema, and what every component may raise about its identity.
+    """
+
+    def decorate(handler: HandlerT) -> HandlerT:
+        _check_contract(handler)
+        refuse_second(handler, derive_identity(handler, PERSIST, **parts))
+        handler.fingerprint = fingerprint(handler)
+        handler.is_async = inspect.iscoroutinefunction(handler.persist)
+        return register_component(handler, PERSIST, **parts)
+
+    return decorate if cls is None else decorate(cls)
+
+
+def _check_contract(handler: Any) -> None:
+    if not isinstance(handler, type) or not issubclass(handler, BasePersistenceHandler):
+        shown = where(handler) if isinstance(handler, type) else repr(handler)
+        raise HandlerDefinitionError(f"@persistence_handler is for subclasses of BasePersistenceHandler, not {shown}.")
+    schema = next((vars(base)["schema"] for base in handler.__mro__ if "schema" in vars(base)), None)
+    if schema is None:
+        raise HandlerDefinitionError(
+            f"{where(handler)} sets no `schema`: name the OutputSchema whose results it takes."
+        )
+    if not isinstance(schema, type) or not issubclass(schema, OutputSchema):
+        raise HandlerDefinitionError(f"{where(handler)}: `schema` must be a subclass of OutputSchema, not {schema!r}.")
+    if "identity" not in {name for base in schema.__mro__ for name in vars(base)}:
+        raise HandlerDefinitionError(f"{where(handler)}: its schema {where(schema)} is not decorated with @schema.")
+    if handler.persist is BasePersistenceHandler.persist:
+        raise HandlerDefinitionError(f"{where(handler)} defines no `persist(self, response)`.")
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""Tying what was persisted to its chunk: the chunk's primary object, and a row for every object it touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+
+from persistence.errors import InvalidLink
+from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+from persistence.recorder import Key, Recorder, key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What one `link()` said: the first object of the first link is the chunk's primary one."""
+
+    objects: tuple[Model, ...]
+    created: bool | None = None
+    """None: as the recorder saw it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Touched:
+    """The objects of one chunk: primary first, then linked, then returned, then merely saved; each once."""
+
+    primary: Model | None = None
+    objects: list[Model] = field(default_factory=list)
+    actions: list[ObjectAction] = field(default_factory=list)
+
+    @property
+    def created_primary(self) -> Model | None:
+        """The primary object, if this run created it."""
+        return self.primary if self.primary is not None and self.actions[0] is ObjectAction.CREATED else None
+
+
+def make_link(objects: Iterable[object], *, created: bool | None) -> Link:
+    """A Link of saved model instances; InvalidLink says which one is not."""
+    checked = []
+    for position, item in enumerate(objects):
+        if not isinstance(item, Model):
+            raise InvalidLink(f"link() got a {type(item).__name__} as object {position}: pass saved model instances.")
+        if item.pk is None or item._state.adding:
+            raise InvalidLink(f"link() got an unsaved {type(item).__name__} as object {position}: save it first.")
+        checked.append(item)
+    return Link(objects=tuple(checked), created=created)
+
+
+def gather(chunk: PersistedChunk, links: Sequence[Link], returned: Sequence[Model], recorder: Recorder) -> Touched:
+    """Everything that belongs to a chunk, in order.
+
+    An object whose save nobody saw (`bulk_create`, or merely looked up) counts as updated, unless its link says
+    otherwise: taking a found object for a created one would be the worse mistake.
+    """
+    linked = [item for link in links for item in link.objects]
+    first = _named_by_chunk(chunk, [*linked, *returned, *recorder.objects()])
+    named = [*([first] if first is not None else []), *linked, *returned]
+    distinct: dict[Key, Model] = {}
+    for item in (*named, *recorder.objects()):
+        distinct.setdefault(key_of(item), item)
+    said = {key_of(item): link.created for link in links for item in link.objects if link.created is not None}
+    return Touched(
+        primary=named[0] if named else None,
+        objects=list(distinct.values()),
+        actions=[_action(said.get(key), recorder.action(item)) for key, item in distinct.items()],
+    )
+
+
+def _action(said: bool | None, seen: ObjectAction | None) -> ObjectAction:
+    if said is not None:
+        return ObjectAction.CREATED if said else ObjectAction.UPDATED
+    return seen or ObjectAction.UPDATED
+
+
+def _named_by_chunk(chunk: PersistedChunk, known: Iterable[Model]) -> Model | None:
+    """The object that `content_type` and `object_id` name: an earlier link, or a handler that set them itself."""
+    if chunk.content_type_id is None or chunk.object_id is None:
+        return None
+    model = ContentType.objects.get_for_id(chunk.content_type_id).model_class()
+    same = (item for item in known if item._meta.concrete_model is model and str(item.pk) == str(chunk.object_id))
+    return next(same, None) or chunk.domain_object
+
+
+def write(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> None:
+    """Store the chunk's primary object and a row per object; rows that are there already stay as they are."""
+    if touched.primary is not None:
+        chunk.content_type = ContentType.objects.get_for_model(touched.primary)
+        chunk.object_id = str(touched.primary.pk)
+    if touched.primary is not None or chunk.summary is not None or not is_new:
+        chunk.save(update_fields=["content_type", "object_id", "handler_identity", "handler_fingerprint", "summary"])
+    PersistedObject.objects.bulk_create(
+        [
+            PersistedObject(
+                chunk=chunk,
+                content_type=ContentType.objects.get_for_model(item),
+                object_id=str(item.pk),
+                role=ObjectRole.PRIMARY if item is touched.primary else ObjectRole.RELATED,
+                action=action,
+            )
+            for item, action in zip(touched.objects, touched.actions, strict=True)
+        ],
+        ignore_conflicts=not is_new,
+    )

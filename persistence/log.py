@@ -1,0 +1,89 @@
+"""Everything persistence logs: ids, identities and codes, and of an exception only its type and place."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from types import TracebackType
+
+from django.db import models
+from pydantic import ValidationError
+
+from orchestration.log import describe
+from persistence.errors import PersistenceError
+
+logger = logging.getLogger("persistence")
+
+MAX_ERROR = 1000
+"""Characters of an error that are stored with the call."""
+
+
+def explain(error: BaseException, source: str = "") -> str:
+    """What went wrong, without the values that made it go wrong: they may be personal data.
+
+    Our own errors and the paths of a validation error are told in full, others by type, place, and, when that is in a
+    library, the line of `source` (the file of the handler's module) that led there.
+    """
+    if isinstance(error, PersistenceError):
+        told = f"{type(error).__name__}: {error}"
+    elif isinstance(error, ValidationError):
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['type']}"
+            for e in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        told = f"{type(error).__name__} of {error.title}: {faults}"
+    else:
+        told = describe(error)
+    line = _last_line_in(source, error.__traceback__)
+    if line and f":{line}" not in told:
+        told = f"{told} from {source.rsplit('/', 1)[-1]}:{line}"
+    return told[:MAX_ERROR]
+
+
+def _last_line_in(source: str, trace: TracebackType | None) -> int | None:
+    if not source:
+        return None
+    lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == source]
+    return lines[-1] if lines else None
+
+
+def persisted(call_id: str, component: object, primary: models.Model | None, objects: int) -> None:
+    shown = f"{primary._meta.label}:{primary.pk}" if primary is not None else None
+    logger.debug("result persisted call_id=%s by=%s primary=%s objects=%s", call_id, component, shown, objects)
+
+
+def persisted_before(call_id: str, schema: str) -> None:
+    logger.info("result was persisted before call_id=%s schema=%s", call_id, schema)
+
+
+def skipped(call_id: str, namespace: str, schema: str) -> None:
+    logger.debug(
+        "result skipped, no handler and no codec call_id=%s namespace=%s schema=%s", call_id, namespace, schema
+    )
+
+
+def failed(call_id: str, component: object, attempt: int, error: str, retry_in: float) -> None:
+    logger.warning(
+        "persisting failed call_id=%s by=%s attempt=%s retry_in=%s error=%s",
+        call_id,
+        component,
+        attempt,
+        retry_in,
+        error,
+    )
+
+
+def dead(call_id: str, component: object, attempt: int, error: str) -> None:
+    logger.error("result dead call_id=%s by=%s attempts=%s error=%s", call_id, component, attempt, error)
+
+
+def hook_failed(call_id: str, component: object, error: str) -> None:
+    logger.error("on_commit hook failed after persisting call_id=%s by=%s error=%s", call_id, component, error)
+
+
+def overtaken(call_id: str, error: BaseException) -> None:
+    logger.info("failure not recorded, the result moved on call_id=%s error=%s", call_id, describe(error))
+
+
+def database_away(call_id: str, error: BaseException) -> None:
+    logger.warning("database away, result stays pending call_id=%s error=%s", call_id, describe(error))

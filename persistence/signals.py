@@ -1,0 +1,22 @@
+"""What persistence tells the world, after commit; the engine's signals are here too, for one place to import from."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+from orchestration.signals import (
+    ai_request_sent,
+    ai_response_failed,
+    ai_response_ready,
+    ai_response_received,
+)
+
+domain_object_created = Signal()  # instance, response, and the common payload; sender is the handler class
+
+__all__ = [
+    "ai_request_sent",
+    "ai_response_failed",
+    "ai_response_ready",
+    "ai_response_received",
+    "domain_object_created",
+]

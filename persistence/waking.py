@@ -1,0 +1,46 @@
+"""Asking for a drain: at most one waits on the broker, however many results are stored meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from orchestration.engine.submit import send_task
+from orchestration.models import ServiceCallRecord
+from orchestration.signals import results_stored, tick
+from persistence.conf import persistence_settings
+from persistence.drain import drain_calls
+from persistence.models import DrainWake
+
+DRAIN_TASK = "persistence.tasks.process_pending_persistence"
+LOST_AFTER = timedelta(seconds=10)
+"""A drain that was asked for and has not begun by then may have been lost with its message: ask again."""
+
+
+def ask_for_drain() -> bool:
+    """Send the drain's task, unless one waits that will see everything committed so far; True if it was sent."""
+    if not DrainWake.ask(expires=LOST_AFTER):
+        return False
+    sent = send_task(DRAIN_TASK, queue=persistence_settings().DOMAIN_PERSIST_QUEUE)
+    if not sent:
+        DrainWake.answer()
+    return sent
+
+
+def on_results_stored(*, call_ids: list[str], immediate: bool, **_: Any) -> None:
+    """A caller who waits gets the rows now, in this thread; everybody else's come with the next drain."""
+    if immediate:
+        drain_calls(call_ids)
+    else:
+        ask_for_drain()
+
+
+def on_tick(**_: Any) -> None:
+    """Find what no wake-up announced: a lost message, a retry whose time has come."""
+    if ServiceCallRecord.objects.pending_persistence().exists():
+        ask_for_drain()
+
+
+def connect() -> None:
+    results_stored.connect(on_results_stored, dispatch_uid="persistence.results_stored")
+    tick.connect(on_tick, dispatch_uid="persistence.tick")
