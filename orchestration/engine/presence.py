@@ -57,6 +57,12 @@ class Presence:
         """Show that this node is going, and leave its name free."""
         WorkerNode.objects.filter(name=self.node, pid=os.getpid(), started_at=self._started_at).update(stopping=True)
 
+    def leave(self) -> None:
+        """Release this machine's file for the name; the end of the process does the same."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
     def _take_file(self) -> str:
         """Lock this machine's file for the name; returns the identity of the supervisor that held it last."""
         self._lock = os.open(node_file(self.node, "lock"), os.O_RDWR | os.O_CREAT, 0o600)

@@ -74,19 +74,25 @@ class Stillness:
     watched needs its own time to recover from the same event.
     """
 
+    moved = False
+    """Whether the value was ever seen to change."""
+
     def __init__(self, longest_gap: float) -> None:
         self._longest_gap = longest_gap
         self._value: object = None
+        self._known = False
         self._seen_at: float | None = None
         self.seconds = 0.0
 
     def saw(self, value: object, now: float) -> None:
         """The value could be read."""
-        if self._seen_at is None or value != self._value or now - self._seen_at > self._longest_gap:
+        changed = self._known and value != self._value
+        self.moved = self.moved or changed
+        if changed or self._seen_at is None or now - self._seen_at > self._longest_gap:
             self.seconds = 0.0
         else:
             self.seconds += now - self._seen_at
-        self._value, self._seen_at = value, now
+        self._value, self._known, self._seen_at = value, True, now
 
     def lost_sight(self) -> None:
         """The value could not be read, or means nothing at present."""

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_TASK = "orchestration.tasks.heartbeat"
 LONGEST_GAP_IN_BEATS = 4
 """A longer time between two looks means that this machine, or this process, stood still."""
+START_SECONDS = 60.0
+"""How long a new cluster may take to its first heartbeat, on a machine under load."""
 TASK_MARGIN_SECONDS = 15.0
 """django-q ends a task that exceeds its timeout; some seconds later its worker counts as stuck."""
 
@@ -85,20 +87,15 @@ class Watch:
         self._marks = marks
         self._watching = False
         self._lock = threading.Lock()
-        self._heartbeat = Stillness(LONGEST_GAP_IN_BEATS * presence.interval)
-        self._monitor = Stillness(LONGEST_GAP_IN_BEATS * presence.interval)
+        self._heartbeat, self._monitor = self._unseen(), self._unseen()
 
     def begin(self) -> None:
         """A new cluster was started: judge it from now on."""
-        with self._lock:
-            self._forget()
-            self._watching = True
+        self._set_watching(True)
 
     def end(self) -> None:
         """There is no cluster to judge at present."""
-        with self._lock:
-            self._forget()
-            self._watching = False
+        self._set_watching(False)
 
     def look(self) -> None:
         """One beat, one heartbeat task, one judgement."""
@@ -138,10 +135,9 @@ class Watch:
         send_task(HEARTBEAT_TASK, self._presence.node, queue=node_queue(self._presence.node))
 
     def _verdict(self) -> str:
-        limit = engine_settings().WEDGED_AFTER_SECONDS
-        if self._heartbeat.seconds >= limit:
+        if self._heartbeat.seconds >= _patience(self._heartbeat):
             return f"wedged: no heartbeat task ran for {self._heartbeat.seconds:.0f} s"
-        if self._monitor.seconds >= limit:
+        if self._monitor.seconds >= _patience(self._monitor):
             return f"wedged: no result was acknowledged for {self._monitor.seconds:.0f} s"
         return ""
 
@@ -149,10 +145,21 @@ class Watch:
         longest = float(cluster_options().get("timeout") or 0) + TASK_MARGIN_SECONDS
         return self._marks.busy_workers(longest) >= worker_count()
 
-    def _forget(self) -> None:
-        self.verdict = ""
-        self._lose_sight()
+    def _set_watching(self, watching: bool) -> None:
+        with self._lock:
+            self.verdict = ""
+            self._watching = watching
+            self._heartbeat, self._monitor = self._unseen(), self._unseen()
+
+    def _unseen(self) -> Stillness:
+        return Stillness(LONGEST_GAP_IN_BEATS * self._presence.interval)
 
     def _lose_sight(self) -> None:
         self._heartbeat.lost_sight()
         self._monitor.lost_sight()
+
+
+def _patience(sign: Stillness) -> float:
+    """Seconds for which a sign of life may fail to come; a cluster that still starts gets more."""
+    limit = engine_settings().WEDGED_AFTER_SECONDS
+    return limit if sign.moved else max(limit, START_SECONDS)

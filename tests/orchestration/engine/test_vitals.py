@@ -47,6 +47,15 @@ def test_a_paused_machine_does_not_count():
     assert still.seconds == 0
 
 
+def test_it_is_known_whether_a_value_ever_changed():
+    still = Stillness(longest_gap=10)
+    still.saw("first", 100)
+    assert still.moved is False
+    still.lost_sight()
+    still.saw("second", 500)
+    assert still.moved is True
+
+
 def test_a_worker_is_busy_from_its_mark_on_until_it_is_removed(marks):
     assert marks.busy_workers(longest=60) == 0
     marks.busy()

@@ -1,0 +1,186 @@
+"""What the supervisor concludes from what it sees, on the real database, without a cluster."""
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from orchestration import signals
+from orchestration.engine.presence import Presence
+from orchestration.engine.vitals import Marks
+from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick
+from orchestration.models import WorkerNode
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def marks(settings, tmp_path):
+    settings.ORCHESTRAI = {
+        **settings.ORCHESTRAI,
+        "RUN_DIR": tmp_path,
+        "TICK_SECONDS": 0.2,
+        "WEDGED_AFTER_SECONDS": 0.3,
+    }
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, "workers": 1}
+    return Marks("here")
+
+
+@pytest.fixture
+def watch(marks):
+    presence = Presence("here", beat_interval() * 10)
+    presence.take(cancelled=lambda: False)
+    watch = Watch(presence, marks)
+    watch.begin()
+    yield watch
+    presence.leave()
+
+
+@contextmanager
+def database_away():
+    """The node's table cannot be reached."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE worker_node RENAME TO worker_node_away")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE worker_node_away RENAME TO worker_node")
+
+
+def cluster_works(watch, marks):
+    """A heartbeat task runs and is acknowledged, and the watch sees it."""
+    watch.look()
+    WorkerNode.objects.filter(name="here").update(task_beat_at=timezone.now())
+    marks.acknowledged()
+    watch.look()
+
+
+def look_for(watch, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        watch.look()
+        time.sleep(0.05)
+
+
+def test_each_look_sends_a_heartbeat_task_and_never_piles_them_up(watch):
+    for _ in range(3):
+        watch.look()
+    messages = OrmQ.objects.filter(key="node.here")
+    assert [message.task["func"] for message in messages] == ["orchestration.tasks.heartbeat"]
+    assert messages[0].task["args"] == ("here",)
+
+
+def test_a_cluster_without_heartbeats_is_wedged(watch, marks):
+    cluster_works(watch, marks)
+    look_for(watch, 0.6)
+    assert watch.verdict.startswith("wedged: no heartbeat task ran")
+
+
+def test_a_cluster_that_acknowledges_nothing_is_wedged(watch, marks):
+    cluster_works(watch, marks)
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        WorkerNode.objects.filter(name="here").update(task_beat_at=timezone.now())
+        watch.look()
+        time.sleep(0.05)
+    assert watch.verdict.startswith("wedged: no result was acknowledged")
+
+
+def test_a_cluster_that_still_starts_is_given_time(watch):
+    look_for(watch, 0.6)
+    assert watch.verdict == ""
+
+
+def test_a_cluster_whose_workers_are_all_at_work_is_not_wedged(watch, marks):
+    cluster_works(watch, marks)
+    marks.busy()
+    look_for(watch, 0.6)
+    assert watch.verdict == ""
+    marks.idle()
+    look_for(watch, 0.6)
+    assert watch.verdict
+
+
+def test_a_database_that_is_away_is_not_a_wedge_and_is_logged_by_type(watch, marks, caplog):
+    cluster_works(watch, marks)
+    with database_away():
+        look_for(watch, 0.6)
+    assert watch.verdict == ""
+    assert "beat not written node=here error=" in caplog.text
+    assert "worker_node" not in caplog.text.replace("worker_node_away", "")
+    watch.look()
+    assert watch.verdict == ""
+
+
+def test_nothing_is_judged_and_no_heartbeat_sent_between_two_clusters(watch, marks):
+    cluster_works(watch, marks)
+    OrmQ.objects.all().delete()
+    watch.end()
+    look_for(watch, 0.6)
+    assert watch.verdict == ""
+    assert not OrmQ.objects.exists()
+
+
+def test_a_supervisor_that_stood_still_notices_that_its_name_was_taken(watch):
+    WorkerNode.objects.filter(name="here").update(pid=os.getpid() + 1)
+    watch.look()
+    assert watch.name_lost is True
+
+
+def test_a_stopping_supervisor_frees_its_name(watch):
+    watch.stopping = True
+    watch.look()
+    assert WorkerNode.objects.get(name="here").stopping is True
+
+
+def test_restarts_and_their_reason_are_written_with_the_next_beat(watch):
+    watch.last_restart_reason = "tried"
+    watch._presence.restarts += 1
+    watch.look()
+    row = WorkerNode.objects.get(name="here")
+    assert (row.restarts, row.last_restart_reason) == (1, "tried")
+
+
+def test_a_receiver_of_the_tick_that_raises_is_logged_and_the_others_are_called(caplog):
+    called = []
+
+    def broken(**_):
+        raise RuntimeError("with personal data")
+
+    def sound(**_):
+        called.append(True)
+
+    signals.tick.connect(broken)
+    signals.tick.connect(sound)
+    try:
+        send_tick()
+    finally:
+        signals.tick.disconnect(broken)
+        signals.tick.disconnect(sound)
+    assert called == [True]
+    assert "error=RuntimeError" in caplog.text
+    assert "personal" not in caplog.text
+
+
+def test_a_repeated_action_runs_at_once_then_again_and_its_last_action_when_stopped():
+    done = []
+    twice = threading.Event()
+
+    def action():
+        done.append("again")
+        if len(done) == 2:
+            twice.set()
+
+    thread = Repeating("test", 0.01, action, lambda: done.append("last"))
+    thread.start()
+    assert twice.wait(5)
+    thread.stop(5)
+    assert not thread.is_alive()
+    assert done[:2] == ["again", "again"]
+    assert done[-1] == "last"
