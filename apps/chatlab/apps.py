@@ -1,5 +1,7 @@
 """The Django app `chatlab`."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,8 @@ class ChatlabConfig(AppConfig):
     name = "apps.chatlab"
     label = "chatlab"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # These register themselves; they need loaded models, so they cannot be imported at the top.
+        import_module("apps.chatlab.signals")
+        import_module("apps.chatlab.history")

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from django.urls import reverse
 from ninja import Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest, require
@@ -15,6 +14,7 @@ from apps.accounts.schemas import ErrorOut
 from apps.simulation.lifecycle import end_simulation, start_simulation
 from apps.simulation.models import Simulation, SimulationMetadata, SimulationQuerySet
 from apps.simulation.schemas import MetadataOut, SimulationCreated, SimulationIn, SimulationOut, SimulationPage
+from orchestration.api_access import call_links, link
 from orchestration.api_errors import ApiError
 from orchestration.models import ServiceCallRecord
 
@@ -135,10 +135,4 @@ def shown(request: AuthedRequest, simulation: Simulation) -> dict[str, Any]:
 
 def call_shown(request: HttpRequest, call: ServiceCallRecord) -> dict[str, Any]:
     """A call as CallOut."""
-    return {"id": call.pk, "status": call.status, "links": {"self": link(request, "get_service_call", call_id=call.pk)}}
-
-
-def link(request: HttpRequest, name: str, **kwargs: Any) -> str:
-    """The path of an operation of the API that this request came in by."""
-    match = request.resolver_match
-    return reverse(f"{match.namespace}:{name}" if match else name, kwargs=kwargs)
+    return {"id": call.pk, "status": call.status, "links": call_links(request, call.pk)}
