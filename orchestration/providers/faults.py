@@ -26,9 +26,15 @@ Kind = Literal[
     "failed",  # HTTP 200 with an error inside
     "malformed",  # HTTP 200 whose body breaks off inside the JSON
     "html",  # HTTP 200 with a web page
-    "bad_request",
-    "unauthorized",
-    "model_not_found",
+    "bad_request",  # 400
+    "unauthorized",  # 401
+    "payment_required",  # 402
+    "forbidden",  # 403
+    "model_not_found",  # 404
+    "request_timeout",  # 408
+    "conflict",  # 409
+    "unprocessable",  # 422
+    "redirect",  # 307, to another path of this server
     "rate_limit",  # 429, with `retry_after`
     "quota",  # 429 that waiting does not cure
     "server_error",  # 500

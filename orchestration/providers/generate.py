@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from orchestration.providers.texts import Writer
+from orchestration.providers.told import with_told
 from orchestration.types import JsonObject
 
 DEEPEST = 6
@@ -35,7 +36,7 @@ class _Generator:
         self._heights: dict[str, float] | None = None
 
     def value(self, schema: JsonObject | bool, *, name: str, depth: int) -> Any:
-        schema = self._resolved(schema)
+        schema = with_told(self._resolved(schema))
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:

@@ -36,7 +36,7 @@ def _part(operation: str, argument: Any, rng: random.Random) -> str:
         case "NOT_LITERAL":
             return "x" if argument != ord("x") else "y"
         case "ANY":
-            return rng.choice("abcdefghij")
+            return rng.choice("abcdefXYZ0189")
         case "IN":
             return _one_of(argument, rng)
         case "BRANCH":

@@ -27,7 +27,13 @@ WEB_PAGE = b"<!doctype html><title>Bad gateway</title><p>This is a web page, not
 ERRORS = {
     "bad_request": (400, "invalid_request_error", "invalid_value"),
     "unauthorized": (401, "invalid_request_error", "invalid_api_key"),
+    "payment_required": (402, "billing_error", None),
+    "forbidden": (403, "invalid_request_error", "unsupported_country_region_territory"),
     "model_not_found": (404, "invalid_request_error", "model_not_found"),
+    "request_timeout": (408, "timeout", None),
+    "conflict": (409, "conflict_error", None),
+    "unprocessable": (422, "invalid_request_error", None),
+    "redirect": (307, "redirect", None),
     "rate_limit": (429, "requests", "rate_limit_exceeded"),
     "quota": (429, "insufficient_quota", "insufficient_quota"),
     "server_error": (500, "server_error", None),
@@ -112,6 +118,8 @@ def _failure(fault: Fault, latency: float) -> Outgoing:
     status, kind, code = ERRORS[fault.kind]
     message = fault.text or f"Simulated error {status}."
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+    if fault.kind == "redirect":
+        headers["location"] = "/v1/elsewhere"
     return Outgoing(status=status, body=_error(message, kind=kind, code=code), headers=headers, latency=latency)
 
 
