@@ -88,7 +88,8 @@ class ClientSettings(BaseModel):
     surface: Literal["responses", "chat"] = "responses"
     model: str = "gpt-4o-mini"
     api_key_envvar: str = "ORCA_PROVIDER_API_KEY"
-    base_url: str | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = None
+    """Of a compatible server, with its version path: `http://127.0.0.1:9100/v1`."""
     timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds; None: REQUEST_TIMEOUT_SECONDS."""
 
