@@ -10,6 +10,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.utils import timezone
 
+from orchestration.references import Reference, reference
+
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
@@ -90,6 +92,11 @@ class PersistedChunk(models.Model):
         return f"{self.schema_identity} of {self.call_id}{f' part {self.part}' if self.part else ''}"
 
     @property
+    def reference(self) -> Reference | None:
+        """The primary object, whether it still exists or not; None when there is none."""
+        return reference(self.content_type, self.object_id)
+
+    @property
     def is_complete(self) -> bool:
         """False for a chunk that a handler opened outside the drain without linking anything (yet): the rows it
         stands for may be missing. The drain stamps its chunks with the handler's fingerprint."""
@@ -130,6 +137,11 @@ class PersistedObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.content_type_id}:{self.object_id} ({self.role})"
+
+    @property
+    def reference(self) -> Reference:
+        """The object, whether it still exists or not."""
+        return Reference(self.content_type, self.object_id)
 
 
 class DrainWake(models.Model):

@@ -23,7 +23,7 @@ from django_q.tasks import async_task
 from orchestration.app import ensure_autostarted
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine.faultpoints import fault
-from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson
+from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson, PayloadTooLarge
 from orchestration.log import describe
 from orchestration.models import EngineCounter, OrderingKey, ServiceCallRecord
 from orchestration.models.calls import OrderingPolicy, Status
@@ -167,7 +167,12 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
 def fingerprint(spec: CallSpec) -> str:
     """SHA-256 over what makes two requests the same, in canonical JSON."""
     identity = spec.service if isinstance(spec.service, str) else str(spec.service.identity)
-    content = [identity, spec.input, spec.context, spec.priority, spec.ordering_key, spec.model, spec.parameters]
+    related = spec.related_object
+    content = [
+        *(identity, spec.input, spec.context, spec.priority, spec.ordering_key, spec.ordering_policy),
+        *(spec.model, spec.client, spec.parameters, spec.max_attempts, spec.run_at and spec.run_at.isoformat()),
+        related and [related._meta.label, str(related.pk)],
+    ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -225,7 +230,7 @@ def _check_size(spec: CallSpec, context: JsonObject) -> None:
     size = len(json.dumps([spec.input, context], ensure_ascii=False).encode())
     limit = engine_settings().MAX_PAYLOAD_BYTES
     if size > limit:
-        raise InvalidCall(f"input and context are {size:,} bytes; the limit (MAX_PAYLOAD_BYTES) is {limit:,}.")
+        raise PayloadTooLarge(f"input and context are {size:,} bytes; the limit (MAX_PAYLOAD_BYTES) is {limit:,}.")
 
 
 # --- waking ---------------------------------------------------------------------------------

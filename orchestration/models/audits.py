@@ -115,6 +115,9 @@ class AIRequestAudit(AppendOnlyModel):
             models.Index(fields=("-dispatched_at",), name="audit_newest"),
         )
 
+    def __str__(self) -> str:
+        return f"request {self.pk} of {self.call_id} attempt {self.attempt}{' repair' if self.repair else ''}"
+
     @property
     def answer(self) -> AIResponseAudit | None:
         """What came back; None while nothing did. One query, none after `select_related("response_audit")`."""
@@ -122,9 +125,6 @@ class AIRequestAudit(AppendOnlyModel):
             return self.response_audit
         except AIResponseAudit.DoesNotExist:
             return None
-
-    def __str__(self) -> str:
-        return f"request {self.pk} of {self.call_id} attempt {self.attempt}{' repair' if self.repair else ''}"
 
 
 class AIResponseAudit(AppendOnlyModel):
@@ -165,9 +165,9 @@ class AIResponseAudit(AppendOnlyModel):
         verbose_name = "AI response"
         indexes = (models.Index(fields=("-received_at",), name="response_newest"),)
 
+    def __str__(self) -> str:
+        return f"response {self.pk} to request {self.ai_request_id}"
+
     @property
     def usage(self) -> Usage:
         return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
-
-    def __str__(self) -> str:
-        return f"response {self.pk} to request {self.ai_request_id}"

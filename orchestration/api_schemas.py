@@ -1,0 +1,258 @@
+"""What the REST API about calls takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+
+from orchestration.models.audits import Outcome
+from orchestration.models.calls import PersistState, Status
+from orchestration.types import JsonObject, Usage
+
+NO_NUL = r"^[^\x00]*$"
+MAX_DEPTH = 64
+Text64 = Annotated[str, Field(max_length=64, pattern=NO_NUL)]
+Text128 = Annotated[str, Field(max_length=128, pattern=NO_NUL)]
+Text255 = Annotated[str, Field(max_length=255, pattern=NO_NUL)]
+
+
+def storable(value: JsonObject) -> JsonObject:
+    """JSON that every database stores: no NUL characters, not deeper than MAX_DEPTH."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(text, str) and "\x00" in text for text in _texts(level)):
+            raise ValueError("NUL characters cannot be stored")
+        level = [item for holder in level for item in _children(holder) if isinstance(item, dict | list)]
+        if not level:
+            return value
+    raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _children(holder: Any) -> Iterator[Any]:
+    return iter(holder.values() if isinstance(holder, dict) else holder)
+
+
+def _texts(level: list[Any]) -> Iterator[Any]:
+    for holder in level:
+        if isinstance(holder, dict):
+            yield from holder
+        yield from _children(holder)
+
+
+StorableObject = Annotated[dict[str, Any], AfterValidator(storable)]
+
+
+class ErrorOut(Schema):
+    """The envelope of every error."""
+
+    code: str
+    message: str
+    details: Any = None
+    request_id: str | None = None
+
+
+class RelatedIn(Schema):
+    """An object by model and primary key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+$", max_length=255, examples=["shop.order"])]
+    id: Text64
+
+
+class CallIn(Schema):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"service": "support.default.Triage", "context": {"ticket": "The door is locked."}}]
+        },
+    )
+
+    service: Annotated[str, Field(min_length=1, max_length=520, pattern=NO_NUL)]
+    """The service's identity, with or without its domain: `namespace.group.Name`."""
+    input: StorableObject = {}
+    context: StorableObject = {}
+    priority: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    run_at: AwareDatetime | None = None
+    ordering_key: Text255 = ""
+    related: RelatedIn | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=10)] | None = None
+    model: Text128 | None = None
+
+
+class CallFilter(Schema):
+    """What to list, newest first."""
+
+    status: Status | None = None
+    service: Annotated[str, Field(max_length=520, pattern=NO_NUL)] | None = None
+    namespace: Text128 | None = None
+    persist_state: PersistState | None = None
+    related_model: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+$", max_length=255)] | None = None
+    related_id: Text64 | None = None
+    correlation_id: UUID | None = None
+    model: Text128 | None = None
+    error_code: Text64 | None = None
+    created_from: AwareDatetime | None = None
+    created_to: AwareDatetime | None = None
+    cursor: Annotated[str, Field(max_length=255)] | None = None
+    """`next` of the page before."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class SchemaOut(Schema):
+    identity: str
+    version: int
+    fingerprint: str
+
+
+class PersistOut(Schema):
+    state: PersistState
+    attempts: int
+    next_at: datetime | None
+    persisted_at: datetime | None
+
+
+class RelatedOut(Schema):
+    model: str
+    id: str
+
+
+class LinksOut(Schema):
+    self: str
+    attempts: str
+    objects: str
+    timeline: str
+
+
+class CallSummary(Schema):
+    """A call without its content."""
+
+    id: str
+    service: str
+    namespace: str
+    status: Status
+    error_code: str
+    retryable: bool
+    output_schema: SchemaOut | None
+    correlation_id: UUID
+    priority: int
+    ordering_key: str
+    attempts: int
+    max_attempts: int
+    deaths: int
+    provider: str
+    model: str
+    usage: Usage
+    cost: Decimal | None
+    related: RelatedOut | None
+    parent: str | None
+    created_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    persist: PersistOut
+    links: LinksOut
+
+
+class CallOut(CallSummary):
+    """A call with its content; without the scope content:read the content is null and `content` says `hidden`."""
+
+    content: Literal["shown", "hidden"]
+    input: dict[str, Any] | None
+    context: dict[str, Any] | None
+    result: dict[str, Any] | None
+    error: str | None
+    persist_error: str | None
+
+
+class CallPage(Schema):
+    items: list[CallSummary]
+    next: str | None
+    """`cursor` of the next page; null on the last."""
+
+
+class AnswerOut(Schema):
+    """What came back for one request."""
+
+    received_at: datetime
+    latency_ms: int
+    model: str
+    finish_reason: str
+    provider_response_id: str
+    http_status: int | None
+    error_code: str
+    usage: Usage
+    cost: Decimal | None
+    error: str | None
+    raw: Any
+    outputs: list[Any] | None
+    structured_data: Any
+    tool_calls: list[Any] | None
+
+
+class RequestOut(Schema):
+    """One request to a provider and its answer."""
+
+    id: int
+    attempt: int
+    repair: int
+    outcome: Outcome
+    dispatched_at: datetime
+    provider: str
+    client_name: str
+    model: str
+    surface: str
+    response_schema_identity: str
+    parameters: dict[str, Any]
+    content: Literal["shown", "hidden"]
+    messages: list[dict[str, Any]] | None
+    tools: list[Any] | None
+    response_schema: dict[str, Any] | None
+    answer: AnswerOut | None
+
+
+class AttemptOut(RequestOut):
+    """An attempt with its repair requests."""
+
+    repairs: list[RequestOut]
+
+
+class TimelineOut(Schema):
+    at: datetime
+    event: str
+    attempt: int | None
+    detail: str
+    seconds: float | None
+    """Since the event before."""
+
+
+class ComponentOut(Schema):
+    domain: str
+    identity: str
+    label: str
+    class_name: str
+    file: str
+    line: int
+    wiring: dict[str, Any]
+    problems: list[str]
+    output_schema: dict[str, Any] | None
+    """The strict JSON schema of a service's answer, or of a schema itself."""
+
+
+class StatsOut(Schema):
+    queued: int
+    due: int
+    running: int
+    oldest_due_seconds: float
+    persistence_pending: int
+    persistence_dead: int
+    since: datetime
+    """The start of the 24 hours that `by_status` counts."""
+    by_status: dict[str, int]
