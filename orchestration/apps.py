@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
 from orchestration.app import autostart
@@ -24,7 +24,7 @@ class OrchestrationConfig(AppConfig):
 
     def _autostart_after_last_app(self) -> None:
         """Components are discovered when every app is ready, a moment for which Django has no signal."""
-        last = list(self.apps.get_app_configs())[-1]
+        last = list(apps.get_app_configs())[-1]
         if last is self:
             autostart()
             return

@@ -9,10 +9,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
-from pydantic import ValidationError
 
 from orchestration.app import OrchestrAI, ensure_autostarted, get_current_app
-from orchestration.conf import ClientSettings, ClientsSettings, EngineSettings, clients_settings, explain, read_engine
+from orchestration.conf import ClientSettings, ClientsSettings, EngineSettings, clients_settings, engine_settings
 from orchestration.errors import ComponentDefinitionError, NotConfigured
 from orchestration.registry import services
 from orchestration.wiring import ProblemKind, Wiring
@@ -29,14 +28,10 @@ Apps = Sequence[AppConfig] | None
 @register(TAG)
 def check_engine_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E001: ORCHESTRAI has a wrong key or value."""
-    raw = getattr(settings, "ORCHESTRAI", {})
-    if not isinstance(raw, dict):
-        return [_error("E001", f"ORCHESTRAI must be a dict, not {type(raw).__name__}.", "See config/settings.py.")]
     try:
-        read_engine(raw)
-    except ValidationError as error:
-        known = ", ".join(EngineSettings.model_fields)
-        return [_error("E001", f"ORCHESTRAI: {explain(error)}", f"The keys of the engine are {known}.")]
+        engine_settings()
+    except NotConfigured as error:
+        return [_error("E001", str(error), f"The keys of the engine are {', '.join(EngineSettings.model_fields)}.")]
     return []
 
 
@@ -45,7 +40,7 @@ def check_clients_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
     """E002: ORCA_CONFIG is missing, or has a wrong key or value."""
     try:
         clients_settings()
-    except (NotConfigured, TypeError) as error:
+    except NotConfigured as error:
         keys = f"{', '.join(ClientsSettings.model_fields)}; a client has {', '.join(ClientSettings.model_fields)}"
         return [_error("E002", str(error), f"The keys are {keys}.")]
     return []
@@ -75,7 +70,7 @@ def check_clients(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E004: a client of `openai` has no key. W001: a simulated client answers in production."""
     try:
         clients = clients_settings().clients
-    except (NotConfigured, TypeError):
+    except NotConfigured:
         return []  # E002 reports it
     return [message for name, client in clients.items() for message in _client_messages(name, client)]
 
@@ -85,7 +80,7 @@ def check_wiring(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E005-E007: what could not be wired. W002: a service without any prompt."""
     try:
         app = ensure_autostarted()
-    except (NotConfigured, TypeError):
+    except NotConfigured:
         return []  # E001-E003 report it
     problems = [
         Error(problem.message, hint=problem.hint, obj=problem.component, id=WIRING_IDS[problem.kind])

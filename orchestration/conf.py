@@ -126,9 +126,11 @@ class ClientsSettings(BaseModel):
         return next(iter(self.clients))
 
 
-def read_engine(raw: dict[str, Any]) -> EngineSettings:
+def read_engine(raw: Any) -> EngineSettings:
     """Validate ORCHESTRAI; raises pydantic's ValidationError."""
-    return EngineSettings(**{key: value for key, value in raw.items() if not key.startswith(OTHER_PACKAGES)})
+    if isinstance(raw, dict):
+        raw = {key: value for key, value in raw.items() if not str(key).startswith(OTHER_PACKAGES)}
+    return EngineSettings.model_validate(raw)
 
 
 @lru_cache(maxsize=1)
@@ -147,7 +149,7 @@ def clients_settings() -> ClientsSettings:
     if raw is None:
         raise NotConfigured("settings.ORCA_CONFIG is missing; see config/settings.py for an example.")
     try:
-        return ClientsSettings(**raw)
+        return ClientsSettings.model_validate(raw)
     except ValidationError as error:
         raise NotConfigured(f"settings.ORCA_CONFIG: {explain(error)}") from error
 

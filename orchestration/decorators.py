@@ -15,7 +15,7 @@ from orchestration.errors import ComponentDefinitionError, SchemaNotStrict
 from orchestration.identity import PROMPTS, SCHEMAS, SERVICES, derive_identity
 from orchestration.prompts import PromptSection
 from orchestration.registry import registry_for
-from orchestration.schemas import OutputSchema
+from orchestration.schemas import OutputSchema, shadowed_fields
 from orchestration.service_contract import contract_faults, is_names
 from orchestration.services import DjangoBaseService
 from orchestration.strict import StrictSchema, adapt
@@ -99,12 +99,20 @@ def schema(cls: Any = None, /, *, version: int = 1, **parts: str | None) -> Any:
         _check_base(component, OutputSchema, "schema")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             _refuse(component, [f"version must be a whole number from 1, not {version!r}."])
+        _refuse(component, [_shadowed(field) for field in shadowed_fields(component)])
         name = derive_identity(component, SCHEMAS, **parts).name
         component.strict = _adapted(component, name)
         component.version = version
         return register_component(component, SCHEMAS, **parts)
 
     return decorate if cls is None else decorate(cls)
+
+
+def _shadowed(field: str) -> str:
+    return (
+        f"the field {field} has the name of a class attribute that a mixin or base sets; "
+        f'call it {field}_ and give it Field(alias="{field}"), which keeps the name in the answer.'
+    )
 
 
 def _adapted(component: type[OutputSchema], name: str) -> StrictSchema:

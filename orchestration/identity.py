@@ -63,11 +63,15 @@ class Identity:
 
 
 class DjangoIdentityMixin:
-    """Base of identity mixins: a subclass sets `namespace`, `group` or both for every component that inherits it."""
+    """Base of identity mixins: a subclass sets `namespace`, `group` or both for every component that inherits it.
 
-    namespace: ClassVar[str | None] = None
-    group: ClassVar[str | None] = None
-    name: ClassVar[str | None] = None
+    What nobody sets does not exist, rather than being None: on a schema that None would become the default of a
+    field of the same name. A component's final parts are in `cls.identity`.
+    """
+
+    namespace: ClassVar[str]
+    group: ClassVar[str]
+    name: ClassVar[str]
 
 
 def derive_identity(

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from orchestration.errors import ComponentNotFound, IdentityCollision, RegistryFrozenError, ServiceNotFound
 from orchestration.identity import CODECS, PROMPTS, SCHEMAS, SERVICES, Identity, check_part
@@ -17,7 +18,7 @@ class Registry:
 
     def __init__(self, domain: str) -> None:
         self.domain = check_part("domain", domain)
-        self._components: dict[Identity, type] = {}
+        self._components: dict[Identity, type[Any]] = {}
         self._frozen = False
         self._lock = threading.RLock()
 
@@ -51,25 +52,25 @@ class Registry:
                 )
             self._components[key] = component
 
-    def get(self, identity: object) -> type:
+    def get(self, identity: object) -> type[Any]:
         """The class of an identity; ComponentNotFound (ServiceNotFound for services) suggests the nearest ones."""
         component = self.try_get(identity)
         if component is None:
             raise self._not_found(Identity.get(identity, self.domain))
         return component
 
-    def try_get(self, identity: object) -> type | None:
+    def try_get(self, identity: object) -> type[Any] | None:
         """The class of an identity, or None; IdentityError when it is no identity at all."""
         key = Identity.get(identity, self.domain)
         with self._lock:
             return self._components.get(key)
 
-    def all(self) -> dict[Identity, type]:
+    def all(self) -> dict[Identity, type[Any]]:
         """Every component, sorted by identity; a copy."""
         with self._lock:
             return dict(sorted(self._components.items()))
 
-    def filter(self, *, namespace: str | None = None, group: str | None = None) -> dict[Identity, type]:
+    def filter(self, *, namespace: str | None = None, group: str | None = None) -> dict[Identity, type[Any]]:
         """The components of a namespace, a group or both; a copy."""
         return {
             key: component

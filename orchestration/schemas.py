@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from orchestration.identity import Identity
 from orchestration.strict import StrictSchema
 
-RESERVED = frozenset({"namespace", "group", "name", "identity", "version", "strict"})
-"""Class attributes of a schema that are just as well names of its fields."""
 
+class OutputSchema(BaseModel):
+    """What a service's answer must look like. Unknown keys are an error; `@schema` adapts and registers it.
 
-class _OutputSchemaMeta(type(BaseModel)):  # type: ignore[misc]  # the public way to pydantic's metaclass
-    """Lets a schema have fields called `name`, `group` or `version` beside identity mixins that set these.
-
-    Left alone, pydantic takes the mixin's value as the field's default: a missing `name` would pass as None.
+    It is no DjangoIdentityMixin, so that fields may be called `name` or `group`; identity mixins go beside it.
     """
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
-        annotations: dict[str, Any] = namespace.get("__annotations__", {})
-        for field in RESERVED & annotations.keys() - namespace.keys():
-            if "ClassVar" not in str(annotations[field]):
-                namespace[field] = Field()
-        with warnings.catch_warnings():
-            pattern = rf'Field name "({"|".join(sorted(RESERVED))})" in .* shadows an attribute'
-            warnings.filterwarnings("ignore", message=pattern, category=UserWarning)
-            return super().__new__(mcs, name, bases, namespace, **kwargs)
-
-
-class OutputSchema(BaseModel, metaclass=_OutputSchemaMeta):
-    """What a service's answer must look like. Unknown keys are an error; `@schema` adapts and registers it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,3 +24,14 @@ class OutputSchema(BaseModel, metaclass=_OutputSchemaMeta):
     """Set by `@schema`; raised when stored results need an upgrade."""
     strict: ClassVar[StrictSchema]
     """Set by `@schema`: what the provider gets."""
+
+
+RESERVED = ("namespace", "group", "name", "identity", "version", "strict")
+
+
+def shadowed_fields(schema: type[OutputSchema]) -> list[str]:
+    """Fields whose name a base or mixin uses for a class attribute.
+
+    Pydantic would take that attribute for the field's default: an answer without the field would pass.
+    """
+    return [name for name in RESERVED if name in schema.model_fields and any(name in vars(b) for b in schema.__mro__)]

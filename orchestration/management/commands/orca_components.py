@@ -16,6 +16,7 @@ from orchestration.types import JsonObject
 
 class Command(BaseCommand):
     help = "Print every component with its identity, file and line, and what it is wired to."
+    requires_system_checks = []  # it shows what is wrong; a failing check must not hide it
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Machine-readable: a list of objects.")
@@ -34,13 +35,15 @@ class Command(BaseCommand):
                 domain = entry["domain"]
                 self.stdout.write(self.style.MIGRATE_HEADING(domain))
             self.stdout.write(f"  {entry['label']}  {entry['file']}:{entry['line']}")
-            self.stdout.writelines(f"      {line}" for line in wiring_lines(entry))
-            self.stdout.writelines(self.style.ERROR(f"      problem: {problem}") for problem in entry["problems"])
+            for line in wiring_lines(entry):
+                self.stdout.write(f"      {line}")
+            for problem in entry["problems"]:
+                self.stdout.write(self.style.ERROR(f"      problem: {problem}"))
         self.stdout.write(f"{len(entries)} components")
 
 
 def wiring_lines(entry: JsonObject) -> Iterator[str]:
     """`what: to what`, without what is empty."""
     for what, value in entry["wiring"].items():
-        if value:
+        if value not in (None, "", []):
             yield f"{what}: {', '.join(value) if isinstance(value, list) else value}"

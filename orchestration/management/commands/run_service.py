@@ -25,6 +25,7 @@ RUN, ENQUEUE, DRY_RUN = "run", "enqueue", "dry-run"
 
 class Command(BaseCommand):
     help = "Run a service now, queue it, or show the prompt and the schema that it would send."
+    requires_system_checks = []  # what concerns the service is raised when it is used; a dry run needs no key
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("identity", help="services.namespace.group.Name, or namespace.group.Name")
