@@ -26,7 +26,7 @@ class Wiring:
     """None: the service answers in free text."""
     sections: tuple[type[PromptSection], ...] = ()
     """In plan order; rendering sorts them by weight."""
-    codec: type | None = None
+    codec: type[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
