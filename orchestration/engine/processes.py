@@ -49,6 +49,10 @@ def die_with_parent(supervisor: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+_mains: set[int] = set()
+"""Main processes of the groups that this process runs: its children, but no orphans."""
+
+
 class ProcessGroup:
     """A command in a session, hence a process group, of its own."""
 
@@ -56,6 +60,7 @@ class ProcessGroup:
         """Start it; OSError when that cannot be done."""
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - ours
         self.pid = self._process.pid
+        _mains.add(self.pid)
 
     def exited(self) -> bool:
         """Whether the main process has ended. It is not reaped yet, so its group's number stays taken."""
@@ -74,25 +79,27 @@ class ProcessGroup:
         with suppress(PermissionError):  # macOS, when only the ended main process is left in the group
             os.killpg(self.pid, signal.SIGKILL)
         status = self._process.wait()
+        _mains.discard(self.pid)
         if not _until(self._is_gone, GONE_AFTER_SECONDS):
             logger.error("processes cannot be killed group=%s", self.pid)
         return status
 
     def _is_gone(self) -> bool:
-        reap_orphans(besides=None)
-        for orphan in children_of(os.getpid()):
+        reap_orphans()
+        orphans = set(children_of(os.getpid())) - _mains
+        for orphan in orphans:
             os.kill(orphan, signal.SIGKILL)
-        return not _group_exists(self.pid) and not any(children_of(os.getpid()))
+        return not orphans and not _group_exists(self.pid)
 
 
-def reap_orphans(besides: ProcessGroup | None) -> None:
+def reap_orphans() -> None:
     """Collect adopted processes that have ended, so that they do not stay as zombies."""
     while True:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return
-        if ended is None or (besides is not None and ended.si_pid == besides.pid):
+        if ended is None or ended.si_pid in _mains:
             return
         os.waitpid(ended.si_pid, 0)
 

@@ -120,7 +120,7 @@ class Supervisor:
         try:
             while not self._stopping:
                 time.sleep(POLL_SECONDS)
-                reap_orphans(besides=group)
+                reap_orphans()
                 if group.exited():
                     return "the cluster's main process ended"
                 if self._watch.verdict:

@@ -139,3 +139,10 @@ def test_an_orphan_in_a_session_of_its_own_is_killed_too(supervisor):
     stray = int(process.stdout.readline())
     assert process.stdout.readline() == "killed\n"
     assert gone(stray)
+
+
+def test_killing_one_group_leaves_another_alone():
+    first, second = running_group(SLEEP), running_group(SLEEP)
+    first.kill()
+    assert second.exited() is False
+    assert second.kill() == -signal.SIGKILL

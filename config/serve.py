@@ -1,0 +1,250 @@
+"""`make run`: the whole system on this machine. Serves until Ctrl-C; with `--once`, until the main job is done.
+
+Exit status: 0 when the main job's rows exist (and, without `--once`, when it was stopped), 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+try:
+    django.setup()
+except ImproperlyConfigured as error:
+    sys.exit(f"Settings: {error}")
+
+# isort: split
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.management.commands.seed_demo import PASSWORD
+from config.main_job import Client, JobFailed, Outcome, report, run_main_job
+from orchestration.conf import clients_settings, engine_settings
+from orchestration.engine.processes import ProcessGroup, adopt_orphans
+from orchestration.engine.slots import node_name
+from orchestration.engine.supervisor import STOP_MARGIN_SECONDS
+from orchestration.models import WorkerNode
+
+HOST = "127.0.0.1"
+TRAINEE, ADMIN = "trainee@example.com", "admin@example.com"
+READY_SECONDS = 90.0
+WEB_STOP_SECONDS = 10.0
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Refused(Exception):
+    """It cannot be started; the message says why and what to do."""
+
+
+class Stopped(BaseException):
+    """Ctrl-C, or the terminal was closed."""
+
+
+class Interrupt:
+    """Turns a signal into Stopped, but not while a process is being started that nobody would stop then."""
+
+    def __init__(self) -> None:
+        self._hold = False
+        self._asked = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        if not self._hold:
+            raise Stopped
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Signals that arrive inside take effect at the end."""
+        self._hold = True
+        yield
+        self._hold = False
+        if self._asked:
+            raise Stopped
+
+
+interrupt = Interrupt()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status."""
+    options = parse(arguments)
+    for number in STOPPING:
+        signal.signal(number, interrupt)
+    try:
+        prepare(options.port)
+        return serve(options.port, once=options.once)
+    except (Refused, CommandError) as error:
+        print(f"Cannot run: {error}", file=sys.stderr)
+        return 1
+    except Stopped:
+        return 1 if options.once else 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="config.serve", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="stop after the main job")
+    parser.add_argument("--port", type=int, default=8000, help="of the web server (8000)")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.port <= 65535:
+        parser.error(f"--port {options.port}: a port is a number from 1 to 65535")
+    return options
+
+
+def prepare(port: int) -> None:
+    """Everything that can be refused, before anything starts; then the database and the demo people."""
+    if not settings.DEBUG:
+        raise Refused(
+            "`make run` is the demo, with published passwords; it needs DJANGO_DEBUG=true. docs/production.md tells"
+            " how to start the servers in production."
+        )
+    refuse_busy_port(port)
+    call_command("migrate", verbosity=0)
+    call_command("seed_demo")
+
+
+def refuse_busy_port(port: int) -> None:
+    """Refused when something listens there already, or this user may not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise Refused(
+                f"port {port} on {HOST} cannot be used ({error.strerror}). Stop what listens there, or choose another:"
+                f" make run PORT={port + 1 if port < 65535 else 8000}"
+            ) from error
+
+
+def serve(port: int, *, once: bool) -> int:
+    """Start both servers, do the job, stay if asked; whatever happens, both are stopped in the end."""
+    connections.close_all()
+    adopt_orphans()
+    groups: list[ProcessGroup] = []
+    try:
+        started = timezone.now()
+        with interrupt.held():
+            groups.append(_start("granian", *_granian(port)))
+            groups.append(_start("django", "qcluster"))
+        wait_until_ready(f"http://{HOST}:{port}", started, groups)
+        done = do_main_job(port)
+        if once or not done:
+            return 0 if done else 1
+        say("Serving until Ctrl-C.")
+        _stay(groups)
+        return 1
+    finally:
+        _ignore_signals()
+        stop(groups)
+
+
+def _granian(port: int) -> list[str]:
+    options = {"--interface": "asginl", "--host": HOST, "--port": str(port), "--workers": "1", "--log-level": "warning"}
+    return [*(part for option in options.items() for part in option), "config.asgi:application"]
+
+
+def _start(module: str, *arguments: str) -> ProcessGroup:
+    return ProcessGroup([sys.executable, "-m", module, *arguments], os.environ)
+
+
+def wait_until_ready(base: str, started: datetime, groups: Sequence[ProcessGroup]) -> None:
+    """Until the web server answers and the cluster has run its first task; Refused when one ended or time is up."""
+    say(f"starting web server and cluster (node {node_name()})")
+    deadline = time.monotonic() + READY_SECONDS
+    checks: list[Callable[[], bool]] = [lambda: _answers(base), lambda: _cluster_works(started)]
+    while checks:
+        if any(group.exited() for group in groups):
+            raise Refused("a server ended before it was ready; its own message is above.")
+        if time.monotonic() > deadline:
+            raise Refused(f"the servers were not ready within {READY_SECONDS:g} seconds.")
+        checks = [check for check in checks if not check()]
+        time.sleep(0.2)
+
+
+def _answers(base: str) -> bool:
+    try:
+        return bool(Client(base).get(reverse("readyz"))["ready"])
+    except JobFailed:
+        return False
+
+
+def _cluster_works(since: datetime) -> bool:
+    return WorkerNode.objects.filter(name=node_name(), task_beat_at__gte=since).exists()
+
+
+def do_main_job(port: int) -> bool:
+    """Run it and tell what came of it; whether the rows are there."""
+    base = f"http://{HOST}:{port}"
+    say(_who_answers())
+    try:
+        outcome = run_main_job(base, TRAINEE, PASSWORD, say)
+    except JobFailed as failure:
+        print(f"The main job failed: {failure}", file=sys.stderr)
+        return False
+    _tell(outcome, base)
+    return outcome.complete
+
+
+def _who_answers() -> str:
+    client = clients_settings().clients[clients_settings().default_client]
+    if client.provider == "simulator":
+        return (
+            "Answers are SIMULATED: no model is called and nothing is paid. Set ORCA_PROVIDER_API_KEY (or"
+            " OPENAI_API_KEY, and OPENAI_BASE_URL for another server) to use a real one."
+        )
+    return f"A real model answers: {client.model} at {client.base_url or 'the provider of the openai package'}."
+
+
+def _tell(outcome: Outcome, base: str) -> None:
+    say("What was persisted:")
+    for line in report(outcome):
+        say(f"  {line}")
+    if not outcome.complete:
+        print("The rows of the main job are not complete.", file=sys.stderr)
+    say(f"Admin: {base}{reverse('admin:index')}  sign in as {ADMIN}, password {PASSWORD}")
+
+
+def _stay(groups: Sequence[ProcessGroup]) -> None:
+    """Until a server ends by itself; Ctrl-C raises Stopped."""
+    while not any(group.exited() for group in groups):
+        time.sleep(0.5)
+    print("A server ended; its own message is above.", file=sys.stderr)
+
+
+def stop(groups: Sequence[ProcessGroup]) -> None:
+    """Ask every server, wait for as long as running calls may take, then leave nothing behind."""
+    for group in groups:
+        group.terminate()
+    deadline = time.monotonic() + engine_settings().GRACE_SECONDS + STOP_MARGIN_SECONDS + WEB_STOP_SECONDS
+    for group in groups:
+        group.wait(max(0.0, deadline - time.monotonic()))
+    for group in groups:
+        group.kill()
+
+
+def _ignore_signals() -> None:
+    """Stopping is under way; a second Ctrl-C must not leave half of it."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
