@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ai_request_sent = Signal()  # request_audit_id, attempt
-ai_response_received = Signal()  # response_audit_id, response (Response | None when it failed)
-ai_response_ready = Signal()  # response, objects
-ai_response_failed = Signal()  # error_code, error, retryable
+class EngineSignal(Signal):
+    """A signal whose failing receivers are logged by `tell`: Django's own log line would carry the exception's
+    message, which may quote a prompt or a patient."""
+
+    def _log_robust_failure(self, receiver: object, err: Exception) -> None:
+        """Nothing: see `tell`."""
+
+
+ai_request_sent = EngineSignal()  # request_audit_id, attempt
+ai_response_received = EngineSignal()  # response_audit_id, response (Response | None when it failed)
+ai_response_ready = EngineSignal()  # response, objects
+ai_response_failed = EngineSignal()  # error_code, error, retryable
 
 # Internal seams, for packages that build on the engine and for the supervisor.
-results_stored = Signal()  # call_ids: list[str], immediate: bool (a caller waits for the domain rows)
-tick = Signal()  # every TICK_SECONDS in the supervisor: look for work that no wake-up announced
+results_stored = EngineSignal()  # call_ids: list[str], immediate: bool (a caller waits for the domain rows)
+tick = EngineSignal()  # every TICK_SECONDS in the supervisor: look for work that no wake-up announced
 
 
 def payload(record: ServiceCallRecord) -> dict[str, Any]:

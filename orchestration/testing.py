@@ -17,11 +17,15 @@ def run_due_calls() -> int:
     """
     ensure_autostarted()
     claimed = 0
-    while True:
-        ran = async_to_sync(Pump(stopping=lambda: False).run_until_idle)().claimed
-        pending = list(ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True))
-        if pending:
-            signals.tell(signals.results_stored, None, call_ids=pending, immediate=True)
-        elif not ran:
-            return claimed
+    while (ran := async_to_sync(Pump(stopping=lambda: False).run_until_idle)().claimed) or _persist():
         claimed += ran
+    return claimed
+
+
+def _persist() -> bool:
+    """Hand what is due to persistence, as an immediate caller would; False when nothing moved."""
+    pending = list(ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True))
+    if pending:
+        signals.tell(signals.results_stored, None, call_ids=pending, immediate=True)
+    left = set(ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True))
+    return bool(set(pending) - left)

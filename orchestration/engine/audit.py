@@ -68,6 +68,7 @@ def to_provider_request(session: CallSession, audit: AIRequestAudit, timeout: fl
         tools=audit.tools,
         timeout=timeout,
         context=session.record.context,
+        request_id=f"{session.record.pk}:{audit.attempt}:{audit.repair}",
     )
 
 

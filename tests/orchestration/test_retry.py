@@ -37,7 +37,14 @@ def test_an_error_that_is_not_retryable_gives_up_at_once():
 
 @pytest.mark.parametrize(
     "field, value",
-    [("max_attempts", 0), ("max_attempts", 11), ("initial", 0.05), ("initial", 61), ("multiplier", 0.9), ("multiplier", 11)],
+    [
+        ("max_attempts", 0),
+        ("max_attempts", 11),
+        ("initial", 0.05),
+        ("initial", 61),
+        ("multiplier", 0.9),
+        ("multiplier", 11),
+    ],
 )
 def test_a_policy_outside_its_ranges_is_refused(field, value):
     with pytest.raises(ValueError, match=field):
