@@ -119,14 +119,14 @@ def all_registries() -> list[Registry]:
 @contextmanager
 def isolated() -> Iterator[None]:
     """Empty, thawed registries for the time of a test; afterwards they hold what they held. Not for threads."""
-    before = [(registry, registry._components, registry._frozen) for registry in all_registries()]
-    for registry, _, _ in before:
+    before = {registry: (registry._components, registry._frozen) for registry in all_registries()}
+    for registry in before:
         registry._components, registry._frozen = {}, False
     try:
         yield
     finally:
-        for registry, components, frozen in before:
-            registry._components, registry._frozen = components, frozen
+        for registry in all_registries():  # one that was made meanwhile was empty before
+            registry._components, registry._frozen = before.get(registry, ({}, False))
 
 
 def where(component: type) -> str:

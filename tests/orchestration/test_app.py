@@ -184,6 +184,7 @@ def test_a_finalizer_that_raises_stops_the_start_every_time(app: OrchestrAI) -> 
 
 
 def test_a_finalizer_of_the_process_runs_for_every_app(app: OrchestrAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure_autostarted()
     monkeypatch.setattr(lifecycle, "_finalizers", [])
     seen: list[OrchestrAI] = []
     lifecycle.add_finalizer(seen.append)
@@ -252,8 +253,15 @@ def test_after_django_setup_the_registries_are_complete_and_frozen(tmp_path: Pat
     assert done.stdout.strip() == "True True", done.stderr
 
 
-def broken_project(tmp_path: Path, extra: str) -> None:
-    (tmp_path / "broken_settings.py").write_text(f"from config.settings import *\n{extra}\n")
+def test_they_are_complete_when_orchestration_is_the_last_app_too(tmp_path: Path) -> None:
+    changed_project(tmp_path, "INSTALLED_APPS.remove('orchestration'); INSTALLED_APPS.append('orchestration')")
+    code = f"{SETUP}; print(len(services.all()) > 0, services.frozen)"
+    done = run_python(code, tmp_path, DJANGO_SETTINGS_MODULE="changed_settings")
+    assert done.stdout.strip() == "True True", done.stderr
+
+
+def changed_project(tmp_path: Path, extra: str) -> None:
+    (tmp_path / "changed_settings.py").write_text(f"from config.settings import *\n{extra}\n")
 
 
 def test_an_error_in_a_component_stops_the_process_with_its_traceback(tmp_path: Path) -> None:
@@ -261,8 +269,8 @@ def test_an_error_in_a_component_stops_the_process_with_its_traceback(tmp_path: 
     orca.mkdir(parents=True)
     (tmp_path / "brokenapp" / "__init__.py").touch()
     (orca / "__init__.py").write_text("boom = 1 / 0\n")
-    broken_project(tmp_path, "INSTALLED_APPS = [*INSTALLED_APPS, 'brokenapp']")
-    done = run_python(SETUP, tmp_path, DJANGO_SETTINGS_MODULE="broken_settings")
+    changed_project(tmp_path, "INSTALLED_APPS = [*INSTALLED_APPS, 'brokenapp']")
+    done = run_python(SETUP, tmp_path, DJANGO_SETTINGS_MODULE="changed_settings")
     assert done.returncode != 0
     assert "brokenapp/orca/__init__.py" in done.stderr
     assert "ZeroDivisionError" in done.stderr
@@ -277,9 +285,9 @@ def test_an_error_in_a_component_stops_the_process_with_its_traceback(tmp_path: 
     ],
 )
 def test_wrong_settings_leave_the_checks_able_to_report_them(tmp_path: Path, extra: str, identifier: str) -> None:
-    broken_project(tmp_path, extra)
+    changed_project(tmp_path, extra)
     code = f"{SETUP}; from django.core.management import call_command; call_command('check', tags=['orchestrai'])"
-    done = run_python(code, tmp_path, DJANGO_SETTINGS_MODULE="broken_settings")
+    done = run_python(code, tmp_path, DJANGO_SETTINGS_MODULE="changed_settings")
     assert identifier in done.stderr
     assert "autostart failed code=not_configured" in done.stderr
     assert done.returncode != 0

@@ -161,5 +161,11 @@ def test_isolated_registries_start_empty_and_come_back_as_they_were() -> None:
     assert services.frozen is frozen
 
 
+def test_a_registry_made_in_isolation_is_empty_afterwards() -> None:
+    with isolated():
+        registry_for("onlyhere").register(Identity("onlyhere", "a", "b", "c"), Reply)
+    assert not registry_for("onlyhere").all()
+
+
 def test_a_class_without_source_is_named_without_place() -> None:
     assert where(type("Made", (), {"__module__": "nowhere"})) == "nowhere.Made"
