@@ -85,7 +85,7 @@ def check_rate(key: ApiKey) -> None:
     """ApiError 429 when the key made its requests of this minute."""
     if key.requests_per_minute is None:
         return
-    wait = Window(name="key", limit=key.requests_per_minute, seconds=60).hit(str(key.pk))
+    wait = Window(name="key", limit=key.requests_per_minute, seconds=60).hit(key.prefix)
     if wait:
         raise ApiError(
             429,

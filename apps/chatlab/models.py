@@ -68,8 +68,13 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """What counts as said, in order: neither deleted nor failed."""
         return self.filter(is_deleted=False).exclude(delivery_status=Delivery.FAILED).order_by("sequence")
 
-    def answered_before(self, simulation_id: int, message_id: int) -> Self:
-        """What a reply to `message_id` may know: all that was said, without questions that still wait themselves."""
+    def answered_before(self, simulation_id: int, message_id: int | None) -> Self:
+        """What a reply to `message_id` may know: all that was said, without questions that still wait themselves.
+
+        None: a reply to the whole conversation.
+        """
+        if message_id is None:
+            return self.said().filter(simulation=simulation_id)
         waiting = Q(role=MessageRole.USER, delivery_status=Delivery.PENDING)
         return self.said().filter(simulation=simulation_id).exclude(waiting).exclude(pk=message_id)
 

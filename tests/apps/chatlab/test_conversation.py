@@ -6,6 +6,7 @@ import pytest
 
 from apps.accounts.roles import Scope, UserRole
 from apps.chatlab.models import ChatSession, Delivery, Message
+from apps.chatlab.orca.services import GeneratePatientReply
 from apps.simulation.models import Simulation, SimulationMetadata, SimulationStatus
 from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator import scripted
@@ -221,3 +222,14 @@ def test_an_instructor_reads_any_simulation_with_its_diagnosis_and_changes_none(
     answer = instructor.post(f"{path}/messages", {"content": "Let me help"})
     assert answer.status_code == 403
     assert answer.json()["code"] == "read_only"
+
+
+def test_a_reply_without_a_question_continues_the_conversation(trainee: Caller) -> None:
+    with scripted(OPENING, says("Are you still there?")):
+        simulation = new_simulation(trainee)
+        run_due_calls()
+        call = GeneratePatientReply.using(related_object=simulation).enqueue_now(simulation_id=simulation.pk)
+        run_due_calls()
+
+    reply = Message.objects.get(sequence=3)
+    assert (reply.content, reply.reply_to, reply.call_id) == ("Are you still there?", None, call.id)

@@ -47,11 +47,12 @@ class PatientReplyPersistence(ChatlabMixin, StandardizedPatientMixin, BasePersis
             return chunk.domain_object
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
-        question = Message.objects.get(pk=response.context["message_id"], simulation=simulation)
+        question_id = response.context.get("message_id")
+        question = None if question_id is None else Message.objects.get(pk=question_id, simulation=simulation)
         messages = store_patient_messages(simulation, data.messages, response, reply_to=question)
-        question.mark_delivered()
         self.link(chunk, messages[0], *messages[1:])
-        self.link(chunk, question, created=False)
+        if question is not None and question.mark_delivered():
+            self.link(chunk, question, created=False)
         return messages[0]
 
 

@@ -32,8 +32,8 @@ class GeneratePatientInitial(ChatlabMixin, StandardizedPatientMixin, DjangoBaseS
 
 @service
 class GeneratePatientReply(ChatlabMixin, StandardizedPatientMixin, DjangoBaseService):
-    """The patient's reply to the message `message_id`."""
+    """The patient's reply: to the message `message_id` of the context, without one to the conversation as it stands."""
 
-    required_context_keys = ("simulation_id", "message_id")
+    required_context_keys = ("simulation_id",)
     schema = PatientReplyOutputSchema
     prompt_plan = (*PATIENT, RecentHistorySection, TraineeMessageSection)

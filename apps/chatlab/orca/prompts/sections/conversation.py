@@ -23,9 +23,9 @@ SPEAKERS = {MessageRole.USER: "trainee", MessageRole.ASSISTANT: "patient", Messa
 @dataclass
 class RecentHistorySection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
     weight = 40
-    required_variables = ("simulation_id", "message_id")
+    required_variables = ("simulation_id",)
 
-    async def render_message(self, *, simulation_id: int, message_id: int, **ctx: Any) -> str | None:
+    async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> str | None:
         rows = Message.objects.answered_before(simulation_id, message_id).order_by("-sequence")
         newest = [line(row) async for row in rows[: HISTORY_MESSAGES + 1]]
         kept = within_budget(newest[:HISTORY_MESSAGES])
@@ -41,9 +41,11 @@ class RecentHistorySection(ChatlabMixin, StandardizedPatientMixin, PromptSection
 @dataclass
 class TraineeMessageSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
     weight = 30
-    required_variables = ("simulation_id", "message_id")
+    required_variables = ("simulation_id",)
 
-    async def render_message(self, *, simulation_id: int, message_id: int, **ctx: Any) -> str | None:
+    async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> str | None:
+        if message_id is None:
+            return "Say, as the patient, what comes next in this conversation."
         message = await Message.objects.aget(pk=message_id, simulation_id=simulation_id)
         return "Reply, as the patient, to what the trainee says now:\n" + as_data(message.content, "trainee_message")
 
