@@ -84,6 +84,8 @@ class _Generator:
         filled = [option for option in options if option.get("type") != "null"]
         if len(filled) < len(options) and (not filled or self._rng.random() < 0.2):
             return {"type": "null"}
+        if any(option.get("type") == "number" for option in filled):  # pydantic's decimal: a number, or it as text
+            filled = [option for option in filled if option.get("type") != "string"]
         return self._rng.choice([option for option in filled if self._height(option) < ENDLESS] or filled)
 
     def _type(self, schema: JsonObject, depth: int) -> str:

@@ -79,6 +79,9 @@ class Writer:
             "email": f"simulated.{number}@example.com",
             "uri": f"https://example.com/simulated/{number}",
             "hostname": f"host-{number}.example.com",
+            "base64": "c2ltdWxhdGVk",
+            "ipvanyaddress": f"192.0.2.{number}",
+            "ipvanynetwork": f"198.51.{number}.0/24",
             "ipv4": f"192.0.2.{number}",
             "ipv6": f"2001:db8::{number:x}",
         }
