@@ -13,8 +13,7 @@ class WithoutResults(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[0] is not None:
-            record.msg = "%s error=%s"
-            record.args = (record.getMessage(), record.exc_info[0].__name__)
+            record.msg, record.args = "%s error=%s", (record.getMessage(), record.exc_info[0].__name__)
             record.exc_info = record.exc_text = None
         elif record.msg and str(record.getMessage()).startswith("Failed '"):
             record.msg, record.args = record.getMessage().partition(" - ")[0], None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from config import env
+from config.theme import UNFOLD as UNFOLD
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = env.VAR_DIR
@@ -33,6 +34,7 @@ if env.BEHIND_PROXY:
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -156,6 +158,7 @@ ORCHESTRAI: dict[str, Any] = {
     "CONCURRENCY": env.CONCURRENCY,
     "RUN_DIR": VAR_DIR / "run",
     "QUEUE": "llm" if env.DEDICATED_CLUSTERS else None,
+    "DOMAIN_PERSIST_QUEUE": "persistence" if env.DEDICATED_CLUSTERS else None,
     "DOMAIN_PERSIST_MAX_ATTEMPTS": 10,
     "DOMAIN_PERSIST_BATCH_SIZE": 100,
 }

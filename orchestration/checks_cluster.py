@@ -34,7 +34,7 @@ def cluster_checks(options: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_clusters(**_: object) -> list[CheckMessage]:
-    """E101-E109, W101-W104: `Q_CLUSTER`, and each of its ALT_CLUSTERS over the common options."""
+    """E101-E110, W101-W104: `Q_CLUSTER`, and each of its ALT_CLUSTERS over the common options."""
     common: dict[str, Any] | None = getattr(settings, "Q_CLUSTER", None)
     if not common:
         return [
@@ -47,7 +47,20 @@ def check_clusters(**_: object) -> list[CheckMessage]:
     alternatives: dict[str, dict[str, Any]] = common.get("ALT_CLUSTERS") or {}
     variants = [common, *({**common, **options} for options in alternatives.values())]
     found = {(message.id, message.msg): message for options in variants for message in cluster_checks(options)}
-    return list(found.values())
+    return [*found.values(), *_queue(common, alternatives)]
+
+
+def _queue(common: Mapping[str, Any], alternatives: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    try:
+        queue = engine_settings().QUEUE
+    except NotConfigured:  # reported by its own check
+        return
+    if queue is not None and queue != common.get("name") and queue not in alternatives:
+        yield Error(
+            f'ORCHESTRAI["QUEUE"] is {queue!r}, but no cluster of that name is configured: calls would wait for ever.',
+            hint='Name a key of Q_CLUSTER["ALT_CLUSTERS"], or remove QUEUE to use the default cluster.',
+            id="orchestration.E110",
+        )
 
 
 def _redelivery(options: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -173,11 +186,13 @@ _CLUSTER_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[CheckMessage]], ..
 @register(Tags.compatibility)
 def check_databases(**_: object) -> list[CheckMessage]:
     """E111-E113, W111: what a database connection needs to serve workers."""
-    found: list[CheckMessage] = []
-    for alias, database in settings.DATABASES.items():
-        engine = str(database.get("ENGINE", ""))
-        found += _sqlite(alias, database) if engine.endswith("sqlite3") else _server(alias, database)
-    return found
+    return [message for alias, database in settings.DATABASES.items() for message in database_checks(alias, database)]
+
+
+def database_checks(alias: str, database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    """The findings about one entry of DATABASES."""
+    check = _sqlite if str(database.get("ENGINE", "")).endswith("sqlite3") else _server
+    yield from check(alias, database)
 
 
 def _sqlite(alias: str, database: Mapping[str, Any]) -> Iterator[CheckMessage]:

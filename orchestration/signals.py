@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 class EngineSignal(Signal):
     """A signal whose failing receivers are logged by `tell`: Django's own log line would carry the exception's
-    message, which may quote a prompt or a patient."""
+    message, which may quote a prompt or personal data."""
 
     def _log_robust_failure(self, receiver: object, err: Exception) -> None:
         """Nothing: see `tell`."""

@@ -49,7 +49,7 @@ class Response(BaseModel):
 
     `identity_str` is the service's label (`namespace.group.name`). `structured_data` is the answer as the schema
     validated it, None for services without schema. The related object is reachable as `related_object` and under
-    its model's name (`response.simulation`) once the engine or the drain has attached it.
+    its model's name (`response.<model name>`) once the engine or the drain has attached it.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -116,7 +116,7 @@ def stop_requested() -> bool:
     Always False outside a supervised cluster.
     """
     stop_file = os.environ.get(STOP_FILE_VARIABLE)
-    return bool(stop_file) and (os.path.exists(stop_file) or _orphaned())
+    return stop_file is not None and (os.path.exists(stop_file) or _orphaned())
 
 
 _parent_of: dict[int, int] = {}

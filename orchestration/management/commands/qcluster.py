@@ -32,7 +32,7 @@ class Command(ClusterCommand):
     help = "Runs a supervised django-q cluster: restarts it when it dies or stands still, and ticks for due work."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        super().add_arguments(parser)
+        super().add_arguments(parser)  # type: ignore[no-untyped-call]  # django-q has no types
         parser.add_argument("--cluster-child", action="store_true", help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,7 +48,7 @@ class Command(ClusterCommand):
         pre_execute.connect(marker.task_begins, weak=False)
         post_execute_in_worker.connect(marker.task_ended, weak=False)
         post_execute.connect(marker.result_acknowledged, weak=False)
-        super().handle(*args, **options)
+        super().handle(*args, **options)  # type: ignore[no-untyped-call]  # django-q has no types
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Names the node first, so that the system checks know that this is a worker."""
