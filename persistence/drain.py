@@ -76,6 +76,8 @@ class Work:
     record: ServiceCallRecord | None = None
     attempts: int = 0
     """Failures that were charged before this run."""
+    driver_connection: object = None
+    """The database driver's connection that this run began on."""
     response: Response | None = None
     consumer: Consumer | None = None
     touched: Touched = field(default_factory=Touched)
@@ -137,7 +139,7 @@ def _persist(call_id: str, work: Work) -> Outcome:
     record = work.record = _lock(call_id)
     if record is None:
         return Outcome.NOT_DUE
-    work.attempts = record.domain_persist_attempts
+    work.attempts, work.driver_connection = record.domain_persist_attempts, connection.connection
     response = work.response = _response_of(record)
     consumer = work.consumer = consumer_for(record, response)
     if consumer is None:
@@ -218,7 +220,7 @@ def _not_committed(call_id: str, work: Work, error: Exception) -> Outcome:
     if work.committed:
         log.hook_failed(call_id, work.component, log.explain(error, _source_of(work)))
         return work.outcome
-    if isinstance(error, DATABASE_AWAY) and (work.record is None or _connection_lost()):
+    if isinstance(error, DATABASE_AWAY) and (work.record is None or _connection_lost(work)):
         return _away(call_id, error)
     if work.record is None:
         raise error
@@ -255,8 +257,9 @@ def _charge(record: ServiceCallRecord, work: Work, error: Exception) -> Outcome:
     return Outcome.FAILED
 
 
-def _connection_lost() -> bool:
-    return connection.connection is None or not connection.is_usable()
+def _connection_lost(work: Work) -> bool:
+    """Leaving `atomic()`, Django may have replaced a broken connection already: then it is another one."""
+    return connection.connection is not work.driver_connection or not connection.is_usable()
 
 
 def _source_of(work: Work) -> str:

@@ -14,7 +14,7 @@ class Simulation(models.Model):
 
 class Message(models.Model):
     simulation = models.ForeignKey(Simulation, on_delete=models.CASCADE, null=True)
-    role = models.CharField(max_length=20)
+    role = models.CharField(max_length=64)
     text = models.TextField(blank=True, default="")
     content = models.TextField(blank=True, default="")
     is_from_ai = models.BooleanField(default=False)

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name='Message',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=20)),
+                ('role', models.CharField(max_length=64)),
                 ('text', models.TextField(blank=True, default='')),
                 ('content', models.TextField(blank=True, default='')),
                 ('is_from_ai', models.BooleanField(default=False)),

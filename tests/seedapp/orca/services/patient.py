@@ -53,5 +53,7 @@ class GeneratePatientFeedback(DjangoBaseService):
 class GenerateHotwashInitialResponse(SimcoreMixin, FeedbackMixin, DjangoBaseService):
     """Overrides what it does: the override's value is the call's result."""
 
+    required_context_keys = ("simulation_id",)
+
     async def execute(self, simulation_id: int, **kwargs) -> dict:
         return {"overall_feedback": f"You did well in {simulation_id}."}

@@ -1,0 +1,112 @@
+"""Each system check, when it must speak and when it must not."""
+
+import pytest
+
+from orchestration import registry
+from orchestration.decorators import schema, service
+from orchestration.schemas import OutputSchema
+from orchestration.services import DjangoBaseService
+from orchestration.wiring import wire
+from persistence.checks import check_handler_beside_codec, check_handler_schemas, check_settings
+from persistence.codecs import DjangoBaseCodec, codec
+from persistence.handlers import BasePersistenceHandler, persistence_handler
+
+
+def test_the_settings_of_this_project_are_right():
+    assert check_settings(None) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("DOMAIN_PERSIST_MAX_ATEMPTS", 3, "DOMAIN_PERSIST_MAX_ATEMPTS: Extra inputs are not permitted"),
+        ("DOMAIN_PERSIST_MAX_ATTEMPTS", 0, "DOMAIN_PERSIST_MAX_ATTEMPTS: Input should be greater"),
+        ("DOMAIN_PERSIST_BATCH_SIZE", "many", "DOMAIN_PERSIST_BATCH_SIZE: Input should be a valid integer"),
+        ("DOMAIN_PERSIST_BACKOFF_CAP_SECONDS", 1, "must not be below DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS"),
+    ],
+)
+def test_a_wrong_key_or_value_is_an_error_with_a_hint(settings, key, value, told):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, key: value}
+    (message,) = check_settings(None)
+    assert message.id == "persistence.E001" and message.is_serious()
+    assert told in message.msg and "DOMAIN_PERSIST_BATCH_SIZE" in message.hint
+
+
+def test_settings_that_are_no_dict_are_left_to_the_engines_check(settings):
+    settings.ORCHESTRAI = 3
+    assert check_settings(None) == []
+
+
+@pytest.fixture
+def lab():
+    """Empty registries, and a schema in them."""
+    with registry.isolated():
+
+        @schema(namespace="lab")
+        class Answer(OutputSchema):
+            text: str
+
+        yield Answer
+
+
+def handle(answer):
+    class Keep(BasePersistenceHandler):
+        schema = answer
+
+        def persist(self, response):
+            return None
+
+    return persistence_handler(namespace="lab")(Keep)
+
+
+def test_a_handler_of_a_registered_schema_is_right(lab):
+    handle(lab)
+    assert check_handler_schemas(None) == []
+
+
+def test_a_handler_of_a_subclass_that_is_not_registered_itself_is_an_error(lab):
+    class Derived(lab):
+        more: str
+
+    handle(Derived)
+    (message,) = check_handler_schemas(None)
+    assert message.id == "persistence.E002" and message.obj == "persist.lab.default.Keep"
+    assert "Derived" in message.msg and "schemas.lab.default.Answer" in message.msg and "@schema" in message.hint
+
+
+def wired_service(with_codec):
+    if with_codec:
+
+        @codec(namespace="lab")
+        class AnswerCodec(DjangoBaseCodec):
+            def persist(self, *, response, parsed):
+                return None
+
+    @service(namespace="lab")
+    class GenerateAnswer(DjangoBaseService):
+        prompt_plan = ()
+
+    wire(GenerateAnswer)
+
+
+def test_a_handler_alone_or_a_codec_alone_is_right(lab):
+    wired_service(with_codec=True)
+    assert check_handler_beside_codec(None) == []
+    with registry.isolated():
+        handle(lab)
+        wired_service(with_codec=False)
+        assert check_handler_beside_codec(None) == []
+
+
+def test_a_handler_beside_a_codec_is_a_warning_that_names_both(lab):
+    handle(lab)
+    wired_service(with_codec=True)
+    (message,) = check_handler_beside_codec(None)
+    assert message.id == "persistence.W001" and not message.is_serious(40)
+    assert "persist.lab.default.Keep" in message.msg and "codecs.lab.default.AnswerCodec never runs" in message.msg
+    assert message.obj == "services.lab.default.GenerateAnswer"
+
+
+def test_a_misconfigured_app_is_left_to_the_engines_checks(settings):
+    settings.ORCA_ENTRYPOINT = "config.nowhere:app"
+    assert check_handler_schemas(None) == check_handler_beside_codec(None) == []

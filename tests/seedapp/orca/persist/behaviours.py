@@ -1,0 +1,111 @@
+"""Components whose conduct a test chooses: the call's context says under `does` which entry of CONDUCT they run."""
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestration.decorators import schema, service
+from orchestration.schemas import OutputSchema
+from orchestration.services import DjangoBaseService
+from persistence.codecs import DjangoBaseCodec, codec
+from persistence.handlers import BasePersistenceHandler, persistence_handler
+
+CONDUCT: dict[str, Callable[..., Any]] = {}
+PLAN = ("prompts.seedcore.default.PatientNameSection",)
+
+
+@schema
+class NoteSchema(OutputSchema):
+    text: str
+
+
+@schema
+class AsyncNoteSchema(OutputSchema):
+    text: str
+
+
+@schema
+class DigestSchema(OutputSchema):
+    text: str
+
+
+@schema
+class AsyncDigestSchema(OutputSchema):
+    text: str
+
+
+@schema
+class SharedSchema(OutputSchema):
+    text: str
+
+
+@schema(version=3)
+class LonelySchema(OutputSchema):
+    """Nothing takes its results."""
+
+    text: str
+
+
+@service
+class GenerateNote(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@service
+class GenerateAsyncNote(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@service
+class GenerateDigest(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@service
+class GenerateAsyncDigest(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@service
+class GenerateLonely(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@service
+class GenerateShared(DjangoBaseService):
+    prompt_plan = PLAN
+
+
+@persistence_handler
+class NotePersistence(BasePersistenceHandler):
+    schema = NoteSchema
+
+    def persist(self, response):
+        return CONDUCT[response.context["does"]](self, response)
+
+
+@persistence_handler
+class AsyncNotePersistence(BasePersistenceHandler):
+    schema = AsyncNoteSchema
+
+    async def persist(self, response):
+        return await CONDUCT[response.context["does"]](self, response)
+
+
+@persistence_handler(namespace="core")
+class SharedPersistence(BasePersistenceHandler):
+    schema = SharedSchema
+
+    def persist(self, response):
+        return CONDUCT[response.context["does"]](self, response)
+
+
+@codec
+class DigestCodec(DjangoBaseCodec):
+    def persist(self, *, response, parsed):
+        return CONDUCT[response.context["does"]](response, parsed)
+
+
+@codec
+class AsyncDigestCodec(DjangoBaseCodec):
+    async def persist(self, *, response, parsed):
+        return await CONDUCT[response.context["does"]](response, parsed)
