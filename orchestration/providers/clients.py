@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from orchestration.conf import ClientSettings, clients_settings
 from orchestration.errors import NotConfigured, ProviderError
 from orchestration.providers.base import Provider
@@ -12,7 +14,8 @@ from orchestration.providers.simulator import SimulatorProvider
 def open_provider(client_name: str) -> Provider:
     """A new provider, for the event loop that will use it and must close it.
 
-    NotConfigured: no such client. ProviderError `provider_key_missing`: its key is not in the environment.
+    NotConfigured: no such client. ProviderError `provider_key_missing`: its key is not in the environment;
+    `provider_key_invalid`: it cannot be one.
     """
     client = client_settings(client_name)
     if client.provider == "simulator":
@@ -35,6 +38,13 @@ def _key(client_name: str, client: ClientSettings) -> str:
             f"Client {client_name!r} has no API key: set {variables} in the environment, "
             'or give the client the provider "simulator".',
             code="provider_key_missing",
+            sent=False,
+        )
+    if not re.fullmatch("[!-~]+", client.api_key):
+        raise ProviderError(
+            f"The API key of client {client_name!r} holds blanks, line breaks or other characters that no key has: "
+            "set its variable again.",
+            code="provider_key_invalid",
             sent=False,
         )
     return client.api_key

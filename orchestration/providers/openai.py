@@ -158,7 +158,7 @@ class OpenAIProvider:
         if not isinstance(error, openai.APIStatusError):
             return ProviderError(rule.message, code=rule.code, retryable=rule.retryable, sent=rule.sent)
         rule = OTHER_STATUS.get(error.status_code, rule)
-        out_of_quota = "insufficient_quota" in {error.code, error.type}
+        out_of_quota = "insufficient_quota" in (error.code, error.type)  # a type may be anything, even unhashable
         named = f", {error.code}" if error.code and re.fullmatch(r"[\w.-]{1,64}", error.code) else ""
         return ProviderError(
             f"{rule.message} (HTTP {error.status_code}{named})",

@@ -58,6 +58,18 @@ def test_a_missing_key_names_the_variables_to_set(settings: Settings) -> None:
     assert (caught.value.code, caught.value.retryable, caught.value.sent) == ("provider_key_missing", False, False)
 
 
+@pytest.mark.parametrize("key", ["sk-1\n", "sk 1", "sk-\N{EM DASH}"])
+def test_a_key_that_cannot_be_one_is_refused_and_not_shown(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, key)
+    configure(settings, real={"api_key_envvar": VARIABLE})
+    with pytest.raises(ProviderError, match="set its variable again") as caught:
+        open_provider("real")
+    assert caught.value.code == "provider_key_invalid"
+    assert key not in str(caught.value)
+
+
 def test_a_base_url_that_is_none_is_a_setting_error(settings: Settings) -> None:
     configure(settings, real={"base_url": "api.example.com/v1"})
     with pytest.raises(NotConfigured, match="base_url"):

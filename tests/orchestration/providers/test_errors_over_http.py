@@ -42,6 +42,22 @@ def failed(send: Send, **fields: object) -> ProviderError:
     return caught.value
 
 
+def from_a_server_that_says(answer: bytes) -> ProviderError:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            await send_once(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", "responses", question())
+
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(ask())
+    return caught.value
+
+
 @pytest.mark.parametrize("kind", STATUSES)
 def test_a_status_is_an_error_code(send: Send, server: SimulatedProviderServer, kind: str) -> None:
     server.script([Fault(kind=kind, text="A message of the provider.")])
@@ -58,6 +74,13 @@ def test_a_success_that_is_no_answer_is_an_error(send: Send, server: SimulatedPr
     assert (error.code, error.retryable) == UNREADABLE[kind]
     assert error.status == 200
     assert error.body
+
+
+def test_an_error_body_of_any_shape_is_kept_without_what_it_echoes() -> None:
+    body = b'{"error": {"type": {"odd": 1}, "code": 7, "detail": [{"msg": "too long", "input": "the prompt"}]}}'
+    error = from_a_server_that_says(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    assert error.code == "bad_request"
+    assert error.body == {"type": {"odd": 1}, "code": 7, "detail": [{"msg": "too long"}]}
 
 
 def test_retry_after_is_passed_on(send: Send, server: SimulatedProviderServer) -> None:
@@ -115,19 +138,8 @@ def test_a_refused_connection_was_not_sent(surface: str) -> None:
 
 
 def test_an_answer_that_is_no_http_is_a_broken_connection() -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"220 mail.example.com ESMTP\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-    async def ask() -> None:
-        async with await asyncio.start_server(talk, "127.0.0.1", 0) as other:
-            await send_once(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/v1", "responses", question())
-
-    with pytest.raises(ProviderError) as caught:
-        asyncio.run(ask())
-    assert (caught.value.code, caught.value.retryable) == ("connection_error", True)
+    error = from_a_server_that_says(b"220 mail.example.com ESMTP\r\n\r\n")
+    assert (error.code, error.retryable) == ("connection_error", True)
 
 
 def test_cancelling_closes_the_request_and_stays_a_cancellation(server: SimulatedProviderServer, surface: str) -> None:
