@@ -77,6 +77,7 @@ def _key(model: type[models.Model], text: str) -> object | None:
     """The primary key that a text means; None when it cannot be one."""
     try:
         key: object = model._meta.pk.to_python(text)
+        model._meta.pk.run_validators(key)  # a number that the column cannot hold, for one
     except ValidationError:
         return None
     return key

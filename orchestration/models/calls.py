@@ -55,6 +55,7 @@ class OrderingPolicy(models.TextChoices):
 
 
 TERMINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+RETRYABLE_FROM = (Status.FAILED, Status.CANCELLED)
 
 UNFINISHED_IN_ORDER = (
     Q(status__in=[Status.QUEUED, Status.RUNNING])
@@ -293,6 +294,14 @@ class ServiceCallRecord(models.Model):
         return self.status in TERMINAL
 
     @property
+    def can_be_retried(self) -> bool:
+        return self.status in RETRYABLE_FROM
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return not self.is_terminal and self.cancel_requested_at is None
+
+    @property
     def usage(self) -> Usage:
         return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
 
@@ -309,7 +318,7 @@ class ServiceCallRecord(models.Model):
         """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise."""
         moment = now or timezone.now()
         self._move(
-            from_=(Status.FAILED, Status.CANCELLED),
+            from_=RETRYABLE_FROM,
             verb="retried",
             status=Status.QUEUED,
             due_at=moment,

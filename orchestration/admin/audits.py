@@ -1,0 +1,174 @@
+"""Requests to providers and their answers in the admin: read-only, content behind its permission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+
+from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, may_read_content, money
+from orchestration.admin.calls import attempts_section, call_url, tokens
+from orchestration.admin.filters import ErrorCodeFilter, ModelFilter
+from orchestration.admin.sections import Fact, Section
+from orchestration.models import AIRequestAudit, AIResponseAudit
+
+
+def _call_link(call_id: str | None) -> str:
+    if call_id is None:
+        return NOTHING
+    return format_html('<a href="{}" class="orca-link">…{}</a>', call_url(call_id), call_id[-12:])
+
+
+@admin.register(AIRequestAudit)
+class RequestAuditAdmin(DetailAdmin):
+    """What was sent."""
+
+    list_display = (
+        "number",
+        "outcome_badge",
+        "service",
+        "call_link",
+        "attempt_of",
+        "provider",
+        "model",
+        "dispatched_at",
+    )
+    list_display_links = ("number",)
+    list_filter = ("outcome", ModelFilter, ("dispatched_at", RangeDateTimeFilter))
+    list_defer = ("messages", "tools", "response_schema", "parameters", "prompt_meta")
+    ordering = ("-dispatched_at", "-id")
+    sortable_by = ("dispatched_at",)
+    search_fields = ("=call__id", "=correlation_id")
+    search_help_text = "Call id or correlation id"
+    detail_related = ("response_audit",)
+    shows_content = True
+
+    @display(description="Request")
+    def number(self, audit: AIRequestAudit) -> str:
+        return f"#{audit.pk}"
+
+    @display(description="Outcome", label=STATE_COLOURS)
+    def outcome_badge(self, audit: AIRequestAudit) -> str:
+        return audit.outcome
+
+    @display(description="Service")
+    def service(self, audit: AIRequestAudit) -> str:
+        return f"{audit.namespace}.{audit.kind}.{audit.name}"
+
+    @display(description="Call")
+    def call_link(self, audit: AIRequestAudit) -> str:
+        return _call_link(audit.call_id)
+
+    @display(description="Attempt")
+    def attempt_of(self, audit: AIRequestAudit) -> str:
+        return f"{audit.attempt}, repair {audit.repair}" if audit.repair else str(audit.attempt)
+
+    def facts(self, request: HttpRequest, audit: AIRequestAudit) -> Iterable[Fact]:
+        yield Fact("Outcome", audit.outcome, colour=STATE_COLOURS.get(audit.outcome, ""))
+        yield Fact("Call", audit.call_id or NOTHING, audit.call_id and call_url(audit.call_id))
+        yield Fact("Service", self.service(audit))
+        yield Fact("Attempt", self.attempt_of(audit))
+        yield Fact("Sent", audit.dispatched_at)
+        yield Fact("Provider", f"{audit.provider} {audit.model}")
+        yield Fact("Client", f"{audit.client_name} {audit.surface}".strip() or NOTHING)
+        yield Fact("Correlation id", audit.correlation_id)
+        if audit.answer:
+            yield Fact("Answer", audit.answer, _response_url(audit.answer.pk))
+
+    def sections(self, request: HttpRequest, audit: AIRequestAudit) -> Iterable[Section]:
+        yield attempts_section([audit], content=may_read_content(request))
+
+
+@admin.register(AIResponseAudit)
+class ResponseAuditAdmin(DetailAdmin):
+    """What came back."""
+
+    list_display = (
+        "number",
+        "call_link",
+        "model",
+        "finish_reason",
+        "http_status",
+        "error_badge",
+        "total_tokens",
+        "cost_shown",
+        "latency",
+        "received_at",
+    )
+    list_display_links = ("number",)
+    list_filter = (ModelFilter, ErrorCodeFilter, ("received_at", RangeDateTimeFilter))
+    list_defer = ("raw", "outputs", "structured_data", "tool_calls", "error", "execution_metadata")
+    ordering = ("-received_at", "-id")
+    sortable_by = ("received_at",)
+    search_fields = ("=call__id", "=provider_response_id")
+    search_help_text = "Call id or the provider's response id"
+    detail_related = ("ai_request", "price")
+    shows_content = True
+
+    @display(description="Answer")
+    def number(self, answer: AIResponseAudit) -> str:
+        return f"#{answer.pk}"
+
+    @display(description="Call")
+    def call_link(self, answer: AIResponseAudit) -> str:
+        return _call_link(answer.call_id)
+
+    @display(description="Error", label="danger")
+    def error_badge(self, answer: AIResponseAudit) -> str | None:
+        return answer.error_code or None
+
+    @display(description="Cost")
+    def cost_shown(self, answer: AIResponseAudit) -> str:
+        return money(answer.cost)
+
+    @display(description="Latency")
+    def latency(self, answer: AIResponseAudit) -> str:
+        return f"{answer.latency_ms} ms"
+
+    def facts(self, request: HttpRequest, answer: AIResponseAudit) -> Iterable[Fact]:
+        yield Fact("Call", answer.call_id or NOTHING, answer.call_id and call_url(answer.call_id))
+        yield Fact("Request", answer.ai_request, _request_url(answer.ai_request_id))
+        yield Fact("Received", answer.received_at)
+        yield Fact("Latency", self.latency(answer))
+        yield Fact("Model", answer.model or NOTHING)
+        yield Fact("Finish reason", answer.finish_reason or NOTHING)
+        yield Fact("HTTP status", answer.http_status or NOTHING)
+        if answer.error_code:
+            yield Fact("Error code", answer.error_code, colour="danger")
+        yield Fact("Tokens", tokens(answer))
+        yield Fact("Cost", money(answer.cost))
+        yield Fact("Price", answer.price or NOTHING)
+        yield Fact("Provider's id", answer.provider_response_id or NOTHING)
+
+    def sections(self, request: HttpRequest, answer: AIResponseAudit) -> Iterable[Section]:
+        content = may_read_content(request)
+        values: list[tuple[str, Any]] = [
+            ("As the provider sent it", answer.raw),
+            ("Outputs", answer.outputs),
+            ("Structured data", answer.structured_data),
+            ("Tool calls", answer.tool_calls),
+            ("Execution", answer.execution_metadata),
+        ]
+        yield Section(
+            title="Answer",
+            template="admin/orchestration/parts/payloads.html",
+            context={
+                "payloads": [(title, as_json(value)) for title, value in values if value] if content else [],
+                "content": content,
+                "error": answer.error,
+            },
+        )
+
+
+def _request_url(pk: int) -> str:
+    return reverse("admin:orchestration_airequestaudit_change", args=(pk,))
+
+
+def _response_url(pk: int) -> str:
+    return reverse("admin:orchestration_airesponseaudit_change", args=(pk,))

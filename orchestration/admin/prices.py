@@ -1,0 +1,26 @@
+"""What models cost."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+
+from orchestration.models import ModelPrice
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(ModelAdmin):
+    """A new price is a new row from its date on; a price that a stored cost was made with cannot be deleted."""
+
+    list_display = (
+        "provider",
+        "model",
+        "valid_from",
+        "input_per_million",
+        "cached_input_per_million",
+        "output_per_million",
+        "currency",
+    )
+    list_display_links = ("provider", "model")
+    list_filter = ("provider",)
+    search_fields = ("provider", "model")

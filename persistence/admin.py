@@ -1,0 +1,234 @@
+"""What results became, in the admin: from a chunk to any domain object, and from a call to its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+
+from orchestration.admin.base import NOTHING, DetailAdmin, as_json, link_to, may_read_content
+from orchestration.admin.calls import call_url
+from orchestration.admin.sections import Fact, Section, add_call_sections
+from orchestration.models import ServiceCallRecord
+from orchestration.references import Reference, find_objects
+from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+
+MAX_LISTED_OBJECTS = 100
+ROLE_COLOURS = {ObjectRole.PRIMARY.value: "primary", ObjectRole.RELATED.value: ""}
+ACTION_COLOURS = {ObjectAction.CREATED.value: "success", ObjectAction.UPDATED.value: "info"}
+
+Row = PersistedChunk | PersistedObject
+
+
+def load_domain_objects(rows: Iterable[Row]) -> None:
+    """Fill the generic foreign keys of all rows with one query per model; what is gone is filled with None."""
+    listed = list(rows)
+    found = find_objects(row.reference for row in listed)
+    for row in listed:
+        if row.reference in found:
+            _foreign_key(row).set_cached_value(row, found[row.reference])
+
+
+def is_gone(row: Row) -> bool:
+    """Whether the row's object was looked for and not found."""
+    return _foreign_key(row).is_cached(row) and row.domain_object is None
+
+
+def _foreign_key(row: Row) -> GenericForeignKey:
+    field = type(row)._meta.get_field("domain_object")
+    if not isinstance(field, GenericForeignKey):
+        raise TypeError(f"{type(row).__name__}.domain_object is no generic foreign key.")
+    return field
+
+
+def object_link(row: Row) -> str:
+    """The object as a link; as text when its model has no page; struck through when it was deleted."""
+    reference = row.reference
+    if reference is None:
+        return NOTHING
+    if is_gone(row):
+        return format_html('<span class="orca-gone">{}</span> deleted', reference.label)
+    return link_to(reference)
+
+
+class ObjectPointerAdmin(DetailAdmin):
+    """Rows that point at a domain object."""
+
+    def prepare_page(self, rows: list[Any]) -> None:
+        load_domain_objects(rows)
+
+    @display(description="Domain object")
+    def object_shown(self, row: Row) -> str:
+        return object_link(row)
+
+
+@admin.register(PersistedChunk)
+class PersistedChunkAdmin(ObjectPointerAdmin):
+    """One persisted result, or one part of it."""
+
+    list_display = ("number", "schema", "part", "object_shown", "call_link", "namespace", "persisted_at")
+    list_display_links = ("number",)
+    list_filter = (("persisted_at", RangeDateTimeFilter),)
+    list_select_related = ("content_type",)
+    list_defer = ("summary",)
+    ordering = ("-persisted_at", "-id")
+    sortable_by = ("persisted_at",)
+    search_fields = ("=call_id", "=object_id", "=schema_identity")
+    search_help_text = "Call id, object id or schema"
+    detail_related = ("content_type",)
+    shows_content = True
+
+    @display(description="Chunk")
+    def number(self, chunk: PersistedChunk) -> str:
+        return f"#{chunk.pk}"
+
+    @display(description="Schema")
+    def schema(self, chunk: PersistedChunk) -> str:
+        return chunk.schema_identity.removeprefix("schemas.")
+
+    @display(description="Call")
+    def call_link(self, chunk: PersistedChunk) -> str:
+        return format_html('<a href="{}" class="orca-link">…{}</a>', call_url(chunk.call_id), chunk.call_id[-12:])
+
+    def facts(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Fact]:
+        load_domain_objects([chunk])
+        call_exists = ServiceCallRecord.objects.filter(pk=chunk.call_id).exists()
+        yield _object_fact(chunk)
+        yield Fact(
+            "Call",
+            chunk.call_id if call_exists else f"{chunk.call_id} (pruned)",
+            call_url(chunk.call_id) if call_exists else None,
+        )
+        yield Fact("Schema", f"{chunk.schema_identity} v{chunk.schema_version}")
+        yield Fact("Part", chunk.part or NOTHING)
+        yield Fact("Handler", f"{chunk.handler_identity} {chunk.handler_fingerprint}".strip() or NOTHING)
+        yield Fact("Namespace", chunk.namespace)
+        yield Fact("Persisted", chunk.persisted_at)
+
+    def sections(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Section]:
+        yield from _inspection(request, chunk)
+        yield _objects_section("Everything it touched", chunk.objects_touched.all())
+        if chunk.summary is not None:
+            yield _json_section(request, "Summary of the codec", chunk.summary)
+
+
+@admin.register(PersistedObject)
+class PersistedObjectAdmin(ObjectPointerAdmin):
+    """One object that a chunk created or changed."""
+
+    list_display = ("number", "object_shown", "role_badge", "action_badge", "chunk_link")
+    list_display_links = ("number",)
+    list_filter = ("role", "action")
+    list_select_related = ("content_type",)
+    list_defer = ("changes",)
+    ordering = ("-id",)
+    sortable_by = ()
+    search_fields = ("=object_id", "=chunk__call_id")
+    search_help_text = "Object id or call id"
+    detail_related = ("content_type", "chunk")
+    shows_content = True
+
+    @display(description="Entry")
+    def number(self, touched: PersistedObject) -> str:
+        return f"#{touched.pk}"
+
+    @display(description="Role", label=ROLE_COLOURS)
+    def role_badge(self, touched: PersistedObject) -> str:
+        return touched.role
+
+    @display(description="Action", label=ACTION_COLOURS)
+    def action_badge(self, touched: PersistedObject) -> str:
+        return touched.action
+
+    @display(description="Chunk")
+    def chunk_link(self, touched: PersistedObject) -> str:
+        return format_html('<a href="{}" class="orca-link">#{}</a>', _chunk_url(touched.chunk_id), touched.chunk_id)
+
+    def facts(self, request: HttpRequest, touched: PersistedObject) -> Iterable[Fact]:
+        load_domain_objects([touched])
+        yield _object_fact(touched)
+        yield Fact("Role", touched.role, colour=ROLE_COLOURS[touched.role])
+        yield Fact("Action", touched.action, colour=ACTION_COLOURS[touched.action])
+        yield Fact("Chunk", touched.chunk, _chunk_url(touched.chunk_id))
+        yield Fact("Call", touched.chunk.call_id, call_url(touched.chunk.call_id))
+
+    def sections(self, request: HttpRequest, touched: PersistedObject) -> Iterable[Section]:
+        yield from _inspection(request, touched)
+        if touched.changes is not None:
+            yield _json_section(request, "Changes", touched.changes)
+
+
+@add_call_sections
+def domain_objects(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
+    """On a call's page: the objects that its result became."""
+    if not request.user.has_perm("persistence.view_persistedchunk"):
+        return
+    touched = PersistedObject.objects.filter(chunk__call_id=call.pk)
+    section = _objects_section("Domain objects", touched)
+    chunks = list(PersistedChunk.objects.filter(call_id=call.pk).defer("summary").order_by("id")[:MAX_LISTED_OBJECTS])
+    section.context["chunks"] = [(chunk, _chunk_url(chunk.pk)) for chunk in chunks]
+    yield section
+
+
+def _objects_section(title: str, rows: QuerySet[PersistedObject]) -> Section:
+    """Primary objects first; beyond MAX_LISTED_OBJECTS it only says that there are more."""
+    found = list(rows.defer("changes").select_related("content_type").order_by("role", "id")[: MAX_LISTED_OBJECTS + 1])
+    listed = found[:MAX_LISTED_OBJECTS]
+    load_domain_objects(listed)
+    return Section(
+        title=title,
+        template="admin/persistence/objects.html",
+        context={
+            "objects": [(touched, object_link(touched), _object_url(touched.pk)) for touched in listed],
+            "more": len(found) > MAX_LISTED_OBJECTS,
+            "limit": MAX_LISTED_OBJECTS,
+        },
+    )
+
+
+def _inspection(request: HttpRequest, row: Row) -> Iterator[Section]:
+    """An object without a page of its own, as text."""
+    reference = row.reference
+    if reference is None or reference.admin_url or row.domain_object is None:
+        return
+    yield Section(
+        title="Domain object (it has no page in this console)",
+        template="admin/orchestration/parts/payloads.html",
+        context={
+            "content": may_read_content(request),
+            "payloads": [(reference.label, as_json(str(row.domain_object)))],
+        },
+    )
+
+
+def _json_section(request: HttpRequest, title: str, value: object) -> Section:
+    return Section(
+        title=title,
+        template="admin/orchestration/parts/payloads.html",
+        context={"content": may_read_content(request), "payloads": [(title, as_json(value))]},
+    )
+
+
+def _object_fact(row: Row) -> Fact:
+    reference: Reference | None = row.reference
+    if reference is None:
+        return Fact("Domain object", NOTHING)
+    if is_gone(row):
+        return Fact("Domain object", f"{reference.label} (deleted)")
+    return Fact("Domain object", reference.label, reference.admin_url)
+
+
+def _chunk_url(pk: int) -> str:
+    return reverse("admin:persistence_persistedchunk_change", args=(pk,))
+
+
+def _object_url(pk: int) -> str:
+    return reverse("admin:persistence_persistedobject_change", args=(pk,))

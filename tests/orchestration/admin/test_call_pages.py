@@ -1,0 +1,199 @@
+"""The list of calls and the page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from orchestration.models import ServiceCallRecord
+from orchestration.models.audits import Outcome
+from tests.orchestration.admin.rows import HOSTILE, succeeded
+from tests.orchestration.factories import failed, queued, request_audit, running
+
+LIST = reverse("admin:orchestration_servicecallrecord_changelist")
+
+
+def page(call: ServiceCallRecord) -> str:
+    return reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
+
+
+def listed(client: Client, **params: str) -> set[str]:
+    response = client.get(LIST, params)
+    assert response.status_code == 200
+    return {call.pk for call in response.context["cl"].result_list}
+
+
+# --- the list -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["root", "staff"])
+def test_a_hundred_rows_cost_at_most_twelve_queries_and_no_count(who: str, request: pytest.FixtureRequest) -> None:
+    client = request.getfixturevalue(who)
+    client = client if isinstance(client, Client) else client("view_servicecallrecord", "view_persistedchunk")
+    kinds = list(ContentType.objects.all())
+    for index in range(100):
+        kind = kinds[index % len(kinds)]
+        queued(related_content_type=kind, related_object_id=str(index), requested_by=None)
+    ContentType.objects.clear_cache()
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(LIST)
+    assert len(response.context["cl"].result_list) == 50
+    sql = [query["sql"] for query in captured]
+    assert len(sql) <= 12, sql
+    assert not [text for text in sql if "COUNT(" in text.upper()]
+    assert not [text for text in sql if '"service_call_record"."result"' in text]
+
+
+def test_the_list_shows_states_as_text_service_related_object_attempts_duration_and_cost(root: Client) -> None:
+    person = User.objects.get()
+    succeeded(person)
+    html = root.get(LIST).content.decode()
+    for text in (
+        "succeeded",
+        "persisted",
+        "engineapp.default.Triage",
+        f"user {person.pk}",
+        "2 of 3",
+        "4.0 s",
+        "0.000567",
+    ):
+        assert text in html, text
+
+
+def test_search_finds_by_start_of_id_correlation_id_and_error_code(root: Client) -> None:
+    wanted = failed(error_code="rate_limited", created_at=timezone.now() - timedelta(days=1))
+    failed(error_code="timeout", id="ffff1111")
+    assert wanted.pk in listed(root, q=wanted.pk[:8])
+    assert listed(root, q="ffff1") == {"ffff1111"}
+    assert listed(root, q=str(wanted.correlation_id)) == {wanted.pk}
+    assert listed(root, q=wanted.pk) == {wanted.pk}
+    assert listed(root, q="rate_limited") == {wanted.pk}
+    assert listed(root, q="<b>") == set()
+
+
+def test_filters_narrow_the_list(root: Client) -> None:
+    call = failed(model="m1", service_identity="services.engineapp.default.FreeText")
+    running()
+    for params in (
+        {"status__exact": "failed"},
+        {"service": "services.engineapp.default.FreeText"},
+        {"model": "m1"},
+        {"error_code": "timeout"},
+    ):
+        assert listed(root, **params) == {call.pk}, params
+    assert listed(root, domain_persist_state__exact="dead") == set()
+
+
+def test_pages_beyond_the_end_are_empty_not_broken(root: Client) -> None:
+    queued()
+    assert listed(root, p="5") == set()
+
+
+# --- one call -------------------------------------------------------------------------------
+
+
+def test_the_page_tells_the_whole_story(root: Client) -> None:
+    person = User.objects.get()
+    call = succeeded(person)
+    replay = queued(parent=call)
+    html = root.get(page(call)).content.decode()
+    for text in (
+        "The ticket: it burns",
+        "You triage.",
+        "resp_1",
+        "invalid_output",
+        "urgency: field required",
+        "Repair of attempt 2",
+        "rate_limited",
+        "schemas.engineapp.default.TriageOutputSchema v2",
+        "210 in, 42 out, 252 in all",
+        "node-1",
+        reverse("admin:accounts_user_change", args=(person.pk,)),
+        page(replay),
+    ):
+        assert text in html, text
+    assert html.index("Repair of attempt 2") > html.index("Attempt 2")
+
+
+def test_the_page_costs_at_most_twenty_queries(root: Client) -> None:
+    people = [User.objects.create_user(f"p{i}@example.com", "pw") for i in range(30)]
+    call = succeeded(*people)
+    with CaptureQueriesContext(connection) as captured:
+        root.get(page(call))
+    assert len(captured) <= 20, [query["sql"] for query in captured]
+
+
+def test_markup_in_prompts_answers_and_errors_is_text(root: Client) -> None:
+    call = succeeded(prompt=HOSTILE, result={"text": HOSTILE}, error=HOSTILE, context={HOSTILE: HOSTILE})
+    html = root.get(page(call)).content.decode()
+    assert HOSTILE not in html
+    assert "<b>bold</b>" not in html
+    assert "&lt;script&gt;alert(" in html
+
+
+def test_content_is_hidden_without_its_permission_and_nothing_is_logged(staff: Callable[..., Client]) -> None:
+    call = succeeded(prompt="secret prompt", result={"x": "secret result"}, error="secret error", input={"x": "secret"})
+    viewer = staff("view_servicecallrecord")
+    html = viewer.get(page(call)).content.decode()
+    assert "Hidden: reading content needs the permission" in html
+    assert "secret" not in html
+    assert not LogEntry.objects.exists()
+
+
+def test_looking_at_content_is_logged(staff: Callable[..., Client]) -> None:
+    call = succeeded()
+    staff("view_servicecallrecord", "view_content").get(page(call))
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (call.pk, "Looked at the content.")
+
+
+def test_an_answer_that_never_came_is_told_as_unknown(root: Client) -> None:
+    call = running()
+    request_audit(call, outcome=Outcome.UNKNOWN).save()
+    assert "nobody knows what came back" in root.get(page(call)).content.decode()
+
+
+def test_a_huge_result_is_cut_and_says_so(root: Client) -> None:
+    call = succeeded(result={"text": "x" * 300_000})
+    html = root.get(page(call)).content.decode()
+    assert "the first 200000 of" in html
+    assert len(html) < 500_000
+
+
+def test_a_related_object_whose_model_is_gone_is_shown_as_text(root: Client) -> None:
+    gone = ContentType.objects.create(app_label="gone", model="thing")
+    call = queued(related_content_type=gone, related_object_id="7")
+    assert "gone.thing 7" in root.get(LIST).content.decode()
+    assert "gone.thing 7" in root.get(page(call)).content.decode()
+
+
+@pytest.mark.parametrize("key", ["unknown", "a_00b", "x" * 300])
+def test_a_call_that_is_not_there_leads_back_with_a_message(root: Client, key: str) -> None:
+    response = root.get(reverse("admin:orchestration_servicecallrecord_change", args=(key,)), follow=True)
+    assert response.status_code == 200
+    assert "exist. Perhaps it was deleted?" in response.content.decode()
+
+
+def test_nobody_adds_changes_or_deletes_calls(root: Client) -> None:
+    call = queued()
+    assert root.get(reverse("admin:orchestration_servicecallrecord_add")).status_code == 403
+    assert root.post(page(call), {"status": "failed"}).status_code == 403
+    assert root.post(reverse("admin:orchestration_servicecallrecord_delete", args=(call.pk,))).status_code == 403
+    call.refresh_from_db()
+    assert call.status == "queued"
+
+
+def test_without_the_permission_to_view_there_is_no_page(staff: Callable[..., Client]) -> None:
+    call = queued()
+    assert staff().get(LIST).status_code == 403
+    assert staff("retry_servicecallrecord").get(page(call)).status_code == 403

@@ -1,0 +1,157 @@
+"""Chunks and objects in the admin: from a row to any domain object, deleted ones and foreign models included."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from persistence.models import ObjectRole, PersistedChunk, PersistedObject
+from tests.orchestration.admin.rows import HOSTILE, persisted_as, succeeded
+
+pytestmark = pytest.mark.django_db
+
+CHUNKS = reverse("admin:persistence_persistedchunk_changelist")
+OBJECTS = reverse("admin:persistence_persistedobject_changelist")
+
+
+@pytest.fixture
+def root() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.com", "pw"))
+    return client
+
+
+def chunk_page(chunk: PersistedChunk) -> str:
+    return reverse("admin:persistence_persistedchunk_change", args=(chunk.pk,))
+
+
+def user_page(user: User) -> str:
+    return reverse("admin:accounts_user_change", args=(user.pk,))
+
+
+def test_a_hundred_rows_of_many_models_cost_at_most_twelve_queries(root: Client) -> None:
+    kinds = list(ContentType.objects.all())
+    for index in range(100):
+        kind = kinds[index % len(kinds)]
+        chunk = PersistedChunk.objects.create(
+            call_id=str(index), schema_identity="s", namespace="n", content_type=kind, object_id=str(index)
+        )
+        PersistedObject.objects.create(chunk=chunk, content_type=kind, object_id=str(index))
+    ContentType.objects.clear_cache()
+    for url in (CHUNKS, OBJECTS):
+        with CaptureQueriesContext(connection) as captured:
+            response = root.get(url)
+        assert len(response.context["cl"].result_list) == 50
+        assert len(captured) <= 12, [query["sql"] for query in captured]
+        assert not [query for query in captured if "COUNT(" in query["sql"].upper()]
+
+
+def test_the_lists_link_objects_and_tell_deleted_ones(root: Client) -> None:
+    present, deleted = (User.objects.create_user(f"{name}@example.com", "pw") for name in ("a", "b"))
+    call = succeeded()
+    persisted_as(call, present, deleted)
+    key = deleted.pk
+    deleted.delete()
+    assert user_page(present) in root.get(CHUNKS).content.decode()
+    html = root.get(OBJECTS).content.decode()
+    assert user_page(present) in html
+    assert f'<span class="orca-gone">user {key}</span> deleted' in html
+
+
+def test_a_chunk_shows_its_call_object_handler_and_everything_it_touched(root: Client) -> None:
+    primary, other = (User.objects.create_user(f"{name}@example.com", "pw") for name in ("a", "b"))
+    call = succeeded()
+    chunk = persisted_as(call, primary, other)
+    html = root.get(chunk_page(chunk)).content.decode()
+    for text in (call.pk, user_page(primary), user_page(other), "TriagePersistence", "&quot;made&quot;: 1", "updated"):
+        assert text in html, text
+    assert LogEntry.objects.filter(object_id=str(chunk.pk)).exists()
+
+
+def test_a_chunk_outlives_its_call_and_says_so(root: Client) -> None:
+    chunk = PersistedChunk.objects.create(call_id="pruned", schema_identity="s", namespace="n")
+    assert "pruned (pruned)" in root.get(chunk_page(chunk)).content.decode()
+
+
+@pytest.mark.parametrize("key", ["1", "not-a-key", str(uuid.uuid4()), "9" * 40])
+def test_deleted_objects_and_keys_that_cannot_be_are_told_as_deleted(root: Client, key: str) -> None:
+    kind = ContentType.objects.get_for_model(Permission if key == "not-a-key" else Group)
+    chunk = PersistedChunk.objects.create(
+        call_id="c", schema_identity="s", namespace="n", content_type=kind, object_id=key
+    )
+    assert "(deleted)" in root.get(chunk_page(chunk)).content.decode()
+
+
+def test_a_model_that_left_the_code_is_told_as_deleted(root: Client) -> None:
+    gone = ContentType.objects.create(app_label="gone", model="thing")
+    chunk = PersistedChunk.objects.create(
+        call_id="c", schema_identity="s", namespace="n", content_type=gone, object_id="7"
+    )
+    touched = PersistedObject.objects.create(chunk=chunk, content_type=gone, object_id="7", role=ObjectRole.PRIMARY)
+    for url in (chunk_page(chunk), reverse("admin:persistence_persistedobject_change", args=(touched.pk,))):
+        assert "gone.thing 7 (deleted)" in root.get(url).content.decode()
+
+
+def test_an_object_without_an_admin_page_is_shown_as_text(root: Client) -> None:
+    session = Session.objects.create(session_key="abc", session_data=HOSTILE, expire_date=timezone.now())
+    chunk = persisted_as(succeeded(), session)
+    html = root.get(chunk_page(chunk)).content.decode()
+    assert "it has no page in this console" in html
+    assert HOSTILE not in html
+
+
+def test_a_call_page_lists_its_domain_objects_and_its_chunks(root: Client) -> None:
+    person = User.objects.create_user("a@example.com", "pw")
+    call = succeeded()
+    chunk = persisted_as(call, person)
+    html = root.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
+    assert user_page(person) in html
+    assert chunk_page(chunk) in html
+
+
+def test_more_objects_than_a_page_takes_are_cut_and_told(root: Client) -> None:
+    people = [User.objects.create_user(f"p{i}@example.com", "pw") for i in range(105)]
+    html = root.get(chunk_page(persisted_as(succeeded(), *people))).content.decode()
+    assert "and more than 100 in all" in html
+
+
+def test_changes_and_summary_need_the_permission_to_view_content() -> None:
+    user = User.objects.create_user("viewer@example.com", "pw", is_staff=True, role="staff")
+    wanted = ("view_persistedchunk", "view_persistedobject", "view_servicecallrecord")
+    user.user_permissions.add(*Permission.objects.filter(codename__in=wanted))
+    client = Client()
+    client.force_login(user)
+    chunk = persisted_as(succeeded(), user)
+    touched = chunk.objects_touched.get()
+    html = client.get(chunk_page(chunk)).content.decode()
+    assert "Hidden" in html
+    assert "made" not in html
+    html = client.get(reverse("admin:persistence_persistedobject_change", args=(touched.pk,))).content.decode()
+    assert "Hidden" in html
+
+
+def test_without_the_permission_on_chunks_a_call_page_leaves_them_out() -> None:
+    user = User.objects.create_user("viewer@example.com", "pw", is_staff=True, role="staff")
+    user.user_permissions.add(Permission.objects.get(codename="view_servicecallrecord"))
+    client = Client()
+    client.force_login(user)
+    call = succeeded(user)
+    html = client.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
+    assert "Domain objects" not in html
+
+
+def test_chunks_and_objects_are_never_edited(root: Client) -> None:
+    chunk = persisted_as(succeeded(), User.objects.get())
+    assert root.post(chunk_page(chunk), {"part": "x"}).status_code == 403
+    assert root.get(reverse("admin:persistence_persistedobject_add")).status_code == 403
