@@ -6,10 +6,12 @@ is the claim) where hand-written SQL is right.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
 from orchestration.types import Usage
@@ -45,28 +47,31 @@ def update_rows(columns: Columns, rows: list[tuple[Any, ...]]) -> None:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_unnest_sql(columns), [list(values) for values in zip(*rows, strict=True)])
+            cursor.execute(_recordset_sql(columns), [_recordset(columns, rows)])
         else:
             cursor.executemany(_row_sql(columns), [_adapted(row) for row in rows])
 
 
-def _unnest_sql(columns: Columns) -> str:
-    arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for _, kind, _ in columns)
-    names = ", ".join(f"v_{name}" for name, _, _ in columns)
-    changes = ", ".join(
-        f"{name} = " + rule.format(v=f"v.v_{name}{'::jsonb' if kind == 'jsonb' else ''}")
-        for name, kind, rule in columns
-    )
-    return (  # built from the constants above; every value is a parameter
+def _recordset_sql(columns: Columns) -> str:
+    # One JSON parameter for the batch: quoting an array per column costs the client four times as much.
+    types = ", ".join(f"v_{name} {kind}" for name, kind, _ in columns)
+    changes = ", ".join(f"{name} = " + rule.format(v=f"v.v_{name}") for name, _, rule in columns)
+    return (  # built from the constants above; every value is in the parameter
         f"UPDATE service_call_record AS c SET {changes}"  # noqa: S608
-        f" FROM unnest(%s::text[], {arrays}) AS v(v_id, {names}) WHERE c.id = v.v_id"
+        f" FROM jsonb_to_recordset(%s::jsonb) AS v(v_id text, {types}) WHERE c.id = v.v_id"
     )
+
+
+def _recordset(columns: Columns, rows: list[tuple[Any, ...]]) -> str:
+    names = ["v_id", *(f"v_{name}" for name, _, _ in columns)]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    return json.dumps(records, cls=DjangoJSONEncoder)
 
 
 def _row_sql(columns: Columns) -> str:
     values = ", ".join(f"%s AS v_{name}" for name, _, _ in columns)
     changes = ", ".join(f"{name} = " + rule.format(v=f"v.v_{name}") for name, _, rule in columns)
-    return (
+    return (  # built from the constants above; every value is a parameter
         f"UPDATE service_call_record AS c SET {changes}"  # noqa: S608
         f" FROM (SELECT %s AS v_id, {values}) AS v WHERE c.id = v.v_id"
     )
@@ -74,10 +79,15 @@ def _row_sql(columns: Columns) -> str:
 
 def _adapted(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The row as SQLite takes it; Django's own adapters know how it stores times and decimals."""
-    ops = connection.ops
-    return tuple(
-        ops.adapt_datetimefield_value(value)
-        if isinstance(value, datetime)
-        else (ops.adapt_decimalfield_value(value, 14, 8) if isinstance(value, Decimal) else value)
-        for value in row
-    )
+    return tuple(_adapt(value) for value in row)
+
+
+def _adapt(value: Any) -> Any:
+    match value:
+        case datetime():
+            return connection.ops.adapt_datetimefield_value(value)
+        case Decimal():
+            return connection.ops.adapt_decimalfield_value(value, 14, 8)
+        case dict():
+            return json.dumps(value)
+    return value

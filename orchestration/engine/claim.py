@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, QuerySet, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -60,6 +60,8 @@ def claim(limit: int, worker: str) -> list[ServiceCallRecord]:
         record.started_at = record.started_at or now
         for name, value in lease.items():
             setattr(record, name, value)
+    # Here, because the event loop that runs the call may not ask the database.
+    prefetch_related_objects(picked, "related_object")
     return picked
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from django.db.models import Max
 from django.utils import timezone
 
+from orchestration import signals
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine import audit as audits
 from orchestration.engine.database import in_database
 from orchestration.engine.faultpoints import fault, is_armed
-from orchestration.engine.judge import answer_at_rest, judge, repair_messages, structured_value
+from orchestration.engine.judge import answer_at_rest, judge, repair_messages, storable, structured_value
 from orchestration.engine.ops import ChargeFailure, LoseRequest, OpenRequest, Settle, StoreAnswer
 from orchestration.engine.session import CallSession, Interruption, Runtime
 from orchestration.errors import CallCancelled, CallError, InvalidOutput, OrchestrationError, ProviderError, StaleLease
@@ -73,8 +74,6 @@ async def _produce(session: CallSession) -> Response:
         service_class = services.get(session.record.service_identity)
         session.service = service_class()
         session.service._session = session
-        if session.record.related_content_type_id is not None:
-            await in_database(_load_related, session.record)
         session.value = await session.service.execute(**session.record.input)
         return _to_response(session)
     except (CallError, StaleLease):
@@ -85,11 +84,6 @@ async def _produce(session: CallSession) -> Response:
         # A service's own code may raise anything; the call must end all the same.
         logger.error("service failed call_id=%s error=%s", session.lease.call_id, describe(error))
         raise CallError(f"The service raised {describe(error)}.", code="internal_error") from error
-
-
-def _load_related(record: ServiceCallRecord) -> object:
-    """Read it here: later it is looked at in the event loop, where a lazy read is an error."""
-    return record.related_object
 
 
 def _to_response(session: CallSession) -> Response:
@@ -182,7 +176,7 @@ async def _ask(session: CallSession, request: AIRequestAudit) -> ProviderRespons
     started = time.monotonic()
     fault("in_repair" if request.repair else "before_send")
     try:
-        answer = await _send(provider, audits.to_provider_request(session, request, timeout))
+        answer = storable(await _send(provider, audits.to_provider_request(session, request, timeout)))
     except Exception as raised:
         error = _as_provider_error(raised)
         row = audits.failed(session, request, error, time.monotonic() - started)
@@ -191,7 +185,9 @@ async def _ask(session: CallSession, request: AIRequestAudit) -> ProviderRespons
     fault("after_answer")
     session.usage += answer.usage
     row = audits.answered(session, request, answer, time.monotonic() - started)
-    await _store(session, row, Outcome.ANSWERED, _response(session, answer, answer.text, None))
+    heard = signals.ai_response_received.has_listeners()
+    response = _response(session, answer, answer.text, None) if heard else None
+    await _store(session, row, Outcome.ANSWERED, response)
     fault("after_store")
     return answer
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from orchestration import signals
@@ -82,6 +83,7 @@ def _start(spec: CallSpec) -> tuple[ServiceCallRecord, bool]:
     record.worker, record.dispatch = worker_name(), {"mode": IMMEDIATE}
     with transaction.atomic():
         stored = store([record])[0]
+    prefetch_related_objects([stored], "related_object")  # the event loop may not ask the database
     return stored, stored is record
 
 

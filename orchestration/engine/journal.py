@@ -7,14 +7,13 @@ whose lease is no longer valid is dropped, counted (`stale_writes_rejected`) and
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -96,7 +95,7 @@ class Journal:
             except DATABASE_AWAY:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-            except (DatabaseError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a row breaks must reach its writer, not end the journal
                 if len(ops) == 1:
                     logger.error("journal write refused op=%s error=%s", type(ops[0]).__name__, describe(error))
                     return [error]
@@ -183,7 +182,7 @@ def _settle_row(op: Settle, now: datetime) -> tuple[Any, ...]:
     return (
         op.lease.call_id,
         op.status.value,
-        None if op.result is None else json.dumps(op.result),
+        op.result,
         op.error,
         op.error_code,
         op.retryable,

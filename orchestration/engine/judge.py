@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +16,7 @@ from orchestration.schemas import OutputSchema
 from orchestration.types import JsonObject, Message
 
 MOST_PROBLEMS = 20
+ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def judge(answer: ProviderResponse, schema: type[OutputSchema] | None) -> JsonObject | None:
@@ -77,6 +81,30 @@ def structured_value(value: Any, schema: type[OutputSchema] | None) -> tuple[str
 
 
 # --- answers at rest ------------------------------------------------------------------------
+
+
+def storable(answer: ProviderResponse) -> ProviderResponse:
+    """The answer with NUL characters replaced by U+FFFD: PostgreSQL can hold them neither as text nor as JSON."""
+    if "\\u0000" not in json.dumps(answer.raw):
+        return answer
+    return replace(
+        answer,
+        raw=_without_nul(answer.raw),
+        text=ESCAPED_NUL.sub(r"\1\\ufffd", _without_nul(answer.text)),
+        refusal=_without_nul(answer.refusal),
+        tool_calls=_without_nul(answer.tool_calls),
+    )
+
+
+def _without_nul(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case list():
+            return [_without_nul(item) for item in value]
+        case dict():
+            return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return value
 
 
 def outputs_of(answer: ProviderResponse) -> list[JsonObject]:

@@ -178,9 +178,11 @@ def fingerprint(spec: CallSpec) -> str:
 
 def check_json(value: Any, path: str) -> None:
     """NotJson with the path of the first thing that JSON cannot hold."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool | int):
         return
-    if isinstance(value, float):
+    if isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, float):
         if not math.isfinite(value):
             raise NotJson(f"{path} is {value!r}; JSON has no such number.")
     elif isinstance(value, list | tuple):
@@ -193,6 +195,15 @@ def check_json(value: Any, path: str) -> None:
             check_json(item, f"{path}.{key}")
     else:
         raise NotJson(f"{path} is a {type(value).__name__}; pass JSON (for a model instance, its primary key).")
+
+
+def _check_text(value: str, path: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise NotJson(f"{path} holds half of a surrogate pair, which is no Unicode text.") from None
+    if "\x00" in value:
+        raise NotJson(f"{path} holds a NUL character, which PostgreSQL cannot store.")
 
 
 def _check_options(spec: CallSpec) -> None:

@@ -204,6 +204,21 @@ def test_a_repair_that_is_refused_is_a_refusal():
     assert (record.status, record.error_code) == ("failed", "refused")
 
 
+# --- answers that a database cannot hold ----------------------------------------------------
+
+
+def test_an_answer_with_nul_characters_is_stored_with_replacements():
+    record, _ = run(triage.Triage, Fault(kind="json", data={"urgency": 1, "reason": "a\x00b"}))
+    assert (record.status, record.error) == ("succeeded", None)
+    assert record.response().structured_data["reason"] == "a\ufffdb"
+
+
+def test_an_integer_beyond_64_bits_survives():
+    record, _ = run(triage.Triage, Fault(kind="text", text='{"urgency": 36893488147419103232, "reason": "big"}'))
+    assert (record.status, record.error) == ("succeeded", None)
+    assert record.response().structured_data["urgency"] == 2**65
+
+
 # --- broken services ------------------------------------------------------------------------
 
 

@@ -71,6 +71,8 @@ def test_a_required_key_may_come_in_the_payload_and_reaches_the_context():
         ({"a": {1: 2}}, "context.a has the key 1 of type int"),
         ({"a": float("nan")}, "context.a is nan"),
         ({"a": {1, 2}}, "context.a is a set"),
+        ({"a": "x\x00"}, "context.a holds a NUL"),
+        ({"a": "\ud800"}, "context.a holds half of a surrogate"),
     ],
 )
 def test_what_is_not_json_is_refused_with_its_path(value, path):
