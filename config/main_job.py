@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from apps.chatlab.models import Message
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState, Status
 from persistence.models import PersistedChunk
 
 ANSWER_SECONDS = 30.0
@@ -143,6 +144,6 @@ def _wait_for_answer(
 
 def _refuse_failed(call_id: str) -> None:
     call = ServiceCallRecord.objects.filter(pk=call_id).first()
-    if call is None or call.error_code or call.domain_persist_error:
+    if call is None or call.status == Status.FAILED or call.domain_persist_state == PersistState.DEAD:
         why = "is not in the database" if call is None else call.error_code or "could not be persisted"
         raise JobFailed(f"call {call_id}: {why}; the admin shows it")
