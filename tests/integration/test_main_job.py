@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.chatlab.models import Message
-from config.main_job import Client, JobFailed, run_main_job
+from config.main_job import SIMULATION, Client, JobFailed, run_main_job
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator_server import SimulatedProviderServer
