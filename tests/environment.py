@@ -22,12 +22,6 @@ def own_folder() -> str:
     return str(folder if folder.name == worker else folder / worker)
 
 
-def postgres_url() -> str:
-    """Where a PostgreSQL would be."""
-    given = os.environ.get("DATABASE_URL", "")
-    return given if given.startswith(("postgres://", "postgresql://")) else LOCAL_POSTGRES
-
-
 def answers(url: str) -> bool:
     """Whether a PostgreSQL accepts connections there, within two seconds."""
     try:
@@ -38,5 +32,8 @@ def answers(url: str) -> bool:
 
 
 os.environ["ORCA_VAR_DIR"] = own_folder()
-if POSTGRES_WANTED and answers(postgres_url()):
-    os.environ["DATABASE_URL"] = postgres_url()
+if POSTGRES_WANTED:
+    candidates = [os.environ.pop("DATABASE_URL", ""), LOCAL_POSTGRES]
+    answering = [url for url in candidates if url.startswith("postgres") and answers(url)]
+    if answering:
+        os.environ["DATABASE_URL"] = answering[0]
