@@ -35,8 +35,8 @@ class Rescued:
 def sweep() -> Rescued:
     """Rescue expired calls, then wake a worker if anything is due. Idempotent; any process may do it at any time."""
     rescued = rescue()
-    if ServiceCallRecord.objects.due().exists():
-        wake()
+    if ServiceCallRecord.objects.due().in_turn().exists():
+        wake(engine_settings().QUEUE)
     return rescued
 
 

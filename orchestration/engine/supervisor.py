@@ -18,21 +18,22 @@ from orchestration.engine.presence import Presence
 from orchestration.engine.processes import ProcessGroup, adopt_orphans, reap_orphans
 from orchestration.engine.slots import NODE_VARIABLE, STOP_FILE_VARIABLE, SUPERVISOR_VARIABLE, node_file, node_name
 from orchestration.engine.vitals import Marks
-from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick
+from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick, sweep
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 STOP_MARGIN_SECONDS = 10.0
 """What a cluster needs to stop beyond the grace of its running calls."""
-HEALTHY_AFTER_SECONDS = 60.0
+HEALTHY_AFTER_SECONDS = 10.0
+"""A cluster that lived this long can start: its end is no reason to wait longer the next time."""
 LONGEST_BACKOFF_SECONDS = 30.0
 THREAD_SECONDS = 2.0
 """How long a background thread may take to end; after that it ends with the process."""
 
 
 class Backoff:
-    """Seconds to wait before a restart: 1, 2, 4 … 30, from 1 again after a cluster that lived for a minute."""
+    """Seconds to wait before a restart: 1, 2, 4 … 30, from 1 again after a cluster that lived for ten seconds."""
 
     def __init__(self) -> None:
         self._next = 1.0
@@ -62,6 +63,7 @@ class Supervisor:
         """Supervise until SIGTERM or SIGINT; 0 then, 1 when the node's name was lost. NodeNameTaken at the start."""
         self._prepare()
         threads = (
+            Repeating("sweep", engine_settings().RENEW_SECONDS, sweep),
             Repeating("tick", engine_settings().TICK_SECONDS, send_tick),
             Repeating("watch", self._presence.interval, self._watch.look, self._watch.say_stopping),
         )

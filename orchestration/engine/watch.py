@@ -1,4 +1,4 @@
-"""The supervisor's two background threads: the ticker, and the watch that decides whether the cluster is wedged.
+"""The supervisor's background threads: sweep, ticker, and the watch that decides whether the cluster is wedged.
 
 Only these touch the database, so that a database that hangs cannot stop the supervision of processes.
 """
@@ -14,6 +14,7 @@ from django.db import Error, close_old_connections, connections
 
 from orchestration import signals
 from orchestration.conf import engine_settings
+from orchestration.engine import rescue
 from orchestration.engine.presence import Presence
 from orchestration.engine.slots import cluster_options, node_queue, worker_count
 from orchestration.engine.submit import send_task
@@ -67,6 +68,17 @@ class Repeating(threading.Thread):
         """End after the present action; waits at most `seconds` for it."""
         self._stopped.set()
         self.join(seconds)
+
+
+def sweep() -> None:
+    """Rescue calls of dead workers, wake for due calls that nobody was woken for.
+
+    A lease that ran out is found within RENEW_SECONDS even when no pump lives anywhere.
+    """
+    try:
+        rescue.sweep()
+    except Error as error:
+        logger.warning("sweep postponed error=%s", describe(error))
 
 
 def send_tick() -> None:

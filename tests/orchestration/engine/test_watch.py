@@ -13,8 +13,9 @@ from django_q.models import OrmQ
 from orchestration import signals
 from orchestration.engine.presence import Presence
 from orchestration.engine.vitals import Marks
-from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick
+from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick, sweep
 from orchestration.models import WorkerNode
+from tests.orchestration.factories import expired, queued, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -184,3 +185,19 @@ def test_a_repeated_action_runs_at_once_then_again_and_its_last_action_when_stop
     assert not thread.is_alive()
     assert done[:2] == ["again", "again"]
     assert done[-1] == "last"
+
+
+def test_the_supervisor_finds_expired_calls_and_wakes_for_them(settings):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "WAKE_WINDOW_SECONDS": 0}
+    record = expired()
+    sweep()
+    record.refresh_from_db()
+    assert (record.status, record.deaths) == ("queued", 1)
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up():
+    queued(ordering_key="k", sequence=2)
+    running(ordering_key="k", sequence=1)
+    sweep()
+    assert OrmQ.objects.count() == 0
