@@ -4,6 +4,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN = .venv/bin
+PYTEST = $(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lock
@@ -33,8 +34,8 @@ run: .venv/run.stamp
 # SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
 test: .venv/dev.stamp
 	$(BIN)/coverage erase
-	env -u DATABASE_URL COVERAGE_FILE=.coverage.sqlite $(BIN)/python -m pytest -n 2 --cov --cov-report= -m "not postgres_only"
-	ORCA_TEST_POSTGRES=1 COVERAGE_FILE=.coverage.postgres $(BIN)/python -m pytest -n 2 --cov --cov-report= -m "postgres or postgres_only" || [ $$? -eq 5 ]
+	env -u DATABASE_URL COVERAGE_FILE=.coverage.sqlite $(PYTEST) -m "not postgres_only"
+	ORCA_TEST_POSTGRES=1 COVERAGE_FILE=.coverage.postgres $(PYTEST) -m "postgres or postgres_only" || [ $$? -eq 5 ]
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 
