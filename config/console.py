@@ -49,11 +49,6 @@ def environment(request: HttpRequest) -> list[str] | None:
     return ["Simulated answers", "warning"] if simulated_clients() else None
 
 
-def demo(request: HttpRequest) -> dict[str, Any]:
-    """For the banner: the clients whose answers are simulated."""
-    return {"simulated_clients": simulated_clients()}
-
-
 def simulated_clients() -> list[str]:
     """Names of the model clients that no model stands behind."""
     return [name for name, client in clients_settings().clients.items() if client.provider == "simulator"]
@@ -89,3 +84,7 @@ def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def stylesheet(request: HttpRequest) -> str:
     return static("orchestration/console.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("orchestration/favicon.svg")

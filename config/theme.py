@@ -10,8 +10,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.console.favicon"}],
     "ENVIRONMENT": "config.console.environment",
-    "GLOBAL_CALLBACK": "config.console.demo",
     "STYLES": ["config.console.stylesheet"],
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.console.navigation"},
     "COLORS": {

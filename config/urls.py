@@ -8,6 +8,8 @@ from config.api import api
 from config.envelope import API_ROOT
 from config.health import healthz, readyz
 
+admin.site.index_title = "Overview"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),

@@ -14,8 +14,8 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from orchestration.admin.base import NOTHING, DetailAdmin, as_json, link_to, may_read_content
-from orchestration.admin.calls import call_url
+from orchestration.admin.base import NOTHING, DetailAdmin, as_json, link_to, may_read_content, moment
+from orchestration.admin.calls import call_link, call_url
 from orchestration.admin.sections import Fact, Section, add_call_sections
 from orchestration.models import ServiceCallRecord
 from orchestration.references import Reference, find_objects
@@ -74,13 +74,13 @@ class ObjectPointerAdmin(DetailAdmin):
 class PersistedChunkAdmin(ObjectPointerAdmin):
     """One persisted result, or one part of it."""
 
-    list_display = ("number", "schema", "part", "object_shown", "call_link", "namespace", "persisted_at")
+    list_display = ("number", "schema", "part", "object_shown", "call_link", "namespace", "persisted")
     list_display_links = ("number",)
     list_filter = (("persisted_at", RangeDateTimeFilter),)
     list_select_related = ("content_type",)
     list_defer = ("summary",)
     ordering = ("-persisted_at", "-id")
-    sortable_by = ("persisted_at",)
+    sortable_by = ("persisted",)
     search_fields = ("=call_id", "=object_id", "=schema_identity")
     search_help_text = "Call id, object id or schema"
     detail_related = ("content_type",)
@@ -96,7 +96,11 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
 
     @display(description="Call")
     def call_link(self, chunk: PersistedChunk) -> str:
-        return format_html('<a href="{}" class="orca-link">…{}</a>', call_url(chunk.call_id), chunk.call_id[-12:])
+        return call_link(chunk.call_id)
+
+    @display(description="Persisted", ordering="persisted_at")
+    def persisted(self, chunk: PersistedChunk) -> str:
+        return moment(chunk.persisted_at)
 
     def facts(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Fact]:
         load_domain_objects([chunk])
@@ -111,7 +115,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
         yield Fact("Part", chunk.part or NOTHING)
         yield Fact("Handler", f"{chunk.handler_identity} {chunk.handler_fingerprint}".strip() or NOTHING)
         yield Fact("Namespace", chunk.namespace)
-        yield Fact("Persisted", chunk.persisted_at)
+        yield Fact("Persisted", moment(chunk.persisted_at))
 
     def sections(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Section]:
         yield from _inspection(request, chunk)

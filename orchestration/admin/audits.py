@@ -8,21 +8,22 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, may_read_content, money
-from orchestration.admin.calls import attempts_section, call_url, tokens
+from orchestration.admin.base import (
+    NOTHING,
+    STATE_COLOURS,
+    DetailAdmin,
+    as_json,
+    may_read_content,
+    moment,
+    money,
+)
+from orchestration.admin.calls import attempts_section, call_link, call_url, tokens
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter
 from orchestration.admin.sections import Fact, Section
 from orchestration.models import AIRequestAudit, AIResponseAudit
-
-
-def _call_link(call_id: str | None) -> str:
-    if call_id is None:
-        return NOTHING
-    return format_html('<a href="{}" class="orca-link">…{}</a>', call_url(call_id), call_id[-12:])
 
 
 @admin.register(AIRequestAudit)
@@ -37,13 +38,13 @@ class RequestAuditAdmin(DetailAdmin):
         "attempt_of",
         "provider",
         "model",
-        "dispatched_at",
+        "sent",
     )
     list_display_links = ("number",)
     list_filter = ("outcome", ModelFilter, ("dispatched_at", RangeDateTimeFilter))
     list_defer = ("messages", "tools", "response_schema", "parameters", "prompt_meta")
     ordering = ("-dispatched_at", "-id")
-    sortable_by = ("dispatched_at",)
+    sortable_by = ("sent",)
     search_fields = ("=call__id", "=correlation_id")
     search_help_text = "Call id or correlation id"
     detail_related = ("response_audit",)
@@ -63,18 +64,22 @@ class RequestAuditAdmin(DetailAdmin):
 
     @display(description="Call")
     def call_link(self, audit: AIRequestAudit) -> str:
-        return _call_link(audit.call_id)
+        return call_link(audit.call_id)
 
     @display(description="Attempt")
     def attempt_of(self, audit: AIRequestAudit) -> str:
         return f"{audit.attempt}, repair {audit.repair}" if audit.repair else str(audit.attempt)
+
+    @display(description="Sent", ordering="dispatched_at")
+    def sent(self, audit: AIRequestAudit) -> str:
+        return moment(audit.dispatched_at)
 
     def facts(self, request: HttpRequest, audit: AIRequestAudit) -> Iterable[Fact]:
         yield Fact("Outcome", audit.outcome, colour=STATE_COLOURS.get(audit.outcome, ""))
         yield Fact("Call", audit.call_id or NOTHING, audit.call_id and call_url(audit.call_id))
         yield Fact("Service", self.service(audit))
         yield Fact("Attempt", self.attempt_of(audit))
-        yield Fact("Sent", audit.dispatched_at)
+        yield Fact("Sent", moment(audit.dispatched_at))
         yield Fact("Provider", f"{audit.provider} {audit.model}")
         yield Fact("Client", f"{audit.client_name} {audit.surface}".strip() or NOTHING)
         yield Fact("Correlation id", audit.correlation_id)
@@ -99,13 +104,13 @@ class ResponseAuditAdmin(DetailAdmin):
         "total_tokens",
         "cost_shown",
         "latency",
-        "received_at",
+        "received",
     )
     list_display_links = ("number",)
     list_filter = (ModelFilter, ErrorCodeFilter, ("received_at", RangeDateTimeFilter))
     list_defer = ("raw", "outputs", "structured_data", "tool_calls", "error", "execution_metadata")
     ordering = ("-received_at", "-id")
-    sortable_by = ("received_at",)
+    sortable_by = ("received",)
     search_fields = ("=call__id", "=provider_response_id")
     search_help_text = "Call id or the provider's response id"
     detail_related = ("ai_request", "price")
@@ -117,7 +122,7 @@ class ResponseAuditAdmin(DetailAdmin):
 
     @display(description="Call")
     def call_link(self, answer: AIResponseAudit) -> str:
-        return _call_link(answer.call_id)
+        return call_link(answer.call_id)
 
     @display(description="Error", label="danger")
     def error_badge(self, answer: AIResponseAudit) -> str | None:
@@ -131,10 +136,14 @@ class ResponseAuditAdmin(DetailAdmin):
     def latency(self, answer: AIResponseAudit) -> str:
         return f"{answer.latency_ms} ms"
 
+    @display(description="Received", ordering="received_at")
+    def received(self, answer: AIResponseAudit) -> str:
+        return moment(answer.received_at)
+
     def facts(self, request: HttpRequest, answer: AIResponseAudit) -> Iterable[Fact]:
         yield Fact("Call", answer.call_id or NOTHING, answer.call_id and call_url(answer.call_id))
         yield Fact("Request", answer.ai_request, _request_url(answer.ai_request_id))
-        yield Fact("Received", answer.received_at)
+        yield Fact("Received", moment(answer.received_at))
         yield Fact("Latency", self.latency(answer))
         yield Fact("Model", answer.model or NOTHING)
         yield Fact("Finish reason", answer.finish_reason or NOTHING)

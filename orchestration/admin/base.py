@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -84,6 +84,23 @@ def seconds(duration: timedelta | None) -> str:
 def money(cost: Decimal | None) -> str:
     """A cost without trailing zeros; a dash when it is unknown."""
     return NOTHING if cost is None else f"{cost.normalize():f}"
+
+
+def moment(at: datetime | None) -> str:
+    """A time to the second, on one line."""
+    if at is None:
+        return NOTHING
+    return format_html('<time class="orca-nowrap" datetime="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
+
+
+def short_id(call_id: str) -> str:
+    """The end of a call's id: the start of a time-ordered one is the same for all of a day."""
+    return f"…{call_id[-8:]}" if len(call_id) > 12 else call_id
+
+
+def nowrap(text: object) -> str:
+    """A value that stays on one line."""
+    return format_html('<span class="orca-nowrap">{}</span>', text)
 
 
 def link_to(reference: Reference | None) -> str:

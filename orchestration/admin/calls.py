@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
@@ -26,8 +27,11 @@ from orchestration.admin.base import (
     detail_action,
     link_to,
     may_read_content,
+    moment,
     money,
+    nowrap,
     seconds,
+    short_id,
 )
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, ServiceFilter
 from orchestration.admin.operations import (
@@ -54,7 +58,7 @@ class ServiceCallAdmin(DetailAdmin):
     """Nothing here is edited: what an operator may do are the model's transitions."""
 
     list_display = (
-        "short_id",
+        "number",
         "state",
         "service",
         "related",
@@ -63,9 +67,9 @@ class ServiceCallAdmin(DetailAdmin):
         "duration",
         "cost_shown",
         "persistence",
-        "created_at",
+        "created",
     )
-    list_display_links = ("short_id",)
+    list_display_links = ("number",)
     list_filter = (
         "status",
         "domain_persist_state",
@@ -77,7 +81,7 @@ class ServiceCallAdmin(DetailAdmin):
     list_select_related = ("related_content_type",)
     list_defer = ("input", "context", "result", "error", "domain_persist_error", "service_kwargs", "dispatch")
     ordering = ("-created_at", "-id")
-    sortable_by = ("created_at",)
+    sortable_by = ("created",)
     search_fields = ("id", "correlation_id", "error_code")
     search_help_text = "Start of an id, correlation id, error code"
     actions = ("retry_selected", "cancel_selected")
@@ -88,9 +92,8 @@ class ServiceCallAdmin(DetailAdmin):
     # --- the list ---------------------------------------------------------------------------
 
     @display(description="Call", ordering="id")
-    def short_id(self, call: ServiceCallRecord) -> str:
-        """The end of the id: the start of a time-ordered one is the same for all of a day."""
-        return f"…{call.pk[-12:]}" if len(call.pk) > 12 else call.pk
+    def number(self, call: ServiceCallRecord) -> str:
+        return nowrap(short_id(call.pk))
 
     @display(description="Status", label=STATE_COLOURS)
     def state(self, call: ServiceCallRecord) -> str:
@@ -106,21 +109,25 @@ class ServiceCallAdmin(DetailAdmin):
 
     @display(description="Model")
     def model_name(self, call: ServiceCallRecord) -> str:
-        return call.model or NOTHING
+        return nowrap(call.model or NOTHING)
 
     @display(description="Attempts")
     def attempts_of(self, call: ServiceCallRecord) -> str:
-        return f"{call.attempts} of {call.max_attempts}"
+        return nowrap(f"{call.attempts} of {call.max_attempts}")
 
     @display(description="Duration")
     def duration(self, call: ServiceCallRecord) -> str:
         if call.started_at is None:
             return NOTHING
-        return seconds((call.finished_at or timezone.now()) - call.started_at)
+        return nowrap(seconds((call.finished_at or timezone.now()) - call.started_at))
 
     @display(description="Cost")
     def cost_shown(self, call: ServiceCallRecord) -> str:
         return money(call.cost)
+
+    @display(description="Created", ordering="created_at")
+    def created(self, call: ServiceCallRecord) -> str:
+        return moment(call.created_at)
 
     @display(description="Persisted", label=STATE_COLOURS)
     def persistence(self, call: ServiceCallRecord) -> str:
@@ -152,7 +159,8 @@ class ServiceCallAdmin(DetailAdmin):
         yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
         yield Fact("Requested by", owner or NOTHING)
         yield Fact("Model", f"{call.provider} {call.model}".strip() or NOTHING)
-        yield Fact("Attempts", self.attempts_of(call) + (f", {call.deaths} deaths" if call.deaths else ""))
+        deaths = f", {call.deaths} deaths of workers" if call.deaths else ""
+        yield Fact("Attempts", f"{call.attempts} of {call.max_attempts}{deaths}")
         yield Fact("Duration", self.duration(call))
         yield Fact("Tokens", tokens(call))
         yield Fact("Cost", money(call.cost))
@@ -184,6 +192,14 @@ class ServiceCallAdmin(DetailAdmin):
                 template="admin/orchestration/parts/calls.html",
                 context={"calls": [(replay, call_url(replay.pk)) for replay in replays]},
             )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Buttons only for what the call's present status allows."""
+        call = (
+            ServiceCallRecord.objects.only("status", "cancel_requested_at").filter(pk=unquote(str(object_id))).first()
+        )
+        possible = {operation.title for operation in (RETRY, CANCEL) if call and not operation.objection(call)}
+        return [button for button in super().get_actions_detail(request, object_id) if button.description in possible]
 
     # --- operations -------------------------------------------------------------------------
 
@@ -259,6 +275,13 @@ class ServiceCallAdmin(DetailAdmin):
 def call_url(call_id: str) -> str:
     """A call's page."""
     return reverse("admin:orchestration_servicecallrecord_change", args=(call_id,))
+
+
+def call_link(call_id: str | None) -> str:
+    """A call's short id as a link to its page."""
+    if call_id is None:
+        return NOTHING
+    return format_html('<a href="{}" class="orca-link orca-nowrap">{}</a>', call_url(call_id), short_id(call_id))
 
 
 def attempts_section(audits: Iterable[AIRequestAudit], *, content: bool) -> Section:

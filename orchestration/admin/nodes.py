@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.utils import timezone
 from unfold.decorators import display
 
-from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.base import ReadOnlyAdmin, moment
 from orchestration.models import EngineCounter, WorkerNode
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -16,7 +16,7 @@ SILENT_AFTER = timedelta(seconds=60)
 
 @admin.register(WorkerNode)
 class WorkerNodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "host", "pid", "started_at", "beat_at", "task_beat_at", "restarts")
+    list_display = ("name", "state", "host", "pid", "started", "beat", "task_beat", "restarts")
     search_fields = ("name", "host")
 
     @display(description="State", label={"works": "success", "stopping": "warning", "silent": "danger"})
@@ -24,6 +24,18 @@ class WorkerNodeAdmin(ReadOnlyAdmin):
         if timezone.now() - node.beat_at > SILENT_AFTER:
             return "silent"
         return "stopping" if node.stopping else "works"
+
+    @display(description="Started", ordering="started_at")
+    def started(self, node: WorkerNode) -> str:
+        return moment(node.started_at)
+
+    @display(description="Last beat", ordering="beat_at")
+    def beat(self, node: WorkerNode) -> str:
+        return moment(node.beat_at)
+
+    @display(description="Last task beat", ordering="task_beat_at")
+    def task_beat(self, node: WorkerNode) -> str:
+        return moment(node.task_beat_at)
 
 
 @admin.register(EngineCounter)

@@ -1,0 +1,106 @@
+"""The console in a real browser: sign in, find a call, understand it, retry it; on a desk, in the dark, on a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from apps.accounts.models import User
+from orchestration.models import ServiceCallRecord
+from tests.orchestration.admin.rows import HOSTILE, succeeded
+from tests.orchestration.factories import failed
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LIST = reverse("admin:orchestration_servicecallrecord_changelist")
+
+
+def call_page(call: ServiceCallRecord) -> str:
+    return reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
+
+
+@pytest.fixture
+def root() -> User:
+    return User.objects.create_superuser("root@example.com", "a long password")
+
+
+@pytest.fixture
+def console(page: Any, live_server: Any, root: User) -> Any:
+    """Signed in, on the console's first page."""
+    page.goto(f"{live_server.url}{reverse('admin:index')}")
+    page.get_by_label("Email address").fill("root@example.com")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
+    return page
+
+
+def test_a_failed_call_is_found_understood_and_retried(console: Any, live_server: Any) -> None:
+    call = failed(error_code="rate_limited")
+    failed(error_code="timeout")
+    console.get_by_role("link", name="Service calls", exact=True).first.click()
+    console.locator("#searchbar").fill("rate_limited")
+    console.keyboard.press("Enter")
+    console.wait_for_url("**q=rate_limited**")
+    assert console.get_by_text("failed", exact=True).count() == 1
+    console.get_by_role("link", name=call.pk[-8:]).click()
+    assert console.get_by_role("heading", name="Timeline").is_visible()
+    console.get_by_role("link", name="Retry", exact=False).first.click()
+    assert console.get_by_text("will be queued again").is_visible()
+    console.get_by_label("Reason").fill("the provider is back")
+    console.get_by_role("button", name="Retry 1 call").click()
+    console.get_by_text("1 call queued again.").wait_for()
+    call.refresh_from_db()
+    assert call.status == "queued"
+    assert LogEntry.objects.filter(object_id=call.pk, change_message="Retry. the provider is back").exists()
+
+
+def test_selected_calls_are_retried_together(console: Any, live_server: Any) -> None:
+    calls = [failed(), failed()]
+    succeeded()
+    console.goto(f"{live_server.url}{LIST}")
+    console.locator("#action-toggle").check()
+    console.locator("select[name=action]").select_option("retry_selected")
+    console.get_by_role("button", name="Run").click()
+    assert console.get_by_text("only failed and cancelled calls are retried").is_visible()
+    console.get_by_role("button", name="Retry 2 calls").click()
+    console.get_by_text("2 calls queued again.").wait_for()
+    assert {call.status for call in ServiceCallRecord.objects.filter(pk__in=[c.pk for c in calls])} == {"queued"}
+
+
+def test_a_call_leads_to_the_object_it_made(console: Any, live_server: Any, root: User) -> None:
+    console.goto(f"{live_server.url}{call_page(succeeded(root))}")
+    section = console.locator("section", has=console.get_by_role("heading", name="Domain objects"))
+    section.get_by_role("link", name=f"user {root.pk}").click()
+    console.wait_for_url(f"{live_server.url}{reverse('admin:accounts_user_change', args=(root.pk,))}")
+
+
+def test_markup_in_a_prompt_is_shown_and_never_run(console: Any, live_server: Any) -> None:
+    console.on("dialog", lambda dialog: pytest.fail("a script in a prompt ran"))
+    call = succeeded(prompt=HOSTILE, result={"text": HOSTILE})
+    console.goto(f"{live_server.url}{call_page(call)}")
+    assert console.get_by_text("<script>alert('x')</script>").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_is_wider_than_the_screen(console: Any, live_server: Any, root: User, width: int) -> None:
+    call = succeeded(root, prompt="word" * 500)
+    console.set_viewport_size({"width": width, "height": 844})
+    for url in (LIST, call_page(call), reverse("admin:persistence_persistedchunk_changelist")):
+        console.goto(f"{live_server.url}{url}")
+        assert console.evaluate("document.documentElement.scrollWidth") <= width, url
+
+
+def test_it_says_that_answers_are_simulated(console: Any) -> None:
+    assert console.get_by_text("simulated", exact=False).first.is_visible()
+
+
+def test_the_api_page_works_without_the_internet(page: Any, live_server: Any) -> None:
+    foreign: list[str] = []
+    page.on("request", lambda sent: foreign.append(sent.url) if not sent.url.startswith(live_server.url) else None)
+    page.goto(f"{live_server.url}/api/v1/docs")
+    page.get_by_text("Submit a call", exact=False).first.wait_for()
+    assert not [url for url in foreign if not url.startswith("data:")]
