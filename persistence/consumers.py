@@ -61,22 +61,27 @@ class CodecConsumer:
         return Produced(summary=summary)
 
 
-def consumer_for(record: ServiceCallRecord, response: Response) -> Consumer | None:
-    """The handler of the response's namespace and schema, else its service's codec, else None."""
-    handler = resolve(response.namespace, response.execution_metadata.schema_identity)
+class Consumers:
+    """Who takes which results, looked up once per drain for all that are alike."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], Consumer | None] = {}
+
+    def of(self, record: ServiceCallRecord, response: Response) -> Consumer | None:
+        """The handler of the response's namespace and schema, else the codec of the call's service, else None."""
+        key = (response.namespace, response.execution_metadata.schema_identity, record.service_identity)
+        if key not in self._known:
+            self._known[key] = _consumer_for(*key)
+        return self._known[key]
+
+
+def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -> Consumer | None:
+    handler = resolve(namespace, schema_identity)
     if handler is not None:
         return HandlerConsumer(handler)
-    codec = codec_of(record.service_identity)
+    service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
+    codec: type[DjangoBaseCodec] | None = service.wiring.codec if service is not None else None
     return CodecConsumer(codec) if codec is not None else None
-
-
-def codec_of(service_identity: str) -> type[DjangoBaseCodec] | None:
-    """The codec that a service is wired to; None for a service that is not registered (any more)."""
-    service: Any = services.try_get(service_identity)
-    if service is None:
-        return None
-    codec: type[DjangoBaseCodec] | None = service.wiring.codec
-    return codec
 
 
 def _call(component: Any, persist: Any, *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from orchestration.engine.announce import sender_of
 from orchestration.engine.database import DATABASE_AWAY
+from orchestration.engine.faultpoints import fault
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
@@ -22,13 +23,15 @@ from orchestration.tasks import beat
 from orchestration.types import Response
 from persistence import links, log
 from persistence.conf import persistence_settings
-from persistence.consumers import Consumer, HandlerConsumer, consumer_for
+from persistence.consumers import Consumer, Consumers, HandlerConsumer
 from persistence.handlers import chunk_of
 from persistence.links import Touched
 from persistence.models import PersistedChunk
 from persistence.recorder import recording
 from persistence.signals import domain_object_created
 
+READ_AT_ONCE = 100
+"""Records whose results are in memory at once."""
 BEAT_SECONDS = 5.0
 """A drain says at most this often that its worker lives."""
 
@@ -73,7 +76,8 @@ class Counts:
 class Work:
     """One record on its way through the drain."""
 
-    record: ServiceCallRecord | None = None
+    record: ServiceCallRecord
+    locked: bool = False
     attempts: int = 0
     """Failures that were charged before this run."""
     driver_connection: object = None
@@ -95,11 +99,10 @@ def drain_batch() -> Counts:
     deadline = time.monotonic() + settings.DOMAIN_PERSIST_BUDGET_SECONDS
     due = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
     counts, next_beat = Counts(), time.monotonic() + BEAT_SECONDS
-    for call_id in list(due[: settings.DOMAIN_PERSIST_BATCH_SIZE]):
-        outcome = drain_call(call_id)
+    for _, outcome in _drain(list(due[: settings.DOMAIN_PERSIST_BATCH_SIZE])):
         counts.add(outcome)
         now = time.monotonic()
-        if outcome is Outcome.DATABASE_AWAY or now >= deadline:
+        if now >= deadline:
             break
         if now >= next_beat:
             beat()
@@ -109,56 +112,68 @@ def drain_batch() -> Counts:
 
 def drain_calls(call_ids: Iterable[str]) -> dict[str, Outcome]:
     """Persist these calls now, in this thread, for a caller who waits; what fails is recorded like in any drain."""
-    outcomes: dict[str, Outcome] = {}
-    for call_id in call_ids:
-        outcomes[call_id] = drain_call(call_id)
-        if outcomes[call_id] is Outcome.DATABASE_AWAY:
-            break
-    return outcomes
+    return dict(_drain(list(call_ids)))
 
 
 def drain_call(call_id: str) -> Outcome:
-    """Persist one call's result, if it is due and nobody else is at it.
+    """Persist one call's result, if it is due and nobody else is at it."""
+    return drain_calls([call_id])[call_id]
+
+
+def _drain(call_ids: list[str]) -> Iterator[tuple[str, Outcome]]:
+    """Records in the given order, until the database is away."""
+    consumers = Consumers()
+    for start in range(0, len(call_ids), READ_AT_ONCE):
+        some = call_ids[start : start + READ_AT_ONCE]
+        records = ServiceCallRecord.objects.in_bulk(some)
+        for call_id in some:
+            record = records.pop(call_id, None)
+            outcome = drain_record(record, consumers) if record is not None else Outcome.NOT_DUE
+            yield call_id, outcome
+            if outcome is Outcome.DATABASE_AWAY:
+                return
+
+
+def drain_record(record: ServiceCallRecord, consumers: Consumers) -> Outcome:
+    """Persist the result of a record that was read at any time before: what may have changed is read under the lock.
 
     Whatever its handler raises becomes the state of the record. What is not an Exception (the worker is being
     killed) undoes everything, charges nothing and goes on to the caller.
     """
-    work = Work()
+    fault("before_drain")
+    work = Work(record=record)
     try:
         with transaction.atomic():
             # First in line, so that a hook that a handler registers cannot keep it from running.
             transaction.on_commit(lambda: _after_commit(work), robust=True)
-            work.outcome = _persist(call_id, work)
+            work.outcome = _persist(work, consumers)
     except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each is a failed attempt
-        return _not_committed(call_id, work, error)
+        return _not_committed(work, error)
     return work.outcome
 
 
-def _persist(call_id: str, work: Work) -> Outcome:
+def _persist(work: Work, consumers: Consumers) -> Outcome:
     """Everything that commits together: lock, chunk, domain rows, links, mark."""
-    record = work.record = _lock(call_id)
-    if record is None:
+    record = work.record
+    work.locked = record.lock_for_persistence()
+    if not work.locked:
         return Outcome.NOT_DUE
     work.attempts, work.driver_connection = record.domain_persist_attempts, connection.connection
     response = work.response = _response_of(record)
-    consumer = work.consumer = consumer_for(record, response)
+    consumer = work.consumer = consumers.of(record, response)
     if consumer is None:
         record.mark_skipped()
         log.skipped(record.pk, response.namespace, response.execution_metadata.schema_identity)
         return Outcome.SKIPPED
     chunk, is_new = PersistedChunk.objects.open(_chunk_for(consumer, response))
+    fault("after_chunk")
     if not is_new and chunk.is_complete:
         work.touched = _persisted_before(chunk)
     else:
         work.touched = _run(consumer, chunk, response, is_new=is_new)
+    fault("before_finalize")
     record.mark_persisted()
     return Outcome.PERSISTED
-
-
-def _lock(call_id: str) -> ServiceCallRecord | None:
-    """The record, locked, if it is still due. (NO KEY: rows that refer to it may be written meanwhile.)"""
-    due = ServiceCallRecord.objects.pending_persistence().filter(pk=call_id).order_by()
-    return due.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
 
 
 def _response_of(record: ServiceCallRecord) -> Response:
@@ -179,6 +194,7 @@ def _run(consumer: Consumer, chunk: PersistedChunk, response: Response, *, is_ne
     with recording() as recorder:
         produced = consumer.run(chunk, response)
     touched = links.gather(chunk, produced.links, produced.returned, recorder)
+    fault("before_link")
     links.write(chunk, touched, is_new=is_new)
     return touched
 
@@ -196,17 +212,16 @@ def _persisted_before(chunk: PersistedChunk) -> Touched:
 def _after_commit(work: Work) -> None:
     """Tell the world, and let the next call of the ordering key run."""
     work.committed = True
-    record, response = work.record, work.response
-    if record is None or response is None:
+    record, response, touched = work.record, work.response, work.touched
+    if response is None:  # it was not due
         return
-    primary = work.touched.created_primary
+    common = payload(record)
     if work.outcome is Outcome.PERSISTED:
-        log.persisted(record.pk, work.component, work.touched.primary, len(work.touched.objects))
+        log.persisted(record.pk, work.component, touched.primary, len(touched.objects))
+    primary = touched.created_primary
     if primary is not None and isinstance(work.consumer, HandlerConsumer):
-        sender = work.consumer.component
-        tell(domain_object_created, sender, instance=primary, response=response, **payload(record))
-    objects = work.touched.objects
-    tell(ai_response_ready, sender_of(record), response=response, objects=objects, **payload(record))
+        tell(domain_object_created, work.consumer.component, instance=primary, response=response, **common)
+    tell(ai_response_ready, sender_of(record), response=response, objects=touched.objects, **common)
     _release(record)
 
 
@@ -215,34 +230,34 @@ def _release(record: ServiceCallRecord) -> None:
         wake(record.queue)
 
 
-def _not_committed(call_id: str, work: Work, error: Exception) -> Outcome:
+def _not_committed(work: Work, error: Exception) -> Outcome:
     """Charge the attempt, unless the database is what failed, or the error came after the commit."""
     if work.committed:
-        log.hook_failed(call_id, work.component, log.explain(error, _source_of(work)))
+        log.hook_failed(work.record.pk, work.component, log.explain(error, _source_of(work)))
         return work.outcome
-    if isinstance(error, DATABASE_AWAY) and (work.record is None or _connection_lost(work)):
-        return _away(call_id, error)
-    if work.record is None:
+    if isinstance(error, DATABASE_AWAY) and (not work.locked or _connection_lost(work)):
+        return _away(work.record, error)
+    if not work.locked:
         raise error
     try:
-        return _charge(work.record, work, error)
+        return _charge(work, error)
     except TransitionRefused:
-        log.overtaken(call_id, error)
+        log.overtaken(work.record.pk, error)
         return Outcome.NOT_DUE
     except DATABASE_AWAY as away:
-        return _away(call_id, away)
+        return _away(work.record, away)
 
 
-def _away(call_id: str, error: Exception) -> Outcome:
+def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
     """Nothing is charged; the next query opens a new connection."""
-    log.database_away(call_id, error)
+    log.database_away(record.pk, error)
     if not connection.in_atomic_block:
         connection.close()
     return Outcome.DATABASE_AWAY
 
 
-def _charge(record: ServiceCallRecord, work: Work, error: Exception) -> Outcome:
-    settings = persistence_settings()
+def _charge(work: Work, error: Exception) -> Outcome:
+    settings, record = persistence_settings(), work.record
     record.domain_persist_attempts = work.attempts  # what was marked before the commit failed was rolled back
     attempt = work.attempts + 1
     told = log.explain(error, _source_of(work))

@@ -89,17 +89,15 @@ def write(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> None:
         chunk.content_type = ContentType.objects.get_for_model(touched.primary)
         chunk.object_id = str(touched.primary.pk)
     if touched.primary is not None or chunk.summary is not None or not is_new:
-        chunk.save(update_fields=["content_type", "object_id", "handler_identity", "handler_fingerprint", "summary"])
-    PersistedObject.objects.bulk_create(
+        PersistedChunk.objects.close(chunk)
+    PersistedObject.objects.record(
+        chunk,
         [
-            PersistedObject(
-                chunk=chunk,
-                content_type=ContentType.objects.get_for_model(item),
-                object_id=str(item.pk),
-                role=ObjectRole.PRIMARY if item is touched.primary else ObjectRole.RELATED,
-                action=action,
-            )
+            (ContentType.objects.get_for_model(item).pk, str(item.pk), _role(item, touched.primary), action.value)
             for item, action in zip(touched.objects, touched.actions, strict=True)
         ],
-        ignore_conflicts=not is_new,
     )
+
+
+def _role(item: Model, primary: Model | None) -> str:
+    return ObjectRole.PRIMARY.value if item is primary else ObjectRole.RELATED.value

@@ -13,7 +13,10 @@ from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from orchestration.engine.faultpoints import fault
 from orchestration.errors import TransitionRefused
+from orchestration.models.persisting import PersistenceTransitions
+from orchestration.models.persisting import PersistState as PersistState
 from orchestration.types import Response, Usage
 
 if TYPE_CHECKING:
@@ -35,16 +38,6 @@ class Status(models.TextChoices):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-class PersistState(models.TextChoices):
-    """Where a result is on its way into domain objects."""
-
-    NONE = "none"
-    PENDING = "pending"
-    PERSISTED = "persisted"
-    SKIPPED = "skipped"
-    DEAD = "dead"
 
 
 class OrderingPolicy(models.TextChoices):
@@ -132,7 +125,7 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         return self.filter(requested_by=user)
 
 
-class ServiceCallRecord(models.Model):
+class ServiceCallRecord(PersistenceTransitions, models.Model):
     """One logical service call: what was asked, where it is, what came of it."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_call_id, editable=False)
@@ -165,7 +158,8 @@ class ServiceCallRecord(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts opened, whatever became of them.")
     judged_attempts = models.PositiveIntegerField(
-        default=0, help_text="Attempts whose outcome was acted on; an answered one beyond it is taken up, not paid again."
+        default=0,
+        help_text="Attempts whose outcome was acted on; an answered one beyond it is taken up, not paid again.",
     )
     failures = models.PositiveIntegerField(default=0, help_text="Attempts that failed since the last submit or retry.")
     max_attempts = models.PositiveSmallIntegerField(default=3)
@@ -330,6 +324,7 @@ class ServiceCallRecord(models.Model):
             error_code="",
             retryable=False,
         )
+        fault("in_retry")
 
     def cancel(self, *, now: datetime | None = None) -> None:
         """queued → cancelled at once; running → asked to stop (its worker ends it); TransitionRefused otherwise."""
@@ -346,60 +341,6 @@ class ServiceCallRecord(models.Model):
             )
         except TransitionRefused:
             self._move(from_=(Status.RUNNING,), verb="cancelled", cancel_requested_at=moment)
-
-    # --- transitions of persistence ---------------------------------------------------------
-    # (The engine makes a result pending when it settles the call; the drain alone takes it from there.)
-
-    def mark_persisted(self, *, now: datetime | None = None) -> None:
-        """pending → persisted; TransitionRefused otherwise."""
-        moment = now or timezone.now()
-        self._move_persistence(
-            PersistState.PERSISTED,
-            domain_persist_attempts=self.domain_persist_attempts + 1,
-            domain_persist_error=None,
-            next_persist_at=None,
-            persisted_at=moment,
-        )
-
-    def mark_skipped(self) -> None:
-        """pending → skipped, because nothing takes this result; TransitionRefused otherwise."""
-        self._move_persistence(PersistState.SKIPPED, domain_persist_error=None, next_persist_at=None)
-
-    def persist_failed(self, error: str, *, next_at: datetime | None) -> None:
-        """Charge a failed attempt: pending → pending, due at `next_at`, or → dead when that is None.
-
-        TransitionRefused when the result is not pending any more, or somebody else's attempt was charged meanwhile.
-        """
-        self._move_persistence(
-            PersistState.DEAD if next_at is None else PersistState.PENDING,
-            domain_persist_attempts=self.domain_persist_attempts + 1,
-            domain_persist_error=error,
-            next_persist_at=next_at,
-        )
-
-    def persist_again(self, *, now: datetime | None = None) -> None:
-        """dead | skipped → pending, with a fresh allowance of attempts; TransitionRefused otherwise."""
-        self._move_persistence(
-            PersistState.PENDING,
-            from_=(PersistState.DEAD, PersistState.SKIPPED),
-            domain_persist_attempts=0,
-            next_persist_at=now or timezone.now(),
-        )
-
-    def _move_persistence(
-        self, to: PersistState, *, from_: tuple[PersistState, ...] = (PersistState.PENDING,), **changes: Any
-    ) -> None:
-        """Compare-and-set on the state and its count of attempts; the instance follows the row."""
-        changes |= {"domain_persist_state": to, "updated_at": timezone.now()}
-        same = {"domain_persist_state__in": from_, "domain_persist_attempts": self.domain_persist_attempts}
-        if ServiceCallRecord.objects.filter(pk=self.pk, **same).update(**changes) != 1:
-            self.refresh_from_db(fields=["domain_persist_state", "domain_persist_attempts"])
-            raise TransitionRefused(
-                f"The result of call {self.pk} is {self.domain_persist_state} after {self.domain_persist_attempts}"
-                f" attempts and cannot become {to.value}."
-            )
-        for name, value in changes.items():
-            setattr(self, name, value)
 
     def _move(self, *, from_: tuple[Status, ...], verb: str, **changes: Any) -> None:
         """Compare-and-set on `status`; the instance follows the row."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -15,7 +16,7 @@ from persistence.models import DrainWake
 from persistence.tasks import process_pending_persistence
 from persistence.waking import DRAIN_TASK, ask_for_drain
 from tests.persistence.results import async_note, lonely, note, nothing
-from tests.seedapp.models import Message
+from tests.seedapp.models import Message, Simulation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -97,7 +98,7 @@ def test_a_drain_that_uses_up_its_budget_leaves_the_rest_to_the_next(settings):
 
 def test_a_drain_that_got_nowhere_does_not_ask_again(batches_of, monkeypatch):
     """As when every due record is in the hands of another worker: otherwise the tasks would chase each other."""
-    monkeypatch.setattr(drain, "drain_call", lambda call_id: Outcome.NOT_DUE)
+    monkeypatch.setattr(drain, "drain_record", lambda record, consumers: Outcome.NOT_DUE)
     note(write)
     assert process_pending_persistence()["claimed"] == 0
     assert drains_waiting() == 0
@@ -195,3 +196,37 @@ def test_a_long_drain_says_that_its_worker_lives(monkeypatch):
 
 async def _write_async(handler, response):
     return await Message.objects.acreate(role="assistant")
+
+
+def test_the_lock_asks_for_what_the_list_of_due_results_asks_for():
+    """It is written by hand, for speed; the two must not drift apart."""
+    now = timezone.now()
+    records = [note(write, domain_persist_state=state) for state in PersistState.values]
+    records += [note(write, next_persist_at=now + timedelta(hours=1)), note(write, next_persist_at=now)]
+    due = set(ServiceCallRecord.objects.pending_persistence(now).values_list("pk", flat=True))
+    with transaction.atomic():
+        locked = {record.pk for record in records if record.lock_for_persistence(now=now)}
+    assert due == locked and len(due) == 1
+
+
+def test_more_records_than_are_read_at_once_keep_their_order(monkeypatch):
+    monkeypatch.setattr(drain, "READ_AT_ONCE", 2)
+    for priority in (1, 5, 3, 2, 4):
+        note(write, priority=priority, context={"label": str(priority)})
+    assert process_pending_persistence()["processed"] == 5
+    assert list(Message.objects.order_by("pk").values_list("role", flat=True)) == ["5", "4", "3", "2", "1"]
+
+
+def test_a_handler_gets_its_related_object_as_it_is_now_not_as_the_batch_began():
+    simulation = Simulation.objects.create(sim_patient_full_name="before")
+
+    def rename(handler, response):
+        Simulation.objects.update(sim_patient_full_name="after")
+
+    def look(handler, response):
+        return Message.objects.create(role=response.simulation.sim_patient_full_name)
+
+    note(rename, priority=1)
+    note(look, related_object=simulation)
+    process_pending_persistence()
+    assert Message.objects.get().role == "after"

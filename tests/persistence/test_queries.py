@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import ServiceCallRecord
-from persistence.drain import Outcome, drain_call
+from persistence.drain import Outcome, drain_batch, drain_call
 from persistence.testing import persist
 from tests.persistence.results import async_note, digest, lonely, note, nothing
 from tests.seedapp.models import Message, Simulation
@@ -31,9 +31,14 @@ def keep(response, parsed):
 
 
 def queries_of(record: ServiceCallRecord) -> list[str]:
-    """The statements of one drain, without those of the transaction, as `VERB table`."""
+    """The statements of one drain as `VERB table`, without the first, which reads a hundred records, and without
+    those of the transaction."""
     with CaptureQueriesContext(connection) as captured:
         assert drain_call(record.pk) in {Outcome.PERSISTED, Outcome.SKIPPED}
+    return shortened(captured)[1:]
+
+
+def shortened(captured: CaptureQueriesContext) -> list[str]:
     statements = [query["sql"].replace('"', "") for query in captured]
     return [_short(sql) for sql in statements if not sql.startswith(TRANSACTION)]
 
@@ -90,4 +95,12 @@ def test_a_record_that_is_not_due_any_more_costs_one():
     persist(record)
     with CaptureQueriesContext(connection) as captured:
         assert drain_call(record.pk) is Outcome.NOT_DUE
-    assert sum(not query["sql"].startswith(TRANSACTION) for query in captured) == 1
+    assert shortened(captured)[1:] == PERSISTING[:1]
+
+
+def test_a_batch_costs_two_queries_to_find_and_read_its_records():
+    for _ in range(4):
+        note(write)
+    with CaptureQueriesContext(connection) as captured:
+        assert drain_batch().processed == 4
+    assert shortened(captured) == [*["SELECT service_call_record"] * 2, *PERSISTING * 4]

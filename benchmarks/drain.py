@@ -1,0 +1,55 @@
+"""Records per second through the drain, against a bare loop that only inserts the same domain rows.
+
+    DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.drain [--records 1000] [--rounds 3]
+
+One process, one connection, a scratch database beside that of DATABASE_URL which is removed at the end. Both ways
+commit once per record. Rounds alternate and medians are compared, so that a busy machine disturbs all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+
+import django
+from django.conf import settings
+
+TARGETS = {"plain": 600, "async": 300, "codec": None}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1000, help="records per round and way")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    django.setup()
+    settings.DEBUG = False  # with it Django keeps every query
+    from benchmarks import drain_ways  # noqa: PLC0415 - needs Django to be set up
+
+    with drain_ways.scratch_database() as vendor:
+        ways = drain_ways.ways()
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(options.rounds):
+            for name, way in ways.items():
+                rates[name].append(options.records / way(options.records))
+    report(vendor, {name: statistics.median(values) for name, values in rates.items()})
+
+
+def report(vendor: str, rates: dict[str, float]) -> None:
+    bare = rates.pop("bare")
+    print(f"{vendor}: bare insert loop {bare:.0f} rows/s")
+    for name, rate in rates.items():
+        target = TARGETS[name]
+        wanted = f", target {target}" if target else ""
+        print(f"{name}: {rate:.0f} records/s ({rate / bare:.2f} of the bare loop{wanted})")
+
+
+if __name__ == "__main__":
+    main()
