@@ -195,18 +195,18 @@ def _due_within(seconds: float) -> bool:
     return ServiceCallRecord.objects.due(timezone.now() + timedelta(seconds=seconds)).in_turn().exists()
 
 
-def run_pump() -> PumpReport:
+def run_pump(*, stopping: Callable[[], bool] = stop_requested) -> PumpReport:
     """Run a pump to its end in this (worker) process: its own event loop, its own database thread and connection."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_in_own_thread())
+        return runner.run(_in_own_thread(stopping))
 
 
-async def _in_own_thread() -> PumpReport:
+async def _in_own_thread(stopping: Callable[[], bool]) -> PumpReport:
     # asgiref's shared executor may be a leftover of the parent process, whose thread did not survive the fork.
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pump-database")
     try:
         async with ThreadSensitiveContext(executor=executor):
-            return await Pump().run()
+            return await Pump(stopping=stopping).run()
     finally:
         executor.submit(connections.close_all).result()
         executor.shutdown()
