@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import Error
 from django_q.management.commands.qcluster import Command as ClusterCommand
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
@@ -36,7 +37,7 @@ class Command(ClusterCommand):
         parser.add_argument("--cluster-child", action="store_true", help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exit status 0 after a requested stop; CommandError when the node's name is taken or unusable."""
+        """Exit status 0 after a requested stop; CommandError when the node's name or the database cannot be used."""
         if options["cluster_child"]:
             self._be_the_cluster(*args, **options)
         else:
@@ -69,6 +70,10 @@ class Command(ClusterCommand):
                 status = Supervisor(command).run()
         except NodeNameTaken as error:
             raise CommandError(str(error)) from error
+        except Error as error:
+            raise CommandError(
+                f"The database cannot be used ({describe(error)}). Is it reachable, and did `manage.py migrate` run?"
+            ) from error
         if status:
             sys.exit(status)
 
