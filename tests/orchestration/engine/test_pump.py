@@ -48,10 +48,8 @@ class Background:
 
 
 @contextmanager
-def running_pump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
+def running_pump() -> Iterator[Background]:
     background = Background()
-    monkeypatch.setattr(pumping, "stop_requested", background.stop.is_set)
-    monkeypatch.setattr(Pump.__init__, "__kwdefaults__", {"stopping": background.stop.is_set, "settings": None})
 
     def work() -> None:
         try:
