@@ -49,6 +49,7 @@ def finish(process, seconds=180):
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(400)
 def test_the_main_job_runs_and_running_it_again_loses_nothing(tmp_path):
     status, first, err = finish(start(tmp_path, "--once", "--port", str(free_port())))
     assert status == 0, err
@@ -74,6 +75,7 @@ def message_numbers(output):
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(400)
 def test_it_serves_until_it_is_interrupted_and_leaves_nothing(tmp_path):
     process = start(tmp_path, "--port", str(free_port()))
     for line in process.stdout:
@@ -86,6 +88,7 @@ def test_it_serves_until_it_is_interrupted_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(400)
 def test_an_interrupt_while_it_starts_leaves_nothing(tmp_path):
     process = start(tmp_path, "--once", "--port", str(free_port()))
     for line in process.stdout:

@@ -19,6 +19,7 @@ from tests.clusters import RunningCluster, environment, running_cluster, until
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not ON_LINUX, reason="looks at processes through /proc"),
 ]

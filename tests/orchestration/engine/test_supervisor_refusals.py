@@ -9,7 +9,7 @@ from django.db import connection
 
 from tests.clusters import environment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.cluster, pytest.mark.django_db(transaction=True)]
 
 
 def qcluster(folder, *arguments, **variables):
