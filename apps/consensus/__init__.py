@@ -1,0 +1,1 @@
+"""One idea, five reviewers, one decision."""
