@@ -101,9 +101,10 @@ class ServiceCallAdmin(DetailAdmin):
 
     @display(description="Service")
     def service(self, call: ServiceCallRecord) -> str:
-        return call.service_identity.partition(".")[2] or call.service_identity
+        label = service_label(call)
+        return format_html('<span class="orca-nowrap" title="{}">{}</span>', label, label.rpartition(".")[2])
 
-    @display(description="Related object")
+    @display(description="Related")
     def related(self, call: ServiceCallRecord) -> str:
         return link_to(reference(call.related_content_type, call.related_object_id))
 
@@ -155,7 +156,7 @@ class ServiceCallAdmin(DetailAdmin):
         yield Fact("Persisted", call.domain_persist_state, colour=STATE_COLOURS.get(call.domain_persist_state, ""))
         if call.error_code:
             yield Fact("Error code", call.error_code, colour="danger")
-        yield Fact("Service", self.service(call))
+        yield Fact("Service", service_label(call))
         yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
         yield Fact("Requested by", owner or NOTHING)
         yield Fact("Model", f"{call.provider} {call.model}".strip() or NOTHING)
@@ -275,6 +276,11 @@ class ServiceCallAdmin(DetailAdmin):
 def call_url(call_id: str) -> str:
     """A call's page."""
     return reverse("admin:orchestration_servicecallrecord_change", args=(call_id,))
+
+
+def service_label(call: ServiceCallRecord) -> str:
+    """`namespace.group.Name`."""
+    return call.service_identity.partition(".")[2] or call.service_identity
 
 
 def call_link(call_id: str | None) -> str:

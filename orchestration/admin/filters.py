@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import TextFilter
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from orchestration.app import ensure_autostarted
 from orchestration.registry import services
 
 
-class ServiceFilter(SimpleListFilter):
+class ServiceFilter(DropdownFilter):
     """By registered service; `SELECT DISTINCT` over a million calls would be no way to make a menu."""
 
     title = "service"

@@ -45,11 +45,12 @@ def test_a_failed_call_is_found_understood_and_retried(console: Any, live_server
     console.locator("#searchbar").fill("rate_limited")
     console.keyboard.press("Enter")
     console.wait_for_url("**q=rate_limited**")
+    console.get_by_text("failed", exact=True).first.wait_for()
     assert console.get_by_text("failed", exact=True).count() == 1
     console.get_by_role("link", name=call.pk[-8:]).click()
-    assert console.get_by_role("heading", name="Timeline").is_visible()
+    console.get_by_role("heading", name="Timeline").wait_for()
     console.get_by_role("link", name="Retry", exact=False).first.click()
-    assert console.get_by_text("will be queued again").is_visible()
+    console.get_by_text("will be queued again").wait_for()
     console.get_by_label("Reason").fill("the provider is back")
     console.get_by_role("button", name="Retry 1 call").click()
     console.get_by_text("1 call queued again.").wait_for()
@@ -65,7 +66,7 @@ def test_selected_calls_are_retried_together(console: Any, live_server: Any) -> 
     console.locator("#action-toggle").check()
     console.locator("select[name=action]").select_option("retry_selected")
     console.get_by_role("button", name="Run").click()
-    assert console.get_by_text("only failed and cancelled calls are retried").is_visible()
+    console.get_by_text("only failed and cancelled calls are retried").wait_for()
     console.get_by_role("button", name="Retry 2 calls").click()
     console.get_by_text("2 calls queued again.").wait_for()
     assert {call.status for call in ServiceCallRecord.objects.filter(pk__in=[c.pk for c in calls])} == {"queued"}
@@ -82,7 +83,7 @@ def test_markup_in_a_prompt_is_shown_and_never_run(console: Any, live_server: An
     console.on("dialog", lambda dialog: pytest.fail("a script in a prompt ran"))
     call = succeeded(prompt=HOSTILE, result={"text": HOSTILE})
     console.goto(f"{live_server.url}{call_page(call)}")
-    assert console.get_by_text("<script>alert('x')</script>").first.is_visible()
+    console.get_by_text("<script>alert('x')</script>").first.wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -95,7 +96,7 @@ def test_no_page_is_wider_than_the_screen(console: Any, live_server: Any, root: 
 
 
 def test_it_says_that_answers_are_simulated(console: Any) -> None:
-    assert console.get_by_text("simulated", exact=False).first.is_visible()
+    console.get_by_text("simulated", exact=False).first.wait_for()
 
 
 def test_the_api_page_works_without_the_internet(page: Any, live_server: Any) -> None:

@@ -47,6 +47,7 @@ def test_an_unknown_url_elsewhere_stays_a_page(client: Client) -> None:
     assert response["X-Request-ID"]
 
 
+@pytest.mark.django_db
 def test_a_wrong_method_is_405_and_says_which_are_allowed(client: Client) -> None:
     response = client.delete("/api/v1/service-calls")
     told(response, 405, "method_not_allowed")
@@ -145,6 +146,7 @@ def test_a_well_formed_request_id_is_kept_and_another_replaced(client: Client) -
         assert len(content["request_id"]) == 36
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_middleware_works_under_asgi() -> None:
     response = async_to_sync(AsyncClient().get)("/api/nothing", headers={"x-request-id": "abc"})
     assert told(response, 404, "not_found")["request_id"] == "abc"

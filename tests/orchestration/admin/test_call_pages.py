@@ -20,6 +20,8 @@ from orchestration.models.audits import Outcome
 from tests.orchestration.admin.rows import HOSTILE, succeeded
 from tests.orchestration.factories import failed, queued, request_audit, running
 
+pytestmark = pytest.mark.postgres
+
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
 
 

@@ -19,6 +19,8 @@ from persistence.models import ObjectRole, PersistedChunk, PersistedObject
 from tests.orchestration.api.conftest import Caller
 from tests.orchestration.factories import failed, queued, request_audit, running
 
+pytestmark = pytest.mark.postgres
+
 
 def listed(who: Caller, **params: Any) -> list[str]:
     answer = who.get("/service-calls", **params)

@@ -8,6 +8,8 @@ from orchestration.models import ServiceCallRecord
 from orchestration.testing import run_due_calls
 from tests.orchestration.api.conftest import Caller
 
+pytestmark = pytest.mark.postgres
+
 BODY = {"service": "engineapp.default.Triage", "context": {"ticket": "it burns"}}
 
 
