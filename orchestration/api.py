@@ -236,7 +236,10 @@ def list_components(request: ApiRequest) -> list[JsonObject]:
 
 
 def _components() -> list[JsonObject]:
-    return [{**entry, "class_name": entry["class"], "output_schema": _output_schema(entry)} for entry in inventory(ensure_autostarted())]
+    return [
+        {**entry, "class_name": entry["class"], "output_schema": _output_schema(entry)}
+        for entry in inventory(ensure_autostarted())
+    ]
 
 
 def _output_schema(entry: JsonObject) -> JsonObject | None:
