@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,24 @@ def number(name: str, default: int, *, at_least: int) -> int:
     if not value.isdecimal() or int(value) < at_least:
         raise ImproperlyConfigured(f"{name}={value!r}: write a whole number, {at_least} or more.")
     return int(value)
+
+
+def decimal(name: str, default: str, *, at_least: str, at_most: str) -> Decimal:
+    value = text(name, default)
+    try:
+        number_given = Decimal(value)
+    except InvalidOperation:
+        number_given = Decimal("NaN")
+    if not (number_given.is_finite() and Decimal(at_least) <= number_given <= Decimal(at_most)):
+        raise ImproperlyConfigured(f"{name}={value!r}: write a number from {at_least} to {at_most}.")
+    return number_given
+
+
+def whole(name: str, default: int, *, at_least: int, at_most: int) -> int:
+    value = number(name, default, at_least=at_least)
+    if value > at_most:
+        raise ImproperlyConfigured(f"{name}={value!r}: write a whole number from {at_least} to {at_most}.")
+    return value
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -90,6 +109,20 @@ PROVIDER_BASE_URL = text("OPENAI_BASE_URL") or None
 MODEL = text("ORCA_MODEL", "gpt-4o-mini")
 SURFACE = choice("ORCA_SURFACE", "responses", ("responses", "chat"))
 CONCURRENCY = number("ORCA_CONCURRENCY", 64, at_least=1)
+
+CONSENSUS: dict[str, Any] = {
+    "MAX_RETRIES_PER_PERSONA": whole("MAX_RETRIES_PER_PERSONA", 3, at_least=1, at_most=10),
+    "RETRY_INITIAL_BACKOFF_SECONDS": float(
+        decimal("RETRY_INITIAL_BACKOFF_SECONDS", "1.0", at_least="0.1", at_most="60")
+    ),
+    "RETRY_BACKOFF_MULTIPLIER": float(decimal("RETRY_BACKOFF_MULTIPLIER", "2.0", at_least="1", at_most="10")),
+    "PERSONA_TEMPLATE_VERSION": text("PERSONA_TEMPLATE_VERSION", "1.0.0"),
+    "EXPAND_MODEL": text("EXPAND_MODEL"),
+    "EXPAND_TEMPERATURE": decimal("EXPAND_TEMPERATURE", "0.7", at_least="0", at_most="2"),
+    "REVIEW_MODEL": text("REVIEW_MODEL"),
+    "REVIEW_TEMPERATURE": decimal("REVIEW_TEMPERATURE", "0.2", at_least="0", at_most="2"),
+}
+"""How the consensus engine asks and asks again; models left empty are ORCA_MODEL."""
 
 if BROKER == "redis" and not REDIS_URL:
     raise ImproperlyConfigured("ORCA_BROKER=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0.")

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.simulation",
     "apps.chatlab",
+    "apps.consensus",
     "django_q",
     "config.apps.ProjectConfig",  # after django_q: it refines its admin
 ]
@@ -163,6 +164,8 @@ ORCHESTRAI: dict[str, Any] = {
     "DOMAIN_PERSIST_BATCH_SIZE": 100,
 }
 
+CONSENSUS: dict[str, Any] = env.CONSENSUS
+
 # --- people, language, files -----------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
@@ -186,12 +189,19 @@ IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "bare": {"format": "{message}", "style": "{"},
+    },
     "filters": {"without_results": {"()": "config.logs.WithoutResults"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "bare": {"class": "logging.StreamHandler", "formatter": "bare"},
+    },
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
     "loggers": {
         "django-q": {"level": "WARNING", "filters": ["without_results"]},  # its INFO is a line per task
+        "apps.consensus.lifecycle": {"level": "INFO", "handlers": ["bare"], "propagate": False},  # JSON lines
         "httpx2": {"level": "WARNING"},  # its INFO is a line for every request to a provider
     },
 }

@@ -27,10 +27,13 @@ class Scope(StrEnum):
     CONTENT_READ = "content:read"
     SIMULATIONS_READ = "simulations:read"
     SIMULATIONS_WRITE = "simulations:write"
+    RUNS_READ = "runs:read"
+    RUNS_WRITE = "runs:write"
 
 
 class Resource(StrEnum):
     SIMULATION = "simulation"
+    RUN = "run"
 
 
 class Action(StrEnum):
@@ -50,24 +53,34 @@ REACH: dict[UserRole, dict[tuple[Resource, Action], Reach]] = {
     UserRole.TRAINEE: {
         (Resource.SIMULATION, Action.VIEW): Reach.OWN,
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+        (Resource.RUN, Action.VIEW): Reach.OWN,
+        (Resource.RUN, Action.CHANGE): Reach.OWN,
     },
     UserRole.INSTRUCTOR: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+        (Resource.RUN, Action.VIEW): Reach.OWN,
+        (Resource.RUN, Action.CHANGE): Reach.OWN,
     },
     UserRole.STAFF: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
+        (Resource.RUN, Action.VIEW): Reach.ANY,
+        (Resource.RUN, Action.CHANGE): Reach.OWN,
     },
     UserRole.ADMIN: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.ANY,
+        (Resource.RUN, Action.VIEW): Reach.ANY,
+        (Resource.RUN, Action.CHANGE): Reach.ANY,
     },
 }
 
 # A trainee gets no calls:write, because a raw call may name any simulation in its context, and no content:read,
 # because the prompts hold the diagnosis that is to be found.
-_LEARNING = frozenset({Scope.CALLS_READ, Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE})
+_LEARNING = frozenset(
+    {Scope.CALLS_READ, Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE, Scope.RUNS_READ, Scope.RUNS_WRITE}
+)
 
 ROLE_SCOPES: dict[UserRole, frozenset[Scope]] = {
     UserRole.TRAINEE: _LEARNING,

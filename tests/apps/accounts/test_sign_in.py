@@ -26,7 +26,7 @@ def test_signing_in_opens_a_session_that_me_describes() -> None:
     body = answer.json()
     assert body["user"]["email"] == user.email
     assert body["user"]["role"] == "trainee"
-    assert body["scopes"] == ["calls:read", "simulations:read", "simulations:write"]
+    assert body["scopes"] == ["calls:read", "runs:read", "runs:write", "simulations:read", "simulations:write"]
     assert body["csrf_token"]
 
 

@@ -1,0 +1,19 @@
+"""The Django app `consensus`."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ConsensusConfig(AppConfig):
+    name = "apps.consensus"
+    label = "consensus"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # These register themselves; they need loaded models, so they cannot be imported at the top.
+        import_module("apps.consensus.checks")
+        import_module("apps.consensus.signals")
+        shipping = import_module("apps.consensus.shipping")
+        post_migrate.connect(shipping.install_after_migrate, sender=self, dispatch_uid="consensus.shipped")

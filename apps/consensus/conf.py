@@ -1,0 +1,64 @@
+"""`settings.CONSENSUS`, typed and range-checked."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orchestration.conf import explain
+from orchestration.errors import NotConfigured
+from orchestration.retry import RetryPolicy
+
+Temperature = Annotated[Decimal, Field(ge=0, le=2, max_digits=3, decimal_places=2)]
+
+
+class ConsensusSettings(BaseModel):
+    """Times in seconds. Models left empty are the client's model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    MAX_RETRIES_PER_PERSONA: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts in all, the first included."""
+    RETRY_INITIAL_BACKOFF_SECONDS: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    RETRY_BACKOFF_MULTIPLIER: Annotated[float, Field(ge=1, le=10)] = 2.0
+    PERSONA_TEMPLATE_VERSION: Annotated[str, Field(min_length=1, max_length=32)] = "1.0.0"
+    EXPAND_MODEL: str = ""
+    EXPAND_TEMPERATURE: Temperature = Decimal("0.7")
+    REVIEW_MODEL: str = ""
+    REVIEW_TEMPERATURE: Temperature = Decimal("0.2")
+
+    @property
+    def retry(self) -> RetryPolicy:
+        return RetryPolicy(
+            max_attempts=self.MAX_RETRIES_PER_PERSONA,
+            initial=self.RETRY_INITIAL_BACKOFF_SECONDS,
+            multiplier=self.RETRY_BACKOFF_MULTIPLIER,
+            cap=max(60.0, self.RETRY_INITIAL_BACKOFF_SECONDS),
+        )
+
+
+def read_consensus(raw: Any) -> ConsensusSettings:
+    """Validate CONSENSUS; raises pydantic's ValidationError."""
+    return ConsensusSettings.model_validate(raw)
+
+
+@lru_cache(maxsize=1)
+def consensus_settings() -> ConsensusSettings:
+    """The app's settings; NotConfigured says which key is wrong and why."""
+    try:
+        return read_consensus(getattr(settings, "CONSENSUS", {}))
+    except ValidationError as error:
+        raise NotConfigured(f"CONSENSUS: {explain(error)}") from error
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "CONSENSUS":
+        consensus_settings.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="consensus.settings")

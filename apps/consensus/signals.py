@@ -1,0 +1,29 @@
+"""What a run does when the engine says that something happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from apps.consensus.settling import settle_overdue, step_began
+from orchestration.signals import ai_request_sent, ai_response_failed, tick
+
+NAMESPACE = "consensus"
+
+
+@receiver(ai_request_sent, dispatch_uid="consensus.step_began")
+def begin_its_step(*, call_id: str, namespace: str, attempt: int, **_: Any) -> None:
+    if namespace == NAMESPACE:
+        step_began(call_id, attempt)
+
+
+@receiver(ai_response_failed, dispatch_uid="consensus.settle_failure")
+def settle_failed_call(*, call_id: str, namespace: str, **_: Any) -> None:
+    if namespace == NAMESPACE:
+        settle_overdue(call_id=call_id)
+
+
+@receiver(tick, dispatch_uid="consensus.settle_overdue")
+def settle_what_was_missed(**_: Any) -> None:
+    settle_overdue()
