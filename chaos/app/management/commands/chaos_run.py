@@ -1,0 +1,123 @@
+"""The run itself, in an environment that `python -m chaos` has made for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import Error, connections
+
+from chaos.books import compare, read_books
+from chaos.clock import PlanClock
+from chaos.nodes import Node
+from chaos.options import VARIABLE, Options
+from chaos.plan import PROCESSES, Plan, make_plan
+from chaos.recovery import RecoveryWatch
+from chaos.report import books_report, recovery_report
+from chaos.strikes import Striker
+from chaos.submitter import Submitter
+from orchestration.models import ServiceCallRecord, WorkerNode
+
+START_SECONDS = 90.0
+LOOK_SECONDS = 0.3
+
+
+class Command(BaseCommand):
+    help = "Part of `python -m chaos`; writes the report to the file CHAOS_REPORT."
+    requires_system_checks = ()
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        options = Options.load(os.environ[VARIABLE])
+        plan = make_plan(options)
+        _tell_provider(plan)
+        folder = Path(os.environ["ORCA_VAR_DIR"])
+        nodes = [Node(f"chaos-{number}", folder / f"node-{number}.log") for number in range(options.nodes)]
+        try:
+            report = Run(options, plan, nodes).report(folder / "ledger.jsonl")
+        finally:
+            for node in nodes:
+                node.stop()
+        Path(os.environ["CHAOS_REPORT"]).write_text(json.dumps(report))
+
+
+def _tell_provider(plan: Plan) -> None:
+    url = os.environ["CHAOS_PROVIDER_URL"].removesuffix("/v1")
+    request = urllib.request.Request(  # noqa: S310 - our own process on this machine
+        f"{url}/_script", data=json.dumps(plan.script()).encode(), method="POST"
+    )
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+
+
+class Run:
+    """One run on running nodes."""
+
+    def __init__(self, options: Options, plan: Plan, nodes: Sequence[Node]) -> None:
+        self._options = options
+        self._nodes = nodes
+        self._watch = RecoveryWatch()
+        self._clock = PlanClock()
+        self._striker = Striker(options, plan.strikes, nodes, self._watch, self._clock)
+        self._submitter = Submitter(plan.calls, options.seed, self._clock)
+
+    def report(self, ledger: Path) -> dict[str, Any]:
+        """Strike, wait until it is quiet, stop the nodes, compare the books."""
+        self._until(self._all_work, START_SECONDS)
+        began = time.monotonic()
+        self._clock.start()
+        threads = (self._watch, self._striker, self._submitter)
+        for thread in threads:
+            thread.start()
+        self._until(lambda: not self._striker.is_alive() and not self._submitter.is_alive(), self._options.limit)
+        struck = time.monotonic()
+        quiet = self._until(self._is_quiet, self._options.quiet)
+        ended = time.monotonic()
+        self._watch.stop()
+        statuses = [node.stop() for node in self._nodes]
+        books = read_books(self._submitter.book, ledger)
+        findings = compare(books)
+        return {
+            "ok": quiet and findings.clean and statuses == [0] * len(self._nodes) and self._plan_was_carried_out(),
+            "quiet": quiet,
+            **books_report(books, findings),
+            "recovery_seconds": recovery_report(self._watch),
+            "strikes": dict(sorted(self._striker.done.items())),
+            "strikes_without_a_target": self._striker.missed,
+            "submits_repeated": self._submitter.again,
+            "node_exit_statuses": statuses,
+            "supervisors_started": {node.name: node.starts for node in self._nodes},
+            "supervisors_ended_by_themselves": {node.name: node.exits for node in self._nodes if node.exits},
+            "seconds": {"strikes": round(struck - began, 1), "until_quiet": round(ended - struck, 1)},
+        }
+
+    def _plan_was_carried_out(self) -> bool:
+        """A run that struck less than it was asked to proves less than it says."""
+        killed = sum(self._striker.done[kind] for kind in PROCESSES)
+        return len(self._submitter.book) == self._options.calls and killed == self._options.kills
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Keep the nodes running until a condition holds; False when it does not in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for node in self._nodes:
+                node.keep()
+            try:
+                if condition():
+                    return True
+            except Error:  # the database is being struck
+                connections.close_all()
+            time.sleep(LOOK_SECONDS)
+        return False
+
+    def _all_work(self) -> bool:
+        return WorkerNode.objects.filter(task_beat_at__isnull=False).count() == len(self._nodes)
+
+    def _is_quiet(self) -> bool:
+        unfinished = ServiceCallRecord.objects.in_status("queued", "running")
+        pending = ServiceCallRecord.objects.in_persist_state("pending")
+        return not unfinished.exists() and not pending.exists()

@@ -1,0 +1,74 @@
+"""The report of a run as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from chaos.books import Books, Findings, request_id
+from chaos.recovery import Recovered, RecoveryWatch
+from chaos.settings import CHANGED
+from orchestration.models import EngineCounter, WorkerNode
+from orchestration.models.audits import Outcome
+
+SHOWN = 20
+"""Examples of each kind of finding."""
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The value that `share` (0 to 1) of the values do not exceed; None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 2)
+
+
+def recovery_report(watch: RecoveryWatch) -> dict[str, Any]:
+    """Seconds from the kill to the next claim, over all calls that had lost their worker; see chaos.recovery."""
+    kinds = sorted({one.kind for one in watch.recovered})
+    return {
+        **_times(watch.recovered),
+        "undisturbed": _times([one for one in watch.recovered if one.undisturbed]),
+        "by_kind": {kind: _times([one for one in watch.recovered if one.kind == kind]) for kind in kinds},
+        "never": watch.waiting,
+    }
+
+
+def _times(recovered: Sequence[Recovered]) -> dict[str, Any]:
+    seconds = [one.seconds for one in recovered]
+    shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {"calls": len(seconds), **{name: percentile(seconds, share) for name, share in shares.items()}}
+
+
+def books_report(books: Books, findings: Findings) -> dict[str, Any]:
+    """Counts, with examples of whatever was found."""
+    unknown = {request_id(audit) for audit in books.audits if audit.outcome == Outcome.UNKNOWN}
+    stored = {request_id(audit) for audit in books.audits if audit.answer is not None}
+    sent = {entry.correlation for entry in books.ledger}
+    found = {name: getattr(findings, name) for name in Findings.__dataclass_fields__}
+    return {
+        "submitted": len(books.submitted),
+        "provider_requests": len(books.ledger),
+        "audits": len(books.audits),
+        "rows": len(books.rows),
+        **{name: len(items) for name, items in found.items()},
+        "examples": {name: items[:SHOWN] for name, items in found.items() if items},
+        "unknown_attempts": len(unknown),
+        "unknown_attempts_that_reached_the_provider": len(unknown & sent),
+        "provider_requests_without_a_stored_answer": len(sent - stored),
+        "provider_endings": dict(Counter(entry.outcome for entry in books.ledger)),
+        "provider_faults": dict(Counter(entry.fault for entry in books.ledger)),
+        "outcomes": dict(Counter(_ending(record) for record in books.calls.values())),
+        "stale_writes_rejected": EngineCounter.read("stale_writes_rejected"),
+        "deaths": sum(record.deaths for record in books.calls.values()),
+        "most_deaths_of_one_call": max((record.deaths for record in books.calls.values()), default=0),
+        "poisoned": sum(record.error_code == "poisoned" for record in books.calls.values()),
+        "cluster_restarts": sum(WorkerNode.objects.values_list("restarts", flat=True)),
+        "changed_settings": CHANGED,
+    }
+
+
+def _ending(record: Any) -> str:
+    return f"{record.status}/{record.domain_persist_state}{f'/{record.error_code}' if record.error_code else ''}"
