@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
 class EngineSignal(Signal):
     """A signal whose failing receivers are logged by `tell`: Django's own log line would carry the exception's
     message, which may quote a prompt or personal data."""
@@ -32,7 +33,9 @@ ai_response_ready = EngineSignal()  # response, objects
 ai_response_failed = EngineSignal()  # error_code, error, retryable
 
 # Internal seams, for packages that build on the engine and for the supervisor.
-results_stored = EngineSignal()  # call_ids: list[str], immediate: bool (a caller waits for the domain rows)
+results_stored = EngineSignal()
+"""call_ids: list[str], immediate: bool. Immediate: a caller waits for the domain rows; receivers return a dict of
+call id → summary for whatever they have to tell that caller."""
 tick = EngineSignal()  # every TICK_SECONDS in the supervisor: look for work that no wake-up announced
 
 
@@ -47,8 +50,10 @@ def payload(record: ServiceCallRecord) -> dict[str, Any]:
     }
 
 
-def tell(signal: Signal, sender: Any, **named: Any) -> None:
-    """Send robustly; a receiver that raises is logged by type and place, never swallowed, never in the way."""
+def tell(signal: Signal, sender: Any, **named: Any) -> list[Any]:
+    """Send robustly and return what the receivers returned; one that raises is logged by type and place, never
+    swallowed, never in the way."""
+    returned = []
     for receiver, outcome in signal.send_robust(sender=sender, **named):
         if isinstance(outcome, Exception):
             logger.error(
@@ -57,3 +62,6 @@ def tell(signal: Signal, sender: Any, **named: Any) -> None:
                 named.get("call_id"),
                 describe(outcome),
             )
+        else:
+            returned.append(outcome)
+    return returned

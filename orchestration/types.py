@@ -71,6 +71,7 @@ class Response(BaseModel):
     context: JsonObject = {}
     execution_metadata: ExecutionMetadata
     _related_object: Any = PrivateAttr(default=None)
+    _summary: Any = PrivateAttr(default=None)
 
     @property
     def kind(self) -> str:
@@ -80,6 +81,11 @@ class Response(BaseModel):
     @property
     def related_object(self) -> Any:
         return self._related_object
+
+    @property
+    def summary(self) -> Any:
+        """What the codec returned, for the caller of `execute()`; None elsewhere and when there is no codec."""
+        return self._summary
 
     def attach(self, related_object: Any) -> Response:
         """Make `related_object` (a model instance or None) reachable from this response; returns self."""

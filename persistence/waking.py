@@ -10,7 +10,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.signals import results_stored, tick
 from persistence.conf import persistence_settings
 from persistence.drain import drain_calls
-from persistence.models import DrainWake
+from persistence.models import DrainWake, PersistedChunk
 
 DRAIN_TASK = "persistence.tasks.process_pending_persistence"
 LOST_AFTER = timedelta(seconds=10)
@@ -27,12 +27,15 @@ def ask_for_drain() -> bool:
     return sent
 
 
-def on_results_stored(*, call_ids: list[str], immediate: bool, **_: Any) -> None:
-    """A caller who waits gets the rows now, in this thread; everybody else's come with the next drain."""
-    if immediate:
-        drain_calls(call_ids)
-    else:
+def on_results_stored(*, call_ids: list[str], immediate: bool, **_: Any) -> dict[str, Any]:
+    """A caller who waits gets the rows now, in this thread, and its codecs' summaries; the rest comes with the next
+    drain."""
+    if not immediate:
         ask_for_drain()
+        return {}
+    drain_calls(call_ids)
+    told = PersistedChunk.objects.filter(call_id__in=call_ids, summary__isnull=False)
+    return dict(told.values_list("call_id", "summary"))
 
 
 def on_tick(**_: Any) -> None:

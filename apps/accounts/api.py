@@ -12,9 +12,10 @@ from ninja import Router, Status
 
 from apps.accounts.auth import AuthedRequest, session_auth
 from apps.accounts.models import ApiKey, User
-from apps.accounts.schemas import ApiKeyCreated, ApiKeyIn, ApiKeyOut, ErrorOut, MeOut, SessionOut, SignIn
+from apps.accounts.schemas import ApiKeyCreated, ApiKeyIn, ApiKeyOut, MeOut, SessionOut, SignIn
 from apps.accounts.throttle import Window
 from orchestration.api_errors import ApiError
+from orchestration.api_schemas import ErrorOut
 
 router = Router(tags=["accounts"])
 

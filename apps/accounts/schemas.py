@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from apps.accounts.models import BudgetPeriod
 from apps.accounts.roles import Scope, UserRole
-
-
-class ErrorOut(Schema):
-    """The envelope of every error."""
-
-    code: str
-    message: str
-    details: Any = None
-    request_id: str | None = None
 
 
 class SignIn(Schema):

@@ -10,7 +10,6 @@ from uuid import UUID
 from ninja import Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest
-from apps.accounts.schemas import ErrorOut
 from apps.chatlab.delivery import NOT_STORED, post_message, retry_initial, retry_message
 from apps.chatlab.errors import ChatRefused
 from apps.chatlab.models import Delivery, Message
@@ -18,6 +17,7 @@ from apps.chatlab.schemas import MessageIn, MessageOut, MessagePage, MessagePost
 from apps.simulation.api import call_shown, changeable_simulation, shown, visible_simulation
 from apps.simulation.schemas import SimulationCreated
 from orchestration.api_errors import ApiError
+from orchestration.api_schemas import ErrorOut
 
 router = Router(tags=["chat"])
 

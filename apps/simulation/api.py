@@ -10,12 +10,12 @@ from ninja import Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest, require
 from apps.accounts.roles import Action, Reach, Resource, Scope, reach
-from apps.accounts.schemas import ErrorOut
 from apps.simulation.lifecycle import end_simulation, start_simulation
 from apps.simulation.models import Simulation, SimulationMetadata, SimulationQuerySet
 from apps.simulation.schemas import MetadataOut, SimulationCreated, SimulationIn, SimulationOut, SimulationPage
 from orchestration.api_access import call_links, link
 from orchestration.api_errors import ApiError
+from orchestration.api_schemas import ErrorOut
 from orchestration.models import ServiceCallRecord
 
 router = Router(tags=["simulations"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils import timezone
@@ -82,6 +83,7 @@ def answered(session: CallSession, audit: AIRequestAudit, answer: ProviderRespon
         first_byte_ms=answer.first_byte_ms,
         raw=answer.raw,
         outputs=outputs_of(answer),
+        structured_data=_json_of(answer.text) if audit.response_schema else None,
         tool_calls=answer.tool_calls,
         finish_reason=answer.finish_reason,
         provider_response_id=answer.provider_response_id,
@@ -106,6 +108,14 @@ def failed(session: CallSession, audit: AIRequestAudit, error: ProviderError, se
         error=str(error)[:1000],
         execution_metadata=_metadata(session, audit, retry_after=error.retry_after),
     )
+
+
+def _json_of(text: str) -> Any:
+    """The answer's JSON as it came, before anybody validated it; None when it is none."""
+    try:
+        return json.loads(text, parse_constant=lambda _: None)  # NaN is no JSON, and no database takes it
+    except ValueError:
+        return None
 
 
 def _metadata(session: CallSession, audit: AIRequestAudit, **extra: Any) -> JsonObject:

@@ -22,6 +22,7 @@ from orchestration.engine.submit import CallSpec, build_record, store
 from orchestration.errors import CallError, IdempotencyConflict, InvalidCall
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState, Status
+from orchestration.types import Response
 
 
 async def run_immediately(spec: CallSpec) -> Any:
@@ -36,7 +37,9 @@ async def run_immediately(spec: CallSpec) -> Any:
     session = await _run(record)
     if session.error is not None:
         raise _with_id(session.error, record.pk)
-    await in_database(_announce, record.pk)
+    summary = await in_database(_announce, record.pk)
+    if isinstance(session.value, Response):
+        session.value._summary = summary
     return session.value
 
 
@@ -101,8 +104,10 @@ def _with_id(error: Exception, call_id: str) -> Exception:
     return error
 
 
-def _announce(call_id: str) -> None:
-    """Hand the stored result to persistence while the caller waits, so that it finds the rows."""
+def _announce(call_id: str) -> Any:
+    """Hand the stored result to persistence while the caller waits, so that it finds the rows; returns the summary."""
     pending = ServiceCallRecord.objects.filter(pk=call_id, domain_persist_state=PersistState.PENDING)
-    if pending.exists():
-        signals.tell(signals.results_stored, None, call_ids=[call_id], immediate=True)
+    if not pending.exists():
+        return None
+    told = signals.tell(signals.results_stored, None, call_ids=[call_id], immediate=True)
+    return next((summaries[call_id] for summaries in told if summaries and call_id in summaries), None)

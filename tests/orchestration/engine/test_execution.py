@@ -60,6 +60,7 @@ def test_an_answer_becomes_a_validated_audited_result():
     assert "it burns" in request.messages[1]["content"]
     answer = request.response_audit
     assert answer.raw["id"] == answer.provider_response_id
+    assert answer.structured_data == GOOD
     assert record.total_tokens == answer.total_tokens > 0
     assert len(requests) == 1
 

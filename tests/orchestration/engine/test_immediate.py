@@ -10,7 +10,7 @@ from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.retry import RetryPolicy
 from persistence.models import PersistedChunk
-from tests.engineapp.orca.services.triage import Computes, FreeText, Raises, Triage
+from tests.engineapp.orca.services.triage import Computes, FreeText, Raises, Summarized, Triage
 from tests.orchestration.factories import running
 from tests.seedapp.models import Message
 from tests.seedapp.orca.readme import GenerateTicketAnswer
@@ -115,3 +115,9 @@ def _fingerprint():
 def test_a_call_that_must_wait_its_turn_cannot_be_executed_at_once(option):
     with pytest.raises(InvalidCall, match="enqueue"):
         execute(Triage.using(context=TICKET, **option))
+
+
+def test_the_summary_of_a_codec_reaches_the_caller():
+    with scripted(Fault(kind="json", data={"urgency": 1, "reason": "x"})):
+        response = execute(Summarized.using(context=TICKET))
+    assert response.summary == {"noted": 1}

@@ -7,6 +7,8 @@ from orchestration.decorators import prompt_section, schema, service
 from orchestration.prompts import PromptSection
 from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
+from orchestration.types import Response
+from persistence.codecs import DjangoBaseCodec, codec
 
 
 @schema(version=2)
@@ -76,3 +78,22 @@ class Wraps(DjangoBaseService):
         response = await super().execute(**payload)
         response.context["wrapped"] = True
         return response
+
+
+@schema
+class SummarizedOutputSchema(OutputSchema):
+    urgency: int
+    reason: str
+
+
+@service
+class Summarized(DjangoBaseService):
+    """Its codec is found by alignment and makes no rows, only a summary."""
+
+    prompt_plan = (TriageSection,)
+
+
+@codec
+class SummarizedCodec(DjangoBaseCodec):
+    def persist(self, *, response: Response, parsed: SummarizedOutputSchema) -> dict[str, int]:
+        return {"noted": parsed.urgency}
