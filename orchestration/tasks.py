@@ -23,7 +23,7 @@ def run_service_call(call_id: str | None = None) -> int:
     """
     ensure_autostarted()
     if engine_settings().FAULT_POINTS:
-        arm_from_environment()
+        arm_from_environment(engine_settings().RUN_DIR)
     if not ServiceCallRecord.objects.due().exists():
         return 0
     slot = claim_slot()

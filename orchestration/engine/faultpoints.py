@@ -1,8 +1,8 @@
 """Named places where a test may let the process die or an error happen; in production each is one `is None` check.
 
-A test arms them in process (`armed`), or in a child process through the environment variable ORCA_FAULTS
-(`name[:action[:nth]]`, comma separated, action `kill` or `raise`), which is read only when
-`ORCHESTRAI["FAULT_POINTS"]` is on: production settings leave it off, and a system check says so otherwise.
+A test arms them in process (`armed`), or in worker processes through the environment variable ORCA_FAULTS
+(`name[:nth]`, comma separated: the process that is the nth to be there is killed), which is read only when
+`ORCHESTRAI["FAULT_POINTS"]` is on. Each strikes once per RUN_DIR, or a cluster would die of it for ever.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 FAULT_POINTS = {
     "after_submit": "after submit, before the commit",
@@ -61,15 +62,15 @@ def armed(name: str, action: Callable[[], None] | None = None) -> Iterator[None]
         _armed = before
 
 
-def arm_from_environment() -> None:
-    """Arm what ORCA_FAULTS says, once per process; ValueError for a name or action that does not exist."""
+def arm_from_environment(folder: Path) -> None:
+    """Arm what ORCA_FAULTS says, once per process; `folder` remembers what has struck. ValueError for an unknown
+    name."""
     global _armed
     if _armed is not None:
         return
     for item in filter(None, os.environ.get(ENVIRONMENT, "").split(",")):
-        name, _, rest = item.partition(":")
-        action, _, nth = rest.partition(":")
-        _armed = {**(_armed or {}), _known(name): _nth_time(int(nth or 1), ACTIONS[action or "kill"])}
+        name, _, nth = item.partition(":")
+        _armed = {**(_armed or {}), _known(name): _nth_time(int(nth or 1), folder / f"fault-{name}")}
 
 
 def _known(name: str) -> str:
@@ -78,24 +79,25 @@ def _known(name: str) -> str:
     return name
 
 
-def _nth_time(nth: int, action: Callable[[], None]) -> Callable[[], None]:
+def _nth_time(nth: int, marker: Path) -> Callable[[], None]:
     seen = 0
 
     def act() -> None:
         nonlocal seen
         seen += 1
-        if seen == nth:
-            action()
+        if seen >= nth and _first(marker):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return act
 
 
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _first(marker: Path) -> bool:
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _raise() -> None:
     raise InjectedFault
-
-
-ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "raise": _raise}
