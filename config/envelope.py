@@ -32,7 +32,7 @@ CODES = {
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(f"/{API_ROOT}")
+    return request.path_info.startswith((f"/{API_ROOT}", "/v1/"))
 
 
 def assign_request_id(request: HttpRequest) -> str:

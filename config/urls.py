@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from config.api import api
 from config.envelope import API_ROOT
 from config.health import healthz, readyz
+from config.v1 import v1
 
 admin.site.index_title = "Overview"
 
@@ -14,6 +15,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     path(f"{API_ROOT}v1/", api.urls),
+    path("v1/", v1.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
 ]

@@ -90,7 +90,8 @@ def _submit(run: Run, specs: Mapping[str, CallSpec]) -> None:
 def proposal_arrived(run_id: str, response: Response) -> ProposalVersion:
     """Store the proposal, and ask for the reviews unless the run has ended meanwhile.
 
-    A repeated answer changes nothing. What a person edited field by field stands as they wrote it, whatever the model made of it.
+    A repeated answer changes nothing. What a person edited field by field stands as they wrote it, whatever the model
+    made of it.
     """
     run = Run.objects.locked(run_id)
     known = ProposalVersion.objects.filter(run=run).first()

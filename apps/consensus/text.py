@@ -16,8 +16,8 @@ MIDDLE = frozenset("e.g i.e vs cf ca al viz resp incl excl".split())
 ENDERS = frozenset("etc a.m p.m u.s u.k u.n e.u ph.d b.c a.d".split())
 """Abbreviations that may end a sentence: they do when a capital letter follows."""
 MARKER = re.compile(r"^[ \t]*(?:[-*+•‣◦\u2013\u2014]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)])[ \t]+", re.MULTILINE)
-END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?=\s|$)|[。！？]+")
-WORD_BEFORE = re.compile(r"(?:^|[\s(\[\"'“‘«])([^\s(\[\"'“‘«]*)$")
+END = re.compile(r"[.!?…\u3002\uff01\uff1f]+[\"'”\u2019»)\]]*(?=\s|$)|[\u3002\uff01\uff1f]+")
+WORD_BEFORE = re.compile(r"(?:^|[\s(\[\"'“\u2018«])([^\s(\[\"'“\u2018«]*)$")
 
 
 def is_control(character: str) -> bool:
@@ -68,7 +68,7 @@ def ends_sentence(body: str, match: re.Match[str]) -> bool:
 
 def starts_anew(rest: str) -> bool:
     """Whether a capital letter, or nothing, follows."""
-    following = rest.lstrip(" \t\r\n\"'“‘«([")
+    following = rest.lstrip(" \t\r\n\"'“\u2018«([")
     return not following or following[0].isupper()
 
 

@@ -1,0 +1,37 @@
+"""The API of the consensus engine at /v1: its own paths, the same callers and the same errors as /api/v1."""
+
+from __future__ import annotations
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+
+from apps.accounts.auth import api_auth
+from apps.consensus.api import router as consensus
+from apps.consensus.single import router as single
+from config import api as main
+from orchestration.api_errors import ApiError
+
+v1 = NinjaAPI(
+    title="OrchestrAI consensus engine",
+    version="1.0.0",
+    description="One idea, five reviewers, one decision.",
+    urls_namespace="v1",
+    auth=api_auth,
+    parser=main.StrictParser(),
+)
+for _router in (consensus, single):
+    v1.add_router("", _router)
+
+for _kind, _handler in (
+    (ApiError, main.on_api_error),
+    (ValidationError, main.on_validation_error),
+    (HttpError, main.on_http_error),
+    (AuthenticationError, main.on_unauthenticated),
+    (Throttled, main.on_throttled),
+    (RequestDataTooBig, main.on_too_big),
+    (Http404, main.on_missing),
+    (Exception, main.on_bug),
+):
+    v1.add_exception_handler(_kind, _handler)
