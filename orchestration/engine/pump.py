@@ -22,7 +22,7 @@ from orchestration.engine.database import DATABASE_AWAY, in_database
 from orchestration.engine.execute import open_session, run_call
 from orchestration.engine.faultpoints import fault
 from orchestration.engine.journal import Journal
-from orchestration.engine.rescue import rescue
+from orchestration.engine.rescue import database_away, rescue
 from orchestration.engine.session import CallSession, Interruption, Providers, Runtime
 from orchestration.engine.slots import stop_requested
 from orchestration.engine.submit import wake
@@ -160,6 +160,7 @@ class Pump:
                 await in_database(rescue)
             except DATABASE_AWAY as error:
                 logger.warning("renewal postponed worker=%s error=%s", self.worker, describe(error))
+                database_away()
                 continue
             for task, session in list(self._running.items()):
                 if session.lease.call_id in cancel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -40,10 +41,52 @@ def sweep() -> Rescued:
     return rescued
 
 
+def bury(node: str, pid: int) -> int:
+    """End the leases of a worker process that is known to be dead, so that its calls need not wait for them to run
+    out; returns how many. Should it live after all, its writes are stale from the next claim on."""
+    own = ServiceCallRecord.objects.running().filter(worker__startswith=f"{node}:{pid}:")
+    return own.update(lease_expires_at=timezone.now())
+
+
+class Outage:
+    """What this process saw of the database being away.
+
+    After an outage that leases cannot outlive, every living worker needs the time of a renewal to say that it lives;
+    until then an expired lease proves nothing.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._resume_at = 0.0
+
+    def seen(self) -> None:
+        """The database cannot be reached at this moment."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def still_recovering(self) -> bool:
+        """To be asked while the database answers."""
+        settings, now = engine_settings(), time.monotonic()
+        if self._since is not None:
+            if now - self._since > settings.LEASE_SECONDS - 2 * settings.RENEW_SECONDS:
+                self._resume_at = now + 1.5 * settings.RENEW_SECONDS
+            self._since = None
+        return now < self._resume_at
+
+
+_outage = Outage()
+
+
+def database_away() -> None:
+    """Whoever rescues regularly calls this when the database could not be reached."""
+    _outage.seen()
+
+
 def rescue() -> Rescued:
     """Take calls with an expired lease from their dead workers: each counts one death and is queued again, is
     cancelled if somebody had asked for that, or fails as `poisoned` beyond MAX_DEATHS."""
-    if not ServiceCallRecord.objects.expired().exists():
+    expired_ones = ServiceCallRecord.objects.expired().exists()
+    if _outage.still_recovering() or not expired_ones:
         return Rescued()
     with transaction.atomic():
         rows = ServiceCallRecord.objects.expired().order_by("pk")

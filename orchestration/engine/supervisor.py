@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 
 from orchestration.conf import engine_settings
@@ -63,7 +64,7 @@ class Supervisor:
         """Supervise until SIGTERM or SIGINT; 0 then, 1 when the node's name was lost. NodeNameTaken at the start."""
         self._prepare()
         threads = (
-            Repeating("sweep", engine_settings().RENEW_SECONDS, sweep),
+            Repeating("sweep", engine_settings().RENEW_SECONDS, partial(sweep, self.node, self._marks)),
             Repeating("tick", engine_settings().TICK_SECONDS, send_tick),
             Repeating("watch", self._presence.interval, self._watch.look, self._watch.say_stopping),
         )

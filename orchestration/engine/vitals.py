@@ -24,9 +24,16 @@ class Marks:
         self.folder.mkdir(exist_ok=True)
 
     def clear(self) -> None:
-        """Forget what an earlier cluster left."""
-        for path in self.folder.iterdir():
-            path.unlink(missing_ok=True)
+        """Forget what an earlier cluster acknowledged. What its dead workers were at is still to be rescued."""
+        (self.folder / "monitor").unlink(missing_ok=True)
+
+    def died_at_work(self) -> list[int]:
+        """Process ids of workers that were killed while they ran a task; until `forget()`."""
+        return [_owner(path) for path in self.folder.glob("worker-*") if not is_alive(_owner(path))]
+
+    def forget(self, pid: int) -> None:
+        """This dead worker has been dealt with."""
+        (self.folder / f"worker-{pid}").unlink(missing_ok=True)
 
     def busy(self) -> None:
         """This worker took a task."""
@@ -48,7 +55,7 @@ class Marks:
 
     def busy_workers(self, longest: float) -> int:
         """Living workers that are at work on one task for no longer than `longest` seconds."""
-        started = (self._started(path) for path in self.folder.glob("worker-*") if _owner_lives(path))
+        started = (self._started(path) for path in self.folder.glob("worker-*") if is_alive(_owner(path)))
         return sum(time.monotonic() - at <= longest for at in started if at is not None)
 
     def _worker_mark(self) -> Path:
@@ -62,8 +69,8 @@ class Marks:
         return None
 
 
-def _owner_lives(path: Path) -> bool:
-    return is_alive(int(path.name.removeprefix("worker-")))
+def _owner(path: Path) -> int:
+    return int(path.name.removeprefix("worker-"))
 
 
 class Stillness:

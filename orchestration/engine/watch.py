@@ -70,15 +70,20 @@ class Repeating(threading.Thread):
         self.join(seconds)
 
 
-def sweep() -> None:
+def sweep(node: str, marks: Marks) -> None:
     """Rescue calls of dead workers, wake for due calls that nobody was woken for.
 
-    A lease that ran out is found within RENEW_SECONDS even when no pump lives anywhere.
+    A lease that ran out is found within RENEW_SECONDS even when no pump lives anywhere; the calls of this node's own
+    workers do not wait for that: who was killed at work left its mark.
     """
     try:
+        for pid in marks.died_at_work():
+            rescue.bury(node, pid)
+            marks.forget(pid)
         rescue.sweep()
     except Error as error:
-        logger.warning("sweep postponed error=%s", describe(error))
+        rescue.database_away()
+        logger.warning("sweep postponed node=%s error=%s", node, describe(error))
 
 
 def send_tick() -> None:

@@ -91,8 +91,11 @@ def test_each_acknowledgement_leaves_another_mark(marks):
     assert len(set(seen)) == 3
 
 
-def test_a_new_cluster_starts_without_marks(marks):
-    marks.busy()
+def test_a_new_cluster_starts_without_acknowledgements_but_remembers_who_died_at_work(marks):
+    (marks.folder / "worker-999999999").write_text("1.0")
     marks.acknowledged()
     marks.clear()
-    assert list(marks.folder.iterdir()) == []
+    assert marks.last_acknowledged() == ""
+    assert marks.died_at_work() == [999999999]
+    marks.forget(999999999)
+    assert marks.died_at_work() == []

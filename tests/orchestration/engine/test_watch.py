@@ -1,6 +1,7 @@
 """What the supervisor concludes from what it sees, on the real database, without a cluster."""
 
 import os
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from orchestration import signals
+from orchestration.engine import rescue
 from orchestration.engine.presence import Presence
 from orchestration.engine.vitals import Marks
 from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick, sweep
@@ -187,17 +189,51 @@ def test_a_repeated_action_runs_at_once_then_again_and_its_last_action_when_stop
     assert done[-1] == "last"
 
 
-def test_the_supervisor_finds_expired_calls_and_wakes_for_them(settings):
+def test_the_supervisor_finds_expired_calls_and_wakes_for_them(marks, settings):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "WAKE_WINDOW_SECONDS": 0}
     record = expired()
-    sweep()
+    sweep("here", marks)
     record.refresh_from_db()
     assert (record.status, record.deaths) == ("queued", 1)
     assert OrmQ.objects.count() == 1
 
 
-def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up():
+def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up(marks):
     queued(ordering_key="k", sequence=2)
     running(ordering_key="k", sequence=1)
-    sweep()
+    sweep("here", marks)
     assert OrmQ.objects.count() == 0
+
+
+def test_the_calls_of_a_worker_that_was_killed_at_work_do_not_wait_for_their_lease(marks):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (marks.folder / f"worker-{dead.pid}").write_text("1.0")
+    its, elsewhere, living = (
+        running(worker=f"{name}:ab") for name in (f"here:{dead.pid}", f"there:{dead.pid}", f"here:{os.getpid()}")
+    )
+    marks.busy()
+    sweep("here", marks)
+    for record, status in ((its, "queued"), (elsewhere, "running"), (living, "running")):
+        record.refresh_from_db()
+        assert record.status == status
+    assert marks.died_at_work() == []
+
+
+def test_after_an_outage_longer_than_a_lease_the_living_get_time_to_renew(settings, monkeypatch):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LEASE_SECONDS": 0.6, "RENEW_SECONDS": 0.2}
+    monkeypatch.setattr(rescue, "_outage", rescue.Outage())
+    expired()
+    rescue.database_away()
+    time.sleep(0.3)
+    rescue.database_away()
+    assert rescue.rescue().requeued == 0
+    time.sleep(0.35)
+    assert rescue.rescue().requeued == 1
+
+
+def test_a_short_outage_delays_no_rescue(monkeypatch):
+    monkeypatch.setattr(rescue, "_outage", rescue.Outage())
+    expired()
+    rescue.database_away()
+    assert rescue.rescue().requeued == 1
