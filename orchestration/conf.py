@@ -12,10 +12,22 @@ from django.core.signals import setting_changed
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from orchestration.errors import NotConfigured
+from orchestration.lanes import PATTERN
 from orchestration.retry import RetryPolicy
 
 OTHER_PACKAGES = ("DOMAIN_PERSIST_",)
 """Key prefixes of ORCHESTRAI that another package reads and validates."""
+
+
+class LimitSettings(BaseModel):
+    """A limit of the calls to one or several models; what is None is not limited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    parallel: Annotated[int, Field(ge=1)] | None = None
+    """Calls that run at the same time, on all nodes together."""
 
 
 class EngineSettings(BaseModel):
@@ -44,6 +56,15 @@ class EngineSettings(BaseModel):
     TICK_SECONDS: Annotated[float, Field(gt=0)] = 10.0
     WEDGED_AFTER_SECONDS: Annotated[float, Field(gt=0)] = 30.0
     """A cluster that ran no heartbeat task for this long is killed and started again."""
+    LIMITS: dict[Annotated[str, Field(pattern=PATTERN)], LimitSettings] = {}
+    """By "client/model": `{"default/gpt-4o*": {"requests_per_minute": 500, "parallel": 32}}`. Every pattern that
+    matches a call holds for it. Rows in the database, made from these when a worker starts, editable in the admin."""
+    CIRCUIT_FAILURES: Annotated[int, Field(ge=0)] = 10
+    """Connection errors, timeouts and 5xx in a row after which a client's circuit opens; 0: it never does."""
+    CIRCUIT_WINDOW_SECONDS: Annotated[float, Field(gt=0)] = 30.0
+    """They count when they happen within this time."""
+    CIRCUIT_OPEN_SECONDS: Annotated[float, Field(gt=0)] = 5.0
+    """Then one call probes the provider; each failed probe doubles this, up to a minute."""
     MAX_PAYLOAD_BYTES: Annotated[int, Field(gt=0)] = 1_000_000
     """Input and context of one call, as JSON."""
     RETRY_MAX_ATTEMPTS: int = 3

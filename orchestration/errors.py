@@ -157,6 +157,20 @@ class CallPoisoned(CallError):
     code = "poisoned"
 
 
+class CallHeld(CallError):
+    """Its service or model is paused, its provider's circuit is open, or its rate limit is used up.
+
+    `seconds`: when asking again may help; None: not before somebody resumes it or the provider works again.
+    """
+
+    code = "held"
+    retryable = True
+
+    def __init__(self, message: str | None = None, *, code: str | None = None, seconds: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.seconds = seconds
+
+
 class StaleLease(OrchestrationError):
     """Another worker owns this call now; this worker's result was dropped."""
 
@@ -191,7 +205,8 @@ class ProviderError(CallError):
     """The provider did not answer as asked.
 
     `retry_after` is in seconds, as the provider asked for it; `status` the HTTP status, None when no
-    response arrived; `sent` whether the request may have reached the provider (then it may have been billed).
+    response arrived; `sent` whether the request may have reached the provider (then it may have been billed);
+    `headers` its rate-limit headers in lower case.
     """
 
     code = "provider_error"
@@ -206,9 +221,11 @@ class ProviderError(CallError):
         status: int | None = None,
         sent: bool = True,
         body: object = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message, code=code, retryable=retryable)
         self.retry_after = retry_after
         self.status = status
         self.sent = sent
         self.body = body
+        self.headers = headers or {}

@@ -16,6 +16,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orchestration.conf import engine_settings
+from orchestration.engine.gate import Gate
+from orchestration.engine.limits import Limits
 from orchestration.models import OrderingKey, ServiceCallRecord
 from orchestration.models.calls import Status
 
@@ -36,15 +38,19 @@ def worker_name() -> str:
     return f"{node[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def claim(limit: int, worker: str) -> list[ServiceCallRecord]:
+def claim(limit: int, worker: str, limits: Limits | None = None) -> list[ServiceCallRecord]:
     """Take up to `limit` due calls for `worker`, most urgent first, each with a new fencing token and a lease.
 
-    Locked rows are skipped where the database can; calls of one ordering key are taken one at a time.
+    Locked rows are skipped where the database can; calls of one ordering key are taken one at a time. Calls that are
+    paused, beyond a rate limit or behind an open circuit stay as they are. `limits` is the worker's cached view.
     """
-    if limit < 1 or not ServiceCallRecord.objects.due().exists():
+    limits = limits or Limits()
+    if limit < 1 or not limits.open(ServiceCallRecord.objects.due()).exists():
         return []
     with transaction.atomic():
-        picked = _only_in_turn(list(_skip_locked(ServiceCallRecord.objects.claimable())[:limit]))
+        gate = Gate(limits)
+        picked = _pick(limit, gate)
+        gate.book()
         now = timezone.now()
         lease = {
             "status": Status.RUNNING,
@@ -62,6 +68,21 @@ def claim(limit: int, worker: str) -> list[ServiceCallRecord]:
             setattr(record, name, value)
     # Here, because the event loop that runs the call may not ask the database.
     prefetch_related_objects(picked, "related_object")
+    return picked
+
+
+def _pick(limit: int, gate: Gate) -> list[ServiceCallRecord]:
+    """Calls that the gate admits; where it turned some away, those that come after them get the places."""
+    picked: list[ServiceCallRecord] = []
+    seen: list[str] = []
+    while len(picked) < limit:
+        room = limit - len(picked)
+        calls = gate.candidates(ServiceCallRecord.objects.claimable())
+        found = list(_skip_locked(calls.exclude(pk__in=seen) if seen else calls)[:room])
+        picked += gate.admit(_only_in_turn(found))
+        seen += [record.pk for record in found]
+        if len(found) < room or not gate.narrowed:
+            break
     return picked
 
 

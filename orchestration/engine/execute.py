@@ -7,7 +7,7 @@ import logging
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Max
 from django.utils import timezone
@@ -180,14 +180,14 @@ async def _ask(session: CallSession, request: AIRequestAudit) -> ProviderRespons
     except Exception as raised:
         error = _as_provider_error(raised)
         row = audits.failed(session, request, error, time.monotonic() - started)
-        await _store(session, row, Outcome.FAILED, None)
+        await _store(session, row, Outcome.FAILED, None, headers=error.headers, retry_after=error.retry_after)
         raise error from raised
     fault("after_answer")
     session.usage += answer.usage
     row = audits.answered(session, request, answer, time.monotonic() - started)
     heard = signals.ai_response_received.has_listeners()
     response = _response(session, answer, answer.text, None) if heard else None
-    await _store(session, row, Outcome.ANSWERED, response)
+    await _store(session, row, Outcome.ANSWERED, response, headers=answer.headers)
     fault("after_store")
     return answer
 
@@ -210,8 +210,11 @@ def _as_provider_error(raised: Exception) -> ProviderError:
     return ProviderError(f"The provider's client raised {describe(raised)}.", code="internal_error")
 
 
-async def _store(session: CallSession, row: AIResponseAudit, outcome: Outcome, response: Response | None) -> None:
-    op = StoreAnswer(lease=session.lease, record=session.record, answer=row, outcome=outcome, response=response)
+async def _store(
+    session: CallSession, row: AIResponseAudit, outcome: Outcome, response: Response | None, **told: Any
+) -> None:
+    """`told`: the headers and retry_after of a StoreAnswer."""
+    op = StoreAnswer(lease=session.lease, record=session.record, answer=row, outcome=outcome, response=response, **told)
     await _write(session, op)
     session.in_flight = False
 

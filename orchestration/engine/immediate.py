@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -16,25 +17,32 @@ from orchestration.engine.announce import IMMEDIATE
 from orchestration.engine.claim import renew, worker_name
 from orchestration.engine.database import DATABASE_AWAY, in_database
 from orchestration.engine.execute import open_session, run_call
+from orchestration.engine.gate import admit_now
 from orchestration.engine.journal import Journal
+from orchestration.engine.limits import Limits
 from orchestration.engine.session import CallSession, Interruption, Providers, Runtime
 from orchestration.engine.submit import CallSpec, build_record, store
-from orchestration.errors import CallError, IdempotencyConflict, InvalidCall
+from orchestration.errors import CallError, CallHeld, IdempotencyConflict, InvalidCall
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState, Status
 from orchestration.types import Response
+
+LOOK_AGAIN_SECONDS = 0.1
+"""How often a caller who waits for a rate limit asks again, at most."""
 
 
 async def run_immediately(spec: CallSpec) -> Any:
     """Run a call now; returns its Response (or what an overridden `execute()` returned).
 
     Raises InvalidCall and its kin when the call is refused, a CallError (with `call_id`) when it fails. A repeated
-    idempotency key gives the stored Response.
+    idempotency key gives the stored Response. Where a rate limit is used up it waits, at most as long as a request may
+    take; then, and at once when the call is paused or the provider's circuit is open, it raises CallHeld.
     """
-    record, is_new = await in_database(_start, spec)
+    limits = Limits()
+    record, is_new = await _admitted(spec, limits)
     if not is_new:
         return await in_database(_earlier_answer, record)
-    session = await _run(record)
+    session = await _run(record, limits)
     if session.error is not None:
         raise _with_id(session.error, record.pk)
     summary = await in_database(_announce, record.pk)
@@ -43,8 +51,19 @@ async def run_immediately(spec: CallSpec) -> Any:
     return session.value
 
 
-async def _run(record: ServiceCallRecord) -> CallSession:
-    async with Journal(gather_seconds=0) as journal, Providers() as providers:
+async def _admitted(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, bool]:
+    deadline = time.monotonic() + engine_settings().REQUEST_TIMEOUT_SECONDS
+    while True:
+        try:
+            return await in_database(_start, spec, limits)
+        except CallHeld as held:
+            if held.code != "rate_limited" or held.seconds is None or time.monotonic() + held.seconds > deadline:
+                raise
+            await asyncio.sleep(max(held.seconds, LOOK_AGAIN_SECONDS))
+
+
+async def _run(record: ServiceCallRecord, limits: Limits) -> CallSession:
+    async with Journal(gather_seconds=0, limits=limits) as journal, Providers() as providers:
         session = open_session(record, Runtime(journal=journal, providers=providers, immediate=True))
         work = asyncio.create_task(run_call(session))
         keeper = asyncio.create_task(_keep(session, work))
@@ -75,7 +94,7 @@ async def _keep(session: CallSession, work: asyncio.Task[None]) -> None:
             work.cancel()
 
 
-def _start(spec: CallSpec) -> tuple[ServiceCallRecord, bool]:
+def _start(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, bool]:
     """The row, running from the start under this process' lease; False when an earlier row has its key."""
     if spec.ordering_key or spec.run_at:
         raise InvalidCall("A call with ordering_key or run_at waits its turn: use enqueue().")
@@ -86,6 +105,8 @@ def _start(spec: CallSpec) -> tuple[ServiceCallRecord, bool]:
     record.worker, record.dispatch = worker_name(), {"mode": IMMEDIATE}
     with transaction.atomic():
         stored = store([record])[0]
+        if stored is record:
+            admit_now(record, limits)
     prefetch_related_objects([stored], "related_object")  # the event loop may not ask the database
     return stored, stored is record
 

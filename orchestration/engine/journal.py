@@ -21,6 +21,8 @@ from orchestration.engine.announce import announce
 from orchestration.engine.bulk import SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
 from orchestration.engine.claim import Lease
 from orchestration.engine.database import DATABASE_AWAY, in_database
+from orchestration.engine.feedback import learn
+from orchestration.engine.limits import Limits
 from orchestration.engine.ops import ChargeFailure, LoseRequest, Op, OpenRequest, Settle, StoreAnswer
 from orchestration.errors import StaleLease
 from orchestration.log import describe
@@ -38,8 +40,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds between tries while the databas
 class Journal:
     """Group commit over `flush`; use as `async with Journal() as journal`."""
 
-    def __init__(self, *, gather_seconds: float = 0.005) -> None:
+    def __init__(self, *, gather_seconds: float = 0.005, limits: Limits | None = None) -> None:
         self._gather = gather_seconds
+        self._limits = limits or Limits()
         self._waiting: list[tuple[Op, asyncio.Future[None]]] = []
         self._work = asyncio.Event()
         self._closing = False
@@ -86,12 +89,18 @@ class Journal:
                 future.set_exception(error)
                 future.exception()  # a writer that was cancelled meanwhile never looks
 
+    def _flush(self, ops: list[Op]) -> list[Exception | None]:
+        """Commit, then let the limits learn from what came back: also what a stale worker was told is true."""
+        errors = flush(ops)
+        learn(_only(StoreAnswer, ops), self._limits)
+        return errors
+
     async def _persistently(self, ops: list[Op]) -> list[Exception | None]:
         """Flush; wait out a database that is away; find the one bad row by flushing one by one."""
         pause = FIRST_PAUSE
         while True:
             try:
-                return await in_database(flush, ops)
+                return await in_database(self._flush, ops)
             except DATABASE_AWAY:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestration.engine.claim import Lease
@@ -30,6 +30,10 @@ class StoreAnswer:
     answer: AIResponseAudit
     outcome: Outcome
     response: Response | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Rate-limit headers in lower case."""
+    retry_after: float | None = None
+    """Seconds, as the provider asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

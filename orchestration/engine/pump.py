@@ -22,6 +22,7 @@ from orchestration.engine.database import DATABASE_AWAY, in_database
 from orchestration.engine.execute import open_session, run_call
 from orchestration.engine.faultpoints import fault
 from orchestration.engine.journal import Journal
+from orchestration.engine.limits import Limits
 from orchestration.engine.rescue import database_away, rescue
 from orchestration.engine.session import CallSession, Interruption, Providers, Runtime
 from orchestration.engine.slots import stop_requested
@@ -54,6 +55,7 @@ class Pump:
         self.settings = settings or engine_settings()
         self.worker = worker_name()
         self.report = PumpReport()
+        self._limits = Limits()
         self._stopping = stopping
         self._running: dict[asyncio.Task[None], CallSession] = {}
         self._started = time.monotonic()
@@ -64,7 +66,7 @@ class Pump:
 
     async def run(self) -> PumpReport:
         """Claim and run calls until idle for LINGER_SECONDS, out of budget, or asked to stop."""
-        async with Journal() as journal, Providers() as providers:
+        async with Journal(limits=self._limits) as journal, Providers() as providers:
             runtime = Runtime(journal=journal, providers=providers)
             keeper = asyncio.create_task(self._keep())
             try:
@@ -77,7 +79,7 @@ class Pump:
 
     async def run_until_idle(self) -> PumpReport:
         """Run what is due, and what becomes due through it, to its end; no linger, no budget (tests, commands)."""
-        async with Journal(gather_seconds=0) as journal, Providers() as providers:
+        async with Journal(gather_seconds=0, limits=self._limits) as journal, Providers() as providers:
             runtime = Runtime(journal=journal, providers=providers)
             while await self._fill(runtime) or self._running:
                 await self._wait(POLL_SECONDS)
@@ -103,7 +105,7 @@ class Pump:
         if free < 1:
             return 0
         try:
-            records = await in_database(claim, free, self.worker)
+            records = await in_database(claim, free, self.worker, self._limits)
         except DATABASE_AWAY as error:
             logger.warning("claim postponed worker=%s error=%s", self.worker, describe(error))
             await asyncio.sleep(1.0)
@@ -123,12 +125,12 @@ class Pump:
         now = time.monotonic()
         if now - self._last_spread >= 1.0:
             self._last_spread = now
-            await in_database(_wake_another)
+            await in_database(_wake_another, self._limits)
 
     async def _due_soon(self) -> bool:
         """A retry or a planned call comes up before the next tick: stay for it."""
         try:
-            return await in_database(_due_within, self.settings.TICK_SECONDS)
+            return await in_database(_due_within, self.settings.TICK_SECONDS, self._limits)
         except DATABASE_AWAY:
             return True
 
@@ -187,13 +189,14 @@ class Pump:
             await self._wait(POLL_SECONDS)
 
 
-def _wake_another() -> None:
-    if ServiceCallRecord.objects.due().exists():
+def _wake_another(limits: Limits) -> None:
+    if limits.open(ServiceCallRecord.objects.due()).exists():
         wake(engine_settings().QUEUE, force=True)
 
 
-def _due_within(seconds: float) -> bool:
-    return ServiceCallRecord.objects.due(timezone.now() + timedelta(seconds=seconds)).in_turn().exists()
+def _due_within(seconds: float, limits: Limits) -> bool:
+    due = ServiceCallRecord.objects.due(timezone.now() + timedelta(seconds=seconds))
+    return limits.open(due, within=seconds).in_turn().exists()
 
 
 def run_pump(*, stopping: Callable[[], bool] = stop_requested) -> PumpReport:

@@ -24,6 +24,7 @@ from orchestration.app import ensure_autostarted
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine.faultpoints import fault
 from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson, PayloadTooLarge
+from orchestration.lanes import Lane
 from orchestration.log import describe
 from orchestration.models import EngineCounter, OrderingKey, ServiceCallRecord
 from orchestration.models.calls import OrderingPolicy, Status
@@ -138,6 +139,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     _check_size(spec, context)
     schema = service.wiring.schema
     related = spec.related_object
+    client, model = _lane(service, spec)
     return ServiceCallRecord(
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
@@ -149,6 +151,8 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         schema_identity=str(schema.identity) if schema else "",
         schema_version=schema.version if schema else 0,
         schema_fingerprint=schema.strict.fingerprint if schema else "",
+        client=client,
+        model_requested=model,
         priority=spec.priority,
         ordering_key=spec.ordering_key,
         ordering_policy=spec.ordering_policy,
@@ -162,6 +166,14 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         parent=spec.parent,
         **({"correlation_id": spec.correlation_id} if spec.correlation_id else {}),
     )
+
+
+def _lane(service: type[DjangoBaseService], spec: CallSpec) -> Lane:
+    """The client and model that the call will ask, as far as settings and class say it now."""
+    clients = clients_settings()
+    client = spec.client or service.client or clients.default_client
+    known = clients.clients.get(client)
+    return Lane(client, spec.model or service.model or (known.model if known else ""))
 
 
 def fingerprint(spec: CallSpec) -> str:

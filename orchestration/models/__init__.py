@@ -2,6 +2,7 @@
 
 from orchestration.models.audits import AIRequestAudit, AIResponseAudit
 from orchestration.models.calls import OrderingKey, ServiceCallRecord
+from orchestration.models.limits import Pause, ProviderCircuit, RateLimit
 from orchestration.models.nodes import EngineCounter, WorkerNode
 from orchestration.models.prices import ModelPrice
 
@@ -11,6 +12,9 @@ __all__ = [
     "EngineCounter",
     "ModelPrice",
     "OrderingKey",
+    "Pause",
+    "ProviderCircuit",
+    "RateLimit",
     "ServiceCallRecord",
     "WorkerNode",
 ]

@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from orchestration.engine.faultpoints import fault
 from orchestration.errors import TransitionRefused
+from orchestration.lanes import Lane
+from orchestration.models.aging import VirtualDueTime
 from orchestration.models.persisting import PersistenceTransitions
 from orchestration.models.persisting import PersistState as PersistState
 from orchestration.types import Response, Usage
@@ -87,8 +89,8 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         return self.filter(Q(ordering_key="") | ~Exists(others.filter(ahead | busy)))
 
     def claimable(self, now: datetime | None = None) -> Self:
-        """Due calls in turn, most urgent first."""
-        return self.due(now).in_turn().order_by("-priority", "due_at", "id")
+        """Due calls in turn, most urgent first; waiting makes more urgent (see models/aging.py)."""
+        return self.due(now).in_turn().order_by(VirtualDueTime("due_at", "priority"), "due_at", "id")
 
     def expired(self, now: datetime | None = None) -> Self:
         """Running calls whose worker stopped renewing its lease."""
@@ -181,6 +183,8 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
     related_object = GenericForeignKey("related_content_type", "related_object_id")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replays")
 
+    client = models.CharField(max_length=64, blank=True, default="", help_text="Of ORCA_CONFIG; limits hold for it.")
+    model_requested = models.CharField(max_length=128, blank=True, default="")
     provider = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
     input_tokens = models.PositiveIntegerField(default=0)
@@ -256,7 +260,7 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
         )
         indexes = (
             models.Index(
-                models.OrderBy(F("priority"), descending=True),
+                VirtualDueTime("due_at", "priority"),
                 F("due_at"),
                 F("id"),
                 condition=Q(status=Status.QUEUED),
@@ -294,6 +298,11 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
     @property
     def can_be_cancelled(self) -> bool:
         return not self.is_terminal and self.cancel_requested_at is None
+
+    @property
+    def lane(self) -> Lane:
+        """Its client and model as they were when it was queued; rate limits, circuits and pauses go by it."""
+        return Lane(self.client, self.model_requested)
 
     @property
     def usage(self) -> Usage:

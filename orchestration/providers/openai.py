@@ -167,6 +167,7 @@ class OpenAIProvider:
             retry_after=retry_after(error.response.headers),
             status=error.status_code,
             body=_evidence(error.body, self._key),
+            headers=_limits(error.response.headers),
         )
 
 

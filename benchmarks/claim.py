@@ -1,0 +1,79 @@
+"""What a claim costs with a long queue: `python -m benchmarks.claim --rows 100000` on the database of DATABASE_URL.
+
+For a scratch database: fills the queue, claims from it, and removes what it filled in. Prints one JSON object; times
+in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import django
+from django.db import connection
+
+django.setup()
+
+from django.utils import timezone  # noqa: E402 - after the setup
+
+from orchestration.engine.claim import claim  # noqa: E402
+from orchestration.models import ServiceCallRecord  # noqa: E402
+
+BATCH = 64
+
+
+def fill(rows: int, priorities: int) -> None:
+    """Queue calls with random priorities, due within the last hour."""
+    now = timezone.now()
+    for start in range(0, rows, 5000):
+        ServiceCallRecord.objects.bulk_create(
+            ServiceCallRecord(
+                service_identity=f"services.benchmark.default.Service{number % 10}",
+                namespace="benchmark",
+                context={"number": number, "text": "x" * 500},
+                priority=random.randint(-priorities, priorities),  # noqa: S311 - no secret
+                due_at=now - timedelta(seconds=random.uniform(0, 3600)),  # noqa: S311
+            )
+            for number in range(start, min(start + 5000, rows))
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE service_call_record")
+
+
+def timed(repeat: int, work: Callable[[], object]) -> dict[str, float]:
+    times = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return {"median": round(statistics.median(times), 2), "worst": round(max(times), 2)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=50)
+    parser.add_argument("--priorities", type=int, default=5, help="From minus this to this.")
+    options = parser.parse_args()
+    try:
+        fill(options.rows, options.priorities)
+        found = {
+            "database": connection.vendor,
+            "rows": options.rows,
+            "claim_64": timed(options.repeat, lambda: claim(BATCH, "benchmark")),
+            "claim_1": timed(options.repeat, lambda: claim(1, "benchmark")),
+            "anything_due": timed(options.repeat, lambda: ServiceCallRecord.objects.due().exists()),
+        }
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM service_call_record WHERE namespace = 'benchmark'")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

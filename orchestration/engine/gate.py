@@ -1,0 +1,201 @@
+"""The gate of a claim: in its transaction, which of the calls that it picked may run now.
+
+Limits and circuits that matter are locked, in one order, until the claim commits; so what is counted here is exact
+under any number of workers. Where nothing is limited, no query is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from orchestration.engine.bucket import Bucket
+from orchestration.engine.limits import Limits
+from orchestration.errors import CallHeld
+from orchestration.models import ProviderCircuit, RateLimit, ServiceCallRecord
+from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.limits import CircuitState
+
+RowT = TypeVar("RowT", bound=Model)
+PARALLEL_PAUSE = 0.02
+"""Seconds until a limit of parallel calls is worth asking again."""
+LONGEST_PAUSE = 1.0
+"""The same for any limit, because somebody may raise it."""
+EVERYTHING = 1_000_000
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many calls a locked limit still takes."""
+
+    limit: RateLimit
+    left: int = EVERYTHING
+    used: int = 0
+
+
+@dataclass(slots=True)
+class Probe:
+    """A circuit that is not closed; it takes one call when it is time to try."""
+
+    circuit: ProviderCircuit
+    left: int
+    call_id: str = ""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lives as long as the claim's transaction."""
+
+    limits: Limits
+    narrowed: bool = False
+    """It turned calls away: there may be others, further behind, that it would let through."""
+    _allowances: list[Allowance] | None = None
+    _probes: dict[str, Probe] = field(default_factory=dict)
+
+    def candidates(self, calls: ServiceCallQuerySet) -> ServiceCallQuerySet:
+        """The calls worth picking."""
+        calls = self.limits.open(calls)
+        for allowance in self._allowances or ():
+            if allowance.left < 1:
+                calls = calls.exclude(allowance.limit.lanes.condition())
+        for client, probe in self._probes.items():
+            if probe.left < 1:
+                calls = calls.exclude(client=client)
+        return calls
+
+    def admit(
+        self, picked: Sequence[ServiceCallRecord], *, own: ServiceCallRecord | None = None
+    ) -> list[ServiceCallRecord]:
+        """Those that may run, in their order, with what they are expected to use reserved.
+
+        `own` is a call that is written as running already and does not count against itself.
+        """
+        if not self._concerns(picked):
+            return list(picked)
+        if self._allowances is None:
+            self._lock(own)
+        admitted = [call for call in picked if self._takes(call)]
+        self.narrowed = len(admitted) < len(picked)
+        return admitted
+
+    def book(self) -> None:
+        """Write what was reserved; the caller commits it with the claim."""
+        for allowance in self._allowances or ():
+            if allowance.used:
+                _reserve(allowance.limit, allowance.used)
+            if allowance.left < 1:
+                self.limits.exhausted(allowance.limit.pattern, _pause(allowance.limit))
+        for probe in self._probes.values():
+            if probe.call_id and ProviderCircuit.objects.probe(probe.circuit, probe.call_id):
+                self.limits.forget()
+
+    def _concerns(self, picked: Iterable[ServiceCallRecord]) -> bool:
+        snapshot = self.limits.snapshot()
+        tripped = {circuit.client for circuit in snapshot.tripped}
+        lanes = {call.lane for call in picked}
+        return any(lane.client in tripped for lane in lanes) or any(
+            limit.lanes.matches(lane) for limit in snapshot.metered for lane in lanes
+        )
+
+    def _lock(self, own: ServiceCallRecord | None) -> None:
+        snapshot = self.limits.snapshot()
+        rows = RateLimit.objects.filter(pk__in=[limit.pk for limit in snapshot.metered]).order_by("pk")
+        # The database's clock, because every node refills: with their own, the fastest one would set the rate.
+        self._allowances = [_allowance(limit, limit.clock, own) for limit in _locked(rows.annotate(clock=Now()))]
+        circuits = ProviderCircuit.objects.filter(pk__in=[row.pk for row in snapshot.tripped]).order_by("pk")
+        for circuit in _locked(circuits):
+            if circuit.state != CircuitState.CLOSED:
+                self._probes[circuit.client] = Probe(circuit, _probes_due(circuit))
+
+    def _takes(self, call: ServiceCallRecord) -> bool:
+        concerned = [found for found in self._allowances or () if found.limit.lanes.matches(call.lane)]
+        probe = self._probes.get(call.client)
+        if any(allowance.left < 1 for allowance in concerned) or (probe is not None and probe.left < 1):
+            return False
+        for allowance in concerned:
+            allowance.left -= 1
+            allowance.used += 1
+        if probe is not None:
+            probe.left, probe.call_id = 0, call.pk
+        return True
+
+
+def admit_now(call: ServiceCallRecord, limits: Limits) -> None:
+    """Let one call through that is about to run at once, in the caller's transaction; CallHeld says why not yet."""
+    for hold in limits.holds():
+        if ServiceCallRecord.objects.filter(hold.calls, pk=call.pk).exists():
+            seconds = None if hold.until is None else max(0.0, (hold.until - timezone.now()).total_seconds())
+            raise CallHeld(_held(hold.code, hold.what), code=hold.code, seconds=seconds)
+    gate = Gate(limits)
+    if not gate.admit([call], own=call):
+        gate.book()  # notes what is exhausted
+        raise CallHeld(_held("rate_limited", str(call.lane)), code="rate_limited", seconds=PARALLEL_PAUSE)
+    gate.book()
+
+
+def _held(code: str, what: str) -> str:
+    return {
+        "paused": f"Paused: {what}.",
+        "circuit_open": f"The circuit of {what} is open: its provider keeps failing.",
+        "rate_limited": f"The rate limit of {what} is used up.",
+    }[code]
+
+
+def _locked(rows: QuerySet[RowT]) -> QuerySet[RowT]:
+    return rows.select_for_update() if connection.features.has_select_for_update else rows
+
+
+def _allowance(limit: RateLimit, now: datetime, own: ServiceCallRecord | None) -> Allowance:
+    """Refill a locked limit and say how many calls fit."""
+    _refill(limit, now)
+    fits = [EVERYTHING]
+    if limit.blocked_until is not None and limit.blocked_until > now:
+        fits.append(0)
+    if limit.requests_per_minute:
+        fits.append(Bucket(limit.requests_per_minute).fits(limit.requests_available))
+    if limit.tokens_per_minute:
+        fits.append(Bucket(limit.tokens_per_minute).fits(limit.tokens_available, limit.tokens_per_request))
+    if limit.parallel:
+        running = ServiceCallRecord.objects.running().filter(limit.lanes.condition())
+        fits.append(limit.parallel - (running.exclude(pk=own.pk) if own else running).count())
+    return Allowance(limit, left=max(0, min(fits)))
+
+
+def _pause(limit: RateLimit) -> float:
+    """Seconds until it is worth asking an exhausted limit again."""
+    waits = [PARALLEL_PAUSE]
+    if limit.requests_per_minute:
+        waits.append(Bucket(limit.requests_per_minute).seconds_until(limit.requests_available))
+    if limit.tokens_per_minute:
+        waits.append(Bucket(limit.tokens_per_minute).seconds_until(limit.tokens_available, limit.tokens_per_request))
+    return min(max(waits), LONGEST_PAUSE)
+
+
+def _refill(limit: RateLimit, now: datetime) -> None:
+    seconds = (now - limit.refilled_at).total_seconds() if limit.refilled_at else float(EVERYTHING)
+    if limit.requests_per_minute:
+        limit.requests_available = Bucket(limit.requests_per_minute).filled(limit.requests_available, seconds)
+    if limit.tokens_per_minute:
+        limit.tokens_available = Bucket(limit.tokens_per_minute).filled(limit.tokens_available, seconds)
+    limit.refilled_at = max(now, limit.refilled_at or now)
+
+
+def _reserve(limit: RateLimit, calls: int) -> None:
+    if limit.requests_per_minute:
+        limit.requests_available -= calls
+    if limit.tokens_per_minute:
+        limit.tokens_available -= calls * limit.tokens_per_request
+    limit.save(update_fields=["requests_available", "tokens_available", "refilled_at"])
+
+
+def _probes_due(circuit: ProviderCircuit) -> int:
+    if circuit.state == CircuitState.OPEN:
+        return int(circuit.retry_at is None or circuit.retry_at <= timezone.now())
+    return int(not ServiceCallRecord.objects.running().filter(pk=circuit.probe).exists())

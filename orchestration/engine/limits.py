@@ -1,0 +1,151 @@
+"""What this process knows of limits, circuits and pauses: read at most once a second, so that calls cost no query."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.db.models import Q
+from django.utils import timezone
+
+from orchestration.conf import LimitSettings, engine_settings
+from orchestration.lanes import Lane, LanePattern
+from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
+from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.limits import CircuitState, LimitSource
+
+CACHE_SECONDS = 1.0
+"""How late a pause or a new limit reaches a worker, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why some calls do not start at present."""
+
+    calls: Q
+    code: str
+    """`paused`, `circuit_open` or `rate_limited`."""
+    what: str
+    until: datetime | None = None
+    """None: until an operator resumes, or a probe succeeds."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows as they were a moment ago."""
+
+    limits: tuple[RateLimit, ...] = ()
+    circuits: tuple[ProviderCircuit, ...] = ()
+    """Those that are not healthy."""
+    pauses: tuple[Pause, ...] = ()
+    probing: frozenset[str] = frozenset()
+    """Clients whose probe still runs."""
+
+    @cached_property
+    def metered(self) -> tuple[RateLimit, ...]:
+        return tuple(limit for limit in self.limits if limit.is_metered)
+
+    @cached_property
+    def tripped(self) -> tuple[ProviderCircuit, ...]:
+        return tuple(circuit for circuit in self.circuits if circuit.state != CircuitState.CLOSED)
+
+    def is_clean(self, client: str) -> bool:
+        """The client's circuit is closed and counts no failures."""
+        return all(circuit.client != client for circuit in self.circuits)
+
+    def holds(self, at: datetime) -> list[Hold]:
+        """What keeps calls from starting at a moment, buckets aside."""
+        found = [Hold(pause.condition(), "paused", f"the {pause}") for pause in self.pauses]
+        for circuit in self.tripped:
+            waits = circuit.state == CircuitState.OPEN and circuit.retry_at is not None and circuit.retry_at > at
+            if waits or circuit.client in self.probing:
+                until = circuit.retry_at if waits else None
+                found.append(Hold(Q(client=circuit.client), "circuit_open", f"client {circuit.client}", until))
+        for limit in self.limits:
+            if limit.blocked_until is not None and limit.blocked_until > at:
+                found.append(Hold(limit.lanes.condition(), "rate_limited", limit.pattern, limit.blocked_until))
+        return found
+
+
+@dataclass(slots=True)
+class Limits:
+    """One worker's view, shared by its claims and its journal. Used in one thread: where the database is."""
+
+    cache_seconds: float = CACHE_SECONDS
+    _snapshot: Snapshot | None = None
+    _read_at: float = 0.0
+    _seeded: bool = False
+    _exhausted: dict[str, float] = field(default_factory=dict)
+
+    def snapshot(self) -> Snapshot:
+        now = time.monotonic()
+        if self._snapshot is None or now - self._read_at >= self.cache_seconds:
+            if not self._seeded:
+                seed(engine_settings().LIMITS)
+                self._seeded = True
+            self._snapshot, self._read_at = read(), now
+        return self._snapshot
+
+    def forget(self) -> None:
+        """This process changed something: read again when next asked."""
+        self._snapshot = None
+
+    def exhausted(self, pattern: str, seconds: float) -> None:
+        """Nothing fits into this limit's buckets for some seconds; asking before is a waste."""
+        self._exhausted[pattern] = time.monotonic() + seconds
+
+    def holds(self, within: float = 0.0) -> list[Hold]:
+        """What keeps calls from starting now, and still in `within` seconds."""
+        snapshot, now = self.snapshot(), time.monotonic()
+        at = timezone.now()
+        empty = [
+            Hold(LanePattern.parse(pattern).condition(), "rate_limited", pattern, at + timedelta(seconds=until - now))
+            for pattern, until in self._exhausted.items()
+            if until > now + within
+        ]
+        return snapshot.holds(at + timedelta(seconds=within)) + empty
+
+    def open(self, calls: ServiceCallQuerySet, within: float = 0.0) -> ServiceCallQuerySet:
+        """Calls that nothing holds back; the buckets are asked when they are claimed."""
+        for hold in self.holds(within):
+            calls = calls.exclude(hold.calls)
+        return calls
+
+
+def read() -> Snapshot:
+    """The present rows, in three small queries."""
+    limits = tuple(RateLimit.objects.order_by("pk"))
+    circuits = tuple(ProviderCircuit.objects.exclude(state=CircuitState.CLOSED, failures=0).order_by("pk"))
+    probes = {circuit.probe: circuit.client for circuit in circuits if circuit.state == CircuitState.HALF_OPEN}
+    still = ServiceCallRecord.objects.running().filter(pk__in=probes) if probes else ServiceCallRecord.objects.none()
+    return Snapshot(
+        limits=limits,
+        circuits=circuits,
+        pauses=tuple(Pause.objects.order_by("pk")),
+        probing=frozenset(probes[pk] for pk in still.values_list("pk", flat=True)),
+    )
+
+
+def seed(wanted: dict[str, LimitSettings]) -> None:
+    """Make the rows that came from the settings say what the settings say; rows that people edited stay."""
+    known = {limit.pattern: limit for limit in RateLimit.objects.all()}
+    for pattern, limit in wanted.items():
+        row = known.get(pattern)
+        if row is None:
+            RateLimit.objects.get_or_create(
+                pattern=pattern, defaults={"source": LimitSource.SETTINGS, **limit.model_dump()}
+            )
+        elif row.source != LimitSource.ADMIN and any(
+            vars(row)[name] != value for name, value in limit.model_dump().items()
+        ):
+            RateLimit.objects.filter(pk=row.pk).update(source=LimitSource.SETTINGS, **limit.model_dump())
+    gone = [row.pk for row in known.values() if row.source == LimitSource.SETTINGS and row.pattern not in wanted]
+    if gone:
+        RateLimit.objects.filter(pk__in=gone).delete()
+
+
+def matching(limits: tuple[RateLimit, ...], lane: Lane) -> list[RateLimit]:
+    """The limits that hold for calls of a lane."""
+    return [limit for limit in limits if limit.lanes.matches(lane)]
