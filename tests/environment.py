@@ -22,6 +22,12 @@ def own_folder() -> str:
     return str(folder if folder.name == worker else folder / worker)
 
 
+def postgres_url() -> str:
+    """Where a PostgreSQL would be."""
+    given = os.environ.get("DATABASE_URL", "")
+    return given if given.startswith("postgres") else LOCAL_POSTGRES
+
+
 def answers(url: str) -> bool:
     """Whether a PostgreSQL accepts connections there, within two seconds."""
     try:
