@@ -7,12 +7,13 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock
+.PHONY: help run test check chaos format lock
 
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
 	@echo "make test                      the whole suite, on SQLite and (when one answers) PostgreSQL"
 	@echo "make check                     lint, format, types, import arrows, system checks, missing migrations"
+	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SEED=1] [ARGS=...]   kill at random, compare the books"
 	@echo "make format                    format and sort imports"
 	@echo "make lock                      pin the newest allowed versions in requirements*.txt"
 
@@ -46,6 +47,14 @@ check: .venv/dev.stamp
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+CALLS ?= 200
+KILLS ?= 20
+DB ?= sqlite
+SEED ?= 1
+
+chaos: .venv/run.stamp
+	@$(BIN)/python -m chaos --calls $(CALLS) --kills $(KILLS) --db $(DB) --seed $(SEED) $(ARGS)
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix-only .

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
-from chaos.app.models import ChaosRow
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.calls import PersistState, Status
 from orchestration.providers.ledger import Entry
+
+
+class Row(Protocol):
+    """A domain row, as chaos.app.models.ChaosRow."""
+
+    @property
+    def pk(self) -> int: ...
+
+    call_id: str
+    number: int
+    note: str
+    provider_response_id: str
 
 
 @dataclass(slots=True)
@@ -24,7 +37,7 @@ class Books:
     ledger: list[Entry]
     calls: dict[str, ServiceCallRecord]
     audits: list[AIRequestAudit]
-    rows: list[ChaosRow]
+    rows: Sequence[Row]
 
 
 @dataclass(slots=True)
@@ -62,13 +75,14 @@ def read_ledger(path: Path) -> list[Entry]:
     return list(entries.values())
 
 
-def read_books(submitted: dict[int, str], ledger: Path) -> Books:
+def read_books(submitted: dict[int, str], ledger: Path, rows: Sequence[Row]) -> Books:
+    """The books as they stand now; `rows` in the order of their keys."""
     return Books(
         submitted=submitted,
         ledger=read_ledger(ledger),
         calls={record.pk: record for record in ServiceCallRecord.objects.all()},
         audits=list(AIRequestAudit.objects.select_related("response_audit")),
-        rows=list(ChaosRow.objects.order_by("id")),
+        rows=rows,
     )
 
 
@@ -107,7 +121,7 @@ def _false_rows(books: Books) -> list[str]:
     return [row.call_id for row in books.rows if not _is_true(row, books.calls.get(row.call_id), answered)]
 
 
-def _is_true(row: ChaosRow, record: ServiceCallRecord | None, answered: dict[str, Entry]) -> bool:
+def _is_true(row: Row, record: ServiceCallRecord | None, answered: dict[str, Entry]) -> bool:
     """The record says the same, and the provider answered exactly that to a request of this very call."""
     if record is None or record.result is None or not record.domain_persisted:
         return False

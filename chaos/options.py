@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -11,6 +12,18 @@ from typing import Literal
 VARIABLE = "CHAOS_OPTIONS"
 """How the guard hands the options to the run."""
 LOCAL_POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
+GIVEN = os.environ.get("DATABASE_URL", "")
+
+CHANGED = {
+    # Random kills strike one call more than three times by bad luck alone; that is no poison.
+    "MAX_DEATHS": 100,
+    # How soon a wedged cluster is found; at the default of 30 s a run of minutes would be mostly wedges.
+    "WEDGED_AFTER_SECONDS": 10,
+    # Provider faults are scripted, not overload: waiting longer proves nothing more.
+    "RETRY_INITIAL_SECONDS": 0.2,
+    "RETRY_CAP_SECONDS": 2,
+}
+"""Settings of the engine that a run changes. Leases, renewals, sweeps and ticks stay at their defaults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +42,7 @@ class Options:
     """How long the simulated model thinks."""
     quiet: float = 180.0
     """How long the end may take after the last strike."""
-    postgres_url: str = LOCAL_POSTGRES
+    postgres_url: str = GIVEN if GIVEN.startswith("postgres") else LOCAL_POSTGRES
     redis_url: str = "redis://127.0.0.1:6379/13"
     restart_command: str = ""
     """Restarts the database server; without it its connections are terminated instead."""

@@ -4,8 +4,8 @@ Measured for each call that was `running` in a killed process (read before the k
 half a second after it: the seconds from the SIGKILL until its fencing token is seen to have moved on, which only a
 new claim does. The database is asked every 0.2 s. A call that turns out to have finished before the kill is left out.
 
-`undisturbed` are the calls in whose wait no *other* strike stopped a node (anything but a busy worker stops or wedges
-its cluster): what one kill costs while the other nodes live. The rest waited for machines that were struck again.
+`served` is the same without the seconds in which no node at all worked (none had run a heartbeat task within three
+seconds), because then nobody could have claimed anything: what is left is what the engine itself takes.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import Error, connections
 from django.db.models import Q
+from django.utils import timezone
 
-from orchestration.models import ServiceCallRecord
+from orchestration.models import ServiceCallRecord, WorkerNode
 
 LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 0.5
-OUTAGE_SECONDS = 15.0
-"""For this long after it a strike may still keep its node from working."""
+BEAT_SECONDS = 3.0
+"""A node that ran no heartbeat task for this long does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,15 @@ class Victim:
     held: Held
     killed_at: float
     kind: str
+    idle_before: float
+    """Seconds in which no node had worked until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     kind: str
     seconds: float
-    undisturbed: bool
+    served: float
 
 
 def held_by(node: str, pids: set[int]) -> list[Held]:
@@ -65,16 +69,15 @@ class RecoveryWatch(threading.Thread):
         super().__init__(name="recovery", daemon=True)
         self.recovered: list[Recovered] = []
         self._victims: list[Victim] = []
-        self._outages: list[float] = []
+        self._nobody_worked = 0.0
+        self._looked_at = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def killed(self, held: list[Held], kind: str, killed_at: float, *, stops_a_node: bool) -> None:
+    def killed(self, held: list[Held], kind: str, killed_at: float) -> None:
         """These calls lost their worker."""
         with self._lock:
-            if stops_a_node:
-                self._outages.append(killed_at)
-            self._victims += [Victim(one, killed_at, kind) for one in held]
+            self._victims += [Victim(one, killed_at, kind, self._nobody_worked) for one in held]
 
     @property
     def waiting(self) -> int:
@@ -87,6 +90,7 @@ class RecoveryWatch(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):
             try:
+                self._note_whether_anybody_works()
                 self._look()
             except Error:  # the database is being struck, too
                 connections.close_all()
@@ -101,8 +105,9 @@ class RecoveryWatch(threading.Thread):
         for victim in victims:
             record = rows[victim.held.call_id]
             if record.lease_token > victim.held.token:
-                undisturbed = self._was_undisturbed(victim, now)
-                self.recovered.append(Recovered(victim.kind, now - victim.killed_at, undisturbed))
+                waited = now - victim.killed_at
+                served = max(0.0, waited - (self._nobody_worked - victim.idle_before))
+                self.recovered.append(Recovered(victim.kind, waited, served))
                 done.append(victim)
             elif record.is_terminal or (record.status == "queued" and not record.deaths):
                 done.append(victim)
@@ -111,10 +116,11 @@ class RecoveryWatch(threading.Thread):
         with self._lock:
             self._victims = [victim for victim in self._victims if victim not in done]
 
-    def _was_undisturbed(self, victim: Victim, now: float) -> bool:
-        with self._lock:
-            began = victim.killed_at - OUTAGE_SECONDS
-            return not any(began < outage <= now and outage != victim.killed_at for outage in self._outages)
+    def _note_whether_anybody_works(self) -> None:
+        last, self._looked_at = self._looked_at, time.monotonic()
+        since = timezone.now() - timedelta(seconds=BEAT_SECONDS)
+        if not WorkerNode.objects.filter(task_beat_at__gte=since).exists():
+            self._nobody_worked += self._looked_at - last
 
 
 def _went_on(record: ServiceCallRecord, victim: Victim) -> bool:

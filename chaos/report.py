@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos.books import Books, Findings, request_id
-from chaos.recovery import Recovered, RecoveryWatch
-from chaos.settings import CHANGED
+from chaos.options import CHANGED
+from chaos.recovery import RecoveryWatch
 from orchestration.models import EngineCounter, WorkerNode
 from orchestration.models.audits import Outcome
 
@@ -29,15 +29,14 @@ def recovery_report(watch: RecoveryWatch) -> dict[str, Any]:
     """Seconds from the kill to the next claim, over all calls that had lost their worker; see chaos.recovery."""
     kinds = sorted({one.kind for one in watch.recovered})
     return {
-        **_times(watch.recovered),
-        "undisturbed": _times([one for one in watch.recovered if one.undisturbed]),
-        "by_kind": {kind: _times([one for one in watch.recovered if one.kind == kind]) for kind in kinds},
+        **_times([one.seconds for one in watch.recovered]),
+        "served": _times([one.served for one in watch.recovered]),
+        "by_kind": {kind: _times([one.seconds for one in watch.recovered if one.kind == kind]) for kind in kinds},
         "never": watch.waiting,
     }
 
 
-def _times(recovered: Sequence[Recovered]) -> dict[str, Any]:
-    seconds = [one.seconds for one in recovered]
+def _times(seconds: Sequence[float]) -> dict[str, Any]:
     shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     return {"calls": len(seconds), **{name: percentile(seconds, share) for name, share in shares.items()}}
 

@@ -108,7 +108,7 @@ class Striker(threading.Thread):
         held = self._held(target, pids)
         os.kill(target.pid, signal.SIGKILL)
         killed_at = time.monotonic()
-        self._watch.killed(held, target.kind, killed_at, stops_a_node=target.kind != "busy worker")
+        self._watch.killed(held, target.kind, killed_at)
         logger.info("killed kind=%s node=%s pid=%s held=%s", target.kind, target.node.name, target.pid, len(held))
 
     def _held(self, target: Target, pids: set[int]) -> list[Held]:

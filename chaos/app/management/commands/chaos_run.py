@@ -13,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import Error, connections
 
+from chaos.app.models import ChaosRow
 from chaos.books import compare, read_books
 from chaos.clock import PlanClock
 from chaos.nodes import Node
@@ -79,7 +80,7 @@ class Run:
         ended = time.monotonic()
         self._watch.stop()
         statuses = [node.stop() for node in self._nodes]
-        books = read_books(self._submitter.book, ledger)
+        books = read_books(self._submitter.book, ledger, list(ChaosRow.objects.order_by("id")))
         findings = compare(books)
         return {
             "ok": quiet and findings.clean and statuses == [0] * len(self._nodes) and self._plan_was_carried_out(),

@@ -1,0 +1,157 @@
+"""The comparison must find whatever can be wrong: each test spoils one of four books that agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chaos.books import Books, compare
+from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
+from orchestration.providers.ledger import Entry
+
+START = timezone.now()
+
+
+@dataclass
+class Row:
+    pk: int
+    call_id: str
+    number: int
+    note: str
+    provider_response_id: str
+
+
+def call(number: int) -> ServiceCallRecord:
+    begun = START + timedelta(seconds=10 * number)
+    return ServiceCallRecord(
+        id=f"call{number}",
+        context={"number": number},
+        status="succeeded",
+        result={"structured_data": {"note": f"note {number}"}},
+        domain_persist_state="persisted",
+        domain_persisted=True,
+        ordering_key="k",
+        sequence=number,
+        started_at=begun,
+        finished_at=begun + timedelta(seconds=2),
+        persisted_at=begun + timedelta(seconds=3),
+    )
+
+
+def audit(number: int, outcome: str = "answered", attempt: int = 1) -> AIRequestAudit:
+    request = AIRequestAudit(call_id=f"call{number}", attempt=attempt, outcome=outcome)
+    if outcome in {"answered", "failed"}:
+        request.response_audit = AIResponseAudit()
+    else:
+        request._state.fields_cache["response_audit"] = None
+    return request
+
+
+def entry(number: int, outcome: str = "answered", attempt: int = 1) -> Entry:
+    return Entry(
+        id=f"sim{number}a{attempt}",
+        time=0.0,
+        path="/responses",
+        model="m",
+        digest="",
+        correlation=f"call{number}:{attempt}:0",
+        fault="ok",
+        status=200,
+        outcome=outcome,
+    )
+
+
+@pytest.fixture
+def books() -> Books:
+    """Two calls of one ordering key; the first was asked twice, because its first worker died."""
+    numbers = (1, 2)
+    return Books(
+        submitted={number: f"call{number}" for number in numbers},
+        ledger=[entry(1, "client_left"), entry(1, attempt=2), entry(2)],
+        calls={f"call{number}": call(number) for number in numbers},
+        audits=[audit(1, "unknown"), audit(1, attempt=2), audit(2)],
+        rows=[Row(1, "call1", 1, "note 1", "resp_sim1a2"), Row(2, "call2", 2, "note 2", "resp_sim2a1")],
+    )
+
+
+def test_books_that_agree_are_clean(books):
+    assert compare(books).clean
+
+
+def test_a_call_without_its_row_is_lost(books):
+    del books.rows[0]
+    assert compare(books).lost == ["call1"]
+
+
+def test_a_submitted_call_without_a_record_is_lost(books):
+    books.submitted[3] = "call3"
+    assert compare(books).lost == ["call3"]
+
+
+def test_a_poisoned_call_is_not_lost(books):
+    books.calls["call2"].status, books.calls["call2"].error_code = "failed", "poisoned"
+    del books.rows[1]
+    assert compare(books).lost == []
+
+
+def test_a_second_row_of_a_call_is_a_duplicate(books):
+    books.rows.append(Row(3, "call2", 2, "note 2", "resp_sim2a1"))
+    assert compare(books).duplicated == ["call2"]
+
+
+def test_a_second_record_of_a_planned_call_is_a_duplicate(books):
+    books.calls["again"] = call(2)
+    assert compare(books).duplicated == ["2"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: setattr(row, "note", "something else"),
+        lambda row: setattr(row, "provider_response_id", "resp_sim9"),
+        lambda row: setattr(row, "provider_response_id", "resp_sim1a1"),  # that request was never answered
+        lambda row: setattr(row, "number", 7),
+        lambda row: setattr(row, "call_id", "nobody"),
+    ],
+)
+def test_a_row_that_no_answer_stands_behind_is_false(books, spoil):
+    spoil(books.rows[0])
+    assert compare(books).falsely_persisted == [books.rows[0].call_id]
+
+
+def test_rows_against_the_sequence_are_out_of_order(books):
+    books.rows[0].pk, books.rows[1].pk = 2, 1
+    assert compare(books).out_of_order == ["call2"]
+
+
+def test_a_call_that_began_before_the_one_ahead_was_persisted_is_out_of_order(books):
+    books.calls["call2"].started_at = books.calls["call1"].persisted_at - timedelta(seconds=0.1)
+    assert compare(books).out_of_order == ["call2"]
+
+
+def test_a_request_without_an_audit_is_unaccounted(books):
+    books.ledger.append(entry(2, attempt=2))
+    assert compare(books).unaccounted == ["call2:2:0"]
+
+
+def test_a_request_that_was_made_twice_is_unaccounted(books):
+    books.ledger.append(entry(2))
+    assert compare(books).unaccounted == ["call2:1:0"]
+
+
+def test_an_answer_that_the_provider_never_gave_is_unaccounted(books):
+    books.ledger[2].outcome = "broken_off"
+    assert "call2:1:0" in compare(books).unaccounted
+    books.ledger.clear()
+    assert set(compare(books).unaccounted) == {"call1:2:0", "call2:1:0"}
+
+
+def test_an_audit_that_was_left_open_and_a_call_that_still_runs_are_found(books):
+    books.audits[2].outcome = "pending"
+    books.calls["call2"].status = "running"
+    findings = compare(books)
+    assert (findings.open_audits, findings.still_running) == (["call2:1:0"], ["call2"])
+    assert not findings.clean
