@@ -49,6 +49,8 @@ def sender_of(record: ServiceCallRecord) -> Any:
 
 
 def _request_sent(op: OpenRequest) -> None:
+    if not signals.ai_request_sent.receivers:  # nearly always: spare the hot path
+        return
     signals.tell(
         signals.ai_request_sent,
         sender_of(op.record),
@@ -59,6 +61,8 @@ def _request_sent(op: OpenRequest) -> None:
 
 
 def _response_received(op: StoreAnswer) -> None:
+    if not signals.ai_response_received.receivers:
+        return
     signals.tell(
         signals.ai_response_received,
         sender_of(op.record),
