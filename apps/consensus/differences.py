@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from apps.consensus.decision import quantized, score_of
+
 JsonObject = dict[str, Any]
 TEXT_FIELDS = ("title", "summary", "problem_statement", "proposed_solution")
 LIST_FIELDS = ("assumptions", "scope_non_goals")
@@ -39,7 +41,7 @@ def list_diff(before: Sequence[str], after: Sequence[str]) -> JsonObject:
 
 def review_delta(before: JsonObject | None, after: JsonObject | None) -> JsonObject:
     """How one persona's review moved; None stands for no review. Scores are text, so that they stay exact."""
-    old, new = (None if review is None else Decimal(str(review["confidence_score"])) for review in (before, after))
+    old, new = (None if review is None else quantized(score_of(review)) for review in (before, after))
     return {
         "before": _text(old),
         "after": _text(new),

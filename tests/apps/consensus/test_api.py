@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -150,9 +154,10 @@ def test_who_has_no_key_or_no_scope_is_refused() -> None:
 
 
 def test_errors_have_the_envelope_on_every_path(ann: V1Caller) -> None:
-    for answer in (ann.get("/runs/not-a-uuid"), ann.get("/nowhere"), ann.get("/full-review")):
+    malformed = ann.client.post("/v1/full-review", "{", "application/json", headers=ann.headers)
+    assert malformed.status_code == 400
+    for answer in (malformed, ann.get("/runs/not-a-uuid"), ann.get("/nowhere"), ann.get("/full-review")):
         assert set(answer.json()) == {"code", "message", "details", "request_id"}
-    assert ann.client.post("/v1/full-review", "{", "application/json", headers=ann.headers).status_code == 400
 
 
 def test_runs_are_listed_newest_first_in_stable_pages(ann: V1Caller) -> None:
@@ -228,25 +233,28 @@ def test_events_are_streamed_and_resumed_after_the_last_id(ann: V1Caller) -> Non
 def test_who_prefers_to_wait_gets_the_whole_result_or_the_502_of_our_credentials() -> None:
     headers = {**with_key(person(), "runs:read", "runs:write").headers, "Prefer": "wait=30"}
 
-    async def post_and_work() -> object:
-        async def work() -> None:
-            for _ in range(200):
-                await asyncio.sleep(0.1)
-                if await Run.objects.filter(status="queued").aexists():
-                    break
-            await asyncio.to_thread(run_due_calls)
+    def work() -> None:
+        deadline = time.monotonic() + 20
+        while not Run.objects.filter(status="queued").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        run_due_calls()
+        connection.close()
 
-        posting = asyncio.create_task(
-            AsyncClient().post("/v1/full-review", BODY, content_type="application/json", headers=headers)
-        )
-        await work()
-        return await posting
+    async def post() -> Any:
+        return await AsyncClient().post("/v1/full-review", BODY, content_type="application/json", headers=headers)
+
+    def post_and_work() -> Any:
+        worker = threading.Thread(target=work)
+        worker.start()
+        answer = asyncio.run(post())
+        worker.join()
+        return answer
 
     with scripted(*script()):
-        answer = asyncio.run(post_and_work())
+        answer = post_and_work()
     assert answer.status_code == 200, answer.content
     assert answer.json()["decision"]["decision"] == "approve"
     with scripted(Fault(kind="unauthorized", times=0)):
-        refused = asyncio.run(post_and_work())
+        refused = post_and_work()
     assert (refused.status_code, refused.json()["code"]) == (502, "PROVIDER_AUTH")
     assert Run.objects.get(pk=refused.json()["details"]["run_id"]).status == "failed"
