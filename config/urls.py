@@ -1,7 +1,7 @@
 """Every URL of the project."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config.api import api
@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path(f"{API_ROOT}v1/", api.urls),
     path("v1/", v1.urls),
+    path("consensus/", include("apps.consensus.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
 ]
