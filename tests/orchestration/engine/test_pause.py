@@ -1,0 +1,112 @@
+"""Pause and resume of a service or a model: nothing starts, nothing is charged, everything runs on resume."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orchestration.engine.claim import claim
+from orchestration.engine.limits import Limits
+from orchestration.engine.submit import CallSpec, submit
+from orchestration.errors import CallHeld, InvalidCall, TransitionRefused
+from orchestration.models import AIRequestAudit, Pause, ServiceCallRecord
+from orchestration.models.limits import PauseKind
+from orchestration.testing import run_due_calls
+from tests.engineapp.orca.services import triage
+from tests.orchestration.factories import SERVICE, queued
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+TICKET = {"ticket": "it burns"}
+
+
+def call(service=triage.Triage, **fields):
+    return submit(CallSpec(service=service, context=TICKET, **fields))
+
+
+def test_a_paused_services_calls_stay_queued_uncharged_and_run_on_resume():
+    pause = Pause.start(PauseKind.SERVICE, SERVICE, reason="prompt is wrong")
+    held, other = call(), call(triage.FreeText)
+    due = held.due_at
+    run_due_calls()
+    held.refresh_from_db()
+    other.refresh_from_db()
+    assert (held.status, held.attempts, held.failures, held.due_at) == ("queued", 0, 0, due)
+    assert other.status == "succeeded"
+    pause.end()
+    run_due_calls()
+    held.refresh_from_db()
+    assert (held.status, held.attempts) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "held"),
+    [
+        ("default/gpt-4o-mini", {"gpt-4o-mini"}),
+        ("default/gpt-4o*", {"gpt-4o-mini", "gpt-4o"}),
+        ("*/*", {"gpt-4o-mini", "gpt-4o", "o3"}),
+        ("other/*", set()),
+    ],
+)
+def test_a_pause_of_models_holds_those_that_its_pattern_means(pattern, held):
+    calls = {model: call(model=model) for model in ("gpt-4o-mini", "gpt-4o", "o3")}
+    Pause.start(PauseKind.MODEL, pattern)
+    taken = {record.pk for record in claim(10, "w1")}
+    assert {model for model, record in calls.items() if record.pk not in taken} == held
+
+
+def test_what_runs_already_goes_on():
+    call()
+    (record,) = claim(1, "w1")
+    Pause.start(PauseKind.SERVICE, SERVICE)
+    record.refresh_from_db()
+    assert record.status == "running"
+
+
+def test_a_pause_that_everything_waits_for_gives_workers_nothing_to_stay_for():
+    call()
+    Pause.start(PauseKind.MODEL, "*/*")
+    assert not Limits().open(ServiceCallRecord.objects.due(), within=10).exists()
+
+
+def test_calls_behind_a_long_paused_queue_are_reached():
+    for _ in range(20):
+        queued(service_identity="services.engineapp.default.Paused", due_at=timezone.now() - timedelta(hours=1))
+    Pause.start(PauseKind.SERVICE, "services.engineapp.default.Paused")
+    other = queued()
+    assert [record.pk for record in claim(5, "w1")] == [other.pk]
+
+
+def test_a_pause_reaches_a_worker_within_the_second_that_its_view_is_kept():
+    call()
+    limits = Limits(cache_seconds=0.2)
+    limits.snapshot()
+    Pause.start(PauseKind.SERVICE, SERVICE)
+    assert not limits.snapshot().pauses
+    limits._read_at -= 0.2
+    assert claim(1, "w1", limits) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_caller_who_wants_it_now_is_told_that_it_is_paused_and_no_row_is_left():
+    Pause.start(PauseKind.SERVICE, SERVICE)
+    with pytest.raises(CallHeld, match=f"Paused: the service {SERVICE}") as caught:
+        asyncio.run(triage.Triage.using(context=TICKET).execute())
+    assert caught.value.code == "paused"
+    assert not ServiceCallRecord.objects.exists()
+    assert not AIRequestAudit.objects.exists()
+
+
+def test_pausing_twice_and_resuming_twice_are_refused_with_the_reason():
+    pause = Pause.start(PauseKind.SERVICE, SERVICE)
+    with pytest.raises(TransitionRefused, match="is paused already, since"):
+        Pause.start(PauseKind.SERVICE, SERVICE)
+    pause.end()
+    with pytest.raises(TransitionRefused, match="is not paused"):
+        pause.end()
+
+
+@pytest.mark.parametrize("pattern", ["gpt-4o", "default/", "/x", "a b/c", "def*/x", "default/*mini"])
+def test_a_model_is_paused_by_a_pattern_and_nothing_else(pattern):
+    with pytest.raises(InvalidCall, match="is no lane: write"):
+        Pause.start(PauseKind.MODEL, pattern)
