@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -118,9 +117,3 @@ def renew(worker: str) -> tuple[set[Lease], set[str]]:
     own.update(lease_expires_at=until)
     rows = list(own.values_list("pk", "lease_token", "cancel_requested_at"))
     return {Lease(pk, token) for pk, token, _ in rows}, {pk for pk, _, cancel in rows if cancel is not None}
-
-
-def cancel_requested(call_ids: Collection[str]) -> set[str]:
-    """Which of these running calls somebody asked to cancel."""
-    asked = ServiceCallRecord.objects.running().filter(pk__in=call_ids, cancel_requested_at__isnull=False)
-    return set(asked.values_list("pk", flat=True))
