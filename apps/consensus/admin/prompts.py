@@ -1,0 +1,119 @@
+"""Versions of personas and prompts: editable until a run used them, copied to change them afterwards."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet, ValidationError
+from django.http import HttpRequest
+from import_export.admin import ImportExportModelAdmin
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import display
+
+from apps.consensus.admin.resources import PersonaResource, PromptSetResource
+from apps.consensus.conf import consensus_settings
+from apps.consensus.models import Persona, PromptSet
+from apps.consensus.shipped import PERSONA_IDS
+
+
+class PersonaFormSet(BaseInlineFormSet):
+    """Every persona once, and weights that total 1."""
+
+    def clean(self) -> None:
+        super().clean()
+        kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        if any(self.errors):
+            return
+        given = sorted(row["persona_id"] for row in kept)
+        if given != sorted(PERSONA_IDS):
+            raise ValidationError(f"Each persona must be there once: {', '.join(PERSONA_IDS)}.")
+        total = sum((row["weight"] for row in kept), Decimal(0))
+        if total != 1:
+            raise ValidationError(f"The weights must total 1, they total {total}.")
+
+
+class PersonaInline(StackedInline):
+    model = Persona
+    formset = PersonaFormSet
+    extra = 0
+    min_num = len(PERSONA_IDS)
+    max_num = len(PERSONA_IDS)
+
+    def has_change_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.is_used)
+
+    def has_add_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
+        return super().has_add_permission(request, obj) and not (obj and obj.is_used)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.is_used)
+
+
+@admin.register(PromptSet)
+class PromptSetAdmin(ModelAdmin, ImportExportModelAdmin):
+    """New runs use the version that PERSONA_TEMPLATE_VERSION names."""
+
+    resource_classes = (PromptSetResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    list_display = ("version", "state", "approve_threshold", "revise_threshold", "rerun_threshold", "created_at")
+    inlines = (PersonaInline,)
+    actions = ("copy",)
+
+    @display(description="State", label={"current": "success", "used": "info", "not usable": "danger"})
+    def state(self, prompt_set: PromptSet) -> str:
+        if prompt_set.faults():
+            return "not usable"
+        if prompt_set.version == consensus_settings().PERSONA_TEMPLATE_VERSION:
+            return "current"
+        return "used" if prompt_set.is_used else "editable"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptSet]:
+        return super().get_queryset(request).prefetch_related("personas")
+
+    def has_change_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.is_used)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.is_used)
+
+    @admin.action(description="Copy as a new version", permissions=["add"])
+    def copy(self, request: HttpRequest, queryset: QuerySet[PromptSet]) -> None:
+        for prompt_set in queryset:
+            version = f"{prompt_set.version[:27]}-copy"
+            try:
+                copied = prompt_set.copy_as(version)
+            except IntegrityError:
+                messages.error(request, f"There is a version {version} already. Rename it first.")
+                return
+            self.log_addition(request, copied, f"Copied from {prompt_set.version}.")
+            messages.success(request, f"Version {version} can be edited now.")
+
+
+@admin.register(Persona)
+class PersonaAdmin(ModelAdmin, ImportExportModelAdmin):
+    """Looked at, imported and exported here; edited with its version, where the weights are seen together."""
+
+    resource_classes = (PersonaResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    list_display = ("name", "persona_id", "prompt_set", "position", "weight")
+    list_filter = ("prompt_set",)
+    list_select_related = ("prompt_set",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("consensus.change_persona"))
