@@ -36,7 +36,7 @@ def test_each_step_of_priority_is_worth_the_stated_wait(waited, goes_first):
 
 @pytest.mark.parametrize("arrivals", [1, 2])
 def test_a_low_priority_in_an_endless_stream_of_high_ones_is_overtaken_only_by_those_within_the_bound(arrivals):
-    """Half an AGING_SECONDS passes between two claims (rows grow older); meanwhile as many or more urgent calls come."""
+    """Half an AGING_SECONDS passes between two claims (rows grow older); urgent calls come meanwhile."""
     low = queued(priority=-5)
     step = timedelta(seconds=AGING_SECONDS / 2)
     bound = 10 * AGING_SECONDS / step.total_seconds() * arrivals
