@@ -14,7 +14,7 @@ for (const area of document.querySelectorAll("textarea[data-limit]")) {
     let words = `${used.toLocaleString("en")} of ${limit.toLocaleString("en")} characters`;
     let over = used > limit;
     if (sentences) {
-      const body = text.replace(/\b(?:e\.g|i\.e|etc|vs|dr|mr|mrs|ms|no)\./gi, "").replace(/^\s*(?:[-*•]|\(?\w{1,3}[.)])\s/gm, "");
+      const body = text.replace(/\b(?:e\.g|i\.e|etc|vs|dr|mr|mrs|ms|no)\./gi, "").replace(/^\s*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])\s/gm, "");
       const count = body.split(/[.!?…]+(?=\s|$)/).filter((part) => /[\p{L}\p{N}]/u.test(part)).length;
       words += `, about ${count} of ${sentences} sentences`;
       over = over || count > sentences;
