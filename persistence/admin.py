@@ -23,7 +23,11 @@ from persistence.models import ObjectAction, ObjectRole, PersistedChunk, Persist
 
 MAX_LISTED_OBJECTS = 100
 ROLE_COLOURS = {ObjectRole.PRIMARY.value: "primary", ObjectRole.RELATED.value: ""}
-ACTION_COLOURS = {ObjectAction.CREATED.value: "success", ObjectAction.UPDATED.value: "info"}
+ACTION_COLOURS = {
+    ObjectAction.CREATED.value: "success",
+    ObjectAction.UPDATED.value: "info",
+    ObjectAction.DELETED.value: "danger",
+}
 
 Row = PersistedChunk | PersistedObject
 

@@ -15,10 +15,12 @@ from orchestration.registry import services
 from orchestration.types import JsonObject, Response
 from persistence.codecs import DjangoBaseCodec, arguments, check_summary
 from persistence.errors import InvalidReturn
-from persistence.handlers import BasePersistenceHandler, Run
+from persistence.handlers import BasePersistenceHandler, Part, Run
 from persistence.links import Link
 from persistence.models import PersistedChunk
 from persistence.registry import resolve
+
+MAX_PART_KEY = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,9 @@ class Consumer(Protocol):
     @property
     def component(self) -> type[BasePersistenceHandler] | type[DjangoBaseCodec]: ...
 
+    def parts(self, response: Response) -> list[Part] | None:
+        """The parts to persist one by one; None for the whole at once."""
+
     def run(self, chunk: PersistedChunk, response: Response) -> Produced: ...
 
 
@@ -43,16 +48,36 @@ class Consumer(Protocol):
 class HandlerConsumer:
     component: type[BasePersistenceHandler]
 
+    @property
+    def can_update(self) -> bool:
+        return self.component.update is not BasePersistenceHandler.update
+
+    def parts(self, response: Response) -> list[Part] | None:
+        if self.component.split is BasePersistenceHandler.split:
+            return None
+        return _checked_parts(self.component, self.component().split(response))
+
     def run(self, chunk: PersistedChunk, response: Response) -> Produced:
         handler = self.component()
-        handler._run = run = Run(chunk=chunk)
+        handler._run, handler.part = Run(chunk=chunk), chunk.part
         returned = _call(self.component, handler.persist, response)
-        return Produced(links=run.links, returned=_returned(self.component, returned))
+        return Produced(links=handler._run.links, returned=_returned(self.component, returned))
+
+    def run_update(self, chunk: PersistedChunk, response: Response, made: list[Model]) -> Produced:
+        """Let the handler bring up to date what it made before."""
+        handler = self.component()
+        handler._run, handler.part = Run(chunk=chunk), chunk.part
+        value = handler.update(response, made)
+        returned = async_to_sync(_await)(value) if inspect.iscoroutine(value) else value
+        return Produced(links=handler._run.links, returned=_returned(self.component, returned))
 
 
 @dataclass(frozen=True, slots=True)
 class CodecConsumer:
     component: type[DjangoBaseCodec]
+
+    def parts(self, response: Response) -> list[Part] | None:
+        return None
 
     def run(self, chunk: PersistedChunk, response: Response) -> Produced:
         args, kwargs = arguments(self.component, response)
@@ -96,6 +121,20 @@ def _call(component: Any, persist: Any, *args: Any, **kwargs: Any) -> Any:
 
 async def _await(coroutine: Any) -> Any:
     return await coroutine
+
+
+def _checked_parts(component: type[BasePersistenceHandler], parts: Iterable[object]) -> list[Part]:
+    """InvalidReturn for what is no Part, and for keys that are missing, too long or not unique."""
+    checked: list[Part] = []
+    for part in parts:
+        if not isinstance(part, Part):
+            raise InvalidReturn(f"{component.identity}.split gave a {type(part).__name__}; give Part(key=, data=).")
+        if not 1 <= len(part.key) <= MAX_PART_KEY:
+            raise InvalidReturn(f"{component.identity}.split gave a key of {len(part.key)} characters; 1-128 fit.")
+        checked.append(part)
+    if len({part.key for part in checked}) < len(checked):
+        raise InvalidReturn(f"{component.identity}.split gave the same key twice.")
+    return checked
 
 
 def _returned(component: type[BasePersistenceHandler], value: object) -> list[Model]:

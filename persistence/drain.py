@@ -21,14 +21,15 @@ from orchestration.models import ServiceCallRecord
 from orchestration.signals import ai_response_ready, payload, tell
 from orchestration.tasks import beat
 from orchestration.types import Response
-from persistence import links, log
+from persistence import log
+from persistence.chunks import persist_chunk, persist_parts
 from persistence.conf import persistence_settings
 from persistence.consumers import Consumer, Consumers, HandlerConsumer
-from persistence.handlers import chunk_of
-from persistence.links import Touched
-from persistence.models import PersistedChunk
-from persistence.recorder import recording
+from persistence.handlers import Part
+from persistence.links import Touched, merged
+from persistence.models import PersistedPart
 from persistence.signals import domain_object_created
+from persistence.upgrades import upgraded
 
 READ_AT_ONCE = 100
 """Records whose results are in memory at once."""
@@ -84,7 +85,13 @@ class Work:
     """The database driver's connection that this run began on."""
     response: Response | None = None
     consumer: Consumer | None = None
+    exact: bool = False
+    """Read back what was stored, for a report."""
     touched: Touched = field(default_factory=Touched)
+    parts: dict[str, Touched] = field(default_factory=dict)
+    """By key of the part; the whole result under the empty key."""
+    error: str = ""
+    """Why parts are missing."""
     outcome: Outcome = Outcome.NOT_DUE
     committed: bool = False
 
@@ -145,75 +152,70 @@ def drain_record(record: ServiceCallRecord, consumers: Consumers) -> Outcome:
     try:
         with transaction.atomic():
             # First in line, so that a hook that a handler registers cannot keep it from running.
-            transaction.on_commit(lambda: _after_commit(work), robust=True)
-            work.outcome = _persist(work, consumers)
+            transaction.on_commit(lambda: after_commit(work), robust=True)
+            work.outcome = persist_locked(work, consumers)
     except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each is a failed attempt
         return _not_committed(work, error)
     return work.outcome
 
 
-def _persist(work: Work, consumers: Consumers) -> Outcome:
+def persist_locked(work: Work, consumers: Consumers) -> Outcome:
     """Everything that commits together: lock, chunk, domain rows, links, mark."""
     record = work.record
     work.locked = record.lock_for_persistence()
     if not work.locked:
         return Outcome.NOT_DUE
     work.attempts, work.driver_connection = record.domain_persist_attempts, connection.connection
-    response = work.response = _response_of(record)
+    response = work.response = response_of(record)
     consumer = work.consumer = consumers.of(record, response)
     if consumer is None:
         record.mark_skipped()
         log.skipped(record.pk, response.namespace, response.execution_metadata.schema_identity)
         return Outcome.SKIPPED
-    chunk, is_new = PersistedChunk.objects.open(_chunk_for(consumer, response))
-    fault("after_chunk")
-    if not is_new and chunk.is_complete:
-        work.touched = _persisted_before(chunk)
-    else:
-        work.touched = _run(consumer, chunk, response, is_new=is_new)
+    parts = consumer.parts(response)
+    if parts is not None:
+        return _persist_parts(work, consumer, response, parts)
+    work.touched = persist_chunk(consumer, response, exact=work.exact)
+    work.parts[""] = work.touched
     fault("before_finalize")
     record.mark_persisted()
     return Outcome.PERSISTED
 
 
-def _response_of(record: ServiceCallRecord) -> Response:
+def _persist_parts(work: Work, consumer: Consumer, response: Response, parts: list[Part]) -> Outcome:
+    """The record is persisted when every part is; until then the parts that are commit, and the others are charged."""
+    record = work.record
+    if not work.attempts:  # somebody asked for it anew
+        PersistedPart.objects.of_result(record.pk, response.execution_metadata.schema_identity).delete()
+    done = persist_parts(consumer, response, parts, source=source_of(work.consumer), exact=work.exact)
+    work.parts = done.touched
+    work.touched = merged(done.touched.values())
+    fault("before_finalize")
+    if not done.error:
+        record.mark_persisted()
+        return Outcome.PERSISTED
+    work.error = done.error
+    return _record_failure(work, done.error, give_up=not done.failed)
+
+
+def response_of(record: ServiceCallRecord) -> Response:
     response = record.response()
     response.call_id = response.call_id or record.pk
-    return response
-
-
-def _chunk_for(consumer: Consumer, response: Response) -> PersistedChunk:
-    component = consumer.component
-    return chunk_of(response, handler_identity=str(component.identity), handler_fingerprint=component.fingerprint)
-
-
-def _run(consumer: Consumer, chunk: PersistedChunk, response: Response, *, is_new: bool) -> Touched:
-    if not is_new:  # a handler outside the drain opened it and did not get to its end
-        chunk.handler_identity = str(consumer.component.identity)
-        chunk.handler_fingerprint = consumer.component.fingerprint
-    with recording() as recorder:
-        produced = consumer.run(chunk, response)
-    touched = links.gather(chunk, produced.links, produced.returned, recorder)
-    fault("before_link")
-    links.write(chunk, touched, is_new=is_new)
-    return touched
-
-
-def _persisted_before(chunk: PersistedChunk) -> Touched:
-    """What an earlier run made, without its actions: nothing was created now."""
-    log.persisted_before(chunk.call_id, chunk.schema_identity)
-    rows = chunk.objects_touched.prefetch_related("domain_object")
-    return Touched(objects=[row.domain_object for row in rows if row.domain_object is not None])
+    return upgraded(response)
 
 
 # --- afterwards -----------------------------------------------------------------------------
 
 
-def _after_commit(work: Work) -> None:
+def after_commit(work: Work) -> None:
     """Tell the world, and let the next call of the ordering key run."""
     work.committed = True
     record, response, touched = work.record, work.response, work.touched
     if response is None:  # it was not due
+        return
+    if work.outcome not in {Outcome.PERSISTED, Outcome.SKIPPED}:  # some parts are missing
+        if work.outcome is Outcome.DEAD:
+            _release(record)
         return
     common = payload(record)
     if work.outcome is Outcome.PERSISTED:
@@ -233,7 +235,7 @@ def _release(record: ServiceCallRecord) -> None:
 def _not_committed(work: Work, error: Exception) -> Outcome:
     """Charge the attempt, unless the database is what failed, or the error came after the commit."""
     if work.committed:
-        log.hook_failed(work.record.pk, work.component, log.explain(error, _source_of(work)))
+        log.hook_failed(work.record.pk, work.component, log.explain(error, source_of(work.consumer)))
         return work.outcome
     if isinstance(error, DATABASE_AWAY) and (not work.locked or _connection_lost(work)):
         return _away(work.record, error)
@@ -257,14 +259,19 @@ def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
 
 
 def _charge(work: Work, error: Exception) -> Outcome:
-    settings, record = persistence_settings(), work.record
-    record.domain_persist_attempts = work.attempts  # what was marked before the commit failed was rolled back
-    attempt = work.attempts + 1
-    told = log.explain(error, _source_of(work))
-    if attempt >= settings.DOMAIN_PERSIST_MAX_ATTEMPTS:
+    work.record.domain_persist_attempts = work.attempts  # what was marked before the commit failed was rolled back
+    told = log.explain(error, source_of(work.consumer))
+    outcome = _record_failure(work, told)
+    if outcome is Outcome.DEAD:
+        _release(work.record)
+    return outcome
+
+
+def _record_failure(work: Work, told: str, *, give_up: bool = False) -> Outcome:
+    settings, record, attempt = persistence_settings(), work.record, work.attempts + 1
+    if give_up or attempt >= settings.DOMAIN_PERSIST_MAX_ATTEMPTS:
         record.persist_failed(told, next_at=None)
         log.dead(record.pk, work.component, attempt, told)
-        _release(record)
         return Outcome.DEAD
     delay = settings.backoff(attempt)
     record.persist_failed(told, next_at=timezone.now() + timedelta(seconds=delay))
@@ -277,11 +284,11 @@ def _connection_lost(work: Work) -> bool:
     return connection.connection is not work.driver_connection or not connection.is_usable()
 
 
-def _source_of(work: Work) -> str:
+def source_of(consumer: Consumer | None) -> str:
     """The file of the handler or codec, to find its line in a traceback."""
-    if work.consumer is None:
+    if consumer is None:
         return ""
     try:
-        return inspect.getsourcefile(work.consumer.component) or ""
+        return inspect.getsourcefile(consumer.component) or ""
     except TypeError:
         return ""

@@ -43,3 +43,23 @@ class InvalidLink(PersistenceError, TypeError):
 
 class LinkInAsyncCode(PersistenceError):
     """Outside the drain, `link` writes at once, which asynchronous code cannot: use `await self.alink(...)`."""
+
+
+class UpgradeDefinitionError(PersistenceError, TypeError):
+    """This function does not keep the contract of an upgrade."""
+
+
+class NotUpgradable(PersistenceError):
+    """This stored result has no way to the schema's present version."""
+
+
+class ReplayRefused(PersistenceError):
+    """This result cannot be replayed or reverted as asked."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+class BulkRefused(PersistenceError):
+    """This bulk run cannot do that now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -16,7 +16,7 @@ from orchestration.decorators import register_component
 from orchestration.identity import PERSIST, DjangoIdentityMixin, Identity, derive_identity
 from orchestration.registry import where
 from orchestration.schemas import OutputSchema
-from orchestration.types import Response
+from orchestration.types import JsonObject, Response
 from persistence import links
 from persistence.errors import HandlerDefinitionError, LinkInAsyncCode
 from persistence.links import Link, make_link
@@ -35,6 +35,15 @@ class Run:
     links: list[Link] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a result that is persisted on its own: `data` takes the place of `response.structured_data`."""
+
+    key: str
+    """Unique within the result and the same in every run, 1-128 characters."""
+    data: JsonObject
+
+
 class BasePersistenceHandler(DjangoIdentityMixin):
     """Turns the results of one schema into rows. Subclasses set `schema` and define `persist`, plain or async.
 
@@ -49,7 +58,24 @@ class BasePersistenceHandler(DjangoIdentityMixin):
     fingerprint: ClassVar[str]
     is_async: ClassVar[bool]
 
+    part: str = ""
+    """The key of the part that is being persisted, in handlers that `split`."""
+
     _run: Run | None = None
+
+    def split(self, response: Response) -> Iterable[Part]:
+        """The parts of a response, when each is to be persisted on its own: `persist` then runs once per part.
+
+        A part that fails does not hold up the others, and is dead on its own; the result is persisted when all are.
+        """
+        raise NotImplementedError
+
+    def update(self, response: Response, made: list[Model]) -> Any:
+        """Bring what an earlier run made up to date, for a replay with the policy `update`; plain or async.
+
+        `made` are the objects of the chunk that still exist, the primary one first. Returns like `persist`.
+        """
+        raise NotImplementedError
 
     def persist(self, response: Response) -> Any:
         """Make the rows of a response; the parsed answer is `self.schema.model_validate(response.structured_data)`."""
@@ -94,11 +120,14 @@ class BasePersistenceHandler(DjangoIdentityMixin):
         await sync_to_async(self.link)(chunk, obj, *others, created=created)
 
 
-def chunk_of(response: Response, *, handler_identity: str, handler_fingerprint: str = "") -> PersistedChunk:
-    """The unsaved chunk of a response; its key is the call (the correlation where there is none) and the schema."""
+def chunk_of(
+    response: Response, *, handler_identity: str, handler_fingerprint: str = "", part: str = ""
+) -> PersistedChunk:
+    """The unsaved chunk of a response; its key is the call (the correlation where there is none), schema and part."""
     return PersistedChunk(
         call_id=response.call_id or str(response.correlation_id),
         schema_identity=response.execution_metadata.schema_identity,
+        part=part,
         namespace=response.namespace,
         handler_identity=handler_identity,
         handler_fingerprint=handler_fingerprint,

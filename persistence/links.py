@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
+from persistence.capture import RowChange
 from persistence.errors import InvalidLink
-from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
-from persistence.recorder import Key, Recorder, key_of
+from persistence.images import digest_of
+from persistence.models import ObjectAction, ObjectRole, ObjectRow, PersistedChunk, PersistedObject
+from persistence.recorder import INFRASTRUCTURE, Key, Recorder, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +32,24 @@ class Touched:
     primary: Model | None = None
     objects: list[Model] = field(default_factory=list)
     actions: list[ObjectAction] = field(default_factory=list)
+    changes: list[RowChange] = field(default_factory=list)
+    """What happened to rows, those of `objects` and others, deleted ones too."""
 
     @property
     def created_primary(self) -> Model | None:
         """The primary object, if this run created it."""
         return self.primary if self.primary is not None and self.actions[0] is ObjectAction.CREATED else None
+
+
+def merged(several: Iterable[Touched]) -> Touched:
+    """The objects of several chunks as one list; the first primary object is the primary one."""
+    total = Touched()
+    for one in several:
+        total.primary = total.primary or one.primary
+        total.objects += one.objects
+        total.actions += one.actions
+        total.changes += one.changes
+    return total
 
 
 def make_link(objects: Iterable[object], *, created: bool | None) -> Link:
@@ -48,11 +64,17 @@ def make_link(objects: Iterable[object], *, created: bool | None) -> Link:
     return Link(objects=tuple(checked), created=created)
 
 
-def gather(chunk: PersistedChunk, links: Sequence[Link], returned: Sequence[Model], recorder: Recorder) -> Touched:
+def gather(
+    chunk: PersistedChunk,
+    links: Sequence[Link],
+    returned: Sequence[Model],
+    recorder: Recorder,
+    changes: Sequence[RowChange] = (),
+) -> Touched:
     """Everything that belongs to a chunk, in order.
 
-    An object whose save nobody saw (`bulk_create`, or merely looked up) counts as updated, unless its link says
-    otherwise: taking a found object for a created one would be the worse mistake.
+    An object of which nobody saw a write (merely looked up, say) counts as updated, unless its link says otherwise:
+    taking a found object for a created one would be the worse mistake.
     """
     linked = [item for link in links for item in link.objects]
     first = _named_by_chunk(chunk, [*linked, *returned, *recorder.objects()])
@@ -61,10 +83,12 @@ def gather(chunk: PersistedChunk, links: Sequence[Link], returned: Sequence[Mode
     for item in (*named, *recorder.objects()):
         distinct.setdefault(key_of(item), item)
     said = {key_of(item): link.created for link in links for item in link.objects if link.created is not None}
+    captured = {(change.model, change.key): change.action for change in changes}
     return Touched(
         primary=named[0] if named else None,
         objects=list(distinct.values()),
-        actions=[_action(said.get(key), recorder.action(item)) for key, item in distinct.items()],
+        actions=[_action(said.get(key), captured.get(key) or recorder.action(item)) for key, item in distinct.items()],
+        changes=list(changes),
     )
 
 
@@ -90,12 +114,29 @@ def write(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> None:
         chunk.object_id = str(touched.primary.pk)
     if touched.primary is not None or chunk.summary is not None or not is_new:
         PersistedChunk.objects.close(chunk)
-    PersistedObject.objects.record(
-        chunk,
-        [
-            (ContentType.objects.get_for_model(item).pk, str(item.pk), _role(item, touched.primary), action.value)
-            for item, action in zip(touched.objects, touched.actions, strict=True)
-        ],
+    PersistedObject.objects.record(chunk, object_rows(touched))
+
+
+def object_rows(touched: Touched) -> list[ObjectRow]:
+    """A row per object, in order, then one per row that was written without an instance, or deleted."""
+    changes = {(change.model, change.key): change for change in touched.changes}
+    rows = [
+        _object_row(key_of(item), _role(item, touched.primary), action, changes.pop(key_of(item), None))
+        for item, action in zip(touched.objects, touched.actions, strict=True)
+    ]
+    rest = [change for change in changes.values() if change.model._meta.app_label not in INFRASTRUCTURE]
+    return rows + [_object_row((c.model, c.key), ObjectRole.RELATED.value, c.action, c) for c in rest]
+
+
+def _object_row(key: Key, role: str, action: ObjectAction, change: RowChange | None) -> ObjectRow:
+    kept = change is not None and change.action is not ObjectAction.CREATED
+    return (
+        ContentType.objects.get_for_model(key[0]).pk,
+        str(key[1]),
+        role,
+        action.value,
+        json.dumps(change.fields) if change is not None and kept else None,
+        digest_of(change.after) if change is not None and change.after is not None else "",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
@@ -123,10 +124,11 @@ class ObjectRole(models.TextChoices):
 class ObjectAction(models.TextChoices):
     CREATED = "created"
     UPDATED = "updated"
+    DELETED = "deleted"
 
 
-ObjectRow = tuple[int, str, str, str]
-"""content_type_id, object_id, role, action."""
+ObjectRow = tuple[int, str, str, str, str | None, str]
+"""content_type_id, object_id, role, action, changes as JSON text or None, row_digest."""
 
 
 ROWS_PER_INSERT = 1000
@@ -138,11 +140,11 @@ class PersistedObjectQuerySet(models.QuerySet["PersistedObject"]):
         """Insert a row per object of a chunk; objects that are recorded already stay as they are. By hand, as above."""
         for start in range(0, len(rows), ROWS_PER_INSERT):
             some = rows[start : start + ROWS_PER_INSERT]
-            values = ", ".join(["(%s, %s, %s, %s, %s)"] * len(some))
+            values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(some))
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "INSERT INTO persisted_object (chunk_id, content_type_id, object_id, role, action)"  # noqa: S608
-                    f" VALUES {values} ON CONFLICT DO NOTHING",
+                    "INSERT INTO persisted_object (chunk_id, content_type_id, object_id, role, action, changes,"  # noqa: S608
+                    f" row_digest) VALUES {values} ON CONFLICT DO NOTHING",
                     [value for row in some for value in (chunk.pk, *row)],
                 )
 
@@ -156,7 +158,14 @@ class PersistedObject(models.Model):
     domain_object = GenericForeignKey("content_type", "object_id")
     role = models.CharField(max_length=16, choices=ObjectRole, default=ObjectRole.RELATED)
     action = models.CharField(max_length=16, choices=ObjectAction, default=ObjectAction.CREATED)
-    changes = models.JSONField(null=True, blank=True)
+    changes = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Of an updated row {column: [before, after]}, of a deleted one {column: [before, null]}.",
+    )
+    row_digest = models.CharField(
+        max_length=16, blank=True, default="", help_text="The row as the call left it; empty where nobody looked."
+    )
 
     objects = PersistedObjectQuerySet.as_manager()
 
@@ -178,6 +187,41 @@ class PersistedObject(models.Model):
     def reference(self) -> Reference:
         """The object, whether it still exists or not."""
         return Reference(self.content_type, self.object_id)
+
+
+class PersistedPartQuerySet(models.QuerySet["PersistedPart"]):
+    def of_result(self, call_id: str, schema_identity: str) -> PersistedPartQuerySet:
+        return self.filter(call_id=call_id, schema_identity=schema_identity)
+
+    def charge(self, call_id: str, schema_identity: str, part: str, error: str, *, limit: int) -> PersistedPart:
+        """Count a failure of one part; at `limit` it is dead."""
+        row, _ = self.get_or_create(call_id=call_id, schema_identity=schema_identity, part=part)
+        row.attempts, row.error = row.attempts + 1, error
+        row.is_dead, row.failed_at = row.attempts >= limit, timezone.now()
+        row.save()
+        return row
+
+
+class PersistedPart(models.Model):
+    """A part of a result that failed so far; removed when it was persisted. What succeeded is a chunk."""
+
+    call_id = models.CharField(max_length=64)
+    schema_identity = models.CharField(max_length=255)
+    part = models.CharField(max_length=128)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+    is_dead = models.BooleanField(default=False)
+    failed_at = models.DateTimeField(default=timezone.now)
+
+    objects = PersistedPartQuerySet.as_manager()
+
+    class Meta:
+        db_table = "persisted_part"
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("call_id", "schema_identity", "part"), name="part_once"),)
+
+    def __str__(self) -> str:
+        return f"part {self.part} of {self.call_id}"
 
 
 class DrainWake(models.Model):
@@ -210,3 +254,69 @@ class DrainWake(models.Model):
     def answer(cls) -> None:
         """A drain begins. What commits before this, it will see; whoever commits later asks again."""
         cls.objects.filter(asked_at__isnull=False).update(asked_at=None)
+
+
+class BulkState(models.TextChoices):
+    """queued → running → done; queued | running ⇄ paused; any of the three → aborted."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    ABORTED = "aborted"
+
+
+class BulkKind(models.TextChoices):
+    PERSIST = "persist"
+    REVERT = "revert"
+
+
+class BulkRun(models.Model):
+    """One operation over a frozen list of calls. The rows of the list are its items."""
+
+    kind = models.CharField(max_length=16, choices=BulkKind)
+    options = models.JSONField(default=dict, blank=True, help_text="policy, force")
+    filter = models.JSONField(default=dict, blank=True, help_text="What was asked for, as it was asked.")
+    state = models.CharField(max_length=16, choices=BulkState, default=BulkState.QUEUED)
+    total = models.PositiveIntegerField(default=0)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    leased_until = models.DateTimeField(null=True, blank=True, help_text="Until then a worker is at it.")
+    lease_token = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "persistence_bulk_run"
+        ordering = ("-id",)
+        verbose_name = "bulk run"
+
+    if TYPE_CHECKING:
+        items: RelatedManager[BulkItem]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.total} calls"
+
+
+class BulkItem(models.Model):
+    """One call of a bulk run; `outcome` is empty until it was done. No foreign key: it outlives pruned calls."""
+
+    run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, related_name="items", db_index=False)
+    call_id = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=16, blank=True, default="")
+    counts = models.JSONField(null=True, blank=True, help_text="{action: rows}")
+    error = models.TextField(blank=True, default="")
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "persistence_bulk_item"
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("run", "call_id"), name="bulk_item_once"),)
+        indexes = (
+            models.Index(fields=("run", "id"), condition=models.Q(outcome=""), name="bulk_item_open"),
+            models.Index(fields=("run", "outcome"), name="bulk_item_outcome"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.call_id}: {self.outcome or 'open'}"

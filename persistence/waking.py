@@ -8,6 +8,7 @@ from typing import Any
 from orchestration.engine.submit import send_task
 from orchestration.models import ServiceCallRecord
 from orchestration.signals import results_stored, tick
+from persistence.bulk import wake_forgotten
 from persistence.conf import persistence_settings
 from persistence.drain import drain_calls
 from persistence.models import DrainWake, PersistedChunk
@@ -42,6 +43,7 @@ def on_tick(**_: Any) -> None:
     """Find what no wake-up announced: a lost message, a retry whose time has come."""
     if ServiceCallRecord.objects.pending_persistence().exists():
         ask_for_drain()
+    wake_forgotten()
 
 
 def connect() -> None:

@@ -90,6 +90,19 @@ class PersistenceTransitions(models.Model):
             next_persist_at=now or timezone.now(),
         )
 
+    def bring_forward(self, *, now: datetime | None = None) -> None:
+        """pending → pending, due now, with the attempts that were charged; TransitionRefused otherwise."""
+        self._move_persistence(PersistState.PENDING, next_persist_at=now or timezone.now())
+
+    def mark_reverted(self) -> None:
+        """persisted → skipped: what the result became was undone; `persist_again` may take it up."""
+        self._move_persistence(
+            PersistState.SKIPPED,
+            from_=(PersistState.PERSISTED,),
+            domain_persist_error="Reverted.",
+            persisted_at=None,
+        )
+
     def _move_persistence(
         self, to: PersistState, *, from_: tuple[PersistState, ...] = (PersistState.PENDING,), **changes: Any
     ) -> None:

@@ -1,0 +1,199 @@
+"""Every row that code writes through the ORM, in whatever table: `save`, `bulk_create`, `QuerySet.update`, `delete`
+and its cascades.
+
+All of them end in the three writing compilers of Django's SQL layer. While a block captures, this connection (no
+other one, and no other thread) makes its compilers from subclasses that note which rows a statement is about to touch.
+
+Not seen: hand-written SQL (named in `Capture.unseen`), what triggers and `ON DELETE` rules of the database do, rows of
+other databases, rows of `bulk_create(ignore_conflicts=True)` whose key the database gives (named in `unseen`, too).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
+from django.db.models.constants import OnConflict
+from django.db.models.expressions import BaseExpression, Combinable
+from django.db.models.sql import Query
+
+from orchestration.types import JsonObject
+from persistence.images import RowKey, columns, image_of, read_images
+from persistence.models import DrainWake, ObjectAction, PersistedChunk, PersistedObject, PersistedPart
+
+OWN = frozenset({ContentType, DrainWake, PersistedChunk, PersistedObject, PersistedPart})
+"""Bookkeeping, which is no part of what a handler makes."""
+OWN_TABLES = frozenset({"persisted_chunk", "persisted_object", "drain_wake", "service_call_record", "ordering_key"})
+"""Written by hand by this project."""
+WRITE = re.compile(r'\s*(INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM|TRUNCATE|MERGE INTO)\s+(?:TABLE )?"?(\w+)', re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """One row before and after; None where it was not there."""
+
+    model: type[Model]
+    key: Any
+    before: JsonObject | None
+    after: JsonObject | None
+
+    @property
+    def action(self) -> ObjectAction:
+        if self.before is None:
+            return ObjectAction.CREATED
+        return ObjectAction.DELETED if self.after is None else ObjectAction.UPDATED
+
+    @property
+    def fields(self) -> dict[str, list[Any]]:
+        """`{column: [before, after]}` of what differs."""
+        before, after = self.before or {}, self.after or {}
+        names = dict.fromkeys([*before, *after])
+        return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
+
+
+class Capture:
+    """The rows that were touched, in order of their first touch, each as it was before."""
+
+    def __init__(self) -> None:
+        self.unseen: list[str] = []
+        """Statements that wrote and could not be followed, as `VERB table`."""
+        self._before: dict[RowKey, JsonObject | None] = {}
+        self._inserted: dict[RowKey, JsonObject] = {}
+        """Images of rows that were inserted and not touched again."""
+        self._inside = 0
+
+    def touched(self, before: dict[RowKey, JsonObject | None]) -> None:
+        for key, image in before.items():
+            self._before.setdefault(key, image)
+            self._inserted.pop(key, None)
+
+    def inserted(self, key: RowKey, image: JsonObject | None) -> None:
+        """A row that was not there; `image` when memory knows what was stored."""
+        self._before.setdefault(key, None)
+        self._inserted.pop(key, None)
+        if image is not None and self._before[key] is None:
+            self._inserted[key] = image
+
+    def changes(self, *, reread: bool = True) -> list[RowChange]:
+        """What is different now. `reread=False` trusts memory about rows that were inserted and left alone."""
+        known = {} if reread else self._inserted
+        wanted: dict[type[Model], list[Any]] = {}
+        for model, key in self._before:
+            if (model, key) not in known:
+                wanted.setdefault(model, []).append(key)
+        after = dict(known)
+        for model, keys in wanted.items():
+            after |= read_images(model, keys)
+        rows = [RowChange(*key, before, after.get(key)) for key, before in self._before.items()]
+        return [row for row in rows if row.before != row.after]
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Statements in here are accounted for."""
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    def watch(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        """An execute wrapper: names what writes past the compilers."""
+        found = None if self._inside else WRITE.match(sql)
+        if found and found[2] not in OWN_TABLES:
+            self.unseen.append(f"{found[1].split()[0].upper()} {found[2]}")
+        return execute(sql, params, many, context)
+
+
+@contextmanager
+def capturing(*, watch: bool = True) -> Iterator[Capture]:
+    """Capture what this thread, and the asynchronous code it waits for, writes; blocks may nest."""
+    capture = Capture()
+    own: dict[str, Any] = vars(connection.ops)
+    before = own.get("compiler")
+    make = connection.ops.compiler
+    own["compiler"] = lambda name: _following(make(name), capture)
+    try:
+        if watch:
+            with connection.execute_wrapper(capture.watch):
+                yield capture
+        else:
+            yield capture
+    finally:
+        if before is None:
+            del own["compiler"]
+        else:
+            own["compiler"] = before
+
+
+def _following(compiler: type[Any], capture: Capture) -> type[Any]:
+    """The compiler class, noting what it is about to write; classes that only read stay as they are."""
+    note = {"SQLInsertCompiler": _insert, "SQLUpdateCompiler": _change, "SQLDeleteCompiler": _change}.get(
+        compiler.__name__
+    )
+    if note is None:
+        return compiler
+
+    def execute_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
+        model = self.query.get_meta().concrete_model
+        if model in OWN:
+            with capture.following():
+                return compiler.execute_sql(self, *args, **kwargs)
+        return note(capture, self, model, lambda: compiler.execute_sql(self, *args, **kwargs), args, kwargs)
+
+    return type(compiler.__name__, (compiler,), {"execute_sql": execute_sql})
+
+
+def _change(capture: Capture, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+    """UPDATE and DELETE: the rows that the statement's own condition finds, as they are before it."""
+    query = compiler.query.chain(klass=Query)
+    query.clear_ordering(force=True)
+    query.extra = {}
+    rows = QuerySet(model=model, query=query, using=compiler.using).values(
+        "pk", *(field.attname for field in columns(model))
+    )
+    capture.touched({(model, row["pk"]): image_of(model, row) for row in rows})
+    with capture.following():
+        return run()
+
+
+def _insert(capture: Capture, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+    query = compiler.query
+    if query.on_conflict is not None:
+        capture.touched(_in_the_way(model, query))
+    with capture.following():
+        returned = run()
+    returning = kwargs.get("returning_fields") or (args[0] if args else None) or ()
+    rows = list(returned or ())
+    for position, obj in enumerate(query.objs):
+        row = dict(zip((field.attname for field in returning), rows[position], strict=True)) if rows else {}
+        values = {field.attname: row.get(field.attname, getattr(obj, field.attname)) for field in columns(model)}
+        key = values[model._meta.pk.attname]
+        if key is None or _is_expression(key):
+            capture.unseen.append(f"INSERT {model._meta.db_table}")
+            continue
+        known = query.on_conflict is None and not any(map(_is_expression, values.values()))
+        capture.inserted((model, model._meta.pk.to_python(key)), image_of(model, values) if known else None)
+    return returned
+
+
+def _in_the_way(model: type[Model], query: Any) -> dict[RowKey, JsonObject | None]:
+    """The rows that an upsert will find: by its unique fields, else by key."""
+    if query.on_conflict is OnConflict.UPDATE and query.unique_fields:
+        names = [model._meta.get_field(getattr(field, "name", field)).attname for field in query.unique_fields]
+        found = Q(pk__in=[])
+        for obj in query.objs:
+            found |= Q(**{name: getattr(obj, name) for name in names})
+        keys = list(model._base_manager.filter(found).values_list("pk", flat=True))
+    else:
+        keys = [obj.pk for obj in query.objs if obj.pk is not None]
+    return dict(read_images(model, keys).items())
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, BaseExpression | Combinable)

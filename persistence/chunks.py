@@ -1,0 +1,114 @@
+"""One chunk: a result, or one part of it, persisted in the caller's transaction, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Model
+
+from orchestration.engine.database import DATABASE_AWAY
+from orchestration.engine.faultpoints import fault
+from orchestration.types import Response
+from persistence import links, log
+from persistence.capture import capturing
+from persistence.conf import persistence_settings
+from persistence.consumers import Consumer, Produced
+from persistence.handlers import Part, chunk_of
+from persistence.links import Touched
+from persistence.models import PersistedChunk, PersistedPart
+from persistence.recorder import recording
+
+
+@dataclass(slots=True, kw_only=True)
+class PartsDone:
+    """What came of the parts of a result in one run."""
+
+    touched: dict[str, Touched] = field(default_factory=dict)
+    """By key of the part, those that are persisted."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why, by key, of those that will be tried again."""
+    dead: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def error(self) -> str:
+        """What to store with the call; empty when nothing is missing."""
+        missing = self.failed | self.dead
+        if not missing:
+            return ""
+        key, why = next(iter(missing.items()))
+        total = len(missing) + len(self.touched)
+        return f"{len(missing)} of {total} parts failed, {len(self.dead)} of them for good; {key}: {why}"[:1000]
+
+
+def persist_chunk(consumer: Consumer, response: Response, *, part: str = "", exact: bool = False) -> Touched:
+    """Persist a response, or say what it became before. `exact` reads back what was stored, for a report."""
+    component = consumer.component
+    chunk, is_new = PersistedChunk.objects.open(
+        chunk_of(
+            response,
+            handler_identity=str(component.identity),
+            handler_fingerprint=component.fingerprint,
+            part=part,
+        )
+    )
+    fault("after_chunk")
+    if not is_new and chunk.is_complete:
+        return _persisted_before(chunk)
+    if not is_new:  # a handler outside the drain opened it and did not get to its end
+        chunk.handler_identity = str(component.identity)
+        chunk.handler_fingerprint = component.fingerprint
+    with capturing(watch=False) as capture, recording() as recorder:
+        produced: Produced = consumer.run(chunk, response)
+    touched = links.gather(chunk, produced.links, produced.returned, recorder, capture.changes(reread=exact))
+    fault("before_link")
+    links.write(chunk, touched, is_new=is_new)
+    return touched
+
+
+def _persisted_before(chunk: PersistedChunk) -> Touched:
+    """What an earlier run made, without its actions: nothing was created now."""
+    log.persisted_before(chunk.call_id, chunk.schema_identity)
+    return Touched(objects=objects_of(chunk))
+
+
+def objects_of(chunk: PersistedChunk) -> list[Model]:
+    """The objects of a chunk that still exist, the primary one first."""
+    rows = chunk.objects_touched.order_by("role", "id").prefetch_related("domain_object")
+    return [row.domain_object for row in rows if row.domain_object is not None]
+
+
+def response_of_part(response: Response, part: Part) -> Response:
+    return response.model_copy(update={"structured_data": part.data}).attach(response.related_object)
+
+
+def persist_parts(
+    consumer: Consumer, response: Response, parts: Iterable[Part], *, source: str, exact: bool = False
+) -> PartsDone:
+    """Persist each part under its own savepoint; what fails is charged to the part alone.
+
+    Raises what says that the database is away: then nothing was charged.
+    """
+    call_id, schema = response.call_id or "", response.execution_metadata.schema_identity
+    known = {row.part: row for row in PersistedPart.objects.of_result(call_id, schema)}
+    limit, done = persistence_settings().DOMAIN_PERSIST_MAX_ATTEMPTS, PartsDone()
+    for part in parts:
+        row = known.get(part.key)
+        if row is not None and row.is_dead:
+            done.dead[part.key] = row.error
+            continue
+        try:
+            with transaction.atomic():
+                one = response_of_part(response, part)
+                done.touched[part.key] = persist_chunk(consumer, one, part=part.key, exact=exact)
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each is a failed part
+            told = log.explain(error, source)
+            charged = PersistedPart.objects.charge(call_id, schema, part.key, told, limit=limit)
+            (done.dead if charged.is_dead else done.failed)[part.key] = told
+        else:
+            if row is not None:
+                row.delete()
+    return done

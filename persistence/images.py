@@ -1,0 +1,86 @@
+"""Rows as JSON: what a dry run shows, what tells that a row was changed since, and what a revert puts back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from django.db.models import DecimalField, Field, GeneratedField, JSONField, Model
+from django.utils.duration import duration_iso_string
+
+from orchestration.types import JsonObject
+
+KEYS_PER_QUERY = 500
+
+RowKey = tuple[type[Model], Any]
+"""The model whose table holds the row, and the primary key."""
+
+
+def columns(model: type[Model]) -> list[Field[Any, Any]]:
+    """The stored columns of a model's own table; what the database computes is left out."""
+    return [field for field in model._meta.local_concrete_fields if not isinstance(field, GeneratedField)]
+
+
+def image_of(model: type[Model], values: JsonObject) -> JsonObject:
+    """The row as JSON by column attribute (`author_id`); `values` are Python values, from memory or a query."""
+    return {field.attname: _plain(field, values[field.attname]) for field in columns(model)}
+
+
+def digest_of(image: JsonObject) -> str:
+    """16 hex digits of SHA-256 over the canonical JSON of an image."""
+    return hashlib.sha256(json.dumps(image, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_images(model: type[Model], keys: Iterable[Any]) -> dict[RowKey, JsonObject]:
+    """The rows that are there now, a query per 500 keys."""
+    names, found = [field.attname for field in columns(model)], {}
+    for some in _batches(keys):
+        for row in model._base_manager.filter(pk__in=some).values("pk", *names):
+            found[model, row["pk"]] = image_of(model, row)
+    return found
+
+
+def python_values(model: type[Model], image: JsonObject) -> JsonObject:
+    """An image as values that a save takes; columns that the model no longer has are dropped."""
+    return {
+        field.attname: image[field.attname] if isinstance(field, JSONField) else field.to_python(image[field.attname])
+        for field in columns(model)
+        if field.attname in image
+    }
+
+
+def _batches(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(keys)
+    while some := list(islice(iterator, KEYS_PER_QUERY)):
+        yield some
+
+
+def _plain(field: Field[Any, Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(field, JSONField):
+        return json.loads(json.dumps(value, cls=field.encoder))
+    value = field.to_python(value)
+    if isinstance(field, DecimalField):
+        return str(Decimal(value).quantize(Decimal(1).scaleb(-field.decimal_places)))
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return duration_iso_string(value)
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    if isinstance(value, list | tuple):
+        return [_scalar(item) for item in value]
+    return str(value)

@@ -1,0 +1,392 @@
+"""Persisting a stored result again, without a provider call: see what it would do, do it, or take it back.
+
+A dry run does exactly what applying does, in a transaction that is rolled back: so the report of the one is the
+report of the other. What is registered for the commit does not run; what a handler does outside the database does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import DateField, ForeignKey, UUIDField
+from django.utils import timezone
+
+from orchestration.app import ensure_autostarted
+from orchestration.engine.database import DATABASE_AWAY
+from orchestration.errors import TransitionRefused
+from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState, Status
+from orchestration.types import JsonObject, Response
+from persistence import links, log
+from persistence.capture import Capture, RowChange, capturing
+from persistence.chunks import objects_of, persist_chunk, response_of_part
+from persistence.consumers import Consumer, Consumers, HandlerConsumer
+from persistence.drain import Outcome, Work, after_commit, persist_locked, response_of, source_of
+from persistence.errors import ReplayRefused
+from persistence.images import digest_of
+from persistence.links import Touched, object_rows
+from persistence.models import ObjectAction, PersistedChunk, PersistedObject
+from persistence.recorder import recording
+from persistence.undo import undo
+
+
+class Policy(StrEnum):
+    """What to do with a result that was persisted before."""
+
+    KEEP = "keep"
+    UPDATE = "update"
+    """The handler's `update` brings what it made up to date."""
+    RECREATE = "recreate"
+    """What the call made is deleted, then persisted again; nothing happens when that gives the same rows."""
+
+
+class Replayed(StrEnum):
+    """What came, or would come, of one result."""
+
+    PERSISTED = "persisted"
+    KEPT = "kept"
+    UPDATED = "updated"
+    RECREATED = "recreated"
+    UNCHANGED = "unchanged"
+    REVERTED = "reverted"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True, kw_only=True)
+class PartReport:
+    """One chunk: the whole result under the empty key, or one part of it."""
+
+    part: str
+    outcome: Replayed
+    changes: list[RowChange] = field(default_factory=list)
+
+    def as_json(self) -> JsonObject:
+        return {
+            "part": self.part,
+            "outcome": self.outcome.value,
+            "changes": [
+                {
+                    "model": change.model._meta.label_lower,
+                    "id": str(change.key),
+                    "action": change.action.value,
+                    "fields": change.fields,
+                }
+                for change in self.changes
+            ],
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a replay changed, or would change; `fields` of a change are `{column: [before, after]}`."""
+
+    call_id: str
+    outcome: Replayed
+    dry_run: bool
+    parts: list[PartReport] = field(default_factory=list)
+    other: list[RowChange] = field(default_factory=list)
+    """Rows that changed outside the chunks; the call's own row is left out."""
+    unseen: list[str] = field(default_factory=list)
+    """Hand-written statements that could not be followed, as `VERB table`."""
+    error: str = ""
+    """Why it failed or was refused, without values."""
+
+    @property
+    def changes(self) -> list[RowChange]:
+        return [*(change for part in self.parts for change in part.changes), *self.other]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(change.action.value for change in self.changes))
+
+    def as_json(self) -> JsonObject:
+        return {
+            "call_id": self.call_id,
+            "outcome": self.outcome.value,
+            "dry_run": self.dry_run,
+            "parts": [part.as_json() for part in self.parts],
+            "other": PartReport(part="", outcome=self.outcome, changes=self.other).as_json()["changes"],
+            "unseen": self.unseen,
+            "counts": self.counts,
+            "error": self.error,
+        }
+
+
+def dry_run(call_id: str, policy: Policy = Policy.KEEP, *, force: bool = False) -> Report:
+    """What `persist_again` would do; nothing stays."""
+    return _run(_PersistAgain(call_id, policy, force=force), dry=True)
+
+
+def persist_again(call_id: str, policy: Policy = Policy.KEEP, *, force: bool = False) -> Report:
+    """Persist a stored result now. A failure changes nothing, not even the call's count of attempts.
+
+    `force` lets `recreate` delete rows that were changed since. Raises ServiceCallRecord.DoesNotExist, and what says
+    that the database is away; everything else is told in the report.
+    """
+    return _run(_PersistAgain(call_id, policy, force=force), dry=False)
+
+
+def revert(call_id: str, *, force: bool = False, dry: bool = False) -> Report:
+    """Remove or restore what a call persisted; its result is then `skipped` and may be persisted again.
+
+    Refused, with the reasons, when a later change touched the same rows or rows of others would go along, unless
+    forced. Calls that its handler submitted stay: they have a life, and a revert, of their own.
+    """
+    return _run(_Revert(call_id, force=force), dry=dry)
+
+
+def _run(job: _PersistAgain | _Revert, *, dry: bool) -> Report:
+    ensure_autostarted()
+    report = job.report
+    report.dry_run = dry
+    try:
+        with transaction.atomic():
+            with capturing() as capture:
+                job.do()
+            _close_report(report, capture)
+            if dry:
+                connection.check_constraints(table_names=sorted({c.model._meta.db_table for c in report.changes}))
+                transaction.set_rollback(True)
+    except (*DATABASE_AWAY, ServiceCallRecord.DoesNotExist):
+        raise
+    except (ReplayRefused, TransitionRefused) as error:
+        _give_up(report, Replayed.REFUSED, str(error))
+    except Exception as error:  # noqa: BLE001 - a handler may raise anything, and the report says so
+        _give_up(report, Replayed.FAILED, log.explain(error, job.source))
+    return report
+
+
+def _close_report(report: Report, capture: Capture) -> None:
+    """What was written outside the chunks' own captures, and what could not be followed."""
+    told = {(change.model, change.key) for part in report.parts for change in part.changes}
+    report.other = [
+        change
+        for change in capture.changes()
+        if (change.model, change.key) not in told
+        and not (change.model is ServiceCallRecord and change.key == report.call_id)
+    ]
+    report.unseen = list(dict.fromkeys(capture.unseen))
+
+
+def _give_up(report: Report, outcome: Replayed, why: str) -> None:
+    report.outcome, report.error, report.parts, report.other = outcome, why, [], []
+
+
+def _locked(call_id: str) -> ServiceCallRecord:
+    """The call, held until the transaction ends; ReplayRefused when it has no result to persist."""
+    record = ServiceCallRecord.objects.select_for_update(no_key=True, of=("self",)).get(pk=call_id)
+    if record.status != Status.SUCCEEDED or record.domain_persist_state == PersistState.NONE:
+        raise ReplayRefused([f"Call {call_id} is {record.status} and has no result to persist."])
+    if record.result is None:
+        raise ReplayRefused([f"The content of call {call_id} was purged."])
+    return record
+
+
+class _Revert:
+    """Undo every chunk of a call."""
+
+    source = ""
+
+    def __init__(self, call_id: str, *, force: bool) -> None:
+        self.force = force
+        self.report = Report(call_id=call_id, outcome=Replayed.REVERTED, dry_run=True)
+
+    def do(self) -> None:
+        call_id = self.report.call_id
+        record = ServiceCallRecord.objects.select_for_update(no_key=True, of=("self",)).filter(pk=call_id).first()
+        chunks = list(PersistedChunk.objects.filter(call_id=call_id).order_by("-pk"))
+        if not chunks:
+            raise ReplayRefused([f"Call {call_id} persisted nothing."])
+        rows = list(PersistedObject.objects.filter(chunk__in=chunks).select_related("content_type"))
+        changes = undo(rows, force=self.force)
+        self.report.parts = [PartReport(part="", outcome=Replayed.REVERTED, changes=changes)]
+        PersistedChunk.objects.filter(pk__in=[chunk.pk for chunk in chunks]).delete()
+        if record is not None and record.domain_persist_state == PersistState.PERSISTED:
+            record.mark_reverted()
+
+
+class _PersistAgain:
+    """Persist one result, by its state and the policy."""
+
+    def __init__(self, call_id: str, policy: Policy, *, force: bool) -> None:
+        self.policy, self.force, self.started = policy, force, timezone.now()
+        self.source = ""
+        self.report = Report(call_id=call_id, outcome=Replayed.KEPT, dry_run=True)
+
+    def do(self) -> None:
+        record = _locked(self.report.call_id)
+        if record.domain_persist_state != PersistState.PERSISTED:
+            self._first(record)
+        elif self.policy is Policy.KEEP:
+            parts = PersistedChunk.objects.filter(call_id=record.pk).order_by("pk").values_list("part", flat=True)
+            self.report.parts = [PartReport(part=part, outcome=Replayed.KEPT) for part in parts]
+        else:
+            self._again(record)
+
+    def _first(self, record: ServiceCallRecord) -> None:
+        """Pending, dead or skipped: what the drain would do, now."""
+        if record.domain_persist_state == PersistState.PENDING:
+            record.bring_forward()
+        else:
+            record.persist_again()
+        work = Work(record=record, exact=True)
+        transaction.on_commit(lambda: after_commit(work), robust=True)
+        consumers = Consumers()
+        self.source = source_of(consumers.of(record, response_of(record)))
+        work.outcome = persist_locked(work, consumers)
+        if work.outcome is Outcome.NOT_DUE:
+            raise ReplayRefused([f"The result of call {record.pk} is in the hands of a worker; try again."])
+        self.report.outcome = {Outcome.PERSISTED: Replayed.PERSISTED, Outcome.SKIPPED: Replayed.SKIPPED}.get(
+            work.outcome, Replayed.FAILED
+        )
+        self.report.error = work.error
+        self.report.parts = [
+            PartReport(part=part, outcome=Replayed.PERSISTED, changes=touched.changes)
+            for part, touched in work.parts.items()
+        ]
+
+    def _again(self, record: ServiceCallRecord) -> None:
+        response = response_of(record)
+        consumer = Consumers().of(record, response)
+        if consumer is None:
+            raise ReplayRefused([f"Nothing takes the results of {response.execution_metadata.schema_identity} now."])
+        self.source = source_of(consumer)
+        parts = consumer.parts(response)
+        pieces = [("", response)] if parts is None else [(part.key, response_of_part(response, part)) for part in parts]
+        chunks = {chunk.part: chunk for chunk in PersistedChunk.objects.filter(call_id=record.pk)}
+        self.report.parts = [self._piece(consumer, key, one, chunks.get(key)) for key, one in pieces]
+        outcomes = {part.outcome for part in self.report.parts}
+        done = Replayed.UPDATED if self.policy is Policy.UPDATE else Replayed.RECREATED
+        self.report.outcome = Replayed.UNCHANGED if outcomes <= {Replayed.UNCHANGED} else done
+
+    def _piece(self, consumer: Consumer, key: str, response: Response, chunk: PersistedChunk | None) -> PartReport:
+        if chunk is None:
+            touched = persist_chunk(consumer, response, part=key, exact=True)
+            return PartReport(part=key, outcome=Replayed.PERSISTED, changes=touched.changes)
+        if self.policy is Policy.UPDATE:
+            return _update(consumer, response, chunk)
+        return self._recreate(consumer, response, chunk)
+
+    def _recreate(self, consumer: Consumer, response: Response, chunk: PersistedChunk) -> PartReport:
+        report = PartReport(part=chunk.part, outcome=Replayed.RECREATED)
+        with transaction.atomic():
+            made = chunk.objects_touched.filter(action=ObjectAction.CREATED).select_related("content_type")
+            with capturing() as capture:
+                undo(list(made), force=self.force)
+                chunk.delete()
+                persist_chunk(consumer, response, part=chunk.part, exact=True)
+            report.changes = capture.changes()
+            if same_again(report.changes, self.started):
+                report.outcome, report.changes = Replayed.UNCHANGED, []
+                transaction.set_rollback(True)
+        return report
+
+
+def _update(consumer: Consumer, response: Response, chunk: PersistedChunk) -> PartReport:
+    """Let the handler bring its objects up to date; when no row changes, nothing is written at all."""
+    if not isinstance(consumer, HandlerConsumer) or not consumer.can_update:
+        raise ReplayRefused(
+            [f"{consumer.component.identity} defines no `update(self, response, made)`; use keep or recreate."]
+        )
+    with capturing() as capture, recording() as recorder:
+        produced = consumer.run_update(chunk, response, objects_of(chunk))
+    changes = capture.changes()
+    touched = links.gather(chunk, produced.links, produced.returned, recorder, changes)
+    _restamp(consumer, response, chunk)
+    if not changes:
+        return PartReport(part=chunk.part, outcome=Replayed.UNCHANGED)
+    _remember(chunk, touched)
+    return PartReport(part=chunk.part, outcome=Replayed.UPDATED, changes=changes)
+
+
+def _restamp(consumer: Consumer, response: Response, chunk: PersistedChunk) -> None:
+    stamp = (str(consumer.component.identity), consumer.component.fingerprint)
+    version = response.execution_metadata.schema_version
+    if (chunk.handler_identity, chunk.handler_fingerprint, chunk.schema_version) != (*stamp, version):
+        chunk.handler_identity, chunk.handler_fingerprint, chunk.schema_version = *stamp, version
+        chunk.save(update_fields=["handler_identity", "handler_fingerprint", "schema_version"])
+
+
+def _remember(chunk: PersistedChunk, touched: Touched) -> None:
+    """Keep what the rows were before the first run, and how the last one left them."""
+    known = {(row.content_type_id, row.object_id): row for row in chunk.objects_touched.all()}
+    news = []
+    for row in object_rows(touched):
+        old = known.get((row[0], row[1]))
+        if old is None:
+            news.append((*row[:2], "related", *row[3:]))
+        elif row[3] == ObjectAction.DELETED and old.action == ObjectAction.CREATED:
+            old.delete()
+        elif row[5]:
+            old.row_digest = row[5]
+            old.changes = _joined(old, touched)
+            old.save(update_fields=["row_digest", "changes"])
+    PersistedObject.objects.record(chunk, news)
+
+
+def _joined(old: PersistedObject, touched: Touched) -> JsonObject | None:
+    """The changes of an updated row over both runs: before the first, after the last."""
+    change: Any = next((c for c in touched.changes if str(c.key) == old.object_id and _is_of(c, old)), None)
+    if old.action == ObjectAction.CREATED or change is None:
+        return old.changes
+    joined = dict(old.changes or {})
+    for name, (before, after) in change.fields.items():
+        joined[name] = [joined[name][0] if name in joined else before, after]
+    return {name: pair for name, pair in joined.items() if pair[0] != pair[1]} or None
+
+
+def _is_of(change: RowChange, row: PersistedObject) -> bool:
+    return row.reference.model is change.model
+
+
+# --- is it the same again? ------------------------------------------------------------------
+
+
+def same_again(changes: list[RowChange], started: datetime) -> bool:
+    """Whether the rows that were created equal those that were deleted, but for keys, fresh random ids and the clock.
+
+    A time from `started` on counts as the clock's, in its column for all rows of the model.
+    """
+    if any(change.action is ObjectAction.UPDATED for change in changes):
+        return False
+    own = {(change.model, _text(change.key)) for change in changes}
+    ticking = {(c.model, name) for c in changes for name, value in (c.after or {}).items() if _is_now(c, name, started)}
+    gone = Counter(_shape(c, c.before, own, ticking) for c in changes if c.before is not None)
+    made = Counter(_shape(c, c.after, own, ticking) for c in changes if c.after is not None)
+    return gone == made
+
+
+def _is_now(change: RowChange, name: str, started: datetime) -> bool:
+    field = _field(change, name)
+    if not isinstance(field, DateField) or change.after is None or not change.after[name]:
+        return False
+    value = field.to_python(change.after[name])
+    return isinstance(value, datetime) and timezone.is_aware(value) and value >= started
+
+
+def _shape(change: RowChange, image: JsonObject, own: set[Any], ticking: set[Any]) -> str:
+    """The digest of an image without what differs from run to run."""
+    shown = {}
+    for name, value in image.items():
+        field = _field(change, name)
+        random = isinstance(field, UUIDField) and callable(field.default)
+        if isinstance(field, ForeignKey) and (field.related_model, _text(value)) in own:
+            shown[name] = "own"
+        elif not (field.primary_key or random or (change.model, name) in ticking):
+            shown[name] = value
+    return f"{change.model._meta.label}:{digest_of(shown)}"
+
+
+def _field(change: RowChange, attname: str) -> Any:
+    return next(field for field in change.model._meta.local_concrete_fields if field.attname == attname)
+
+
+def _text(key: object) -> str:
+    return str(key)

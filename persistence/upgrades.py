@@ -1,0 +1,208 @@
+"""Stored results and schemas that moved on: upgrade chains, and reports of what is how old.
+
+    @upgrade(PatientReply, from_version=1)
+    def add_tone(data):
+        return {**data, "tone": "neutral"}
+
+An upgrade turns the data of one version into that of the next. The stored result itself is never rewritten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Max, Min, QuerySet
+from pydantic import ValidationError
+
+from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import Status
+from orchestration.registry import schemas, where
+from orchestration.schemas import OutputSchema
+from orchestration.types import JsonObject, Response
+from persistence import log
+from persistence.errors import NotUpgradable, UpgradeDefinitionError
+from persistence.models import PersistedChunk
+from persistence.registry import all_handlers
+
+Upgrade = Callable[[JsonObject], JsonObject]
+READ_AT_ONCE = 500
+
+_steps: dict[tuple[str, int], Upgrade] = {}
+
+
+def upgrade(schema: type[OutputSchema], *, from_version: int) -> Callable[[Upgrade], Upgrade]:
+    """Register a step from `from_version` to the next version of a schema.
+
+    UpgradeDefinitionError when the version is not below the schema's, or another function has the same step.
+    """
+    identity = str(schema.identity)
+
+    def decorate(function: Upgrade) -> Upgrade:
+        if not 1 <= from_version < schema.version:
+            raise UpgradeDefinitionError(
+                f"{function.__module__}.{function.__qualname__} upgrades {identity} from version {from_version}, but "
+                f"{where(schema)} is at version {schema.version}: raise it with @schema(version={from_version + 1})."
+            )
+        other = _steps.get((identity, from_version))
+        if other is not None and (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
+            raise UpgradeDefinitionError(
+                f"Two upgrades of {identity} from version {from_version}: {other.__module__}.{other.__qualname__} "
+                f"and {function.__module__}.{function.__qualname__}. Remove one."
+            )
+        _steps[identity, from_version] = function
+        return function
+
+    return decorate
+
+
+def forget_upgrades(schema: type[OutputSchema]) -> None:
+    """Remove the steps of a schema; for tests."""
+    for key in [key for key in _steps if key[0] == str(schema.identity)]:
+        del _steps[key]
+
+
+def missing_steps(schema: type[OutputSchema], version: int) -> list[int]:
+    """The versions between a stored result and the schema from which no upgrade starts."""
+    return [step for step in range(version, schema.version) if (str(schema.identity), step) not in _steps]
+
+
+def upgraded(response: Response) -> Response:
+    """The response with its data in the schema's present version; itself when it is that already.
+
+    Raises NotUpgradable when a step is missing or the result is newer than the code, and what a step raises.
+    """
+    meta = response.execution_metadata
+    schema: type[OutputSchema] | None = schemas.try_get(meta.schema_identity) if meta.schema_identity else None
+    if schema is None or not meta.schema_version or meta.schema_version == schema.version:
+        return response
+    data = upgrade_data(schema, meta.schema_version, response.structured_data or {})
+    return response.model_copy(
+        update={
+            "structured_data": data,
+            "execution_metadata": meta.model_copy(
+                update={"schema_version": schema.version, "schema_fingerprint": schema.strict.fingerprint}
+            ),
+        }
+    ).attach(response.related_object)
+
+
+def upgrade_data(schema: type[OutputSchema], version: int, data: JsonObject) -> JsonObject:
+    """Carry the data of one version to the schema's; NotUpgradable says which step is missing."""
+    if version > schema.version:
+        raise NotUpgradable(f"It was stored by version {version} of {schema.identity}; this code has {schema.version}.")
+    missing = missing_steps(schema, version)
+    if missing:
+        raise NotUpgradable(
+            f"{schema.identity} has no upgrade from version {', '.join(map(str, missing))}: write one with @upgrade."
+        )
+    for step in range(version, schema.version):
+        data = _steps[str(schema.identity), step](dict(data))
+        if not isinstance(data, dict):
+            raise NotUpgradable(f"The upgrade of {schema.identity} from version {step} returned no dict.")
+    return data
+
+
+# --- reports --------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class Coverage:
+    """Of all stored results of one schema: how many are current, upgradable, and not, and why not."""
+
+    schema: str
+    version: int
+    versions: dict[int, int] = field(default_factory=dict)
+    """Stored results by version."""
+    current: int = 0
+    upgradable: int = 0
+    not_upgradable: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    """A call id per reason."""
+
+    @property
+    def total(self) -> int:
+        return self.current + self.upgradable + self.not_upgradable
+
+
+def schema_coverage(schema: type[OutputSchema]) -> Coverage:
+    """Try every stored result of a schema: carry it to the present version and validate it; reads only."""
+    report = Coverage(schema=str(schema.identity), version=schema.version)
+    for call_id, version, result in _stored(schema):
+        report.versions[version] = report.versions.get(version, 0) + 1
+        why = _fault(schema, version, result)
+        if why:
+            report.not_upgradable += 1
+            report.reasons[why] += 1
+            report.examples.setdefault(why, call_id)
+        elif version == schema.version:
+            report.current += 1
+        else:
+            report.upgradable += 1
+    return report
+
+
+def _stored(schema: type[OutputSchema]) -> Iterator[tuple[str, int, Any]]:
+    rows = ServiceCallRecord.objects.in_status(Status.SUCCEEDED).filter(
+        schema_identity=str(schema.identity), result__isnull=False
+    )
+    yield from rows.order_by().values_list("pk", "schema_version", "result").iterator(chunk_size=READ_AT_ONCE)
+
+
+def _fault(schema: type[OutputSchema], version: int, result: Any) -> str:
+    """Why a stored result does not fit the schema as it is now; empty when it does. Never with values."""
+    try:
+        schema.model_validate(upgrade_data(schema, version or schema.version, result["structured_data"]))
+    except (NotUpgradable, ValidationError) as error:
+        return log.explain(error)
+    except Exception as error:  # noqa: BLE001 - an upgrade is anybody's code, and its failure is what is reported
+        return f"an upgrade raised {log.explain(error)}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerVersion:
+    """What one version of one handler persisted."""
+
+    handler: str
+    fingerprint: str
+    is_current: bool
+    chunks: int
+    first: Any
+    last: Any
+
+
+def handler_versions(*, outdated_only: bool = False) -> list[HandlerVersion]:
+    """Chunks by handler and fingerprint of its source, newest first; `outdated_only`: what older code persisted."""
+    present = {str(identity): handler.fingerprint for identity, handler in all_handlers().items()}
+    rows = (
+        PersistedChunk.objects.order_by()
+        .values_list("handler_identity", "handler_fingerprint")
+        .annotate(Count("pk"), Min("persisted_at"), Max("persisted_at"))
+        .order_by("-persisted_at__max")
+    )
+    found = [
+        HandlerVersion(
+            handler=identity,
+            fingerprint=mark,
+            is_current=present.get(identity) == mark,
+            chunks=count,
+            first=first,
+            last=last,
+        )
+        for identity, mark, count, first, last in rows
+    ]
+    return [row for row in found if not (outdated_only and row.is_current)]
+
+
+def persisted_by_older_code() -> QuerySet[PersistedChunk]:
+    """The chunks of handlers that are registered, whose source is another one now."""
+    outdated = PersistedChunk.objects.none()
+    for identity, handler in all_handlers().items():
+        outdated = outdated | PersistedChunk.objects.filter(handler_identity=str(identity)).exclude(
+            handler_fingerprint=handler.fingerprint
+        )
+    return outdated

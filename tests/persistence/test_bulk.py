@@ -1,0 +1,146 @@
+"""Bulk replays: frozen, sampled, steered, and never twice."""
+
+import pytest
+
+from persistence.bulk import abort, freeze, pause, progress, sample, select, start, wake_forgotten, work
+from persistence.errors import BulkRefused
+from persistence.models import BulkItem, BulkKind, BulkRun, BulkState
+from persistence.replay import Policy, Replayed
+from persistence.testing import persist
+from tests.persistence.results import note
+from tests.persistence.test_replay import memo, one_message
+from tests.seedapp.models import Message
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def memos(count=4):
+    return [memo(str(n), 1 + n % 2) for n in range(count)]
+
+
+def test_the_list_is_frozen_and_a_sample_changes_nothing():
+    records = memos()
+    run = freeze(BulkKind.PERSIST, {"state": "pending"})
+    memo("late")
+    assert (run.total, run.state) == (4, BulkState.PAUSED)
+    reports = sample(run, 2)
+    assert [r.call_id for r in reports] == [r.pk for r in records[:2]]
+    assert all(r.counts == {"created": 1} for r in reports) and not Message.objects.exists()
+
+
+def test_what_the_sample_said_is_what_the_run_does_and_the_second_run_changes_nothing():
+    memos()
+    run = freeze(BulkKind.PERSIST, {})
+    predicted = {r.call_id: r.counts for r in sample(run)}
+    start(run)
+    assert work(run.pk) == 4
+    assert progress(run) == {"state": "done", "total": 4, "done": 4, "outcomes": {"persisted": 4}}
+    assert {i.call_id: i.counts for i in run.items.all()} == predicted
+    for policy, outcome in ((Policy.KEEP, "kept"), (Policy.UPDATE, "unchanged")):
+        again = freeze(BulkKind.PERSIST, {"state": "persisted"}, policy=policy)
+        start(again)
+        work(again.pk)
+        assert progress(again)["outcomes"] == {outcome: 4}
+    assert Message.objects.count() == 4
+
+
+def test_a_paused_run_stops_and_goes_on_where_it_was():
+    memos()
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+    pause(run)
+    assert work(run.pk) == 0 and not Message.objects.exists()
+    start(run)
+    assert work(run.pk) == 4
+
+
+def test_an_abort_in_the_middle_stops_the_worker(settings, monkeypatch):
+    monkeypatch.setattr("persistence.bulk.LOOK_SECONDS", 0)
+    aborting = []
+
+    def stop_it(handler, response):
+        abort(aborting[0])
+        return one_message(handler, response)
+
+    records = [note(one_message), note(stop_it), note(one_message)]
+    run = freeze(BulkKind.PERSIST, {})
+    aborting.append(run)
+    start(run)
+    assert work(run.pk) == 2
+    run.refresh_from_db()
+    assert run.state == BulkState.ABORTED and run.items.filter(outcome="").get().call_id == records[2].pk
+    with pytest.raises(BulkRefused, match="is aborted"):
+        start(run)
+
+
+def test_a_worker_that_died_is_replaced_and_nothing_is_done_twice():
+    memos()
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+
+    class Killed(BaseException):
+        pass
+
+    first = run.items.order_by("pk")[1].call_id
+
+    def die(*args, **kwargs):
+        if args[1] == first:
+            raise Killed
+        return real(*args, **kwargs)
+
+    from persistence import bulk
+
+    real = bulk._replay
+    bulk._replay = die
+    try:
+        with pytest.raises(Killed):
+            work(run.pk)
+    finally:
+        bulk._replay = real
+    assert work(run.pk) == 0, "the lease is still held"
+    BulkRun.objects.update(leased_until="2020-01-01T00:00:00Z")
+    wake_forgotten()
+    assert work(run.pk) == 3
+    assert Message.objects.count() == 4 and progress(run)["state"] == "done"
+
+
+def test_each_item_says_what_became_of_it():
+    def broken(handler, response):
+        raise ValueError
+
+    note(one_message), note(broken)
+    gone = note(one_message)
+    run = freeze(BulkKind.PERSIST, {})
+    gone.delete()
+    start(run)
+    work(run.pk)
+    outcomes = list(BulkItem.objects.values_list("outcome", flat=True))
+    assert outcomes == [Replayed.PERSISTED, Replayed.FAILED, Replayed.REFUSED]
+    assert "ValueError" in BulkItem.objects.get(outcome="failed").error
+
+
+def test_a_bulk_revert_takes_all_back():
+    for record in memos():
+        persist(record)
+    run = freeze(BulkKind.REVERT, {"state": "persisted"})
+    start(run)
+    work(run.pk)
+    assert not Message.objects.exists() and progress(run)["outcomes"] == {"reverted": 4}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [({"colour": "red"}, "no filter"), ({"state": "x"}, "state is one of"), ({"since": "soon"}, "is a time")],
+)
+def test_a_filter_that_is_not_understood_says_so(wanted, says):
+    with pytest.raises(BulkRefused, match=says):
+        select(wanted)
+
+
+def test_filters_narrow():
+    memos()
+    assert select({"schema_version": "1"}).count() == 2
+    assert select({"until": "2020-01-01T00:00:00Z"}).count() == 0
+    persist(memo("x"))
+    assert select({"handler": "persist.seedapp.default.MemoPersistence"}).count() == 1
+    assert select({"older_code": "yes"}).count() == 0

@@ -1,0 +1,61 @@
+"""Results that are persisted part by part."""
+
+import pytest
+
+from orchestration.models.calls import PersistState
+from persistence.drain import Outcome
+from persistence.models import PersistedChunk, PersistedPart
+from persistence.replay import Replayed, dry_run, persist_again
+from persistence.testing import persist, stored_result
+from tests.seedapp.models import Message
+from tests.seedapp.orca.persist.behaviours import CONDUCT
+from tests.seedapp.orca.persist.replays import GenerateList, ListSchema
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+@pytest.fixture
+def poison():
+    def fail():
+        raise KeyError
+
+    CONDUCT["poison"] = fail
+    yield
+    CONDUCT.pop("poison", None)
+
+
+def parted(*items):
+    return stored_result(GenerateList.identity, ListSchema, {"items": list(items)})
+
+
+def test_each_part_is_a_chunk_of_its_own():
+    record = parted("a", "b")
+    assert persist(record) is Outcome.PERSISTED
+    assert sorted(PersistedChunk.objects.values_list("part", flat=True)) == ["0", "1"]
+    assert [m.content for m in Message.objects.order_by("pk")] == ["a", "b"]
+    assert record.domain_persist_state == PersistState.PERSISTED
+
+
+def test_a_poison_part_dies_alone_and_the_others_are_persisted_once(poison, settings):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_MAX_ATTEMPTS": 2}
+    record = parted("a", "poison", "c")
+    assert persist(record) is Outcome.FAILED
+    assert record.domain_persist_state == PersistState.PENDING and "1 of 3 parts" in record.domain_persist_error
+    assert Message.objects.count() == 2
+    record.bring_forward()
+    assert persist(record) is Outcome.DEAD
+    assert Message.objects.count() == 2 and PersistedPart.objects.get().is_dead
+    CONDUCT.pop("poison")
+    record.persist_again()
+    assert persist(record) is Outcome.PERSISTED
+    assert sorted(m.content for m in Message.objects.all()) == ["a", "c", "poison"]
+    assert not PersistedPart.objects.exists()
+
+
+def test_a_dry_run_reports_part_by_part(poison):
+    record = parted("a", "poison")
+    report = dry_run(record.pk)
+    assert report.outcome is Replayed.FAILED and [part.part for part in report.parts] == ["0"]
+    assert not Message.objects.exists() and not PersistedPart.objects.exists()
+    CONDUCT.pop("poison")
+    assert [(p.part, len(p.changes)) for p in persist_again(record.pk).parts] == [("0", 1), ("1", 1)]

@@ -1,0 +1,257 @@
+"""Dry run, replay by policy and revert: the report says exactly what happens."""
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from orchestration.engine.submit import CallSpec, submit
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.models.calls import PersistState
+from persistence.capture import capturing
+from persistence.models import ObjectAction, PersistedChunk, PersistedObject
+from persistence.replay import Policy, Replayed, dry_run, persist_again, revert
+from persistence.testing import persist, stored_result
+from tests.persistence.results import lonely, note
+from tests.seedapp.models import Attachment, Message, Simulation
+from tests.seedapp.orca.persist.replays import GenerateMemo, MemoSchema
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def one_message(handler, response):
+    return Message.objects.create(role="assistant", content=response.structured_data["text"])
+
+
+def memo(text="hi", version=3, **fields):
+    data = {1: {"body": text}, 2: {"text": text}, 3: {"text": text, "tone": "plain"}}[version]
+    record = stored_result(GenerateMemo.identity, MemoSchema, data, schema_version=version, **fields)
+    record.result["execution_metadata"]["schema_version"] = version
+    record.save(update_fields=["result"])
+    return record
+
+
+def shown(report, *, keys=True):
+    return [
+        (c.model.__name__, c.action.value, {k: v for k, v in c.fields.items() if k != "id"}, *([c.key] if keys else []))
+        for c in report.changes
+    ]
+
+
+def test_a_dry_run_tells_every_kind_of_write_and_keeps_nothing():
+    simulation = Simulation.objects.create(sim_patient_full_name="Before")
+    old = Message.objects.create(role="old", simulation=simulation)
+    other = Message.objects.create(role="other", content="a")
+    Attachment.objects.create(kind="gone", message=old)
+
+    def busy(handler, response):
+        Simulation.objects.filter(pk=simulation.pk).update(sim_patient_full_name="After")
+        Message.objects.filter(role="other").update(content=F("role"))
+        old.delete()
+        return Message.objects.bulk_create([Message(role="one"), Message(role="two")])
+
+    record = note(busy)
+    report = dry_run(record.pk)
+    assert (report.outcome, report.error, report.unseen) == (Replayed.PERSISTED, "", [])
+    assert report.counts == {"created": 2, "updated": 2, "deleted": 2}
+    changed = {(c.model, c.key): c for c in report.changes}
+    assert changed[Simulation, simulation.pk].fields == {"sim_patient_full_name": ["Before", "After"]}
+    assert changed[Message, other.pk].fields == {"content": ["a", "other"]}
+    assert changed[Message, old.pk or next(k for m, k in changed if m is Message)].before is not None
+    assert Message.objects.count() == 2 and Attachment.objects.count() == 1
+    record.refresh_from_db()
+    assert record.domain_persist_state == PersistState.PENDING and not PersistedChunk.objects.exists()
+
+
+def test_applying_does_what_the_dry_run_said_and_a_second_time_nothing():
+    def busy(handler, response):
+        simulation = Simulation.objects.create(sim_patient_full_name="Ada")
+        messages = Message.objects.bulk_create([Message(role=r, simulation=simulation) for r in ("a", "b")])
+        Attachment.objects.create(kind="image", message=messages[0])
+        Message.objects.filter(role="seen").update(content="yes")
+        return messages
+
+    Message.objects.create(role="seen")
+    record = note(busy)
+    predicted = dry_run(record.pk)
+    applied = persist_again(record.pk)
+    assert [(m, a) for m, a, _ in shown(predicted, keys=False)] == [(m, a) for m, a, _ in shown(applied, keys=False)]
+    assert applied.counts == predicted.counts == {"created": 4, "updated": 1}
+    again = persist_again(record.pk)
+    assert (again.outcome, again.changes) == (Replayed.KEPT, [])
+    record.refresh_from_db()
+    assert record.domain_persist_state == PersistState.PERSISTED
+    assert PersistedObject.objects.count() == 5
+
+
+def test_hooks_on_commit_do_not_run_in_a_dry_run(on_commit):
+    heard = []
+
+    def hooking(handler, response):
+        transaction.on_commit(lambda: heard.append("ran"))
+
+    record = note(hooking)
+    with on_commit():
+        dry_run(record.pk)
+    assert heard == []
+    with on_commit():
+        persist_again(record.pk)
+    assert heard == ["ran"]
+
+
+def test_a_handler_that_raises_is_told_and_charges_nothing():
+    def broken(handler, response):
+        Message.objects.create(role="half")
+        raise ValueError("a secret")
+
+    record = note(broken)
+    for run in (dry_run, persist_again):
+        report = run(record.pk)
+        assert report.outcome is Replayed.FAILED and "ValueError" in report.error and "secret" not in report.error
+    record.refresh_from_db()
+    assert record.domain_persist_attempts == 0 and not Message.objects.exists()
+
+
+def test_a_statement_written_by_hand_is_named():
+    def by_hand(handler, response):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE seedapp_message SET content = 'x'")
+
+    assert dry_run(note(by_hand).pk).unseen == ["UPDATE seedapp_message"]
+
+
+def test_a_call_that_the_handler_submits_is_part_of_the_report():
+    def follow(handler, response):
+        submit(CallSpec(service="services.seedapp.default.GenerateNote"))
+
+    report = dry_run(note(follow).pk)
+    assert [(c.model, c.action) for c in report.changes] == [(ServiceCallRecord, ObjectAction.CREATED)]
+
+
+def test_dead_and_skipped_results_are_persisted_and_what_nothing_takes_is_skipped_again():
+    record = note(one_message, domain_persist_state=PersistState.DEAD, next_persist_at=None)
+    assert persist_again(record.pk).outcome is Replayed.PERSISTED
+    assert persist_again(lonely().pk).outcome is Replayed.SKIPPED
+
+
+def test_results_of_older_versions_are_upgraded_and_the_stored_one_stays():
+    records = [memo(str(version), version) for version in (1, 2, 3)]
+    for record in records:
+        assert persist(record).value == "persisted"
+    assert {(m.content, m.meta["tone"]) for m in Message.objects.all()} == {(v, "plain") for v in "123"}
+    assert set(PersistedChunk.objects.values_list("schema_version", flat=True)) == {3}
+    records[0].refresh_from_db()
+    assert records[0].result["structured_data"] == {"body": "1"}
+
+
+def test_update_brings_rows_up_to_date_and_the_second_time_changes_nothing():
+    record = memo("hi")
+    persist(record)
+    Message.objects.update(content="a bug wrote this")
+    predicted = dry_run(record.pk, Policy.UPDATE)
+    applied = persist_again(record.pk, Policy.UPDATE)
+    assert shown(predicted) == shown(applied)
+    assert applied.changes[0].fields == {"content": ["a bug wrote this", "hi"]}
+    second = persist_again(record.pk, Policy.UPDATE)
+    assert (second.outcome, second.changes) == (Replayed.UNCHANGED, [])
+    assert Message.objects.get().content == "hi"
+
+
+def test_update_needs_a_handler_that_can():
+    record = note(one_message)
+    persist(record)
+    report = persist_again(record.pk, Policy.UPDATE)
+    assert report.outcome is Replayed.REFUSED and "defines no `update" in report.error
+
+
+def test_recreate_replaces_rows_when_the_handler_makes_others_now_and_only_then():
+    text = ["one"]
+
+    def changing(handler, response):
+        message = Message.objects.create(role="assistant", content=text[0])
+        Attachment.objects.create(message=message, kind="image")
+        return message
+
+    record = note(changing)
+    persist(record)
+    assert persist_again(record.pk, Policy.RECREATE).outcome is Replayed.UNCHANGED
+    text[0] = "two"
+    predicted = dry_run(record.pk, Policy.RECREATE)
+    assert Message.objects.get().content == "one"
+    applied = persist_again(record.pk, Policy.RECREATE)
+    assert predicted.counts == applied.counts == {"created": 2, "deleted": 2}
+    assert Message.objects.get().content == "two"
+    assert PersistedChunk.objects.get().domain_object == Message.objects.get()
+    assert persist_again(record.pk, Policy.RECREATE).outcome is Replayed.UNCHANGED
+
+
+def test_recreate_is_refused_when_somebody_changed_a_row_since_unless_forced():
+    record = note(one_message)
+    persist(record)
+    Message.objects.update(content="edited by hand")
+    report = persist_again(record.pk, Policy.RECREATE)
+    assert report.outcome is Replayed.REFUSED and "changed since" in report.error
+    assert persist_again(record.pk, Policy.RECREATE, force=True).outcome is Replayed.RECREATED
+    assert Message.objects.get().content == "hello"
+
+
+def test_revert_removes_restores_and_puts_back():
+    simulation = Simulation.objects.create(sim_patient_full_name="Before")
+    Attachment.objects.create(kind="old")
+    before = list(Attachment.objects.values())
+
+    def busy(handler, response):
+        Simulation.objects.filter(pk=simulation.pk).update(sim_patient_full_name="After")
+        Attachment.objects.all().delete()
+        return Message.objects.create(role="assistant")
+
+    record = note(busy)
+    persist(record)
+    predicted = revert(record.pk, dry=True)
+    assert Message.objects.exists()
+    applied = revert(record.pk)
+    assert shown(predicted) == shown(applied) and applied.outcome is Replayed.REVERTED
+    simulation.refresh_from_db()
+    assert simulation.sim_patient_full_name == "Before" and not Message.objects.exists()
+    assert list(Attachment.objects.values()) == before
+    record.refresh_from_db()
+    assert record.domain_persist_state == PersistState.SKIPPED and not PersistedChunk.objects.exists()
+    assert persist_again(record.pk).outcome is Replayed.PERSISTED
+
+
+def test_revert_is_refused_after_a_later_call_or_edit_touched_the_rows_unless_forced():
+    first = note(one_message)
+    persist(first)
+    message = Message.objects.get()
+
+    def edit(handler, response):
+        message.content = "later"
+        message.save()
+
+    second = note(lambda handler, response: edit(handler, response))
+    persist(second)
+    report = revert(first.pk)
+    assert report.outcome is Replayed.REFUSED and f"touched later by call {second.pk}" in report.error
+    assert Message.objects.exists()
+    assert revert(first.pk, force=True).outcome is Replayed.REVERTED
+    assert not Message.objects.exists()
+
+
+def test_revert_is_refused_when_rows_of_others_would_go_along():
+    record = note(one_message)
+    persist(record)
+    Attachment.objects.create(message=Message.objects.get(), kind="of somebody else")
+    report = revert(record.pk)
+    assert report.outcome is Replayed.REFUSED and "did not make" in report.error
+    assert Attachment.objects.exists() and Message.objects.exists()
+
+
+def test_replay_asks_no_provider():
+    record = memo("hi", 1)
+    dry_run(record.pk), persist_again(record.pk), persist_again(record.pk, Policy.UPDATE), revert(record.pk)
+    assert not AIRequestAudit.objects.exists()
+
+
+def test_a_capture_leaves_the_connection_as_it_was():
+    with capturing():
+        assert "compiler" in vars(connection.ops)
+    assert "compiler" not in vars(connection.ops)
