@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ PROVIDER_STOP_SECONDS = 10.0
 
 def main() -> int:
     options = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # then everything below is tidied up, too
     run = uuid.uuid4().hex
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:

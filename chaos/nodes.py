@@ -82,7 +82,7 @@ class Node:
         stat = next((stat for stat in Stat.get_all() if stat.sentinel == sentinel), None)
         if stat is None:
             return {}
-        present = set(children_of(sentinel))
+        present = {pid for pid in children_of(sentinel) if not _is_zombie(pid)}
         workers = sorted(present & set(stat.workers))
         busy = [pid for pid in workers if (Marks(self.name).folder / f"worker-{pid}").exists()]
         return {
@@ -91,6 +91,14 @@ class Node:
             "monitor": [pid for pid in [stat.monitor] if pid in present],
             "pusher": [pid for pid in [stat.pusher] if pid in present],
         }
+
+
+def _is_zombie(pid: int) -> bool:
+    """Killed already, not yet collected by its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def below(pid: int) -> set[int]:

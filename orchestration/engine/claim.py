@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -110,10 +111,13 @@ def _only_in_turn(picked: list[ServiceCallRecord]) -> list[ServiceCallRecord]:
     return result
 
 
-def renew(worker: str) -> tuple[set[Lease], set[str]]:
-    """Prolong every lease of `worker`; returns the leases it still holds and the ids it is asked to cancel."""
+def renew(worker: str, call_ids: Collection[str]) -> tuple[set[Lease], set[str]]:
+    """Prolong the leases of these calls of `worker`; returns which it still holds and the ids it is asked to cancel.
+
+    Calls that it holds in the database but does not run (the connection broke while it claimed) are left to expire.
+    """
     until = timezone.now() + timedelta(seconds=engine_settings().LEASE_SECONDS)
-    own = ServiceCallRecord.objects.running().filter(worker=worker)
+    own = ServiceCallRecord.objects.running().filter(worker=worker, pk__in=call_ids)
     own.update(lease_expires_at=until)
     rows = list(own.values_list("pk", "lease_token", "cancel_requested_at"))
     return {Lease(pk, token) for pk, token, _ in rows}, {pk for pk, _, cancel in rows if cancel is not None}

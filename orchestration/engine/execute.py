@@ -15,7 +15,7 @@ from django.utils import timezone
 from orchestration import signals
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine import audit as audits
-from orchestration.engine.database import in_database
+from orchestration.engine.database import DATABASE_AWAY, when_database_answers
 from orchestration.engine.faultpoints import fault, is_armed
 from orchestration.engine.judge import answer_at_rest, judge, repair_messages, storable, structured_value
 from orchestration.engine.ops import ChargeFailure, LoseRequest, OpenRequest, Settle, StoreAnswer
@@ -80,6 +80,8 @@ async def _produce(session: CallSession) -> Response:
         raise
     except OrchestrationError as error:
         raise CallError(str(error), code=error.code) from error
+    except DATABASE_AWAY as error:  # in the service's own code, or in its prompt
+        raise CallError(f"The service raised {describe(error)}.", code="database_away", retryable=True) from error
     except Exception as error:
         # A service's own code may raise anything; the call must end all the same.
         logger.error("service failed call_id=%s error=%s", session.lease.call_id, describe(error))
@@ -111,7 +113,7 @@ async def default_body(session: CallSession) -> Response:
     except InvalidOutput as fault:
         if request.repair:
             raise
-        request = await in_database(_next_repair, request, answer, fault)
+        request = await when_database_answers(_next_repair, request, answer, fault)
         answer = await _ask(session, request)
         data = judge(answer, schema)
     return _response(session, answer, answer.text, data)
@@ -121,7 +123,7 @@ async def _stored_answer(session: CallSession) -> tuple[AIRequestAudit, Provider
     record = session.record
     if session.attempt <= record.judged_attempts or session.runtime.immediate:
         return None
-    request = await in_database(_last_answered, record)
+    request = await when_database_answers(_last_answered, record)
     if request is None:
         return None
     logger.info("stored answer taken up call_id=%s attempt=%s", record.pk, request.attempt)

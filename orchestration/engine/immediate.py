@@ -83,7 +83,7 @@ async def _keep(session: CallSession, work: asyncio.Task[None]) -> None:
     while True:
         await asyncio.sleep(engine_settings().RENEW_SECONDS)
         try:
-            held, cancel = await in_database(renew, session.record.worker)
+            held, cancel = await in_database(renew, session.record.worker, [session.lease.call_id])
         except DATABASE_AWAY:
             continue
         if session.lease.call_id in cancel:

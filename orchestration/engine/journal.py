@@ -20,7 +20,7 @@ from django.utils import timezone
 from orchestration.engine.announce import announce
 from orchestration.engine.bulk import SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
 from orchestration.engine.claim import Lease
-from orchestration.engine.database import DATABASE_AWAY, in_database
+from orchestration.engine.database import DATABASE_AWAY, FIRST_PAUSE, LONGEST_PAUSE, in_database
 from orchestration.engine.feedback import learn
 from orchestration.engine.limits import Limits
 from orchestration.engine.ops import ChargeFailure, LoseRequest, Op, OpenRequest, Settle, StoreAnswer
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 STALE_WRITES = "stale_writes_rejected"
 OpT = TypeVar("OpT", bound=Op)
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds between tries while the database is away
 
 
 class Journal:
@@ -128,9 +127,7 @@ def flush(ops: Sequence[Op]) -> list[Exception | None]:
         if len(valid) < len(ops):
             EngineCounter.add(STALE_WRITES, len(ops) - len(valid))
     announce(valid)
-    return [
-        None if op.lease in held else StaleLease(f"Call {op.lease.call_id} has another worker.") for op in ops
-    ]
+    return [None if op.lease in held else StaleLease(f"Call {op.lease.call_id} has another worker.") for op in ops]
 
 
 def _only(kind: type[OpT], ops: Iterable[Op]) -> list[OpT]:

@@ -70,8 +70,10 @@ class Pump:
             runtime = Runtime(journal=journal, providers=providers)
             keeper = asyncio.create_task(self._keep())
             try:
-                await self._work(runtime)
-                await self._finish_running()
+                try:
+                    await self._work(runtime)
+                finally:  # whatever ended the work, running calls end well while there is a journal to tell
+                    await self._finish_running()
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
@@ -125,7 +127,10 @@ class Pump:
         now = time.monotonic()
         if now - self._last_spread >= 1.0:
             self._last_spread = now
-            await in_database(_wake_another, self._limits)
+            try:
+                await in_database(_wake_another, self._limits)
+            except DATABASE_AWAY as error:
+                logger.warning("wake postponed worker=%s error=%s", self.worker, describe(error))
 
     async def _due_soon(self) -> bool:
         """A retry or a planned call comes up before the next tick: stay for it."""
@@ -158,7 +163,8 @@ class Pump:
         while True:
             await asyncio.sleep(self.settings.RENEW_SECONDS)
             try:
-                held, cancel = await in_database(renew, self.worker)
+                running = [session.lease.call_id for session in self._running.values()]
+                held, cancel = await in_database(renew, self.worker, running)
                 await in_database(rescue)
             except DATABASE_AWAY as error:
                 logger.warning("renewal postponed worker=%s error=%s", self.worker, describe(error))

@@ -110,7 +110,7 @@ def test_renewing_prolongs_only_ones_own_leases_and_names_what_to_cancel():
     mine, asked, other = running(), running(), running(worker="w2")
     asked.cancel()
     before = other.lease_expires_at
-    held, cancel = renew("w1")
+    held, cancel = renew("w1", [mine.pk, asked.pk, other.pk])
     assert held == {Lease(mine.pk, 1), Lease(asked.pk, 1)}
     assert cancel == {asked.pk}
     other.refresh_from_db()
@@ -119,8 +119,17 @@ def test_renewing_prolongs_only_ones_own_leases_and_names_what_to_cancel():
 
 def test_an_expired_call_of_the_worker_itself_is_still_its_own_until_rescued():
     record = expired()
-    held, _ = renew("w1")
+    held, _ = renew("w1", [record.pk])
     assert held == {Lease(record.pk, 1)}
+
+
+def test_a_call_that_its_worker_never_heard_of_is_left_to_expire():
+    """The connection broke after the claim was committed: nobody runs it."""
+    unknown = running()
+    before = unknown.lease_expires_at
+    assert renew("w1", []) == (set(), set())
+    unknown.refresh_from_db()
+    assert unknown.lease_expires_at == before
 
 
 def claim_in_threads(count, size):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import OperationalError
+
 from orchestration.decorators import prompt_section, schema, service
 from orchestration.prompts import PromptSection
 from orchestration.schemas import OutputSchema
@@ -56,6 +58,12 @@ class BrokenPrompt(DjangoBaseService):
 class Raises(DjangoBaseService):
     async def execute(self, **payload: Any) -> Any:
         raise KeyError("secret patient name")
+
+
+@service
+class LosesTheDatabase(DjangoBaseService):
+    async def execute(self, **payload: Any) -> Any:
+        raise OperationalError("the connection is lost")
 
 
 @service
