@@ -13,6 +13,7 @@ from orchestration.conf import clients_settings
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Calls": ("orchestration.ServiceCallRecord", "orchestration.WorkerNode", "orchestration.EngineCounter"),
+    "Flow": ("orchestration.Pause", "orchestration.RateLimit", "orchestration.ProviderCircuit"),
     "Persistence": ("persistence.PersistedChunk", "persistence.PersistedObject"),
     "Audits": ("orchestration.AIRequestAudit", "orchestration.AIResponseAudit", "orchestration.ModelPrice"),
     "Domain": (),
@@ -25,6 +26,9 @@ ICONS = {
     "orchestration.ServiceCallRecord": "swap_calls",
     "orchestration.WorkerNode": "dns",
     "orchestration.EngineCounter": "pin",
+    "orchestration.Pause": "pause_circle",
+    "orchestration.RateLimit": "speed",
+    "orchestration.ProviderCircuit": "electrical_services",
     "orchestration.AIRequestAudit": "upload",
     "orchestration.AIResponseAudit": "download",
     "orchestration.ModelPrice": "payments",

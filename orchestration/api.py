@@ -47,6 +47,7 @@ from orchestration.api_schemas import (
 from orchestration.api_views import attempts, call_detail, call_summary
 from orchestration.api_waiting import preferred_wait, wait_until_finished
 from orchestration.app import ensure_autostarted
+from orchestration.engine.limits import held_back
 from orchestration.engine.submit import CallSpec, submit, wake
 from orchestration.identity import SCHEMAS, SERVICES
 from orchestration.inventory import inventory
@@ -266,4 +267,5 @@ def get_stats(request: ApiRequest) -> JsonObject:
         "persistence_dead": rows.dead().count(),
         "since": since,
         "by_status": dict(recent),
+        "held": held_back(),
     }

@@ -246,6 +246,18 @@ class ComponentOut(Schema):
     """The strict JSON schema of a service's answer, or of a schema itself."""
 
 
+class HeldOut(Schema):
+    """Something that keeps calls waiting."""
+
+    kind: Literal["pause", "circuit", "limit"]
+    name: str
+    """What is paused, the client whose circuit is not closed, or the limit's pattern."""
+    state: Literal["paused", "open", "half_open", "blocked"]
+    since: datetime | None
+    until: datetime | None
+    """When calls (or, for a circuit, one call) may go again; null: not by itself."""
+
+
 class StatsOut(Schema):
     queued: int
     due: int
@@ -256,3 +268,5 @@ class StatsOut(Schema):
     since: datetime
     """The start of the 24 hours that `by_status` counts."""
     by_status: dict[str, int]
+    held: list[HeldOut]
+    """Pauses, circuits and limits that keep calls waiting, for all nodes."""

@@ -10,10 +10,11 @@ from orchestration.app import ensure_autostarted
 from orchestration.conf import engine_settings
 from orchestration.engine import rescue
 from orchestration.engine.faultpoints import arm_from_environment
+from orchestration.engine.limits import anything_to_run
 from orchestration.engine.pump import run_pump
 from orchestration.engine.slots import claim_slot
 from orchestration.engine.submit import wake
-from orchestration.models import ServiceCallRecord, WorkerNode
+from orchestration.models import WorkerNode
 
 
 def run_service_call(call_id: str | None = None) -> int:
@@ -24,7 +25,7 @@ def run_service_call(call_id: str | None = None) -> int:
     ensure_autostarted()
     if engine_settings().FAULT_POINTS:
         arm_from_environment(engine_settings().RUN_DIR)
-    if not ServiceCallRecord.objects.due().exists():
+    if not anything_to_run():
         return 0
     slot = claim_slot()
     if slot is None:

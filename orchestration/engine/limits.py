@@ -15,6 +15,7 @@ from orchestration.lanes import Lane, LanePattern
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.models.calls import ServiceCallQuerySet
 from orchestration.models.limits import CircuitState, LimitSource
+from orchestration.types import JsonObject
 
 CACHE_SECONDS = 1.0
 """How late a pause or a new limit reaches a worker, at most."""
@@ -112,6 +113,30 @@ class Limits:
         for hold in self.holds(within):
             calls = calls.exclude(hold.calls)
         return calls
+
+
+def anything_to_run() -> bool:
+    """A due call that its order, pauses, circuits and limits let run."""
+    due = ServiceCallRecord.objects.due().in_turn()
+    return due.exists() and Limits().open(due).exists()
+
+
+def held_back() -> list[JsonObject]:
+    """What keeps calls waiting at present, for people and the API: kind, name, state, since and until (or None)."""
+    snapshot, now = read(), timezone.now()
+    found: list[JsonObject] = [
+        {"kind": "pause", "name": str(pause), "state": "paused", "since": pause.paused_at, "until": None}
+        for pause in snapshot.pauses
+    ]
+    for row in snapshot.tripped:
+        found.append(
+            {"kind": "circuit", "name": row.client, "state": row.state, "since": row.opened_at, "until": row.retry_at}
+        )
+    for limit in snapshot.limits:
+        until = limit.blocked_until
+        if until is not None and until > now:
+            found.append({"kind": "limit", "name": limit.pattern, "state": "blocked", "since": None, "until": until})
+    return found
 
 
 def read() -> Snapshot:

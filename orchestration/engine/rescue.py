@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from orchestration.conf import engine_settings
 from orchestration.engine.announce import announce_failure
+from orchestration.engine.limits import anything_to_run
 from orchestration.engine.submit import wake
 from orchestration.errors import CallPoisoned
 from orchestration.models import AIRequestAudit, EngineCounter, ServiceCallRecord
@@ -36,7 +37,7 @@ class Rescued:
 def sweep() -> Rescued:
     """Rescue expired calls, then wake a worker if anything is due. Idempotent; any process may do it at any time."""
     rescued = rescue()
-    if ServiceCallRecord.objects.due().in_turn().exists():
+    if anything_to_run():
         wake(engine_settings().QUEUE)
     return rescued
 

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 
 from orchestration.engine.claim import claim
-from orchestration.engine.limits import Limits
+from orchestration.engine.limits import Limits, held_back
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import CallHeld, InvalidCall, TransitionRefused
-from orchestration.models import AIRequestAudit, Pause, ServiceCallRecord
+from orchestration.models import AIRequestAudit, Pause, ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.models.limits import PauseKind
 from orchestration.testing import run_due_calls
 from tests.engineapp.orca.services import triage
@@ -110,3 +110,17 @@ def test_pausing_twice_and_resuming_twice_are_refused_with_the_reason():
 def test_a_model_is_paused_by_a_pattern_and_nothing_else(pattern):
     with pytest.raises(InvalidCall, match="is no lane: write"):
         Pause.start(PauseKind.MODEL, pattern)
+
+
+def test_whatever_keeps_calls_waiting_is_told_for_all_nodes():
+    soon = timezone.now() + timedelta(seconds=30)
+    pause = Pause.start(PauseKind.MODEL, "default/o3")
+    ProviderCircuit.objects.create(client="second", state="open", retry_at=soon, opened_at=pause.paused_at)
+    ProviderCircuit.objects.create(client="third", failures=2)
+    RateLimit.objects.create(pattern="default/gpt-4o", blocked_until=soon)
+    RateLimit.objects.create(pattern="default/o4", blocked_until=timezone.now())
+    assert held_back() == [
+        {"kind": "pause", "name": "model default/o3", "state": "paused", "since": pause.paused_at, "until": None},
+        {"kind": "circuit", "name": "second", "state": "open", "since": pause.paused_at, "until": soon},
+        {"kind": "limit", "name": "default/gpt-4o", "state": "blocked", "since": None, "until": soon},
+    ]

@@ -1,0 +1,26 @@
+"""`manage.py resume service IDENTITY` and `manage.py resume model CLIENT/MODEL`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from orchestration.errors import OrchestrationError
+from orchestration.models.limits import PauseKind
+from orchestration.operating import resume
+
+
+class Command(BaseCommand):
+    help = "Let the calls of a paused service or model start again; see `manage.py pause`."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind", choices=PauseKind.values)
+        parser.add_argument("name", help="As it was paused.")
+
+    def handle(self, *, kind: str, name: str, **_: Any) -> None:
+        try:
+            self.stdout.write(f"Resumed: {resume(kind, name)}.")
+        except OrchestrationError as error:
+            raise CommandError(str(error)) from None
