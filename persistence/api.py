@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.db.models import Model, Prefetch
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
+from pydantic import ConfigDict, Field
 
-from orchestration.api_access import ApiRequest, may_read_content, visible_call
-from orchestration.api_schemas import ErrorOut
+from orchestration.api_access import (
+    WRITE,
+    ApiRequest,
+    may_read_content,
+    operable_call,
+    refusals,
+    require_permission,
+    require_scope,
+    visible_call,
+)
+from orchestration.api_errors import ApiError
+from orchestration.api_schemas import NO_NUL, ErrorOut, StorableObject, Text128
 from orchestration.references import Reference, find_objects
-from orchestration.types import JsonObject
+from orchestration.types import JsonObject, Role
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+from persistence.replay import Policy, Replayed, persist_again
+from persistence.replay import dry_run as preview
+from persistence.siblings import replay_with_model
 
 router = Router(tags=["service calls"])
+
+RETRY = "orchestration.retry_servicecallrecord"
 
 Found = dict[Reference, Model | None]
 
@@ -65,6 +81,109 @@ def list_call_objects(request: ApiRequest, call_id: str) -> list[JsonObject]:
     found = find_objects(touched.reference for chunk in chunks for touched in chunk.objects_touched.all())
     content = may_read_content(request.auth)
     return [_chunk(chunk, found, content=content) for chunk in chunks]
+
+
+class ChangeOut(Schema):
+    """One row; `fields` is `{column: [before, after]}`, null without the right to read content."""
+
+    model: str
+    id: str
+    action: ObjectAction
+    fields: dict[str, Any] | None
+
+
+class PartOut(Schema):
+    part: str
+    outcome: Replayed
+    changes: list[ChangeOut]
+
+
+class ReplayOut(Schema):
+    """What persisting again changed, or would change."""
+
+    call_id: str
+    outcome: Replayed
+    dry_run: bool
+    parts: list[PartOut]
+    other: list[ChangeOut]
+    unseen: list[str]
+    counts: dict[str, int]
+    error: str
+
+
+class MessageIn(Schema):
+    role: Role
+    content: Annotated[str, Field(max_length=1_000_000, pattern=NO_NUL)]
+
+
+class ReplayIn(Schema):
+    """What to change in the sibling; everything else is as in the original."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Text128 | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    parameters: StorableObject = {}
+    input: StorableObject | None = None
+    context: StorableObject = {}
+    messages: list[MessageIn] | None = None
+
+
+class SiblingOut(Schema):
+    id: str
+    parent: str
+    status: str
+
+
+@router.post(
+    "/service-calls/{call_id}/persist",
+    response={200: ReplayOut, 401: ErrorOut, 403: ErrorOut, 404: ErrorOut, 409: ErrorOut, 429: ErrorOut, 500: ErrorOut},
+    summary="Persist the stored result again, or show what that would change; no model is asked",
+)
+def persist_service_call(
+    request: ApiRequest, call_id: str, dry_run: bool = True, policy: Policy = Policy.KEEP, force: bool = False
+) -> JsonObject:
+    """Needs the scope calls:operate and the permission to retry calls. `dry_run=true` is the default.
+
+    409 when it is refused, with the reason; a handler that fails is an outcome, not an error.
+    """
+    call = operable_call(request.auth, call_id, RETRY)
+    require_permission(request.auth, RETRY)
+    report = (preview if dry_run else persist_again)(call.pk, policy, force=force)
+    if report.outcome is Replayed.REFUSED:
+        raise ApiError(409, "replay_refused", report.error)
+    shown = report.as_json()
+    if not may_read_content(request.auth):
+        for change in [*shown["other"], *(change for part in shown["parts"] for change in part["changes"])]:
+            change["fields"] = None
+    return shown
+
+
+@router.post(
+    "/service-calls/{call_id}/replay",
+    response={
+        202: SiblingOut,
+        **dict.fromkeys((401, 403, 404, 409, 413, 422, 429, 500), ErrorOut),
+    },
+    summary="Ask the model again: a new call beside this one, with what you change",
+)
+def replay_service_call(request: ApiRequest, call_id: str, body: ReplayIn) -> Status[JsonObject]:
+    """Needs the scope calls:write, and the call to be one's own or the permission to retry calls. It is paid for."""
+    require_scope(request.auth, WRITE)
+    require_permission(request.auth, "orchestration.add_servicecallrecord")
+    call = operable_call(request.auth, call_id, RETRY)
+    with refusals():
+        sibling = replay_with_model(
+            call,
+            model=body.model,
+            temperature=body.temperature,
+            parameters=body.parameters,
+            input=body.input,
+            context=body.context,
+            messages=None if body.messages is None else [{"role": m.role, "content": m.content} for m in body.messages],
+            requested_by=request.auth.user,
+        )
+    return Status(202, {"id": sibling.pk, "parent": call.pk, "status": sibling.status})
 
 
 def _chunk(chunk: PersistedChunk, found: Found, *, content: bool) -> JsonObject:

@@ -154,7 +154,7 @@ def _change(capture: Capture, compiler: Any, model: type[Model], run: Callable[[
     query = compiler.query.chain(klass=Query)
     query.clear_ordering(force=True)
     query.extra = {}
-    rows = QuerySet(model=model, query=query, using=compiler.using).values(
+    rows: Any = QuerySet(model=model, query=query, using=compiler.using).values(
         "pk", *(field.attname for field in columns(model))
     )
     capture.touched({(model, row["pk"]): image_of(model, row) for row in rows})
@@ -185,7 +185,7 @@ def _insert(capture: Capture, compiler: Any, model: type[Model], run: Callable[[
 def _in_the_way(model: type[Model], query: Any) -> dict[RowKey, JsonObject | None]:
     """The rows that an upsert will find: by its unique fields, else by key."""
     if query.on_conflict is OnConflict.UPDATE and query.unique_fields:
-        names = [model._meta.get_field(getattr(field, "name", field)).attname for field in query.unique_fields]
+        names = [field if isinstance(field, str) else field.attname for field in query.unique_fields]
         found = Q(pk__in=[])
         for obj in query.objs:
             found |= Q(**{name: getattr(obj, name) for name in names})

@@ -181,8 +181,8 @@ def handler_versions(*, outdated_only: bool = False) -> list[HandlerVersion]:
     rows = (
         PersistedChunk.objects.order_by()
         .values_list("handler_identity", "handler_fingerprint")
-        .annotate(Count("pk"), Min("persisted_at"), Max("persisted_at"))
-        .order_by("-persisted_at__max")
+        .annotate(chunks=Count("pk"), first=Min("persisted_at"), last=Max("persisted_at"))
+        .order_by("-last")
     )
     found = [
         HandlerVersion(

@@ -25,7 +25,7 @@ from orchestration.log import describe
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.calls import PersistState, Status
-from orchestration.prompts import RenderedPrompt, render_plan
+from orchestration.prompts import RenderedPrompt, digest, render_plan
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
 from orchestration.registry import services
 from orchestration.types import ExecutionMetadata, JsonObject, Response, Usage
@@ -151,7 +151,7 @@ def _next_repair(original: AIRequestAudit, answer: ProviderResponse, fault: Inva
 async def _prepare(session: CallSession) -> AIRequestAudit:
     service, record = session.service, session.record
     provider = session.runtime.providers.get(record.service_kwargs.get("client") or service.client)
-    prompt: RenderedPrompt = await render_plan(service.wiring.sections, _prompt_context(record))
+    prompt = _given_prompt(record) or await render_plan(service.wiring.sections, _prompt_context(record))
     session.usage = Usage()
     return audits.first_request(
         session,
@@ -161,6 +161,12 @@ async def _prepare(session: CallSession) -> AIRequestAudit:
         prompt_meta=prompt.meta,
         parameters={**service.parameters, **(record.service_kwargs.get("parameters") or {})},
     )
+
+
+def _given_prompt(record: ServiceCallRecord) -> RenderedPrompt | None:
+    """The messages that whoever submitted the call wrote in place of the prompt."""
+    messages = record.service_kwargs.get("messages")
+    return RenderedPrompt(messages=messages, meta={"given": True, "digest": digest(messages)}) if messages else None
 
 
 def _prompt_context(record: ServiceCallRecord) -> JsonObject:

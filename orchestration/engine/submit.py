@@ -29,7 +29,7 @@ from orchestration.log import describe
 from orchestration.models import EngineCounter, OrderingKey, ServiceCallRecord
 from orchestration.models.calls import OrderingPolicy, Status
 from orchestration.registry import services
-from orchestration.types import JsonObject
+from orchestration.types import JsonObject, Message
 
 if TYPE_CHECKING:
     from orchestration.services import DjangoBaseService
@@ -62,6 +62,8 @@ class CallSpec:
     model: str | None = None
     client: str | None = None
     parameters: JsonObject = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    """What to send instead of the prompt that the service's sections render; empty: the sections."""
     parent: ServiceCallRecord | None = None
 
 
@@ -134,6 +136,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     check_json(spec.input, "input")
     check_json(spec.context, "context")
     check_json(spec.parameters, "parameters")
+    check_json(spec.messages, "messages")
     _check_options(spec)
     context = _with_required(service, spec)
     _check_size(spec, context)
@@ -143,7 +146,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     return ServiceCallRecord(
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
-        service_kwargs={"model": spec.model, "client": spec.client, "parameters": spec.parameters},
+        service_kwargs=_service_kwargs(spec),
         input=spec.input,
         context=context,
         dispatch={"mode": "queued"},
@@ -184,8 +187,14 @@ def fingerprint(spec: CallSpec) -> str:
         *(identity, spec.input, spec.context, spec.priority, spec.ordering_key, spec.ordering_policy),
         *(spec.model, spec.client, spec.parameters, spec.max_attempts, spec.run_at and spec.run_at.isoformat()),
         related and [related._meta.label, str(related.pk)],
+        *([spec.messages] if spec.messages else []),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _service_kwargs(spec: CallSpec) -> JsonObject:
+    given: JsonObject = {"messages": spec.messages} if spec.messages else {}
+    return {"model": spec.model, "client": spec.client, "parameters": spec.parameters, **given}
 
 
 def check_json(value: Any, path: str) -> None:

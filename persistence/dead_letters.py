@@ -1,0 +1,107 @@
+"""Results that persistence gave up on, grouped by what went wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Count, Max, Min, Q
+
+from orchestration.errors import TransitionRefused
+from orchestration.models import ServiceCallRecord
+from persistence.registry import resolve
+from persistence.waking import ask_for_drain
+
+RETRY_AT_ONCE = 500
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{16,}\b", re.IGNORECASE)
+NUMBER = re.compile(r"\d+")
+KIND = re.compile(r"[A-Za-z_][\w.]*")
+
+
+@dataclass(slots=True, kw_only=True)
+class DeadGroup:
+    """Dead results of one cause: exception type, handler, and the message without what differs from call to call."""
+
+    fingerprint: str
+    """16 hex digits."""
+    exception: str
+    handler: str
+    """Who takes these results now; the schema where nobody does."""
+    message: str
+    count: int = 0
+    first_seen: datetime
+    last_seen: datetime
+    keys: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """(namespace, schema, error as stored): which rows these are."""
+
+
+def normalized(error: str) -> str:
+    """An error as stored, with quoted text, ids and numbers replaced."""
+    return NUMBER.sub("#", IDENTIFIER.sub("<id>", QUOTED.sub("<text>", error)))
+
+
+def dead_groups() -> list[DeadGroup]:
+    """All dead results by fingerprint, the most frequent first; when they were seen is when the row last moved."""
+    rows = (
+        ServiceCallRecord.objects.dead()
+        .order_by()
+        .values_list("namespace", "schema_identity", "domain_persist_error")
+        .annotate(Count("pk"), Min("updated_at"), Max("updated_at"))
+    )
+    groups: dict[str, DeadGroup] = {}
+    for namespace, schema, error, count, first, last in rows:
+        new = _group(namespace, schema, error or "", first, last)
+        group = groups.setdefault(new.fingerprint, new)
+        group.count += count
+        group.first_seen, group.last_seen = min(group.first_seen, first), max(group.last_seen, last)
+        group.keys.append((namespace, schema, error))
+    return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint))
+
+
+def _group(namespace: str, schema: str, error: str, first: datetime, last: datetime) -> DeadGroup:
+    handler = resolve(namespace, schema)
+    shown, message = str(handler.identity) if handler else schema, normalized(error)
+    kind = KIND.match(error)
+    exception = kind[0] if kind else ""
+    mark = hashlib.sha256("\n".join([exception, shown, message]).encode()).hexdigest()[:16]
+    return DeadGroup(
+        fingerprint=mark, exception=exception, handler=shown, message=message, first_seen=first, last_seen=last
+    )
+
+
+def retry_group(fingerprint: str) -> int:
+    """Make every dead result of a group pending again, in batches; returns how many. LookupError for no such group."""
+    group = next((group for group in dead_groups() if group.fingerprint == fingerprint), None)
+    if group is None:
+        raise LookupError(f"No dead results have the fingerprint {fingerprint}.")
+    return sum(_retry(_of(*key)) for key in group.keys)
+
+
+def _of(namespace: str, schema: str, error: str | None) -> Q:
+    told = Q(domain_persist_error__isnull=True) if error is None else Q(domain_persist_error=error)
+    return Q(namespace=namespace, schema_identity=schema) & told
+
+
+def _retry(which: Q) -> int:
+    retried, last = 0, ""
+    while True:
+        batch = ServiceCallRecord.objects.dead().filter(which, pk__gt=last).order_by("pk").defer("result")
+        some = list(batch[:RETRY_AT_ONCE])
+        if not some:
+            return retried
+        with transaction.atomic():
+            retried += sum(_revive(record) for record in some)
+            transaction.on_commit(ask_for_drain, robust=True)
+        last = some[-1].pk
+
+
+def _revive(record: ServiceCallRecord) -> bool:
+    try:
+        record.persist_again()
+    except TransitionRefused:
+        return False
+    return True

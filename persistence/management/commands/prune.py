@@ -1,0 +1,49 @@
+"""`manage.py prune`: purge content that is old enough, or everything about one subject."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Model
+
+from persistence.retention import CONTENT, erase_subject, prune
+
+
+class Command(BaseCommand):
+    help = "Count what would be purged (the default), or purge it with --apply. Metrics and provenance stay."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", nargs="*", metavar="KIND=DAYS", help=f"Kinds: {', '.join(CONTENT)}.")
+        parser.add_argument("--subject", metavar="APP.MODEL:ID", help="Everything about this object or user instead.")
+        parser.add_argument("--apply", action="store_true")
+
+    def handle(self, *args: Any, days: list[str] | None, subject: str | None, apply: bool, **options: Any) -> None:
+        if subject:
+            report = erase_subject(_subject(subject), dry_run=not apply)
+        else:
+            report = prune(days=None if days is None else dict(map(_age, days)), dry_run=not apply)
+        told = ", ".join(f"{kind} {count}" for kind, count in report.rows.items()) or "nothing is configured"
+        held = f"; held, not finished with: {report.held} calls" if report.held else ""
+        self.stdout.write(f"{'purged' if apply else 'dry run, would purge'}: {told}{held}")
+
+
+def _age(text: str) -> tuple[str, int]:
+    kind, _, age = text.partition("=")
+    if kind not in CONTENT or not age.isdecimal():
+        raise CommandError(f"--days takes KIND=DAYS with a kind of {', '.join(CONTENT)}, not {text!r}.")
+    return kind, int(age)
+
+
+def _subject(text: str) -> Model:
+    label, _, key = text.partition(":")
+    try:
+        found: Model | None = apps.get_model(label)._base_manager.filter(pk=key).first()
+    except (LookupError, ValueError, ValidationError) as error:
+        raise CommandError(f"--subject takes APP.MODEL:ID, not {text!r}.") from error
+    if found is None:
+        raise CommandError(f"There is no {label} {key}.")
+    return found

@@ -1,0 +1,96 @@
+"""From a domain object to the call that made it, and back; and both on any model's admin page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from orchestration.models import ServiceCallRecord
+from orchestration.references import find_objects
+from persistence.models import ObjectAction, PersistedObject
+
+MAX_LISTED = 20
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Any]
+else:
+    Base = object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectOf:
+    """An object of a call; `object` is None when it is gone."""
+
+    entry: PersistedObject
+    object: Model | None
+
+
+def entries_for(obj: Model) -> QuerySet[PersistedObject]:
+    """Everything that calls did to an object, oldest first, each with its chunk."""
+    kind = ContentType.objects.get_for_model(obj)
+    return (
+        PersistedObject.objects.filter(content_type=kind, object_id=str(obj.pk)).select_related("chunk").order_by("pk")
+    )
+
+
+def call_for(obj: Model) -> ServiceCallRecord | None:
+    """The call that created an object, else the last one that changed it; None when none did or it was pruned."""
+    entries = list(entries_for(obj))
+    created = [entry for entry in entries if entry.action == ObjectAction.CREATED]
+    chosen = created[0] if created else entries[-1] if entries else None
+    return ServiceCallRecord.objects.filter(pk=chosen.chunk.call_id).first() if chosen else None
+
+
+def objects_for(call: ServiceCallRecord | str) -> list[ObjectOf]:
+    """What a call's result became, in order, primary objects first."""
+    call_id = call if isinstance(call, str) else call.pk
+    entries = list(
+        PersistedObject.objects.filter(chunk__call_id=call_id)
+        .select_related("content_type", "chunk")
+        .order_by("chunk_id", "role", "pk")
+    )
+    found: dict[Any, Model | None] = {}
+    for kind in {entry.content_type_id for entry in entries}:  # one kind at a time: a page's bound is not ours
+        found |= find_objects(entry.reference for entry in entries if entry.content_type_id == kind)
+    return [ObjectOf(entry=entry, object=found.get(entry.reference)) for entry in entries]
+
+
+class ProvenanceMixin(Base):
+    """For any ModelAdmin: a read-only field `made_by_calls`, the calls that created or changed the object."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return _with_provenance(super().get_readonly_fields(request, obj))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return _with_provenance(super().get_fields(request, obj))
+
+    @admin.display(description="Made by calls")
+    def made_by_calls(self, obj: Model) -> SafeString | str:
+        entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED]) if obj.pk is not None else []
+        return format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
+
+
+def _with_provenance(names: Iterable[Any]) -> list[Any]:
+    return list(_once([*names, "made_by_calls"]))
+
+
+def _once(names: Iterable[Any]) -> Iterator[Any]:
+    yield from dict.fromkeys(names)
+
+
+def _link(entry: PersistedObject) -> SafeString:
+    call_id = entry.chunk.call_id
+    try:
+        url = reverse("admin:orchestration_servicecallrecord_change", args=(call_id,))
+    except NoReverseMatch:
+        return format_html("{} by {}", entry.action, call_id)
+    return format_html('{} by <a href="{}">{}</a>', entry.action, url, call_id)

@@ -1,0 +1,43 @@
+"""From objects to calls and back."""
+
+import pytest
+from django.contrib import admin
+from django.test import RequestFactory
+
+from persistence.provenance import ProvenanceMixin, call_for, objects_for
+from persistence.testing import persist
+from tests.persistence.results import note
+from tests.persistence.test_replay import one_message
+from tests.seedapp.models import Message
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def test_the_call_that_made_an_object_not_the_one_that_changed_it_later():
+    made = note(one_message)
+    persist(made)
+    message = Message.objects.get()
+    persist(note(lambda handler, response: Message.objects.filter(pk=message.pk).update(content="x")))
+    assert call_for(message) == made
+    assert call_for(Message.objects.create(role="by hand")) is None
+
+
+def test_the_objects_of_a_call_with_those_that_are_gone():
+    record = note(lambda h, r: Message.objects.bulk_create([Message(role="a"), Message(role="b")]))
+    persist(record)
+    Message.objects.filter(role="b").delete()
+    assert [found.object for found in objects_for(record)] == [Message.objects.get(), None]
+
+
+def test_the_mixin_shows_the_calls_on_an_admin_page():
+    class MessageAdmin(ProvenanceMixin, admin.ModelAdmin):
+        pass
+
+    record = note(one_message)
+    persist(record)
+    page = MessageAdmin(Message, admin.AdminSite())
+    request = RequestFactory().get("/")
+    message = Message.objects.get()
+    assert "made_by_calls" in page.get_readonly_fields(request, message)
+    assert record.pk in page.made_by_calls(message) and "created by" in page.made_by_calls(message)
+    assert page.made_by_calls(Message()) == "-"

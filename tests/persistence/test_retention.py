@@ -1,0 +1,106 @@
+"""Purging content, by age and by subject; and correcting costs."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
+from persistence.models import PersistedChunk, PersistedObject
+from persistence.replay import Replayed, persist_again
+from persistence.retention import erase_subject, prune
+from persistence.testing import persist
+from tests.persistence.results import note
+from tests.persistence.test_replay import memo, one_message
+from tests.persistence.test_siblings import answered
+from tests.seedapp.models import Message, Simulation
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+DAYS = {"calls": 30, "requests": 30, "responses": 30, "summaries": 30, "changes": 30}
+LATER = timedelta(days=31)
+
+
+def test_content_goes_and_metrics_provenance_and_idempotency_stay():
+    call = answered("a secret")
+    told = prune(days=DAYS, now=timezone.now() + LATER)
+    call.refresh_from_db()
+    assert told.dry_run and call.result is not None
+    done = prune(days=DAYS, dry_run=False, now=timezone.now() + LATER)
+    assert done.rows == told.rows == {"calls": 1, "requests": 1, "responses": 1, "summaries": 0, "changes": 0}
+    call.refresh_from_db()
+    request, answer = AIRequestAudit.objects.get(), AIResponseAudit.objects.get()
+    assert (call.result, call.input, call.context, request.messages, answer.raw) == (None, {}, {}, [], None)
+    assert call.total_tokens and answer.total_tokens and call.domain_persisted
+    assert PersistedChunk.objects.exists() and PersistedObject.objects.exists() and Message.objects.exists()
+    assert prune(days=DAYS, dry_run=False, now=timezone.now() + LATER).rows["calls"] == 0
+    report = persist_again(call.pk)
+    assert report.outcome is Replayed.REFUSED and "purged" in report.error
+
+
+def test_what_is_young_or_not_finished_with_stays():
+    pending, young = note(one_message), memo("x")
+    ServiceCallRecord.objects.filter(pk=pending.pk).update(finished_at=timezone.now() - LATER)
+    persist(young)
+    assert prune(days=DAYS, dry_run=False).rows["calls"] == 0
+
+
+def test_everything_about_a_subject_goes_whatever_its_age():
+    subject, other = (Simulation.objects.create(sim_patient_full_name=name) for name in "ab")
+    about, unrelated = note(one_message, related_object=subject), note(one_message, related_object=other)
+    held = note(one_message, related_object=subject)
+    persist(about), persist(unrelated)
+    assert erase_subject(subject).rows["calls"] == 1
+    report = erase_subject(subject, dry_run=False)
+    assert (report.rows["calls"], report.held) == (1, 1)
+    for record, kept in ((about, False), (unrelated, True), (held, True)):
+        record.refresh_from_db()
+        assert (record.result is not None) is kept
+
+
+def test_a_user_is_a_subject():
+    user = get_user_model().objects.create_user("ann@example.com", "pw")
+    record = note(one_message, requested_by=user)
+    persist(record)
+    assert erase_subject(user, dry_run=False).rows["calls"] == 1
+
+
+def test_the_commands_are_dry_by_default(capsys):
+    persist(memo("x", 1))
+    memo("y", 2)
+    call_command("prune", "--days", "calls=0")
+    assert capsys.readouterr().out.startswith("dry run, would purge: calls 1")
+    call_command("replay_persistence", "--filter", "state=pending")
+    assert "dry run, nothing changed: 1 persisted; rows: 1 created" in capsys.readouterr().out
+    assert Message.objects.count() == 1
+    call_command("replay_persistence", "--filter", "state=pending", "--apply")
+    assert Message.objects.count() == 2
+    call_command("schema_coverage", "schemas.seedapp.default.MemoSchema")
+    assert "2 stored, 0 current, 2 upgradable, 0 not" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="There is no filter"):
+        call_command("replay_persistence", "--filter", "x=y")
+    with pytest.raises(CommandError, match="KIND=DAYS"):
+        call_command("prune", "--days", "everything")
+
+
+def test_costs_follow_the_prices(capsys):
+    call = answered("one")
+    ModelPrice.objects.all().delete() if not AIResponseAudit.objects.filter(price__isnull=False).exists() else None
+    price = ModelPrice.objects.create(
+        provider=AIRequestAudit.objects.get().provider,
+        model=AIResponseAudit.objects.get().model,
+        valid_from=timezone.now() - timedelta(days=1),
+        input_per_million=1000,
+        cached_input_per_million=0,
+        output_per_million=1000,
+    )
+    before = call.cost or Decimal(0)
+    call_command("reprice")
+    assert "dry run, would correct: 1 answers, 1 calls" in capsys.readouterr().out
+    call_command("reprice", "--apply")
+    call.refresh_from_db()
+    assert call.cost == AIResponseAudit.objects.get().cost == price.cost(call.usage) != before
+    call_command("reprice")
+    assert "would correct: 0 answers" in capsys.readouterr().out
