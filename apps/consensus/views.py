@@ -98,7 +98,9 @@ def revise(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 def diff(request: HttpRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     before, after = visible(request, run_id), visible(request, other_id)
-    context = {"before": before, "after": after, "diff": comparison(before, after)}
+    found = comparison(before, after)
+    fields = {name.replace("_", " ").capitalize(): field for name, field in found["proposal"]["fields"].items()}
+    context = {"before": before, "after": after, "diff": found, "fields": fields}
     return render(request, "consensus/diff.html", context)
 
 
