@@ -1,6 +1,7 @@
 """What answers teach: tokens really used, how long the provider wants us to wait, and whether it works at all.
 
-Runs after the answers are committed, in a transaction of its own: what is lost here costs precision, never a call.
+Runs after the answers are committed, a transaction for each row: it never holds one row and waits for another, so it
+cannot deadlock with claims, which lock several. What is lost here costs precision, never a call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import Error, transaction
+from django.db import Error
 from django.db.models import F, FloatField, Value
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -80,10 +81,9 @@ def learn(answers: Sequence[StoreAnswer], limits: Limits) -> None:
         return
     lessons = read_answers(answers)
     try:
-        with transaction.atomic():
-            _learn_health(lessons.by_client, limits)
-            for lane in sorted(lessons.by_lane):  # always in the same order, so that two workers cannot deadlock
-                _learn_lane(lane, lessons.by_lane[lane], limits)
+        _learn_health(lessons.by_client, limits)
+        for lane, lesson in lessons.by_lane.items():
+            _learn_lane(lane, lesson, limits)
     except Error as error:
         logger.warning("limits not updated answers=%s error=%s", len(answers), describe(error))
 
