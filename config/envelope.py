@@ -76,5 +76,5 @@ def in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     for header in ("Allow", "Retry-After", "WWW-Authenticate"):
         if header in response:
             wrapped[header] = response[header]
-    response.close()
+    # The replaced response is not closed here: close() tells Django that the request is finished, which it is not.
     return wrapped
