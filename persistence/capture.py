@@ -11,7 +11,7 @@ other databases, rows of `bulk_create(ignore_conflicts=True)` whose key the data
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,17 +80,21 @@ class Capture:
         if image is not None and self._before[key] is None:
             self._inserted[key] = image
 
-    def changes(self, *, reread: bool = True) -> list[RowChange]:
-        """What is different now. `reread=False` trusts memory about rows that were inserted and left alone."""
+    def changes(self, *, reread: bool = True, beside: Collection[RowKey] = ()) -> list[RowChange]:
+        """What is different now, `beside` rows that were told already.
+
+        `reread=False` trusts memory about rows that were inserted and left alone.
+        """
         known = {} if reread else self._inserted
         wanted: dict[type[Model], list[Any]] = {}
-        for model, key in self._before:
+        touched = {key: before for key, before in self._before.items() if key not in beside}
+        for model, key in touched:
             if (model, key) not in known:
                 wanted.setdefault(model, []).append(key)
         after = dict(known)
         for model, keys in wanted.items():
             after |= read_images(model, keys)
-        rows = [RowChange(*key, before, after.get(key)) for key, before in self._before.items()]
+        rows = [RowChange(*key, before, after.get(key)) for key, before in touched.items()]
         return [row for row in rows if row.before != row.after]
 
     @contextmanager

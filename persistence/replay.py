@@ -168,9 +168,8 @@ def _close_report(report: Report, capture: Capture) -> None:
     told = {(change.model, change.key) for part in report.parts for change in part.changes}
     report.other = [
         change
-        for change in capture.changes()
-        if (change.model, change.key) not in told
-        and not (change.model is ServiceCallRecord and change.key == report.call_id)
+        for change in capture.changes(beside=told)
+        if not (change.model is ServiceCallRecord and change.key == report.call_id)
     ]
     report.unseen = list(dict.fromkeys(capture.unseen))
 
