@@ -15,6 +15,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from orchestration.engine.faultpoints import fault
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.calls import TERMINAL, PersistState
 from persistence.conf import persistence_settings
@@ -94,6 +95,7 @@ def _purge(kind: str, rows: QuerySet[Any], *, dry_run: bool) -> int:
     for some in _batches(wanted):
         found = model._base_manager.filter(pk__in=some)
         done += QuerySet.update(found, **empty)  # audits are append-only everywhere but here
+        fault("in_prune")
     return done
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from orchestration.engine.faultpoints import InjectedFault, armed
 from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
 from persistence.models import PersistedChunk, PersistedObject
 from persistence.replay import Replayed, persist_again
@@ -38,6 +39,18 @@ def test_content_goes_and_metrics_provenance_and_idempotency_stay():
     assert prune(days=DAYS, dry_run=False, now=timezone.now() + LATER).rows["calls"] == 0
     report = persist_again(call.pk)
     assert report.outcome is Replayed.REFUSED and "purged" in report.error
+
+
+def test_a_death_between_two_batches_leaves_a_prune_that_goes_on_where_it_was():
+    call = answered("a secret")
+    later = timezone.now() + LATER
+    with armed("in_prune"), pytest.raises(InjectedFault):
+        prune(days=DAYS, dry_run=False, now=later)
+    call.refresh_from_db()
+    assert call.result is None
+    assert AIRequestAudit.objects.get().messages
+    assert prune(days=DAYS, dry_run=False, now=later).rows["requests"] == 1
+    assert AIRequestAudit.objects.get().messages == []
 
 
 def test_what_is_young_or_not_finished_with_stays():
