@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests.environment import POSTGRES_WANTED
 from tests.leftovers import RUN_VARIABLE, leftovers
 
 CHROMIUM = "chromium"
+END_OTHER_SESSIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +38,21 @@ def _why_no_postgres() -> str:
     if not POSTGRES_WANTED:
         return "needs PostgreSQL: set DATABASE_URL, or run `make test`, whose second run looks for one"
     return "no PostgreSQL answers at DATABASE_URL or 127.0.0.1:5432: start one, or set DATABASE_URL"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database, and at the end no foreign session in it: a server notices late that a process was killed,
+    and until then the database cannot be dropped."""
+    yield
+    if connection.vendor != "postgresql":
+        return
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for _ in range(50):
+            cursor.execute(END_OTHER_SESSIONS)
+            if not cursor.fetchall():
+                return
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session", autouse=True)
