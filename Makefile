@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN = .venv/bin
-PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --cov-fail-under=0
+PYTEST = $(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check chaos format lock
