@@ -67,7 +67,13 @@ def _run(options: Options, run: str, folder: Path) -> dict[str, Any]:
 
 def _strike(options: Options, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """The report of the run; of one that broke off, only that it did."""
-    asked = {"calls": options.calls, "kills": options.kills, "db": options.db, "broker": options.broker}
+    asked = {
+        "scenario": options.scenario,
+        "calls": options.calls,
+        "kills": options.kills,
+        "db": options.db,
+        "broker": options.broker,
+    }
     header = {**asked, "seed": options.seed, "pace_seconds": options.pace, "nodes": options.nodes}
     with (folder / "run.log").open("ab") as log:
         try:

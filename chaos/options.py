@@ -14,6 +14,8 @@ VARIABLE = "CHAOS_OPTIONS"
 LOCAL_POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 GIVEN = os.environ.get("DATABASE_URL", "")
 
+CALLS_OF_ONE = {"notes": 1, "consensus": 6}
+"""How many model calls one submit of a scenario makes."""
 CHANGED = {
     # Random kills strike one call more than three times by bad luck alone; that is no poison.
     "MAX_DEATHS": 100,
@@ -24,13 +26,17 @@ CHANGED = {
     "RETRY_CAP_SECONDS": 2,
 }
 """Settings of the engine that a run changes. Leases, renewals, sweeps and ticks stay at their defaults."""
+CHANGED_CONSENSUS = {"MAX_RETRIES_PER_PERSONA": 10, "RETRY_INITIAL_BACKOFF_SECONDS": 0.2}
+"""Settings of the consensus engine that a run changes, for the same reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Times in seconds."""
 
+    scenario: Literal["notes", "consensus"] = "notes"
     calls: int = 200
+    """Model calls that the scenario needs when nothing fails."""
     kills: int = 20
     seed: int = 1
     db: Literal["sqlite", "postgres"] = "sqlite"
@@ -47,6 +53,11 @@ class Options:
     restart_command: str = ""
     """Restarts the database server; without it its connections are terminated instead."""
     keep: bool = False
+
+    @property
+    def planned(self) -> int:
+        """How many times something is submitted."""
+        return max(1, self.calls // CALLS_OF_ONE[self.scenario])
 
     @property
     def duration(self) -> float:
@@ -70,6 +81,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """Options from the command line; exits with status 2 and a message when one cannot be read."""
     defaults = Options()
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--scenario", choices=tuple(CALLS_OF_ONE), default=defaults.scenario, help="what is submitted")
     parser.add_argument("--calls", type=_count, default=defaults.calls)
     parser.add_argument("--kills", type=_count, default=defaults.kills)
     parser.add_argument("--seed", type=int, default=defaults.seed, help="the same seed makes the same plan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from chaos.options import Options
+from chaos.options import CALLS_OF_ONE, Options
 from orchestration.providers.faults import Fault, Kind
 
 PROCESSES = {
@@ -62,8 +62,11 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """`chance`: how likely a planned fault takes one of its submit's requests; the next one can have it then."""
+
     calls: list[PlannedCall]
     strikes: list[Strike]
+    chance: float = 1.0
 
     def script(self) -> list[dict[str, object]]:
         """The provider's script, as its control path takes it: each fault strikes one call once."""
@@ -74,6 +77,7 @@ class Plan:
                 "contains": marker(call.number),
                 "latency_ms": fault.latency_ms,
                 "retry_after": fault.retry_after,
+                "probability": self.chance,
             }
             for call, fault in planned
         ]
@@ -87,16 +91,17 @@ def marker(number: int) -> str:
 def make_plan(options: Options) -> Plan:
     """The same options make the same plan."""
     rng = random.Random(options.seed)  # noqa: S311 - reproducible, not secret
-    keys = max(1, options.calls // 20)
-    calls = [_call(rng, number, options, keys) for number in range(options.calls)]
-    return Plan(calls=sorted(calls, key=lambda call: (call.at, call.number)), strikes=_strikes(rng, options))
+    keys = max(1, options.planned // 20)
+    calls = [_call(rng, number, options, keys) for number in range(options.planned)]
+    calls.sort(key=lambda call: (call.at, call.number))
+    return Plan(calls=calls, strikes=_strikes(rng, options), chance=1 / CALLS_OF_ONE[options.scenario])
 
 
 def _call(rng: random.Random, number: int, options: Options, keys: int) -> PlannedCall:
-    burst = rng.randrange(max(1, options.calls // 8))
+    bursts = max(1, options.planned // 8)
     return PlannedCall(
         number=number,
-        at=options.duration * burst / max(1, options.calls // 8),
+        at=options.duration * rng.randrange(bursts) / bursts,
         priority=rng.choice((-10, 0, 0, 0, 10)),
         ordering_key=f"key-{rng.randrange(keys)}" if rng.random() < KEYED else "",
         delay=rng.uniform(0.5, LONGEST_DELAY) if rng.random() < PLANNED else 0.0,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos.books import Books, Findings, request_id
-from chaos.options import CHANGED
+from chaos.options import CHANGED, CHANGED_CONSENSUS
 from chaos.recovery import RecoveryWatch
 from orchestration.models import EngineCounter, WorkerNode
 from orchestration.models.audits import Outcome
@@ -65,7 +65,7 @@ def books_report(books: Books, findings: Findings) -> dict[str, Any]:
         "most_deaths_of_one_call": max((record.deaths for record in books.calls.values()), default=0),
         "poisoned": sum(record.error_code == "poisoned" for record in books.calls.values()),
         "cluster_restarts": sum(WorkerNode.objects.values_list("restarts", flat=True)),
-        "changed_settings": CHANGED,
+        "changed_settings": {**CHANGED, "CONSENSUS": CHANGED_CONSENSUS},
     }
 
 

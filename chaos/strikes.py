@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 20.0
 """How long a strike waits for a target of its kind before it takes another one. The plan's clock stands meanwhile."""
+TRIES = 3
 LOOK_SECONDS = 0.1
 WHOLE_TREE = ("supervisor", "main", "sentinel")
 """With these dies everything below them."""
@@ -59,15 +60,20 @@ class Striker(threading.Thread):
     def run(self) -> None:
         for strike in self._strikes:
             self._clock.wait_until(strike.at)
-            try:
-                self._strike(strike)
-            except (Error, psycopg.Error, redis.RedisError, OSError, subprocess.SubprocessError) as error:
-                logger.warning("strike failed kind=%s error=%s", strike.kind, describe(error))
-                connections.close_all()
+            if not any(self._tried(strike) for _ in range(TRIES)):
                 self.missed += 1
         connections.close_all()
 
-    def _strike(self, strike: Strike) -> None:
+    def _tried(self, strike: Strike) -> bool:
+        """False when it could not be carried out, as when its target ended between being found and being struck."""
+        try:
+            return self._strike(strike)
+        except (Error, psycopg.Error, redis.RedisError, OSError, subprocess.SubprocessError) as error:
+            logger.warning("strike failed kind=%s error=%s", strike.kind, describe(error))
+            connections.close_all()
+            return False
+
+    def _strike(self, strike: Strike) -> bool:
         if strike.kind == DATABASE:
             self._strike_database()
         elif strike.kind == BROKER:
@@ -75,11 +81,11 @@ class Striker(threading.Thread):
         else:
             target = self._aim(strike)
             if target is None:
-                self.missed += 1
-                return
+                return False
             self._kill(target)
             strike = Strike(at=strike.at, kind=target.kind, node=strike.node, choice=strike.choice)
         self.done[strike.kind] += 1
+        return True
 
     def _aim(self, strike: Strike) -> Target | None:
         """One of the wanted kind, on the wanted node first; after some seconds whatever else there is."""

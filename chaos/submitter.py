@@ -5,28 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db import Error, connections
-from django.utils import timezone
 
-from chaos.app.orca.services.note import TakeNote
 from chaos.clock import PlanClock
 from chaos.plan import PlannedCall
-from orchestration.engine.submit import CallSpec, submit
+from chaos.scenarios import Scenario
 
-MAX_ATTEMPTS = 10
 RETRY_SECONDS = 0.3
 
 
 class Submitter(threading.Thread):
-    """`book` is the first of the four: the call id of each planned call, once its submit has returned."""
+    """`book` is the first of the four: the id of each planned call, once its submit has returned."""
 
-    def __init__(self, calls: Sequence[PlannedCall], seed: int, clock: PlanClock) -> None:
+    def __init__(self, scenario: Scenario, calls: Sequence[PlannedCall], seed: int, clock: PlanClock) -> None:
         super().__init__(name="submitter", daemon=True)
         self.book: dict[int, str] = {}
         self.again = 0
         """Submits that were repeated because nobody knew whether the first had been committed."""
+        self._scenario = scenario
         self._calls = calls
         self._seed = seed
         self._clock = clock
@@ -38,19 +35,9 @@ class Submitter(threading.Thread):
         connections.close_all()
 
     def _submit(self, call: PlannedCall) -> None:
-        run_at = timezone.now() + timedelta(seconds=call.delay) if call.delay else None
-        spec = CallSpec(
-            service=TakeNote,
-            context={"number": call.number},
-            priority=call.priority,
-            ordering_key=call.ordering_key,
-            run_at=run_at,
-            max_attempts=MAX_ATTEMPTS,
-            idempotency_key=f"chaos-{self._seed}-{call.number}",
-        )
         while call.number not in self.book:
             try:
-                self.book[call.number] = submit(spec).pk
+                self.book[call.number] = self._scenario.submit(call, self._seed)
             except Error:
                 self.again += 1
                 connections.close_all()

@@ -8,11 +8,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chaos.books import Books, compare
+from chaos.books import Books, Findings
+from chaos.books import compare as compare_books
+from chaos.scenarios.notes import NotesScenario
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.providers.ledger import Entry
 
 START = timezone.now()
+
+
+def compare(books: Books) -> Findings:
+    return compare_books(books, NotesScenario())
 
 
 @dataclass

@@ -14,7 +14,6 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import Error, connections
 
-from chaos.app.models import ChaosRow
 from chaos.books import compare, read_books
 from chaos.clock import PlanClock
 from chaos.nodes import Node
@@ -22,6 +21,7 @@ from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Plan, make_plan
 from chaos.recovery import RecoveryWatch
 from chaos.report import books_report, recovery_report
+from chaos.scenarios import make_scenario
 from chaos.strikes import Striker
 from chaos.submitter import Submitter
 from orchestration.models import ServiceCallRecord, WorkerNode
@@ -67,7 +67,8 @@ class Run:
         self._watch = RecoveryWatch()
         self._clock = PlanClock()
         self._striker = Striker(options, plan.strikes, nodes, self._watch, self._clock)
-        self._submitter = Submitter(plan.calls, options.seed, self._clock)
+        self._scenario = make_scenario(options.scenario)
+        self._submitter = Submitter(self._scenario, plan.calls, options.seed, self._clock)
 
     def report(self, ledger: Path) -> dict[str, Any]:
         """Strike, wait until it is quiet, stop the nodes, compare the books."""
@@ -83,8 +84,8 @@ class Run:
         ended = time.monotonic()
         self._watch.stop()
         statuses = [node.stop() for node in self._nodes]
-        books = read_books(self._submitter.book, ledger, list(ChaosRow.objects.order_by("id")))
-        findings = compare(books)
+        books = read_books(self._submitter.book, ledger, self._scenario.rows())
+        findings = compare(books, self._scenario)
         return {
             "ok": quiet and findings.clean and STOPPED.issuperset(statuses) and self._plan_was_carried_out(),
             "quiet": quiet,
@@ -102,7 +103,7 @@ class Run:
     def _plan_was_carried_out(self) -> bool:
         """A run that struck less than it was asked to proves less than it says."""
         killed = sum(self._striker.done[kind] for kind in PROCESSES)
-        return len(self._submitter.book) == self._options.calls and killed == self._options.kills
+        return len(self._submitter.book) == self._options.planned and killed == self._options.kills
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Keep the nodes running until a condition holds; False when it does not in time."""

@@ -1,0 +1,15 @@
+"""What a run submits, and which domain rows must have come of it."""
+
+from __future__ import annotations
+
+from chaos.scenarios.base import Scenario
+from chaos.scenarios.consensus import ConsensusScenario
+from chaos.scenarios.notes import NotesScenario
+
+__all__ = ["Scenario", "make_scenario"]
+
+
+def make_scenario(name: str) -> Scenario:
+    """The scenario of a name of `chaos.options.CALLS_OF_ONE`; KeyError for another one."""
+    kinds: dict[str, type[Scenario]] = {"notes": NotesScenario, "consensus": ConsensusScenario}
+    return kinds[name]()

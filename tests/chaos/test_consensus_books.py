@@ -1,0 +1,114 @@
+"""The same for full reviews: a run that went well is spoiled in one place at a time, and each must be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from apps.consensus.models import Run, StepProgress
+from apps.consensus.models.results import Decision, PersonaReview
+from apps.consensus.models.runs import RunEvent
+from chaos.books import Books, Findings, compare
+from chaos.options import CALLS_OF_ONE
+from chaos.plan import PlannedCall
+from chaos.scenarios import make_scenario
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.providers.simulator import scripted
+from orchestration.testing import run_due_calls
+
+pytestmark = pytest.mark.django_db
+PLANNED = PlannedCall(number=4, at=0.0, priority=10, ordering_key="", delay=0.0, fault=None)
+SCENARIO = make_scenario("consensus")
+
+
+@pytest.fixture
+def ran() -> Callable[[], Books]:
+    """One run, submitted twice and done; gives its books as they are by then."""
+    with scripted() as simulator:
+        run_id = SCENARIO.submit(PLANNED, seed=1)
+        assert SCENARIO.submit(PLANNED, seed=1) == run_id
+        run_due_calls()
+    ledger = list(simulator.ledger.entries)
+    return lambda: Books(
+        submitted={PLANNED.number: run_id},
+        ledger=ledger,
+        calls={record.pk: record for record in ServiceCallRecord.objects.all()},
+        audits=list(AIRequestAudit.objects.select_related("response_audit")),
+        rows=SCENARIO.rows(),
+    )
+
+
+def found(books: Books) -> dict[str, int]:
+    findings = compare(books, SCENARIO)
+    return {name: len(found) for name in Findings.__dataclass_fields__ if (found := getattr(findings, name))}
+
+
+def test_a_run_that_went_well_has_clean_books(ran: Callable[[], Books]) -> None:
+    assert found(ran()) == {}
+    assert len(ran().calls) == CALLS_OF_ONE["consensus"]
+    assert Run.objects.get().priority == "high"
+
+
+def test_a_missing_decision_is_a_lost_run(ran: Callable[[], Books]) -> None:
+    Decision.objects.all().delete()
+    assert found(ran()) == {"lost": 1}
+
+
+def test_a_second_call_for_a_step_and_a_second_completion_are_duplicates(ran: Callable[[], Books]) -> None:
+    record = ServiceCallRecord.objects.filter(context__persona_id="critic").get()
+    record.pk = "again"
+    record.save(force_insert=True)
+    event = RunEvent.objects.filter(kind="run", data__status="completed").get()
+    run = Run.objects.get()
+    run.tell("run", event.data)
+    assert found(ran()) == {"duplicated": 2}
+
+
+def test_a_run_that_nobody_submitted_is_a_duplicate(ran: Callable[[], Books]) -> None:
+    books = ran()
+    books.submitted.clear()
+    assert found(books) == {"duplicated": 1}
+
+
+def spoil_review() -> None:
+    review = PersonaReview.objects.get(persona_id="architect")
+    review.review_json["strengths"] = ["Nobody said so."]
+    review.save()
+
+
+def spoil_request() -> None:
+    review = PersonaReview.objects.get(persona_id="architect")
+    review.prompt_parameters_json["request_id"] = "resp_of_nobody"
+    review.save()
+
+
+def spoil_proposal() -> None:
+    proposal = Run.objects.get().proposal
+    proposal.expanded_proposal_json["title"] = "Another"
+    proposal.save()
+
+
+def spoil_decision() -> None:
+    Decision.objects.update(overall_weighted_confidence=Decimal("0.0001"))
+
+
+@pytest.mark.parametrize("spoil", [spoil_review, spoil_request, spoil_proposal, spoil_decision])
+def test_a_row_that_says_something_else_than_the_answers_is_false(
+    ran: Callable[[], Books], spoil: Callable[[], None]
+) -> None:
+    spoil()
+    assert found(ran()) == {"falsely_persisted": 1}
+
+
+def test_a_gap_in_the_events_and_a_review_asked_for_too_early_are_out_of_order(ran: Callable[[], Books]) -> None:
+    RunEvent.objects.filter(sequence=3).delete()
+    assert found(ran()) == {"out_of_order": 1}
+    RunEvent.objects.filter(sequence__gt=3).delete()
+    Run.objects.update(last_event=2)
+    assert found(ran()) == {}
+    run = Run.objects.get()
+    step = StepProgress.objects.exclude(call=None).filter(step="review_critic").get()
+    ServiceCallRecord.objects.filter(pk=step.call_id).update(created_at=run.created_at)
+    assert found(ran()) == {"out_of_order": 1}
