@@ -31,7 +31,9 @@ from persistence.siblings import replay_with_model
 
 router = Router(tags=["service calls"])
 
-RETRY = "orchestration.retry_servicecallrecord"
+REPLAY = "orchestration.replay_servicecallrecord"
+PREVIEW = "orchestration.preview_servicecallrecord"
+PERSIST = "orchestration.persist_servicecallrecord"
 
 Found = dict[Reference, Model | None]
 
@@ -143,12 +145,15 @@ class SiblingOut(Schema):
 def persist_service_call(
     request: ApiRequest, call_id: str, dry_run: bool = True, policy: Policy = Policy.KEEP, force: bool = False
 ) -> JsonObject:
-    """Needs the scope calls:operate and the permission to retry calls. `dry_run=true` is the default.
+    """Needs the scope calls:operate and the permission to persist again, or to see what that would change.
+
+    `dry_run=true` is the default.
 
     409 when it is refused, with the reason; a handler that fails is an outcome, not an error.
     """
-    call = operable_call(request.auth, call_id, RETRY)
-    require_permission(request.auth, RETRY)
+    needed = PREVIEW if dry_run else PERSIST
+    call = operable_call(request.auth, call_id, needed)
+    require_permission(request.auth, needed)
     report = (preview if dry_run else persist_again)(call.pk, policy, force=force)
     if report.outcome is Replayed.REFUSED:
         raise ApiError(409, "replay_refused", report.error)
@@ -168,10 +173,10 @@ def persist_service_call(
     summary="Ask the model again: a new call beside this one, with what you change",
 )
 def replay_service_call(request: ApiRequest, call_id: str, body: ReplayIn) -> Status[JsonObject]:
-    """Needs the scope calls:write, and the call to be one's own or the permission to retry calls. It is paid for."""
+    """Needs the scope calls:write, and the call to be one's own or the permission to replay calls. It is paid for."""
     require_scope(request.auth, WRITE)
     require_permission(request.auth, "orchestration.add_servicecallrecord")
-    call = operable_call(request.auth, call_id, RETRY)
+    call = operable_call(request.auth, call_id, REPLAY)
     with refusals():
         sibling = replay_with_model(
             call,
@@ -204,13 +209,13 @@ def primary_first(objects: Iterable[PersistedObject]) -> list[PersistedObject]:
 
 
 def _object(touched: PersistedObject, found: Found) -> JsonObject:
-    kind = touched.content_type
-    exists = found[touched.reference] is not None if touched.reference in found else None
+    reference = touched.reference
+    exists = found[reference] is not None if reference in found else None
     return {
-        "model": f"{kind.app_label}.{kind.model}",
+        "model": touched.model_name,
         "id": touched.object_id,
         "role": touched.role,
         "action": touched.action,
-        "exists": exists,
-        "links": {"admin": touched.reference.admin_url if exists else None},
+        "exists": exists if reference else False,
+        "links": {"admin": reference.admin_url if reference and exists else None},
     }

@@ -1,21 +1,18 @@
-"""Replays over a filter: a frozen list, a sample as dry run, then batches that can be paused, aborted and killed.
-
-Each item commits together with its own result, so a kill loses nothing and repeats nothing. A worker holds the run by
-a lease with a fencing token; when it dies, the next tick after the lease starts another one.
-"""
+"""Work over many rows: a frozen list, what would become of it, and steering it while workers do it
+(persistence/bulk_work.py)."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import BooleanField, CharField, Count, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -26,14 +23,16 @@ from orchestration.types import JsonObject
 from persistence.conf import persistence_settings
 from persistence.errors import BulkRefused
 from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistedChunk
-from persistence.replay import Policy, Replayed, Report, dry_run, persist_again, revert
+from persistence.operations import operation
+from persistence.replay import Policy, Report, dry_run, revert
 from persistence.upgrades import persisted_by_older_code
 
 BULK_TASK = "persistence.tasks.run_bulk"
-ROWS_PER_INSERT = 2000
-LOOK_SECONDS = 0.5
-"""How often a worker looks whether it should stop; an abort takes at most this and one item."""
-LEASE = timedelta(seconds=30)
+MAX_ROWS = 250_000
+"""Of one run."""
+KEPT_DRAFTS = timedelta(days=1)
+EXPORT_SECONDS = 500
+"""For one file; below the `retry` of Q_CLUSTER, after which a broker would give the task to somebody else."""
 FIELDS = {
     "service": "service_identity",
     "schema": "schema_identity",
@@ -94,33 +93,124 @@ def freeze(
     force: bool = False,
     requested_by: Any = None,
 ) -> BulkRun:
-    """Store the list of calls that match now. Nothing runs before `start`."""
-    rows = select(wanted)
+    """Store the list of calls that match `select` now, to be persisted or reverted. Nothing runs before `start`."""
+    options = {"policy": policy.value, "force": force}
+    return freeze_rows(kind, select(wanted), options=options, told=dict(wanted), requested_by=requested_by)
+
+
+def freeze_rows(
+    kind: BulkKind,
+    rows: QuerySet[Any],
+    *,
+    options: JsonObject | None = None,
+    told: JsonObject | None = None,
+    requested_by: Any = None,
+) -> BulkRun:
+    """Store the list of these rows, in their order, as a draft; `told` says in words what was asked for.
+
+    BulkRefused beyond MAX_ROWS; an empty list is a run of 0. Drafts that nobody confirmed go after a day.
+    """
+    BulkRun.objects.filter(state=BulkState.DRAFT, created_at__lt=timezone.now() - KEPT_DRAFTS).delete()
     with transaction.atomic():
-        run = BulkRun.objects.create(
-            kind=kind,
-            options={"policy": policy.value, "force": force},
-            filter=dict(wanted),
-            state=BulkState.PAUSED,
-            requested_by=requested_by,
-        )
-        keys = rows.values_list("pk", flat=True).iterator(chunk_size=ROWS_PER_INSERT)
-        while some := list(islice(keys, ROWS_PER_INSERT)):
-            BulkItem.objects.bulk_create([BulkItem(run=run, call_id=key) for key in some])
-            run.total += len(some)
+        run = BulkRun.objects.create(kind=kind, options=options or {}, filter=told or {}, requested_by=requested_by)
+        run.total = _copy_keys(run, rows)
+        if run.total > MAX_ROWS:
+            raise BulkRefused(f"More than {MAX_ROWS:,} rows match. Narrow the filter, and take them in turns.")
         run.save(update_fields=["total"])
     return run
 
 
+def _copy_keys(run: BulkRun, rows: QuerySet[Any]) -> int:
+    """One INSERT ... SELECT: a list of any length costs no memory here."""
+    keys = rows.annotate(frozen_key=Cast("pk", CharField())).values("frozen_key")[: MAX_ROWS + 1]
+    query, params = keys.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO persistence_bulk_item (run_id, call_id, outcome, error)"  # noqa: S608 - the ORM's own SQL
+            f" SELECT %s, frozen_key, '', '' FROM ({query}) AS frozen WHERE true ON CONFLICT DO NOTHING",
+            [run.pk, *params],
+        )
+        return int(cursor.rowcount)
+
+
+@dataclass(slots=True, kw_only=True)
+class Forecast:
+    """What a run would do to its calls as they are now."""
+
+    will: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why calls would be left alone, with the number of calls."""
+
+    @property
+    def will_not(self) -> int:
+        return self.reasons.total()
+
+
+def forecast(run: BulkRun) -> Forecast:
+    """Sort the calls of a run by what the operation would say to them; one query, whatever their number."""
+    entry, found = operation(run.kind), Forecast()
+    listed = ServiceCallRecord.objects.filter(pk__in=run.items.filter(outcome="").values("call_id")).order_by()
+    states = (
+        listed.annotate(stopping=_is_set("cancel_requested_at"), has_result=_is_set("result"))
+        .values_list("status", "domain_persist_state", "stopping", "has_result")
+        .annotate(Count("pk"))
+    )
+    seen = 0
+    for status, persist_state, stopping, has_result, count in states:
+        like = ServiceCallRecord(
+            status=status,
+            domain_persist_state=persist_state,
+            cancel_requested_at=timezone.now() if stopping else None,
+            result={} if has_result else None,
+        )
+        objection = entry.objection(like, run.options)
+        seen += count
+        if objection:
+            found.reasons[objection] += count
+        else:
+            found.will += count
+    gone = run.items.filter(outcome="").count() - seen
+    if gone > 0:
+        found.reasons["not there any more"] += gone
+    return found
+
+
+def _is_set(column: str) -> ExpressionWrapper[Any]:
+    return ExpressionWrapper(Q(**{f"{column}__isnull": False}), BooleanField())
+
+
 def sample(run: BulkRun, count: int = 10) -> list[Report]:
-    """The first open items as dry runs."""
-    return [_replay(run, item.call_id, dry=True) for item in _open_items(run)[:count]]
+    """The first open items of a run that persists or reverts, as dry runs."""
+    force = bool(run.options.get("force"))
+    keys = open_items(run).values_list("call_id", flat=True)[:count]
+    if run.kind == BulkKind.REVERT:
+        return [revert(key, force=force, dry=True) for key in keys]
+    return [dry_run(key, Policy(run.options.get("policy", Policy.KEEP)), force=force) for key in keys]
 
 
-def start(run: BulkRun) -> None:
-    """paused → queued, and a task for it when that commits; BulkRefused when it has ended."""
-    _move(run, to=BulkState.QUEUED, from_=(BulkState.PAUSED,))
-    transaction.on_commit(lambda: _wake(run.pk), robust=True)
+def open_items(run: BulkRun) -> QuerySet[BulkItem]:
+    """What is still to be done, in order."""
+    return run.items.filter(outcome="").order_by("pk")
+
+
+# --- steering -------------------------------------------------------------------------------
+
+UNFINISHED = (BulkState.DRAFT, BulkState.QUEUED, BulkState.RUNNING, BulkState.PAUSED)
+
+
+def start(run: BulkRun, *, reason: str = "") -> None:
+    """draft | paused → queued, and a task for it when that commits; BulkRefused when it runs or has ended.
+
+    `reason` goes to the history of every call; one that was given before stays.
+    """
+    _move(
+        run,
+        to=BulkState.QUEUED,
+        from_=(BulkState.DRAFT, BulkState.PAUSED),
+        reason=run.reason or reason,
+        started_at=run.started_at or timezone.now(),
+    )
+    transaction.on_commit(lambda: wake_worker(run.pk, run.kind), robust=True)
 
 
 def pause(run: BulkRun) -> None:
@@ -129,19 +219,14 @@ def pause(run: BulkRun) -> None:
 
 
 def abort(run: BulkRun) -> None:
-    """queued | running | paused → aborted, for good; what is done stays done."""
-    _move(
-        run,
-        to=BulkState.ABORTED,
-        from_=(BulkState.QUEUED, BulkState.RUNNING, BulkState.PAUSED),
-        finished_at=timezone.now(),
-    )
+    """Whatever has not ended → aborted, for good; what is done stays done."""
+    _move(run, to=BulkState.ABORTED, from_=UNFINISHED, finished_at=timezone.now())
 
 
 def progress(run: BulkRun) -> JsonObject:
     """`{"state", "total", "done", "outcomes": {outcome: items}}`."""
     outcomes = dict(run.items.exclude(outcome="").order_by().values_list("outcome").annotate(Count("pk")))
-    run.refresh_from_db(fields=["state"])
+    run.refresh_from_db()
     return {"state": run.state, "total": run.total, "done": sum(outcomes.values()), "outcomes": outcomes}
 
 
@@ -152,109 +237,15 @@ def _move(run: BulkRun, *, to: BulkState, from_: tuple[BulkState, ...], **change
         raise BulkRefused(f"Bulk run {run.pk} is {run.state} and cannot become {to.value}.")
 
 
-def _wake(run_id: int) -> None:
-    send_task(BULK_TASK, run_id, queue=persistence_settings().DOMAIN_PERSIST_QUEUE)
+def wake_worker(run_id: int, kind: str) -> None:
+    """Ask the cluster to work on a run. A file is written in one go, so an export has more time than other tasks."""
+    timeout = EXPORT_SECONDS + 30 if kind == BulkKind.EXPORT else None
+    send_task(BULK_TASK, run_id, queue=persistence_settings().DOMAIN_PERSIST_QUEUE, timeout=timeout)
 
 
 def wake_forgotten() -> None:
     """Start a worker for each run that should have one and has none; on every tick."""
     now = timezone.now()
     waiting = BulkRun.objects.filter(state__in=(BulkState.QUEUED, BulkState.RUNNING))
-    for run_id in waiting.filter(Q(leased_until=None) | Q(leased_until__lt=now)).values_list("pk", flat=True):
-        _wake(run_id)
-
-
-# --- working --------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Hold:
-    """A worker's lease on a run."""
-
-    run: BulkRun
-    token: int
-    looked: float = 0.0
-
-    def goes_on(self) -> bool:
-        """Renew the lease, at most every LOOK_SECONDS; False when the run was stopped or taken over."""
-        if time.monotonic() - self.looked < LOOK_SECONDS:
-            return True
-        self.looked = time.monotonic()
-        return bool(self._mine().filter(state=BulkState.RUNNING).update(leased_until=timezone.now() + LEASE))
-
-    def finish(self) -> None:
-        self._mine().filter(state=BulkState.RUNNING).update(
-            state=BulkState.DONE, finished_at=timezone.now(), leased_until=None
-        )
-
-    def let_go(self) -> None:
-        self._mine().update(leased_until=None)
-
-    def _mine(self) -> QuerySet[BulkRun]:
-        return BulkRun.objects.filter(pk=self.run.pk, lease_token=self.token)
-
-
-def work(run_id: int) -> int:
-    """Do open items of a run for at most the budget of one drain; returns how many. 0 when somebody else is at it.
-
-    Sends the task again when items are left.
-    """
-    hold = _take(run_id)
-    if hold is None:
-        return 0
-    deadline, done = time.monotonic() + persistence_settings().DOMAIN_PERSIST_BUDGET_SECONDS, 0
-    stopped = False
-    while not stopped and (items := list(_open_items(hold.run)[:100])):
-        for item in items:
-            if time.monotonic() >= deadline or not hold.goes_on():
-                stopped = True
-                break
-            done += _do(hold, item)
-    if not stopped:
-        hold.finish()
-    hold.let_go()
-    if BulkRun.objects.filter(pk=run_id, state=BulkState.RUNNING, leased_until=None).exists():
-        _wake(run_id)
-    return done
-
-
-def _take(run_id: int) -> _Hold | None:
-    now = timezone.now()
-    free = Q(leased_until=None) | Q(leased_until__lt=now)
-    taken = BulkRun.objects.filter(free, pk=run_id, state__in=(BulkState.QUEUED, BulkState.RUNNING)).update(
-        state=BulkState.RUNNING, leased_until=now + LEASE, lease_token=F("lease_token") + 1
-    )
-    if not taken:
-        return None
-    run = BulkRun.objects.get(pk=run_id)
-    return _Hold(run, run.lease_token)
-
-
-def _open_items(run: BulkRun) -> QuerySet[BulkItem]:
-    return run.items.filter(outcome="").order_by("pk")
-
-
-def _do(hold: _Hold, item: BulkItem) -> bool:
-    """One item and its result in one transaction; False when another worker has done it."""
-    with transaction.atomic():
-        taken = BulkItem.objects.select_for_update().filter(pk=item.pk, outcome="").first()
-        if taken is None:
-            return False
-        try:
-            report = _replay(hold.run, item.call_id, dry=False)
-        except ServiceCallRecord.DoesNotExist:
-            report = Report(
-                call_id=item.call_id, outcome=Replayed.REFUSED, dry_run=False, error="The call is not there any more."
-            )
-        taken.outcome, taken.counts, taken.error = report.outcome.value, report.counts, report.error
-        taken.done_at = timezone.now()
-        taken.save(update_fields=["outcome", "counts", "error", "done_at"])
-    return True
-
-
-def _replay(run: BulkRun, call_id: str, *, dry: bool) -> Report:
-    force = bool(run.options.get("force"))
-    if run.kind == BulkKind.REVERT:
-        return revert(call_id, force=force, dry=dry)
-    policy = Policy(run.options["policy"])
-    return (dry_run if dry else persist_again)(call_id, policy, force=force)
+    for run_id, kind in waiting.filter(Q(leased_until=None) | Q(leased_until__lt=now)).values_list("pk", "kind"):
+        wake_worker(run_id, kind)

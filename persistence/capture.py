@@ -66,7 +66,8 @@ class Capture:
         self._before: dict[RowKey, JsonObject | None] = {}
         self._inserted: dict[RowKey, JsonObject] = {}
         """Images of rows that were inserted and not touched again."""
-        self._inside = 0
+        self.inside = 0
+        """Statements in these are accounted for."""
 
     def touched(self, before: dict[RowKey, JsonObject | None]) -> None:
         for key, image in before.items():
@@ -97,21 +98,45 @@ class Capture:
         rows = [RowChange(*key, before, after.get(key)) for key, before in touched.items()]
         return [row for row in rows if row.before != row.after]
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Statements in here are accounted for."""
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-
     def watch(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """An execute wrapper: names what writes past the compilers."""
-        found = None if self._inside else WRITE.match(sql)
+        found = None if self.inside else WRITE.match(sql)
         if found and found[2] not in OWN_TABLES:
             self.unseen.append(f"{found[1].split()[0].upper()} {found[2]}")
         return execute(sql, params, many, context)
+
+
+_known: dict[type[Any], type[Any]] = {}
+"""Compilers, and what stands in for each."""
+
+
+@dataclass(slots=True)
+class _Compilers:
+    """Stands in for a connection's `ops.compiler` while blocks capture."""
+
+    make: Callable[[str], type[Any]]
+    captures: list[Capture]
+
+    def __call__(self, name: str) -> type[Any]:
+        compiler = self.make(name)
+        if compiler not in _known:
+            _known[compiler] = _following(compiler)
+        return _known[compiler]
+
+    def touched(self, before: dict[RowKey, JsonObject | None]) -> None:
+        for capture in self.captures:
+            capture.touched(before)
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Statements in here are accounted for."""
+        for capture in self.captures:
+            capture.inside += 1
+        try:
+            yield
+        finally:
+            for capture in self.captures:
+                capture.inside -= 1
 
 
 @contextmanager
@@ -119,9 +144,10 @@ def capturing(*, watch: bool = True) -> Iterator[Capture]:
     """Capture what this thread, and the asynchronous code it waits for, writes; blocks may nest."""
     capture = Capture()
     own: dict[str, Any] = vars(connection.ops)
-    before = own.get("compiler")
-    make = connection.ops.compiler
-    own["compiler"] = lambda name: _following(make(name), capture)
+    compilers = own.get("compiler")
+    if compilers is None:
+        compilers = own["compiler"] = _Compilers(connection.ops.compiler, [])
+    compilers.captures.append(capture)
     try:
         if watch:
             with connection.execute_wrapper(capture.watch):
@@ -129,13 +155,12 @@ def capturing(*, watch: bool = True) -> Iterator[Capture]:
         else:
             yield capture
     finally:
-        if before is None:
+        compilers.captures.remove(capture)
+        if not compilers.captures:
             del own["compiler"]
-        else:
-            own["compiler"] = before
 
 
-def _following(compiler: type[Any], capture: Capture) -> type[Any]:
+def _following(compiler: type[Any]) -> type[Any]:
     """The compiler class, noting what it is about to write; classes that only read stay as they are."""
     note = {"SQLInsertCompiler": _insert, "SQLUpdateCompiler": _change, "SQLDeleteCompiler": _change}.get(
         compiler.__name__
@@ -145,15 +170,20 @@ def _following(compiler: type[Any], capture: Capture) -> type[Any]:
 
     def execute_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
         model = self.query.get_meta().concrete_model
+        compilers = vars(self.connection.ops).get("compiler")
+        if compilers is None:  # made in a block, run after it
+            return compiler.execute_sql(self, *args, **kwargs)
         if model in OWN:
-            with capture.following():
+            with compilers.following():
                 return compiler.execute_sql(self, *args, **kwargs)
-        return note(capture, self, model, lambda: compiler.execute_sql(self, *args, **kwargs), args, kwargs)
+        return note(compilers, self, model, lambda: compiler.execute_sql(self, *args, **kwargs), args, kwargs)
 
     return type(compiler.__name__, (compiler,), {"execute_sql": execute_sql})
 
 
-def _change(capture: Capture, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+def _change(
+    compilers: _Compilers, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any
+) -> Any:
     """UPDATE and DELETE: the rows that the statement's own condition finds, as they are before it."""
     query = compiler.query.chain(klass=Query)
     query.clear_ordering(force=True)
@@ -161,29 +191,38 @@ def _change(capture: Capture, compiler: Any, model: type[Model], run: Callable[[
     rows: Any = QuerySet(model=model, query=query, using=compiler.using).values(
         "pk", *(field.attname for field in columns(model))
     )
-    capture.touched({(model, row["pk"]): image_of(model, row) for row in rows})
-    with capture.following():
+    compilers.touched({(model, row["pk"]): image_of(model, row) for row in rows})
+    with compilers.following():
         return run()
 
 
-def _insert(capture: Capture, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+def _insert(
+    compilers: _Compilers, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any
+) -> Any:
     query = compiler.query
     if query.on_conflict is not None:
-        capture.touched(_in_the_way(model, query))
-    with capture.following():
+        compilers.touched(_in_the_way(model, query))
+    with compilers.following():
         returned = run()
     returning = kwargs.get("returning_fields") or (args[0] if args else None) or ()
     rows = list(returned or ())
     for position, obj in enumerate(query.objs):
         row = dict(zip((field.attname for field in returning), rows[position], strict=True)) if rows else {}
         values = {field.attname: row.get(field.attname, getattr(obj, field.attname)) for field in columns(model)}
-        key = values[model._meta.pk.attname]
-        if key is None or _is_expression(key):
-            capture.unseen.append(f"INSERT {model._meta.db_table}")
-            continue
-        known = query.on_conflict is None and not any(map(_is_expression, values.values()))
-        capture.inserted((model, model._meta.pk.to_python(key)), image_of(model, values) if known else None)
+        _inserted(compilers.captures, model, values, surely=query.on_conflict is None)
     return returned
+
+
+def _inserted(captures: list[Capture], model: type[Model], values: dict[str, Any], *, surely: bool) -> None:
+    key = values[model._meta.pk.attname]
+    if key is None or _is_expression(key):
+        for capture in captures:
+            capture.unseen.append(f"INSERT {model._meta.db_table}")
+        return
+    known = surely and not any(map(_is_expression, values.values()))
+    image = image_of(model, values) if known else None
+    for capture in captures:
+        capture.inserted((model, model._meta.pk.to_python(key)), image)
 
 
 def _in_the_way(model: type[Model], query: Any) -> dict[RowKey, JsonObject | None]:

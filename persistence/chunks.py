@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from orchestration.engine.database import DATABASE_AWAY
 from orchestration.engine.faultpoints import fault
+from orchestration.models.persisting import Statement, run_together
 from orchestration.types import Response
 from persistence import links, log
 from persistence.capture import capturing
 from persistence.conf import persistence_settings
 from persistence.consumers import Consumer, Produced
+from persistence.deaths import handling
 from persistence.handlers import Part, chunk_of
 from persistence.links import Touched
-from persistence.models import PersistedChunk, PersistedPart
+from persistence.models import PersistedChunk, PersistedObject, PersistedPart
 from persistence.recorder import recording
 
 
@@ -42,29 +44,48 @@ class PartsDone:
         return f"{len(missing)} of {total} parts failed, {len(self.dead)} of them for good; {key}: {why}"[:1000]
 
 
-def persist_chunk(consumer: Consumer, response: Response, *, part: str = "", exact: bool = False) -> Touched:
-    """Persist a response, or say what it became before. `exact` reads back what was stored, for a report."""
+def persist_chunk(
+    consumer: Consumer, response: Response, *, part: str = "", exact: bool = False, replaced: Sequence[Model] = ()
+) -> Touched:
+    """Persist a response, or say what it became before.
+
+    `exact` reads back what was stored, for a report; `replaced` is what an earlier run made, and is deleted by now.
+    """
+    chunk, is_new = PersistedChunk.objects.open(chunk_for(consumer, response, part=part))
+    touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new, exact=exact, replaced=replaced)
+    if statements:
+        run_together(statements)
+    return touched
+
+
+def chunk_for(consumer: Consumer, response: Response, *, part: str = "") -> PersistedChunk:
+    """The unsaved chunk of a response that this handler or codec takes."""
     component = consumer.component
-    chunk, is_new = PersistedChunk.objects.open(
-        chunk_of(
-            response,
-            handler_identity=str(component.identity),
-            handler_fingerprint=component.fingerprint,
-            part=part,
-        )
-    )
+    identity, mark = str(component.identity), component.fingerprint
+    return chunk_of(response, handler_identity=identity, handler_fingerprint=mark, part=part)
+
+
+def fill_chunk(
+    consumer: Consumer,
+    response: Response,
+    chunk: PersistedChunk,
+    *,
+    is_new: bool,
+    exact: bool,
+    replaced: Sequence[Model] = (),
+) -> tuple[Touched, list[Statement]]:
+    """Run the handler for an open chunk; returns what came of it, and the statements that tie it to the chunk."""
     fault("after_chunk")
     if not is_new and chunk.is_complete:
-        return _persisted_before(chunk)
+        return _persisted_before(chunk), []
     if not is_new:  # a handler outside the drain opened it and did not get to its end
-        chunk.handler_identity = str(component.identity)
-        chunk.handler_fingerprint = component.fingerprint
-    with capturing(watch=False) as capture, recording() as recorder:
-        produced: Produced = consumer.run(chunk, response)
+        chunk.handler_identity = str(consumer.component.identity)
+        chunk.handler_fingerprint = consumer.component.fingerprint
+    with capturing(watch=False) as capture, recording() as recorder, handling(chunk.call_id, chunk.part):
+        produced: Produced = consumer.run(chunk, response, replaced)
     touched = links.gather(chunk, produced.links, produced.returned, recorder, capture.changes(reread=exact))
     fault("before_link")
-    links.write(chunk, touched, is_new=is_new)
-    return touched
+    return touched, links.writing(chunk, touched, is_new=is_new)
 
 
 def _persisted_before(chunk: PersistedChunk) -> Touched:
@@ -73,9 +94,11 @@ def _persisted_before(chunk: PersistedChunk) -> Touched:
     return Touched(objects=objects_of(chunk))
 
 
-def objects_of(chunk: PersistedChunk) -> list[Model]:
-    """The objects of a chunk that still exist, the primary one first."""
-    rows = chunk.objects_touched.order_by("role", "id").prefetch_related("domain_object")
+def objects_of(chunk: PersistedChunk, rows: QuerySet[PersistedObject] | None = None) -> list[Model]:
+    """The objects of a chunk, or of some of its rows, that still exist, the primary one first."""
+    rows = (
+        (chunk.objects_touched.all() if rows is None else rows).order_by("role", "id").prefetch_related("domain_object")
+    )
     return [row.domain_object for row in rows if row.domain_object is not None]
 
 

@@ -22,6 +22,8 @@ class PersistenceSettings(BaseModel):
 
     DOMAIN_PERSIST_MAX_ATTEMPTS: Annotated[int, Field(ge=1, le=1000)] = 10
     """A result whose persistence failed this often is dead until somebody persists it again."""
+    DOMAIN_PERSIST_MAX_DEATHS: Annotated[int, Field(ge=1, le=1000)] = 3
+    """A result is dead, too, when this many processes died while its handler ran."""
     DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Records that one drain takes at most."""
     DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS: Annotated[float, Field(gt=0)] = 5.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db.models import Model
 
 from orchestration.models import ServiceCallRecord
@@ -21,6 +21,7 @@ from persistence.models import PersistedChunk
 from persistence.registry import resolve
 
 MAX_PART_KEY = 128
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,14 @@ class Consumer(Protocol):
     @property
     def component(self) -> type[BasePersistenceHandler] | type[DjangoBaseCodec]: ...
 
+    @property
+    def splits(self) -> bool:
+        """Whether results are persisted part by part."""
+
     def parts(self, response: Response) -> list[Part] | None:
         """The parts to persist one by one; None for the whole at once."""
 
-    def run(self, chunk: PersistedChunk, response: Response) -> Produced: ...
+    def run(self, chunk: PersistedChunk, response: Response, replaced: Sequence[Model] = ()) -> Produced: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,18 @@ class HandlerConsumer:
     def can_update(self) -> bool:
         return self.component.update is not BasePersistenceHandler.update
 
+    @property
+    def splits(self) -> bool:
+        return self.component.split is not BasePersistenceHandler.split
+
     def parts(self, response: Response) -> list[Part] | None:
-        if self.component.split is BasePersistenceHandler.split:
+        if not self.splits:
             return None
         return _checked_parts(self.component, self.component().split(response))
 
-    def run(self, chunk: PersistedChunk, response: Response) -> Produced:
+    def run(self, chunk: PersistedChunk, response: Response, replaced: Sequence[Model] = ()) -> Produced:
         handler = self.component()
-        handler._run, handler.part = Run(chunk=chunk), chunk.part
+        handler._run, handler.part = Run(chunk=chunk, replaced=replaced), chunk.part
         returned = _call(self.component, handler.persist, response)
         return Produced(links=handler._run.links, returned=_returned(self.component, returned))
 
@@ -75,11 +84,12 @@ class HandlerConsumer:
 @dataclass(frozen=True, slots=True)
 class CodecConsumer:
     component: type[DjangoBaseCodec]
+    splits = False
 
     def parts(self, response: Response) -> list[Part] | None:
         return None
 
-    def run(self, chunk: PersistedChunk, response: Response) -> Produced:
+    def run(self, chunk: PersistedChunk, response: Response, replaced: Sequence[Model] = ()) -> Produced:
         args, kwargs = arguments(self.component, response)
         summary = check_summary(self.component, _call(self.component, self.component().persist, *args, **kwargs))
         chunk.summary = summary
@@ -107,6 +117,18 @@ def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -
     service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
     codec: type[DjangoBaseCodec] | None = service.wiring.codec if service is not None else None
     return CodecConsumer(codec) if codec is not None else None
+
+
+def with_event_loop(work: Callable[[], T]) -> T:
+    """Run `work` in this thread, with one event loop in another for all asynchronous code that it calls.
+
+    Without it each call of an asynchronous handler would start a thread and a loop of its own.
+    """
+
+    async def beside() -> T:
+        return await sync_to_async(work, thread_sensitive=True)()
+
+    return async_to_sync(beside)()
 
 
 def _call(component: Any, persist: Any, *args: Any, **kwargs: Any) -> Any:

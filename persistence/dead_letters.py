@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState
 from persistence.registry import resolve
 from persistence.waking import ask_for_drain
 
@@ -75,10 +76,37 @@ def _group(namespace: str, schema: str, error: str, first: datetime, last: datet
 
 def retry_group(fingerprint: str) -> int:
     """Make every dead result of a group pending again, in batches; returns how many. LookupError for no such group."""
+    return sum(_retry(_of(*key)) for key in _found(fingerprint).keys)
+
+
+def calls_of_group(fingerprint: str) -> Q:
+    """The dead calls of a group, as a condition. LookupError for no such group."""
+    return Q(domain_persist_state=PersistState.DEAD) & _in(_found(fingerprint))
+
+
+def _found(fingerprint: str) -> DeadGroup:
     group = next((group for group in dead_groups() if group.fingerprint == fingerprint), None)
     if group is None:
         raise LookupError(f"No dead results have the fingerprint {fingerprint}.")
-    return sum(_retry(_of(*key)) for key in group.keys)
+    return group
+
+
+def dead_of(group: DeadGroup) -> QuerySet[ServiceCallRecord]:
+    """The calls of a group that are dead now."""
+    return ServiceCallRecord.objects.dead().filter(_in(group))
+
+
+def _in(group: DeadGroup) -> Q:
+    """By namespace and schema, with lists of errors: a group may have thousands."""
+    errors: dict[tuple[str, str], list[str | None]] = {}
+    for namespace, schema, error in group.keys:
+        errors.setdefault((namespace, schema), []).append(error)
+    which = Q(pk__in=[])
+    for (namespace, schema), told in errors.items():
+        known = Q(domain_persist_error__in=[error for error in told if error is not None])
+        unknown = Q(domain_persist_error__isnull=True) if None in told else Q(pk__in=[])
+        which |= Q(namespace=namespace, schema_identity=schema) & (known | unknown)
+    return which
 
 
 def _of(namespace: str, schema: str, error: str | None) -> Q:

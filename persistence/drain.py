@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from orchestration.engine.announce import sender_of
+from orchestration.engine.announce import announce_failure, sender_of
 from orchestration.engine.database import DATABASE_AWAY
 from orchestration.engine.faultpoints import fault
+from orchestration.engine.slots import stop_requested
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState
 from orchestration.signals import ai_response_ready, payload, tell
 from orchestration.tasks import beat
 from orchestration.types import Response
 from persistence import log
-from persistence.chunks import persist_chunk, persist_parts
+from persistence.chunks import chunk_for, fill_chunk, persist_parts
 from persistence.conf import persistence_settings
-from persistence.consumers import Consumer, Consumers, HandlerConsumer
-from persistence.handlers import Part
+from persistence.consumers import Consumer, Consumers, HandlerConsumer, with_event_loop
+from persistence.deaths import Mark, marks_of_the_dead, watching
 from persistence.links import Touched, merged
-from persistence.models import PersistedPart
+from persistence.models import PersistedChunk, PersistedPart, PersistenceDeath
 from persistence.signals import domain_object_created
 from persistence.upgrades import upgraded
 
 READ_AT_ONCE = 100
 """Records whose results are in memory at once."""
+NOT_STORED = "not_stored"
+"""The error code of `ai_response_failed` for a result that is dead."""
 BEAT_SECONDS = 5.0
 """A drain says at most this often that its worker lives."""
 
@@ -85,6 +90,8 @@ class Work:
     """The database driver's connection that this run began on."""
     response: Response | None = None
     consumer: Consumer | None = None
+    unreadable: Exception | None = None
+    """Why there is no response."""
     exact: bool = False
     """Read back what was stored, for a report."""
     touched: Touched = field(default_factory=Touched)
@@ -99,27 +106,52 @@ class Work:
     def component(self) -> str:
         return str(self.consumer.component.identity) if self.consumer else "none"
 
+    @classmethod
+    def of(cls, record: ServiceCallRecord, consumers: Consumers, *, exact: bool = False) -> Work:
+        """The record with what can be known before it is locked: a stored result does not change."""
+        work = cls(record=record, exact=exact)
+        try:
+            work.response = response_of(record)
+            work.consumer = consumers.of(record, work.response)
+        except Exception as error:  # noqa: BLE001 - an upgrade is anybody's code; what it raises is charged
+            work.unreadable = error
+        return work
+
 
 def drain_batch() -> Counts:
-    """Persist what is due, most urgent and oldest first: at most a batch, for at most the budget of one drain."""
+    """Persist what is due, most urgent and oldest first: at most a batch, for at most the budget of one drain.
+
+    Stops between two records when its cluster is stopping.
+    """
     settings = persistence_settings()
-    deadline = time.monotonic() + settings.DOMAIN_PERSIST_BUDGET_SECONDS
-    due = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
-    counts, next_beat = Counts(), time.monotonic() + BEAT_SECONDS
-    for _, outcome in _drain(list(due[: settings.DOMAIN_PERSIST_BATCH_SIZE])):
+    deadline, next_beat = time.monotonic() + settings.DOMAIN_PERSIST_BUDGET_SECONDS, time.monotonic() + BEAT_SECONDS
+    counts = Counts()
+
+    def goes_on(_: str, outcome: Outcome) -> bool:
+        nonlocal next_beat
         counts.add(outcome)
         now = time.monotonic()
-        if now >= deadline:
-            break
         if now >= next_beat:
             beat()
             next_beat = now + BEAT_SECONDS
+        return now < deadline and not stop_requested()
+
+    charge_deaths()
+    due = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
+    _drain(list(due[: settings.DOMAIN_PERSIST_BATCH_SIZE]), goes_on)
     return counts
 
 
 def drain_calls(call_ids: Iterable[str]) -> dict[str, Outcome]:
     """Persist these calls now, in this thread, for a caller who waits; what fails is recorded like in any drain."""
-    return dict(_drain(list(call_ids)))
+    outcomes: dict[str, Outcome] = {}
+
+    def goes_on(call_id: str, outcome: Outcome) -> bool:
+        outcomes[call_id] = outcome
+        return True
+
+    _drain(list(call_ids), goes_on)
+    return outcomes
 
 
 def drain_call(call_id: str) -> Outcome:
@@ -127,67 +159,87 @@ def drain_call(call_id: str) -> Outcome:
     return drain_calls([call_id])[call_id]
 
 
-def _drain(call_ids: list[str]) -> Iterator[tuple[str, Outcome]]:
-    """Records in the given order, until the database is away."""
+def _drain(call_ids: list[str], goes_on: Callable[[str, Outcome], bool]) -> None:
+    """Records in the given order, until the database is away or `goes_on`, which is told each outcome, says no."""
     consumers = Consumers()
-    for start in range(0, len(call_ids), READ_AT_ONCE):
-        some = call_ids[start : start + READ_AT_ONCE]
-        records = ServiceCallRecord.objects.in_bulk(some)
-        for call_id in some:
-            record = records.pop(call_id, None)
-            outcome = drain_record(record, consumers) if record is not None else Outcome.NOT_DUE
-            yield call_id, outcome
-            if outcome is Outcome.DATABASE_AWAY:
+    with watching():
+        for start in range(0, len(call_ids), READ_AT_ONCE):
+            some = call_ids[start : start + READ_AT_ONCE]
+            records = ServiceCallRecord.objects.in_bulk(some)
+            works = {call_id: Work.of(records[call_id], consumers) for call_id in some if call_id in records}
+            each = partial(_drain_each, some, works, goes_on)
+            is_async = any(work.consumer is not None and work.consumer.component.is_async for work in works.values())
+            if not (with_event_loop(each) if is_async else each()):
                 return
 
 
-def drain_record(record: ServiceCallRecord, consumers: Consumers) -> Outcome:
+def _drain_each(some: list[str], works: dict[str, Work], goes_on: Callable[[str, Outcome], bool]) -> bool:
+    for call_id in some:
+        work = works.pop(call_id, None)
+        outcome = drain_record(work) if work is not None else Outcome.NOT_DUE
+        if not goes_on(call_id, outcome) or outcome is Outcome.DATABASE_AWAY:
+            return False
+    return True
+
+
+def drain_record(work: Work) -> Outcome:
     """Persist the result of a record that was read at any time before: what may have changed is read under the lock.
 
     Whatever its handler raises becomes the state of the record. What is not an Exception (the worker is being
     killed) undoes everything, charges nothing and goes on to the caller.
     """
     fault("before_drain")
-    work = Work(record=record)
     try:
         with transaction.atomic():
             # First in line, so that a hook that a handler registers cannot keep it from running.
             transaction.on_commit(lambda: after_commit(work), robust=True)
-            work.outcome = persist_locked(work, consumers)
+            work.outcome = persist_locked(work)
     except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each is a failed attempt
         return _not_committed(work, error)
     return work.outcome
 
 
-def persist_locked(work: Work, consumers: Consumers) -> Outcome:
+def persist_locked(work: Work) -> Outcome:
     """Everything that commits together: lock, chunk, domain rows, links, mark."""
-    record = work.record
-    work.locked = record.lock_for_persistence()
+    record, consumer, response = work.record, work.consumer, work.response
+    chunk = None
+    if consumer is None or response is None or consumer.splits:
+        work.locked = record.lock_for_persistence()
+    else:
+        chunk = chunk_for(consumer, response)
+        work.locked, chunk_id = record.lock_and_insert(PersistedChunk.objects.insertion(chunk))
     if not work.locked:
         return Outcome.NOT_DUE
     work.attempts, work.driver_connection = record.domain_persist_attempts, connection.connection
-    response = work.response = response_of(record)
-    consumer = work.consumer = consumers.of(record, response)
-    if consumer is None:
-        record.mark_skipped()
-        log.skipped(record.pk, response.namespace, response.execution_metadata.schema_identity)
-        return Outcome.SKIPPED
-    parts = consumer.parts(response)
-    if parts is not None:
-        return _persist_parts(work, consumer, response, parts)
-    work.touched = persist_chunk(consumer, response, exact=work.exact)
+    if work.unreadable is not None:
+        raise work.unreadable
+    if response is None or consumer is None:
+        return _skip(work)
+    response.attach(record.related_object)
+    if chunk is None:
+        return _persist_parts(work, consumer, response)
+    chunk, is_new = PersistedChunk.objects.opened(chunk, chunk_id)
+    work.touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new, exact=work.exact)
     work.parts[""] = work.touched
     fault("before_finalize")
-    record.mark_persisted()
+    record.mark_persisted(along=statements)
     return Outcome.PERSISTED
 
 
-def _persist_parts(work: Work, consumer: Consumer, response: Response, parts: list[Part]) -> Outcome:
+def _skip(work: Work) -> Outcome:
+    record = work.record
+    record.mark_skipped()
+    log.skipped(record.pk, record.namespace, record.schema_identity)
+    return Outcome.SKIPPED
+
+
+def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcome:
     """The record is persisted when every part is; until then the parts that are commit, and the others are charged."""
     record = work.record
     if not work.attempts:  # somebody asked for it anew
         PersistedPart.objects.of_result(record.pk, response.execution_metadata.schema_identity).delete()
-    done = persist_parts(consumer, response, parts, source=source_of(work.consumer), exact=work.exact)
+    parts = consumer.parts(response)
+    done = persist_parts(consumer, response, parts or [], source=source_of(consumer), exact=work.exact)
     work.parts = done.touched
     work.touched = merged(done.touched.values())
     fault("before_finalize")
@@ -199,7 +251,9 @@ def _persist_parts(work: Work, consumer: Consumer, response: Response, parts: li
 
 
 def response_of(record: ServiceCallRecord) -> Response:
-    response = record.response()
+    """The stored result in the schema's present version, without its related object: that is looked up when it is
+    persisted."""
+    response = Response.model_validate(record.result)
     response.call_id = response.call_id or record.pk
     return upgraded(response)
 
@@ -215,7 +269,7 @@ def after_commit(work: Work) -> None:
         return
     if work.outcome not in {Outcome.PERSISTED, Outcome.SKIPPED}:  # some parts are missing
         if work.outcome is Outcome.DEAD:
-            _release(record)
+            _tell_dead(record)
         return
     common = payload(record)
     if work.outcome is Outcome.PERSISTED:
@@ -230,6 +284,13 @@ def after_commit(work: Work) -> None:
 def _release(record: ServiceCallRecord) -> None:
     if record.ordering_key:
         wake(record.queue)
+
+
+def _tell_dead(record: ServiceCallRecord) -> None:
+    """The call will not become objects by itself any more. Retrying costs nothing: the answer is stored."""
+    told = record.domain_persist_error
+    announce_failure(record, error_code=NOT_STORED, error=told, retryable=True)
+    _release(record)
 
 
 def _not_committed(work: Work, error: Exception) -> Outcome:
@@ -263,7 +324,7 @@ def _charge(work: Work, error: Exception) -> Outcome:
     told = log.explain(error, source_of(work.consumer))
     outcome = _record_failure(work, told)
     if outcome is Outcome.DEAD:
-        _release(work.record)
+        transaction.on_commit(lambda: _tell_dead(work.record), robust=True)
     return outcome
 
 
@@ -292,3 +353,40 @@ def source_of(consumer: Consumer | None) -> str:
         return inspect.getsourcefile(consumer.component) or ""
     except TypeError:
         return ""
+
+
+# --- processes that died --------------------------------------------------------------------
+
+
+def charge_deaths() -> None:
+    """Charge the results whose handlers killed their processes on this machine since the last drain."""
+    for path, mark in marks_of_the_dead():
+        record = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING).filter(pk=mark.call_id).first()
+        if record is None or _charge_death(record, mark):
+            path.unlink(missing_ok=True)
+
+
+def _charge_death(record: ServiceCallRecord, mark: Mark) -> bool:
+    """False when the result is in another worker's hands, or waits: then it is charged another time."""
+    work = Work(record=record)
+    with transaction.atomic():
+        if not record.lock_for_persistence():
+            return False
+        work.attempts = record.domain_persist_attempts
+        deaths, limit = PersistenceDeath.objects.note(mark), persistence_settings().DOMAIN_PERSIST_MAX_DEATHS
+        told = told_of(deaths)
+        log.died(record.pk, told)
+        if mark.part:
+            attempts = 1 if len(deaths) >= limit else persistence_settings().DOMAIN_PERSIST_MAX_ATTEMPTS
+            PersistedPart.objects.charge(record.pk, record.schema_identity, mark.part, told, limit=attempts)
+        outcome = _record_failure(work, told, give_up=not mark.part and len(deaths) >= limit)
+        if outcome is Outcome.DEAD:
+            PersistenceDeath.objects.filter(call_id=record.pk).delete()
+            transaction.on_commit(lambda: _tell_dead(record), robust=True)
+    return True
+
+
+def told_of(deaths: Sequence[PersistenceDeath]) -> str:
+    """The evidence, as an error."""
+    told = f"WorkerDied: {len(deaths)} processes ended while the handler ran: {', '.join(map(str, deaths))}."
+    return told[: log.MAX_ERROR]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -33,6 +33,7 @@ class Run:
 
     chunk: PersistedChunk
     links: list[Link] = field(default_factory=list)
+    replaced: Sequence[Model] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,12 @@ class BasePersistenceHandler(DjangoIdentityMixin):
     """The key of the part that is being persisted, in handlers that `split`."""
 
     _run: Run | None = None
+
+    @property
+    def replaced(self) -> Sequence[Model]:
+        """In a replay with the policy `recreate`: what the earlier run made, the primary object first, deleted a moment
+        ago. What others know these by (a number in a sequence, a key) can be taken over. Empty otherwise."""
+        return self._run.replaced if self._run is not None else ()
 
     def split(self, response: Response) -> Iterable[Part]:
         """The parts of a response, when each is to be persisted on its own: `persist` then runs once per part.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
+from orchestration.models.persisting import Statement, run_together
 from persistence.capture import RowChange
 from persistence.errors import InvalidLink
 from persistence.images import digest_of
@@ -109,12 +110,19 @@ def _named_by_chunk(chunk: PersistedChunk, known: Iterable[Model]) -> Model | No
 
 def write(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> None:
     """Store the chunk's primary object and a row per object; rows that are there already stay as they are."""
+    statements = writing(chunk, touched, is_new=is_new)
+    if statements:
+        run_together(statements)
+
+
+def writing(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> list[Statement]:
+    """The statements of `write`, each about rows of its own."""
     if touched.primary is not None:
         chunk.content_type = ContentType.objects.get_for_model(touched.primary)
         chunk.object_id = str(touched.primary.pk)
-    if touched.primary is not None or chunk.summary is not None or not is_new:
-        PersistedChunk.objects.close(chunk)
-    PersistedObject.objects.record(chunk, object_rows(touched))
+    tells = touched.primary is not None or chunk.summary is not None or not is_new
+    closing = [PersistedChunk.objects.closing(chunk)] if tells else []
+    return [*closing, *PersistedObject.objects.insertions(chunk, object_rows(touched))]
 
 
 def object_rows(touched: Touched) -> list[ObjectRow]:

@@ -87,3 +87,11 @@ def overtaken(call_id: str, error: BaseException) -> None:
 
 def database_away(call_id: str, error: BaseException) -> None:
     logger.warning("database away, result stays pending call_id=%s error=%s", call_id, describe(error))
+
+
+def cannot_mark(error: BaseException) -> None:
+    logger.warning("a handler that kills its process will not be found out: no file in RUN_DIR error=%s", error)
+
+
+def died(call_id: str, told: str) -> None:
+    logger.error("process died while persisting call_id=%s error=%s", call_id, told)

@@ -3,68 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.utils import timezone
 
+from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState
+from orchestration.models.persisting import Statement, run_together
 from orchestration.references import Reference, reference
+from persistence.bulk_rows import BulkItem, BulkKind, BulkRun, BulkState
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
+    from persistence.deaths import Mark
+
+__all__ = [
+    "BulkItem",
+    "BulkKind",
+    "BulkRun",
+    "BulkState",
+    "DrainWake",
+    "ObjectAction",
+    "ObjectRole",
+    "PersistedChunk",
+    "PersistedObject",
+    "PersistedPart",
+    "PersistenceDeath",
+    "RetentionHeld",
+    "RetentionMark",
+]
+
+GONE_MODEL = "The model as `app.model`, when its content type was deleted."
+
 
 class PersistedChunkQuerySet(models.QuerySet["PersistedChunk"]):
-    """`open` and `close` are written by hand: they run for every result, and building them with the ORM costs four
-    times what running them does."""
+    """`insertion` and `closing` are written by hand: they run for every result, and building them with the ORM costs
+    four times what running them does."""
 
     def open(self, chunk: PersistedChunk) -> tuple[PersistedChunk, bool]:
         """Insert an unsaved chunk unless its key is taken; returns (the stored chunk, whether it is this one).
 
         Waits for a transaction that is inserting the same key.
         """
+        insert = self.insertion(chunk)
         with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO persisted_chunk (call_id, schema_identity, part, namespace, handler_identity,"
-                " handler_fingerprint, schema_version, persisted_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (call_id, schema_identity, part) DO NOTHING RETURNING id",
-                [
-                    chunk.call_id,
-                    chunk.schema_identity,
-                    chunk.part,
-                    chunk.namespace,
-                    chunk.handler_identity,
-                    chunk.handler_fingerprint,
-                    chunk.schema_version,
-                    connection.ops.adapt_datetimefield_value(chunk.persisted_at),
-                ],
-            )
+            cursor.execute(insert.sql.format(when="TRUE"), insert.params)
             row = cursor.fetchone()
-        if row is None:
+        return self.opened(chunk, row[0] if row is not None else None)
+
+    def insertion(self, chunk: PersistedChunk) -> Statement:
+        """Inserts a chunk unless its key is taken, and returns its id."""
+        return Statement(
+            "INSERT INTO persisted_chunk (call_id, schema_identity, part, namespace, handler_identity,"
+            " handler_fingerprint, schema_version, persisted_at) SELECT %s, %s, %s, %s, %s, %s, %s, %s WHERE {when}"
+            " ON CONFLICT (call_id, schema_identity, part) DO NOTHING RETURNING id",
+            [
+                chunk.call_id,
+                chunk.schema_identity,
+                chunk.part,
+                chunk.namespace,
+                chunk.handler_identity,
+                chunk.handler_fingerprint,
+                chunk.schema_version,
+                connection.ops.adapt_datetimefield_value(chunk.persisted_at),
+            ],
+        )
+
+    def opened(self, chunk: PersistedChunk, key: int | None) -> tuple[PersistedChunk, bool]:
+        """What `open` returns, when the insertion gave `key`."""
+        if key is None:
             return self.get(call_id=chunk.call_id, schema_identity=chunk.schema_identity, part=chunk.part), False
-        chunk.pk = row[0]
+        chunk.pk = key
         chunk._state.adding, chunk._state.db = False, connection.alias
         return chunk, True
 
-    def close(self, chunk: PersistedChunk) -> None:
-        """Store what is known when the handler has run: its primary object, the summary, and who it was."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE persisted_chunk SET content_type_id = %s, object_id = %s, summary = %s, handler_identity = %s,"
-                " handler_fingerprint = %s WHERE id = %s",
-                [
-                    chunk.content_type_id,
-                    chunk.object_id,
-                    None if chunk.summary is None else connection.ops.adapt_json_value(chunk.summary, None),
-                    chunk.handler_identity,
-                    chunk.handler_fingerprint,
-                    chunk.pk,
-                ],
-            )
+    def closing(self, chunk: PersistedChunk) -> Statement:
+        """Stores what is known when the handler has run: its primary object, the summary, and who it was."""
+        return Statement(
+            "UPDATE persisted_chunk SET content_type_id = %s, object_id = %s, summary = %s, handler_identity = %s,"
+            " handler_fingerprint = %s WHERE id = %s",
+            [
+                chunk.content_type_id,
+                chunk.object_id,
+                None if chunk.summary is None else connection.ops.adapt_json_value(chunk.summary, None),
+                chunk.handler_identity,
+                chunk.handler_fingerprint,
+                chunk.pk,
+            ],
+        )
 
 
 class PersistedChunk(models.Model):
@@ -82,6 +114,7 @@ class PersistedChunk(models.Model):
     )
     object_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null with the type: no object
     domain_object = GenericForeignKey("content_type", "object_id")
+    gone_model = models.CharField(max_length=201, blank=True, default="", db_default="", help_text=GONE_MODEL)
     summary = models.JSONField(null=True, blank=True)
     persisted_at = models.DateTimeField(default=timezone.now)
 
@@ -108,6 +141,11 @@ class PersistedChunk(models.Model):
     def reference(self) -> Reference | None:
         """The primary object, whether it still exists or not; None when there is none."""
         return reference(self.content_type, self.object_id)
+
+    @property
+    def label(self) -> str:
+        """The primary object, whatever became of it: `message 12`."""
+        return self.reference.label if self.reference else f"{self.gone_model or 'unknown model'} {self.object_id}"
 
     @property
     def is_complete(self) -> bool:
@@ -137,25 +175,33 @@ ROWS_PER_INSERT = 1000
 
 class PersistedObjectQuerySet(models.QuerySet["PersistedObject"]):
     def record(self, chunk: PersistedChunk, rows: Sequence[ObjectRow]) -> None:
-        """Insert a row per object of a chunk; objects that are recorded already stay as they are. By hand, as above."""
-        for start in range(0, len(rows), ROWS_PER_INSERT):
-            some = rows[start : start + ROWS_PER_INSERT]
-            values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(some))
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "INSERT INTO persisted_object (chunk_id, content_type_id, object_id, role, action, changes,"  # noqa: S608
-                    f" row_digest) VALUES {values} ON CONFLICT DO NOTHING",
-                    [value for row in some for value in (chunk.pk, *row)],
-                )
+        """Insert a row per object of a chunk; objects that are recorded already stay as they are."""
+        for statement in self.insertions(chunk, rows):
+            run_together([statement])
+
+    def insertions(self, chunk: PersistedChunk, rows: Sequence[ObjectRow]) -> list[Statement]:
+        """The statements of `record`. By hand, as above."""
+        batches = [rows[start : start + ROWS_PER_INSERT] for start in range(0, len(rows), ROWS_PER_INSERT)]
+        return [
+            Statement(
+                "INSERT INTO persisted_object (chunk_id, content_type_id, object_id, role, action, changes,"  # noqa: S608
+                f" row_digest) VALUES {', '.join(['(%s, %s, %s, %s, %s, %s, %s)'] * len(some))} ON CONFLICT DO NOTHING",
+                [value for row in some for value in (chunk.pk, *row)],
+            )
+            for some in batches
+        ]
 
 
 class PersistedObject(models.Model):
     """One object that a chunk created or changed; indexed by object, so that a domain row finds its call."""
 
     chunk = models.ForeignKey(PersistedChunk, on_delete=models.CASCADE, related_name="objects_touched")
-    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE, related_name="+", db_index=False)
+    content_type = models.ForeignKey(
+        ContentType, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     object_id = models.CharField(max_length=64)
     domain_object = GenericForeignKey("content_type", "object_id")
+    gone_model = models.CharField(max_length=201, blank=True, default="", db_default="", help_text=GONE_MODEL)
     role = models.CharField(max_length=16, choices=ObjectRole, default=ObjectRole.RELATED)
     action = models.CharField(max_length=16, choices=ObjectAction, default=ObjectAction.CREATED)
     changes = models.JSONField(
@@ -184,9 +230,27 @@ class PersistedObject(models.Model):
         return f"{self.content_type_id}:{self.object_id} ({self.role})"
 
     @property
-    def reference(self) -> Reference:
-        """The object, whether it still exists or not."""
-        return Reference(self.content_type, self.object_id)
+    def reference(self) -> Reference | None:
+        """The object, whether it still exists or not; None when its content type was deleted."""
+        return reference(self.content_type, self.object_id)
+
+    @property
+    def model_name(self) -> str:
+        """`app.model`, also when its content type was deleted."""
+        kind = self.content_type
+        return f"{kind.app_label}.{kind.model}" if kind else self.gone_model
+
+    @property
+    def label(self) -> str:
+        """What it was about, whatever became of it: `message 12`."""
+        return self.reference.label if self.reference else f"{self.gone_model or 'unknown model'} {self.object_id}"
+
+
+def remember_model(sender: type[ContentType], instance: ContentType, **_: object) -> None:
+    """A content type is about to be deleted: what points at it keeps the model's name."""
+    name = f"{instance.app_label}.{instance.model}"
+    for model in (PersistedChunk, PersistedObject):
+        model._default_manager.filter(content_type=instance).update(gone_model=name)
 
 
 class PersistedPartQuerySet(models.QuerySet["PersistedPart"]):
@@ -224,6 +288,38 @@ class PersistedPart(models.Model):
         return f"part {self.part} of {self.call_id}"
 
 
+class PersistenceDeathQuerySet(models.QuerySet["PersistenceDeath"]):
+    def note(self, mark: Mark) -> list[PersistenceDeath]:
+        """Remember a death, and forget those of what is not going on any more; returns all of the same kind."""
+        pending = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING)
+        running = BulkRun.objects.filter(state__in=(BulkState.QUEUED, BulkState.RUNNING, BulkState.PAUSED))
+        ended = ~models.Q(bulk_run=0) & ~models.Q(bulk_run__in=running.values("pk"))
+        self.filter(ended | models.Q(bulk_run=0) & ~models.Q(call_id__in=pending.values("pk"))).delete()
+        self.get_or_create(**asdict(mark) | {"began_at": datetime.fromisoformat(mark.began_at)})
+        return list(self.filter(call_id=mark.call_id, part=mark.part, bulk_run=mark.bulk_run))
+
+
+class PersistenceDeath(models.Model):
+    """A process that died while the handler of a result, or of one part of it, ran; kept while that is pending."""
+
+    call_id = models.CharField(max_length=64)
+    part = models.CharField(max_length=128, blank=True, default="")
+    node = models.CharField(max_length=80)
+    pid = models.PositiveIntegerField()
+    began_at = models.DateTimeField(help_text="When the handler was called.")
+    bulk_run = models.PositiveBigIntegerField(default=0, help_text="The bulk run that it worked for; 0 in a drain.")
+
+    objects = PersistenceDeathQuerySet.as_manager()
+
+    class Meta:
+        db_table = "persistence_death"
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("call_id", "node", "pid", "began_at"), name="death_once"),)
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.node!r} at {self.began_at:%Y-%m-%d %H:%M:%S}"
+
+
 class DrainWake(models.Model):
     """One row: when a drain was last asked for that has not begun. So at most one waits on the broker."""
 
@@ -256,67 +352,30 @@ class DrainWake(models.Model):
         cls.objects.filter(asked_at__isnull=False).update(asked_at=None)
 
 
-class BulkState(models.TextChoices):
-    """queued → running → done; queued | running ⇄ paused; any of the three → aborted."""
+class RetentionMark(models.Model):
+    """How far the content of one kind was walked by `prune`: everything before `until` is purged or held."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    ABORTED = "aborted"
-
-
-class BulkKind(models.TextChoices):
-    PERSIST = "persist"
-    REVERT = "revert"
-
-
-class BulkRun(models.Model):
-    """One operation over a frozen list of calls. The rows of the list are its items."""
-
-    kind = models.CharField(max_length=16, choices=BulkKind)
-    options = models.JSONField(default=dict, blank=True, help_text="policy, force")
-    filter = models.JSONField(default=dict, blank=True, help_text="What was asked for, as it was asked.")
-    state = models.CharField(max_length=16, choices=BulkState, default=BulkState.QUEUED)
-    total = models.PositiveIntegerField(default=0)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
-    )
-    leased_until = models.DateTimeField(null=True, blank=True, help_text="Until then a worker is at it.")
-    lease_token = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    kind = models.CharField(primary_key=True, max_length=16)
+    until = models.DateTimeField()
 
     class Meta:
-        db_table = "persistence_bulk_run"
-        ordering = ("-id",)
-        verbose_name = "bulk run"
-
-    if TYPE_CHECKING:
-        items: RelatedManager[BulkItem]
+        db_table = "retention_mark"
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.total} calls"
+        return f"{self.kind} until {self.until:%Y-%m-%d %H:%M}"
 
 
-class BulkItem(models.Model):
-    """One call of a bulk run; `outcome` is empty until it was done. No foreign key: it outlives pruned calls."""
+class RetentionHeld(models.Model):
+    """A row that `prune` passed and had to leave, because its call was not finished with."""
 
-    run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, related_name="items", db_index=False)
-    call_id = models.CharField(max_length=64)
-    outcome = models.CharField(max_length=16, blank=True, default="")
-    counts = models.JSONField(null=True, blank=True, help_text="{action: rows}")
-    error = models.TextField(blank=True, default="")
-    done_at = models.DateTimeField(null=True, blank=True)
+    kind = models.CharField(max_length=16)
+    row_id = models.CharField(max_length=64)
 
     class Meta:
-        db_table = "persistence_bulk_item"
+        db_table = "retention_held"
         ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=("run", "call_id"), name="bulk_item_once"),)
-        indexes = (
-            models.Index(fields=("run", "id"), condition=models.Q(outcome=""), name="bulk_item_open"),
-            models.Index(fields=("run", "outcome"), name="bulk_item_outcome"),
-        )
+        constraints = (models.UniqueConstraint(fields=("kind", "row_id"), name="retention_held_once"),)
+        indexes = (models.Index(fields=("kind", "id"), name="retention_held_walk"),)
 
     def __str__(self) -> str:
-        return f"{self.call_id}: {self.outcome or 'open'}"
+        return f"{self.kind} {self.row_id}"

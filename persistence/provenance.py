@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from orchestration.admin.sections import Section
 from orchestration.models import ServiceCallRecord
 from orchestration.references import find_objects
 from persistence.models import ObjectAction, PersistedObject
@@ -61,7 +62,7 @@ def objects_for(call: ServiceCallRecord | str) -> list[ObjectOf]:
     found: dict[Any, Model | None] = {}
     for kind in {entry.content_type_id for entry in entries}:  # one kind at a time: a page's bound is not ours
         found |= find_objects(entry.reference for entry in entries if entry.content_type_id == kind)
-    return [ObjectOf(entry=entry, object=found.get(entry.reference)) for entry in entries]
+    return [ObjectOf(entry=entry, object=found.get(entry.reference) if entry.reference else None) for entry in entries]
 
 
 class ProvenanceMixin(Base):
@@ -73,10 +74,23 @@ class ProvenanceMixin(Base):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return _with_provenance(super().get_fields(request, obj))
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Where fieldsets are declared, one more; else the field is among `get_fields` already."""
+        sets = list(super().get_fieldsets(request, obj))
+        return [*sets, ("Provenance", {"fields": ["made_by_calls"]})] if self.fieldsets else sets
+
     @admin.display(description="Made by calls")
     def made_by_calls(self, obj: Model) -> SafeString | str:
         entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED]) if obj.pk is not None else []
         return format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
+
+
+def provenance_sections(obj: Model) -> Iterator[Section]:
+    """For a page that is made of sections: the calls that created or changed the object, if there are any."""
+    entries = [_link(entry) for entry in entries_for(obj).order_by("-pk")[:MAX_LISTED]]
+    if entries:
+        template = "admin/persistence/provenance.html"
+        yield Section(title="Made by calls", template=template, context={"entries": entries})
 
 
 def _with_provenance(names: Iterable[Any]) -> list[Any]:

@@ -26,6 +26,7 @@ from persistence import links, log
 from persistence.capture import Capture, RowChange, capturing
 from persistence.chunks import objects_of, persist_chunk, response_of_part
 from persistence.consumers import Consumer, Consumers, HandlerConsumer
+from persistence.deaths import handling
 from persistence.drain import Outcome, Work, after_commit, persist_locked, response_of, source_of
 from persistence.errors import ReplayRefused
 from persistence.images import digest_of
@@ -152,7 +153,7 @@ def _run(job: _PersistAgain | _Revert, *, dry: bool) -> Report:
                 job.do()
             _close_report(report, capture)
             if dry:
-                connection.check_constraints(table_names=sorted({c.model._meta.db_table for c in report.changes}))
+                _check_constraints(report)
                 transaction.set_rollback(True)
     except (*DATABASE_AWAY, ServiceCallRecord.DoesNotExist):
         raise
@@ -161,6 +162,15 @@ def _run(job: _PersistAgain | _Revert, *, dry: bool) -> Report:
     except Exception as error:  # noqa: BLE001 - a handler may raise anything, and the report says so
         _give_up(report, Replayed.FAILED, log.explain(error, job.source))
     return report
+
+
+def _check_constraints(report: Report) -> None:
+    """What the commit would check."""
+    if connection.vendor == "postgresql":  # `check_constraints` defers them again, which a rollback makes needless
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    else:
+        connection.check_constraints(table_names=sorted({c.model._meta.db_table for c in report.changes}))
 
 
 def _close_report(report: Report, capture: Capture) -> None:
@@ -231,15 +241,14 @@ class _PersistAgain:
 
     def _first(self, record: ServiceCallRecord) -> None:
         """Pending, dead or skipped: what the drain would do, now."""
-        if record.domain_persist_state == PersistState.PENDING:
-            record.bring_forward()
-        else:
+        if record.domain_persist_state != PersistState.PENDING:
             record.persist_again()
-        work = Work(record=record, exact=True)
+        elif record.next_persist_at is None or record.next_persist_at > timezone.now():
+            record.bring_forward()
+        work = Work.of(record, Consumers(), exact=True)
+        self.source = source_of(work.consumer)
         transaction.on_commit(lambda: after_commit(work), robust=True)
-        consumers = Consumers()
-        self.source = source_of(consumers.of(record, response_of(record)))
-        work.outcome = persist_locked(work, consumers)
+        work.outcome = persist_locked(work)
         if work.outcome is Outcome.NOT_DUE:
             raise ReplayRefused([f"The result of call {record.pk} is in the hands of a worker; try again."])
         self.report.outcome = {Outcome.PERSISTED: Replayed.PERSISTED, Outcome.SKIPPED: Replayed.SKIPPED}.get(
@@ -252,7 +261,7 @@ class _PersistAgain:
         ]
 
     def _again(self, record: ServiceCallRecord) -> None:
-        response = response_of(record)
+        response = response_of(record).attach(record.related_object)
         consumer = Consumers().of(record, response)
         if consumer is None:
             raise ReplayRefused([f"Nothing takes the results of {response.execution_metadata.schema_identity} now."])
@@ -277,10 +286,11 @@ class _PersistAgain:
         report = PartReport(part=chunk.part, outcome=Replayed.RECREATED)
         with transaction.atomic():
             made = chunk.objects_touched.filter(action=ObjectAction.CREATED).select_related("content_type")
+            replaced = objects_of(chunk, made)
             with capturing() as capture:
                 undo(list(made), force=self.force)
                 chunk.delete()
-                persist_chunk(consumer, response, part=chunk.part, exact=True)
+                persist_chunk(consumer, response, part=chunk.part, exact=True, replaced=replaced)
             report.changes = capture.changes()
             if same_again(report.changes, self.started):
                 report.outcome, report.changes = Replayed.UNCHANGED, []
@@ -294,7 +304,7 @@ def _update(consumer: Consumer, response: Response, chunk: PersistedChunk) -> Pa
         raise ReplayRefused(
             [f"{consumer.component.identity} defines no `update(self, response, made)`; use keep or recreate."]
         )
-    with capturing() as capture, recording() as recorder:
+    with capturing() as capture, recording() as recorder, handling(chunk.call_id, chunk.part):
         produced = consumer.run_update(chunk, response, objects_of(chunk))
     changes = capture.changes()
     touched = links.gather(chunk, produced.links, produced.returned, recorder, changes)
@@ -342,7 +352,7 @@ def _joined(old: PersistedObject, touched: Touched) -> JsonObject | None:
 
 
 def _is_of(change: RowChange, row: PersistedObject) -> bool:
-    return row.reference.model is change.model
+    return row.reference is not None and row.reference.model is change.model
 
 
 # --- is it the same again? ------------------------------------------------------------------

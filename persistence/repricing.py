@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
-from orchestration.models import AIResponseAudit, ModelPrice, ServiceCallRecord
+from orchestration.models import AIResponseAudit, ModelPrice, RollupMark, ServiceCallRecord
 
 BATCH = 500
 
@@ -68,3 +68,5 @@ def _one(answer: AIResponseAudit, report: RepriceReport, seen: set[str]) -> None
     if not report.dry_run:
         QuerySet.update(AIResponseAudit.objects.filter(pk=answer.pk), cost=cost, price=price)
         ServiceCallRecord.objects.filter(pk=answer.call_id).update(cost=Coalesce(F("cost"), Decimal(0)) + more)
+        if answer.call_id is not None:
+            RollupMark.of_call(answer.call_id)

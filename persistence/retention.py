@@ -1,27 +1,35 @@
 """Forgetting: content is purged after a time, by kind; metrics, provenance and idempotency rows stay.
 
 Works in small batches, each a transaction of its own over rows found by primary key, so that no lock is held long.
+How far each kind was walked is stored (`RetentionMark`), and what had to be left behind (`RetentionHeld`): no purged
+row is read again.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from orchestration.engine.faultpoints import fault
+from orchestration.engine.slots import stop_requested
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.calls import TERMINAL, PersistState
+from orchestration.tasks import beat
 from persistence.conf import persistence_settings
-from persistence.models import PersistedChunk, PersistedObject, PersistedPart
+from persistence.models import PersistedChunk, PersistedObject, PersistedPart, RetentionHeld, RetentionMark
 
 BATCH = 500
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 CONTENT: dict[str, tuple[type[Model], dict[str, Any]]] = {
     "calls": (ServiceCallRecord, {"input": {}, "context": {}, "service_kwargs": {}, "result": None, "error": None}),
@@ -36,6 +44,18 @@ CONTENT: dict[str, tuple[type[Model], dict[str, Any]]] = {
 """The columns that hold content, by kind, and what stands there afterwards."""
 
 
+CLOCKS = {
+    "calls": "created_at",
+    "requests": "dispatched_at",
+    "responses": "received_at",
+    "summaries": "persisted_at",
+    "changes": "chunk__persisted_at",
+}
+"""The indexed time by which the rows of a kind are walked."""
+SETTLES_WITHIN = timedelta(hours=1)
+"""A row may be committed this long after its time; what is younger is walked again."""
+
+
 @dataclass(slots=True, kw_only=True)
 class PruneReport:
     """Rows whose content was, or would be, purged, by kind; `held` are calls that are not finished with."""
@@ -43,32 +63,139 @@ class PruneReport:
     dry_run: bool
     rows: dict[str, int] = field(default_factory=dict)
     held: int = 0
+    finished: bool = True
+    """False when the time was used up, or the cluster stops: go on with another prune."""
 
 
-def prune(*, days: dict[str, int] | None = None, dry_run: bool = True, now: datetime | None = None) -> PruneReport:
+def prune(
+    *,
+    days: dict[str, int] | None = None,
+    dry_run: bool = True,
+    now: datetime | None = None,
+    seconds: float = math.inf,
+    from_start: bool = False,
+) -> PruneReport:
     """Purge content that is older than the days of its kind (DOMAIN_PERSIST_RETENTION_DAYS where not given).
 
-    A kind without days is kept. Calls that run, wait, or whose result is pending or dead are left alone.
+    A kind without days is kept. Calls that run, wait, or whose result is pending or dead are left alone, and taken
+    up when that is over. What was walked once is not read again; `from_start` forgets that, for rows that were
+    brought in with times of long ago. Begins no batch after `seconds`.
     """
-    moment = now or timezone.now()
+    moment, deadline = now or timezone.now(), time.monotonic() + seconds
     report = PruneReport(dry_run=dry_run)
     ages: Mapping[Any, int] = persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS if days is None else days
+    if from_start and not dry_run:
+        RetentionMark.objects.filter(kind__in=ages).delete()
     for kind, age in ages.items():
-        rows = _older(kind, moment - timedelta(days=age))
-        report.rows[kind] = _purge(kind, rows, dry_run=dry_run)
+        walk = _Walk(kind, moment - timedelta(days=age), from_start=from_start)
+        if dry_run:
+            report.rows[kind] = walk.count()
+            continue
+        report.rows[kind] = 0
+        for purged in walk.batches():
+            report.rows[kind] += purged
+            fault("in_prune")
+            beat()
+            if time.monotonic() >= deadline or stop_requested():
+                report.finished = False
+                return report
     return report
 
 
-def _older(kind: str, moment: datetime) -> QuerySet[Any]:
+class _Walk:
+    """The rows of one kind in the order of their time, from where the last prune ended up to `moment`."""
+
+    def __init__(self, kind: str, moment: datetime, *, from_start: bool) -> None:
+        self.kind, self.moment = kind, moment
+        self.model, self.empty = CONTENT[kind]
+        self.clock = CLOCKS[kind]
+        mark = None if from_start else RetentionMark.objects.filter(kind=kind).first()
+        self.since = mark.until if mark is not None else None
+
+    def count(self) -> int:
+        """What would be purged."""
+        ready, held = _ready(self.kind, self.moment), RetentionHeld.objects.filter(kind=self.kind)
+        if self.since is None:
+            return _with_content(self.kind, ready).count()
+        again = ready.filter(**{f"{self.clock}__lt": self.since}, pk__in=self._keys(held))
+        news = ready.filter(**{f"{self.clock}__gte": self.since})
+        return _with_content(self.kind, news).count() + _with_content(self.kind, again).count()
+
+    def batches(self) -> Iterator[int]:
+        """Purge batch by batch, each in a transaction of its own; yields how many rows each purged."""
+        yield from self._held_before()
+        last: tuple[datetime, Any] | None = None
+        while True:
+            with transaction.atomic():
+                mark = self._lock()
+                rows = self._next(last)
+                if rows:
+                    last = (rows[-1][1], rows[-1][0])
+                    purged, left = self._purge([key for key, _ in rows])
+                    held = [RetentionHeld(kind=self.kind, row_id=str(key)) for key in left]
+                    RetentionHeld.objects.bulk_create(held, ignore_conflicts=True)
+                self._advance(mark, rows[-1][1] if len(rows) == BATCH else self.moment)
+            if rows:
+                yield purged
+            if len(rows) < BATCH:
+                return
+
+    def _held_before(self) -> Iterator[int]:
+        """What an earlier prune had to leave, as far as that is over."""
+        last = 0
+        while True:
+            with transaction.atomic():
+                self._lock()
+                held = RetentionHeld.objects.filter(kind=self.kind, pk__gt=last).order_by("pk")[:BATCH]
+                rows = {self.model._meta.pk.to_python(row.row_id): row for row in held}
+                if not rows:
+                    return
+                last = max(row.pk for row in rows.values())
+                purged, left = self._purge(list(rows))
+                there = set(self.model._base_manager.filter(pk__in=left).values_list("pk", flat=True))
+                over = [row.pk for key, row in rows.items() if key not in there]
+                RetentionHeld.objects.filter(pk__in=over).delete()
+            yield purged
+
+    def _lock(self) -> RetentionMark:
+        """Two prunes of one kind take turns, batch by batch."""
+        RetentionMark.objects.get_or_create(kind=self.kind, defaults={"until": LONG_AGO})
+        return RetentionMark.objects.select_for_update().get(kind=self.kind)
+
+    def _next(self, last: tuple[datetime, Any] | None) -> list[tuple[Any, datetime]]:
+        rows = self.model._base_manager.filter(**{f"{self.clock}__lt": self.moment}).order_by(self.clock, "pk")
+        if last is not None:
+            at, key = last
+            after = Q(**{f"{self.clock}__gt": at}) | Q(**{self.clock: at}, pk__gt=key)
+            rows = rows.filter(after, **{f"{self.clock}__gte": at})  # the latter lets the index seek
+        elif self.since is not None:
+            rows = rows.filter(**{f"{self.clock}__gte": self.since})
+        return list(rows.values_list("pk", self.clock)[:BATCH])
+
+    def _purge(self, keys: list[Any]) -> tuple[int, set[Any]]:
+        """Empty these rows; returns how many had content, and the keys of those that cannot go yet."""
+        ready = list(_ready(self.kind, self.moment).filter(pk__in=keys).values_list("pk", flat=True))
+        return _empty(self.kind, ready), set(keys) - set(ready)
+
+    def _advance(self, mark: RetentionMark, until: datetime) -> None:
+        until = min(until, timezone.now() - SETTLES_WITHIN)
+        if until > mark.until:
+            mark.until = until
+            mark.save(update_fields=["until"])
+
+    def _keys(self, held: QuerySet[RetentionHeld]) -> list[Any]:
+        return [self.model._meta.pk.to_python(key) for key in held.values_list("row_id", flat=True)]
+
+
+def _ready(kind: str, moment: datetime) -> QuerySet[Any]:
+    """Rows old enough, of calls that are finished with."""
     model, _ = CONTENT[kind]
-    rows = model._base_manager.all()
+    rows = model._base_manager.filter(**{f"{CLOCKS[kind]}__lt": moment})
     if kind == "calls":
         return rows.filter(_finished_with(), finished_at__lt=moment)
     if kind == "requests":
-        return rows.filter(~Q(outcome="pending"), dispatched_at__lt=moment).filter(_call_is_done())
-    if kind == "responses":
-        return rows.filter(received_at__lt=moment).filter(_call_is_done())
-    return rows.filter(**{"persisted_at__lt" if kind == "summaries" else "chunk__persisted_at__lt": moment})
+        return rows.filter(_call_is_done()).exclude(outcome="pending")
+    return rows.filter(_call_is_done()) if kind == "responses" else rows
 
 
 def _finished_with(prefix: str = "") -> Q:
@@ -82,21 +209,19 @@ def _call_is_done() -> Q:
     return Q(call__isnull=True) | Q(call__status__in=TERMINAL)
 
 
-def _purge(kind: str, rows: QuerySet[Any], *, dry_run: bool) -> int:
-    """Empty the content columns of rows that still have content."""
-    _, empty = CONTENT[kind]
+def _with_content(kind: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that have something to purge."""
     full = Q()
-    for name, value in empty.items():
+    for name, value in CONTENT[kind][1].items():
         full |= Q(**{f"{name}__isnull": False}) if value is None else ~Q(**{name: value})
-    wanted = rows.filter(full).order_by("pk")
-    if dry_run:
-        return wanted.count()
-    model, done = CONTENT[kind][0], 0
-    for some in _batches(wanted):
-        found = model._base_manager.filter(pk__in=some)
-        done += QuerySet.update(found, **empty)  # audits are append-only everywhere but here
-        fault("in_prune")
-    return done
+    return rows.filter(full)
+
+
+def _empty(kind: str, keys: list[Any]) -> int:
+    """Empty the content columns of rows that still have content; how many."""
+    model, empty = CONTENT[kind]
+    found = _with_content(kind, model._base_manager.filter(pk__in=keys))
+    return QuerySet.update(found, **empty)  # audits are append-only everywhere but here
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
@@ -122,7 +247,10 @@ def erase_subject(subject: Model, *, dry_run: bool = True) -> PruneReport:
     calls = ServiceCallRecord.objects.filter(about).filter(_finished_with())
     for some in _batches(calls.order_by("pk")):
         for kind, rows in _rows_of(some).items():
-            report.rows[kind] = report.rows.get(kind, 0) + _purge(kind, rows, dry_run=dry_run)
+            purged = (
+                _with_content(kind, rows).count() if dry_run else _empty(kind, list(rows.values_list("pk", flat=True)))
+            )
+            report.rows[kind] = report.rows.get(kind, 0) + purged
         if not dry_run:
             PersistedPart.objects.filter(call_id__in=some).update(error="")
     return report

@@ -7,13 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import DateField, ForeignKey, Model, UUIDField
 
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import InvalidCall
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.calls import Status
 from orchestration.types import JsonObject, Message
+from persistence.images import columns, read_images
 from persistence.models import PersistedObject
+from persistence.undo import key_of_row
 
 MAX_DIFFERENCES = 500
 Difference = tuple[str, Any, Any]
@@ -88,13 +91,15 @@ class Comparison:
     right: Side
     request: list[Difference] = field(default_factory=list)
     output: list[Difference] = field(default_factory=list)
+    objects: list[Difference] = field(default_factory=list)
+    """Rows of one model are paired in the order in which they were made."""
 
     def as_json(self) -> JsonObject:
         sides = {
             name: {attr: getattr(side, attr) for attr in Side.__dataclass_fields__}
             for name, side in (("left", self.left), ("right", self.right))
         }
-        return {**sides, "request": self.request, "output": self.output}
+        return {**sides, "request": self.request, "output": self.output, "objects": self.objects}
 
 
 def compare(left: ServiceCallRecord, right: ServiceCallRecord) -> Comparison:
@@ -105,6 +110,7 @@ def compare(left: ServiceCallRecord, right: ServiceCallRecord) -> Comparison:
         right=two,
         request=json_diff(one.request, two.request),
         output=json_diff(one.output, two.output),
+        objects=json_diff(_rows_of(left), _rows_of(right)),
     )
 
 
@@ -145,12 +151,44 @@ def _side(call: ServiceCallRecord) -> Side:
         tokens=call.usage.model_dump(),
         cost=call.cost,
         latency_ms=audit.answer.latency_ms if audit is not None and audit.answer is not None else None,
-        objects=sorted(f"{row.content_type.app_label}.{row.content_type.model} {row.action}" for row in touched),
+        objects=sorted(f"{row.model_name} {row.action}" for row in touched),
     )
+
+
+def sent_messages(call: ServiceCallRecord) -> list[Message]:
+    """The prompt as it was last sent, without repairs; empty when nothing was sent."""
+    audit = AIRequestAudit.objects.filter(call=call, repair=0).order_by("attempt").last()
+    return audit.messages if audit is not None else []
+
+
+def _rows_of(call: ServiceCallRecord) -> JsonObject:
+    """The rows that a call created or changed, as they are now, by model: without keys, times and the call itself."""
+    touched = PersistedObject.objects.filter(chunk__call_id=call.pk).select_related("content_type").order_by("pk")
+    by_model: dict[type[Model], list[Any]] = {}
+    for row in touched:
+        key = key_of_row(row)
+        if key is not None:
+            by_model.setdefault(key[0], []).append(key[1])
+    shown: JsonObject = {}
+    for model, keys in by_model.items():
+        images = read_images(model, keys)
+        shown[model._meta.label] = [_lasting(model, images[model, key]) for key in keys if (model, key) in images]
+    return shown
+
+
+def _lasting(model: type[Model], image: JsonObject) -> JsonObject:
+    fleeting = {
+        column.attname
+        for column in columns(model)
+        if column.primary_key
+        or isinstance(column, DateField | UUIDField)
+        or (isinstance(column, ForeignKey) and column.related_model is ServiceCallRecord)
+    }
+    return {name: value for name, value in image.items() if name not in fleeting}
 
 
 def _request(call: ServiceCallRecord, audit: AIRequestAudit | None) -> JsonObject:
     sent: JsonObject = {"input": call.input, "context": call.context}
     if audit is not None:
-        sent |= {"model": audit.model, "messages": audit.messages, "parameters": audit.parameters}
+        sent |= {"model": audit.model, "messages": sent_messages(call), "parameters": audit.parameters}
     return sent

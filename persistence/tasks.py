@@ -1,4 +1,4 @@
-"""The doors that django-q opens: to the drain, and to bulk runs."""
+"""The doors that django-q opens: to the drain, to bulk runs, and to retention."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from dataclasses import asdict
 from orchestration.app import ensure_autostarted
 from orchestration.conf import engine_settings
 from orchestration.engine.faultpoints import arm_from_environment
+from orchestration.engine.submit import send_task
 from orchestration.models import ServiceCallRecord
-from persistence.bulk import work
+from persistence.bulk_work import work
+from persistence.conf import persistence_settings
 from persistence.drain import drain_batch
 from persistence.models import DrainWake
+from persistence.retention import prune
 from persistence.waking import ask_for_drain
+
+PRUNE_TASK = "persistence.tasks.prune_content"
 
 
 def process_pending_persistence() -> dict[str, int]:
@@ -19,9 +24,7 @@ def process_pending_persistence() -> dict[str, int]:
 
     Never calls a model. Leaves a wake-up behind when it got somewhere and more is due.
     """
-    ensure_autostarted()
-    if engine_settings().FAULT_POINTS:
-        arm_from_environment(engine_settings().RUN_DIR)
+    _start()
     DrainWake.answer()
     counts = drain_batch()
     if counts.claimed and ServiceCallRecord.objects.pending_persistence().exists():
@@ -31,5 +34,24 @@ def process_pending_persistence() -> dict[str, int]:
 
 def run_bulk(run_id: int) -> int:
     """Work on a bulk run for one budget; returns how many items it did."""
-    ensure_autostarted()
+    _start()
     return work(run_id)
+
+
+def prune_content() -> dict[str, int]:
+    """Purge what DOMAIN_PERSIST_RETENTION_DAYS says, for at most one budget; returns rows by kind.
+
+    Leaves a task behind when there is more.
+    """
+    _start()
+    settings = persistence_settings()
+    report = prune(dry_run=False, seconds=settings.DOMAIN_PERSIST_BUDGET_SECONDS)
+    if not report.finished:
+        send_task(PRUNE_TASK, queue=settings.DOMAIN_PERSIST_QUEUE)
+    return report.rows
+
+
+def _start() -> None:
+    ensure_autostarted()
+    if engine_settings().FAULT_POINTS:
+        arm_from_environment(engine_settings().RUN_DIR)

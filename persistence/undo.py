@@ -18,6 +18,8 @@ MAX_REASONS = 10
 
 def key_of_row(row: PersistedObject) -> RowKey | None:
     """The row that an entry is about; None when its model or its kind of key is gone."""
+    if row.content_type_id is None:
+        return None
     model = ContentType.objects.get_for_id(row.content_type_id).model_class()
     if model is None:
         return None
@@ -53,12 +55,12 @@ def later_changes(rows: Sequence[PersistedObject]) -> list[str]:
     """Why these entries cannot be undone without losing what happened since."""
     reasons = list(_later_calls(rows))
     reasons += [
-        f"{row.reference.label} was changed since by something else."
+        f"{row.label} was changed since by something else."
         for row, now in _present(rows)
         if row.row_digest and now is not None and digest_of(now) != row.row_digest
     ]
     reasons += [
-        f"{row.reference.label} was changed since: it was removed."
+        f"{row.label} was changed since: it was removed."
         for row, now in _present(rows)
         if row.action == ObjectAction.UPDATED and row.changes and now is None
     ]
@@ -68,7 +70,8 @@ def later_changes(rows: Sequence[PersistedObject]) -> list[str]:
 def _later_calls(rows: Sequence[PersistedObject]) -> Iterable[str]:
     by_kind: dict[int, dict[str, PersistedObject]] = {}
     for row in rows:
-        by_kind.setdefault(row.content_type_id, {})[row.object_id] = row
+        if row.content_type_id is not None:
+            by_kind.setdefault(row.content_type_id, {})[row.object_id] = row
     own = {row.chunk_id for row in rows}
     for kind, known in by_kind.items():
         others = PersistedObject.objects.filter(content_type_id=kind, object_id__in=list(known)).exclude(
@@ -78,7 +81,7 @@ def _later_calls(rows: Sequence[PersistedObject]) -> Iterable[str]:
             row = known[other.object_id]
             wrote = other.row_digest or other.action != ObjectAction.UPDATED
             if other.pk > row.pk and wrote:
-                yield f"{row.reference.label} was touched later by call {other.chunk.call_id}."
+                yield f"{row.label} was touched later by call {other.chunk.call_id}."
 
 
 def _present(rows: Sequence[PersistedObject]) -> list[tuple[PersistedObject, dict[str, object] | None]]:

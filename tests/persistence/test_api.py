@@ -10,7 +10,13 @@ from tests.persistence.test_replay import memo, one_message
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
-RIGHTS = ("retry_servicecallrecord", "view_servicecallrecord", "add_servicecallrecord")
+RIGHTS = (
+    "replay_servicecallrecord",
+    "preview_servicecallrecord",
+    "persist_servicecallrecord",
+    "view_servicecallrecord",
+    "add_servicecallrecord",
+)
 
 
 @pytest.fixture

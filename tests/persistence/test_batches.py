@@ -96,9 +96,17 @@ def test_a_drain_that_uses_up_its_budget_leaves_the_rest_to_the_next(settings):
     assert drains_waiting() == 1
 
 
+def test_a_drain_of_a_cluster_that_stops_ends_its_record_and_leaves_the_rest(monkeypatch, tmp_path):
+    note(write), note(write)
+    (tmp_path / "stop").touch()
+    monkeypatch.setenv("ORCA_STOP_FILE", str(tmp_path / "stop"))
+    assert process_pending_persistence()["claimed"] == 1
+    assert Message.objects.count() == 1 and drains_waiting() == 1
+
+
 def test_a_drain_that_got_nowhere_does_not_ask_again(batches_of, monkeypatch):
     """As when every due record is in the hands of another worker: otherwise the tasks would chase each other."""
-    monkeypatch.setattr(drain, "drain_record", lambda record, consumers: Outcome.NOT_DUE)
+    monkeypatch.setattr(drain, "drain_record", lambda work: Outcome.NOT_DUE)
     note(write)
     assert process_pending_persistence()["claimed"] == 0
     assert drains_waiting() == 0
@@ -156,7 +164,7 @@ def test_who_waits_finds_a_failure_in_the_state_of_the_call():
     record = note(fail)
     signals.results_stored.send(sender=None, call_ids=[record.pk], immediate=True)
     record.refresh_from_db()
-    assert record.domain_persist_state == PersistState.PENDING and record.domain_persist_error.startswith("ValueError@")
+    assert record.domain_persist_state == PersistState.PENDING and record.domain_persist_error.startswith("ValueError:")
 
 
 def test_draining_calls_says_what_became_of_each():

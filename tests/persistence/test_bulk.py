@@ -1,8 +1,11 @@
 """Bulk replays: frozen, sampled, steered, and never twice."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from persistence.bulk import abort, freeze, pause, progress, sample, select, start, wake_forgotten, work
+from persistence.bulk import abort, freeze, pause, progress, sample, select, start, wake_forgotten
+from persistence.bulk_work import work
 from persistence.errors import BulkRefused
 from persistence.models import BulkItem, BulkKind, BulkRun, BulkState
 from persistence.replay import Policy, Replayed
@@ -22,7 +25,7 @@ def test_the_list_is_frozen_and_a_sample_changes_nothing():
     records = memos()
     run = freeze(BulkKind.PERSIST, {"state": "pending"})
     memo("late")
-    assert (run.total, run.state) == (4, BulkState.PAUSED)
+    assert (run.total, run.state) == (4, BulkState.DRAFT)
     reports = sample(run, 2)
     assert [r.call_id for r in reports] == [r.pk for r in records[:2]]
     assert all(r.counts == {"created": 1} for r in reports) and not Message.objects.exists()
@@ -55,7 +58,7 @@ def test_a_paused_run_stops_and_goes_on_where_it_was():
 
 
 def test_an_abort_in_the_middle_stops_the_worker(settings, monkeypatch):
-    monkeypatch.setattr("persistence.bulk.LOOK_SECONDS", 0)
+    monkeypatch.setattr("persistence.bulk_work.LOOK_SECONDS", 0)
     aborting = []
 
     def stop_it(handler, response):
@@ -71,6 +74,25 @@ def test_an_abort_in_the_middle_stops_the_worker(settings, monkeypatch):
     assert run.state == BulkState.ABORTED and run.items.filter(outcome="").get().call_id == records[2].pk
     with pytest.raises(BulkRefused, match="is aborted"):
         start(run)
+
+
+def test_an_abort_is_heeded_within_two_seconds_of_work_however_long_the_list(monkeypatch):
+    clock, aborted = [0.0], []
+    monkeypatch.setattr("persistence.bulk_work.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def takes_a_while(handler, response):
+        clock[0] += 0.2
+        if clock[0] > 1 and not aborted:
+            abort(run)
+            aborted.append(clock[0])
+        return one_message(handler, response)
+
+    for _ in range(30):
+        note(takes_a_while)
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+    assert 5 < work(run.pk) < 30
+    assert clock[0] - aborted[0] < 2
 
 
 def test_a_worker_that_was_killed_is_replaced_and_nothing_is_done_twice():

@@ -49,7 +49,7 @@ def test_a_failure_undoes_everything_and_is_recorded(make):
 def test_the_recorded_error_is_type_and_place_never_the_message(make, caplog):
     record = make()
     persist(record)
-    assert re.match(r"ValueError@test_failures\.py:\d+ from behaviours\.py:\d+$", record.domain_persist_error)
+    assert re.match(r"ValueError:test_failures\.py:\d+ from behaviours\.py:\d+$", record.domain_persist_error)
     assert "Jones" not in caplog.text and f"call_id={record.pk}" in caplog.text
 
 
@@ -93,10 +93,13 @@ def test_after_the_last_attempt_a_result_is_dead_visible_and_logged_as_an_error(
     assert persist(record) is Outcome.DEAD
     assert record.domain_persist_state == PersistState.DEAD and not record.domain_persisted
     assert record.domain_persist_attempts == 10 and record.next_persist_at is None
-    assert record.domain_persist_error.startswith("ValueError@")
+    assert record.domain_persist_error.startswith("ValueError:")
     assert [r.levelno for r in caplog.records if "result dead" in r.message] == [logging.ERROR]
     assert told.ready == [] and told.created == []
-    assert persist(record) is Outcome.NOT_DUE
+    assert [(call["call_id"], call["error_code"], call["retryable"]) for call in told.failed] == [
+        (record.pk, "not_stored", True)
+    ]
+    assert persist(record) is Outcome.NOT_DUE and len(told.failed) == 1
 
 
 def test_a_dead_result_can_be_persisted_again_with_fresh_attempts():
@@ -127,7 +130,7 @@ def test_a_database_error_in_a_handler_is_a_failure_like_any_other():
 
     record = note(collide)
     assert persist(record) is Outcome.FAILED
-    assert record.domain_persist_error.startswith("IntegrityError@")
+    assert record.domain_persist_error.startswith("IntegrityError:")
     assert not Message.objects.exists()
 
 
@@ -165,7 +168,7 @@ def test_an_error_that_only_the_commit_finds_is_charged_too():
     """Foreign keys are checked at the commit, after the record was marked persisted."""
     record = note(lambda handler, response: Message.objects.create(role="orphan", simulation_id=404))
     assert persist(record) is Outcome.FAILED
-    assert record.domain_persist_attempts == 1 and record.domain_persist_error.startswith("IntegrityError@")
+    assert record.domain_persist_attempts == 1 and record.domain_persist_error.startswith("IntegrityError:")
     assert not Message.objects.exists() and not PersistedChunk.objects.exists()
 
 

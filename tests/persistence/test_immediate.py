@@ -58,7 +58,7 @@ def test_execute_in_a_running_loop_keeps_the_handler_in_the_chunks_transaction()
     response = asyncio.run(execute_and_close(service_that(half_way_async)))
     record = ServiceCallRecord.objects.get(pk=response.call_id)
     assert record.domain_persist_state == PersistState.PENDING
-    assert record.domain_persist_error.startswith("ValueError@")
+    assert record.domain_persist_error.startswith("ValueError:")
     assert not Message.objects.exists() and not PersistedChunk.objects.exists()
 
 

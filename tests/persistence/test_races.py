@@ -143,7 +143,7 @@ def test_a_failure_is_charged_once_when_another_drain_was_faster():
     with pytest.raises(TransitionRefused, match="cannot become pending"):
         stale.persist_failed("late", next_at=record.next_persist_at)
     record.refresh_from_db()
-    assert record.domain_persist_attempts == 1 and record.domain_persist_error.startswith("ValueError@")
+    assert record.domain_persist_attempts == 1 and record.domain_persist_error.startswith("ValueError:")
 
 
 def fail(handler, response):

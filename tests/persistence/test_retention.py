@@ -6,13 +6,17 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from orchestration.engine.faultpoints import InjectedFault, armed
 from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
-from persistence.models import PersistedChunk, PersistedObject
+from persistence.models import PersistedChunk, PersistedObject, RetentionHeld, RetentionMark
 from persistence.replay import Replayed, persist_again
 from persistence.retention import erase_subject, prune
+from persistence.tasks import PRUNE_TASK, prune_content
 from persistence.testing import persist
 from tests.persistence.results import note
 from tests.persistence.test_replay import memo, one_message
@@ -58,6 +62,45 @@ def test_what_is_young_or_not_finished_with_stays():
     ServiceCallRecord.objects.filter(pk=pending.pk).update(finished_at=timezone.now() - LATER)
     persist(young)
     assert prune(days=DAYS, dry_run=False).rows["calls"] == 0
+
+
+def aged(record, days=40):
+    then = timezone.now() - timedelta(days=days)
+    ServiceCallRecord.objects.filter(pk=record.pk).update(created_at=then, finished_at=then)
+    return record
+
+
+def test_what_was_purged_is_not_read_again_and_what_was_held_is_taken_up_when_its_time_comes():
+    done, dead = aged(note(one_message)), aged(note(one_message, domain_persist_attempts=1))
+    persist(done)
+    assert prune(days={"calls": 30}).rows["calls"] == 1
+    assert prune(days={"calls": 30}, dry_run=False).rows["calls"] == 1
+    assert RetentionHeld.objects.get().row_id == dead.pk
+    assert abs(RetentionMark.objects.get().until - (timezone.now() - timedelta(days=30))) < timedelta(minutes=1)
+    late = aged(note(one_message), days=35)
+    persist(late)
+    with CaptureQueriesContext(connection) as captured:
+        assert prune(days={"calls": 30}, dry_run=False).rows["calls"] == 0
+    assert not [query for query in captured if query["sql"].startswith('UPDATE "service_call_record"')]
+    persist(dead)
+    assert prune(days={"calls": 30}).rows["calls"] == 1
+    assert prune(days={"calls": 30}, dry_run=False).rows["calls"] == 1
+    assert not RetentionHeld.objects.exists()
+    assert prune(days={"calls": 30}, from_start=True).rows["calls"] == 1, "brought in with a time of long ago"
+    assert prune(days={"calls": 30}, dry_run=False, from_start=True).rows["calls"] == 1
+
+
+def test_more_rows_than_a_batch_are_walked_in_order_and_a_prune_out_of_time_leaves_a_task(settings, monkeypatch):
+    monkeypatch.setattr("persistence.retention.BATCH", 2)
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_RETENTION_DAYS": {"calls": 30}}
+    records = [aged(note(one_message), days=40 - number) for number in range(5)]
+    for record in records:
+        persist(record)
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_BUDGET_SECONDS": 1e-9}
+    assert prune_content() == {"calls": 2}
+    assert [row.func() for row in OrmQ.objects.all()] == [PRUNE_TASK]
+    assert prune(days={"calls": 30}, dry_run=False).rows == {"calls": 3}
+    assert not ServiceCallRecord.objects.filter(result__isnull=False).exists()
 
 
 def test_everything_about_a_subject_goes_whatever_its_age():

@@ -19,13 +19,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", nargs="*", metavar="KIND=DAYS", help=f"Kinds: {', '.join(CONTENT)}.")
         parser.add_argument("--subject", metavar="APP.MODEL:ID", help="Everything about this object or user instead.")
+        parser.add_argument("--from-start", action="store_true", help="Walk the rows again that a prune walked before.")
         parser.add_argument("--apply", action="store_true")
 
     def handle(self, *args: Any, days: list[str] | None, subject: str | None, apply: bool, **options: Any) -> None:
         if subject:
             report = erase_subject(_subject(subject), dry_run=not apply)
         else:
-            report = prune(days=None if days is None else dict(map(_age, days)), dry_run=not apply)
+            ages = None if days is None else dict(map(_age, days))
+            report = prune(days=ages, dry_run=not apply, from_start=bool(options["from_start"]))
         told = ", ".join(f"{kind} {count}" for kind, count in report.rows.items()) or "nothing is configured"
         held = f"; held, not finished with: {report.held} calls" if report.held else ""
         self.stdout.write(f"{'purged' if apply else 'dry run, would purge'}: {told}{held}")

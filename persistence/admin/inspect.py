@@ -7,21 +7,26 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.contenttypes.fields import GenericForeignKey
-from django.db.models import QuerySet
+from django.db.models import JSONField, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from orchestration.admin.base import NOTHING, DetailAdmin, as_json, link_to, may_read_content, moment
-from orchestration.admin.calls import call_link, call_url
+from orchestration.admin.acting import call_url
+from orchestration.admin.base import NOTHING, DetailAdmin, link_to, may_read_content, moment
+from orchestration.admin.calls import call_link
+from orchestration.admin.content import JsonText, as_json
+from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, add_call_sections
 from orchestration.models import ServiceCallRecord
 from orchestration.references import Reference, find_objects
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 
 MAX_LISTED_OBJECTS = 100
+MAX_FIELD = 20_000
+"""Characters of one field."""
+NEVER_SHOWN = frozenset({"password", "hash", "token_hash", "session_data"})
 ROLE_COLOURS = {ObjectRole.PRIMARY.value: "primary", ObjectRole.RELATED.value: ""}
 ACTION_COLOURS = {
     ObjectAction.CREATED.value: "success",
@@ -37,7 +42,7 @@ def load_domain_objects(rows: Iterable[Row]) -> None:
     listed = list(rows)
     found = find_objects(row.reference for row in listed)
     for row in listed:
-        if row.reference in found:
+        if row.reference is not None and row.reference in found:
             _foreign_key(row).set_cached_value(row, found[row.reference])
 
 
@@ -57,7 +62,7 @@ def object_link(row: Row) -> str:
     """The object as a link; as text when its model has no page; struck through when it was deleted."""
     reference = row.reference
     if reference is None:
-        return NOTHING
+        return NOTHING if row.object_id is None else format_html("{} (its model is gone)", row.label)
     if is_gone(row):
         return format_html('<span class="orca-gone">{}</span> deleted', reference.label)
     return link_to(reference)
@@ -80,7 +85,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
 
     list_display = ("number", "schema", "part", "object_shown", "call_link", "namespace", "persisted")
     list_display_links = ("number",)
-    list_filter = (("persisted_at", RangeDateTimeFilter),)
+    list_filter = (("persisted_at", MomentFilter),)
     list_select_related = ("content_type",)
     list_defer = ("summary",)
     ordering = ("-persisted_at", "-id")
@@ -203,18 +208,35 @@ def _objects_section(title: str, rows: QuerySet[PersistedObject]) -> Section:
 
 
 def _inspection(request: HttpRequest, row: Row) -> Iterator[Section]:
-    """An object without a page of its own, as text."""
-    reference = row.reference
-    if reference is None or reference.admin_url or row.domain_object is None:
+    """The object's stored fields, as they are now; of an object that is gone, why nothing is shown."""
+    if row.object_id is None:
         return
+    obj = row.domain_object if row.reference else None
+    where = "" if row.reference and row.reference.admin_url else " (it has no page in this console)"
     yield Section(
-        title="Domain object (it has no page in this console)",
-        template="admin/orchestration/parts/payloads.html",
+        title=f"Domain object{where if obj is not None else ''}",
+        template="admin/persistence/object.html",
         context={
             "content": may_read_content(request),
-            "payloads": [(reference.label, as_json(str(row.domain_object)))],
+            "label": row.label,
+            "model_gone": row.reference is None or row.reference.model is None,
+            "found": obj is not None,
+            "fields": list(_fields(obj)) if obj is not None else [],
         },
     )
+
+
+def _fields(obj: Model) -> Iterator[tuple[str, JsonText]]:
+    """Every stored column, by its name for people; secrets of people stay out."""
+    for field in obj._meta.concrete_fields:
+        if field.name not in NEVER_SHOWN:
+            value = getattr(obj, field.attname)
+            yield str(field.verbose_name), as_json(value) if isinstance(field, JSONField) else _as_text(value)
+
+
+def _as_text(value: object) -> JsonText:
+    text = "" if value is None else f"{len(value)} bytes" if isinstance(value, bytes | memoryview) else str(value)
+    return JsonText(text[:MAX_FIELD], len(text))
 
 
 def _json_section(request: HttpRequest, title: str, value: object) -> Section:
@@ -228,7 +250,8 @@ def _json_section(request: HttpRequest, title: str, value: object) -> Section:
 def _object_fact(row: Row) -> Fact:
     reference: Reference | None = row.reference
     if reference is None:
-        return Fact("Domain object", NOTHING)
+        gone = row.object_id is not None
+        return Fact("Domain object", f"{row.label} (its model is gone)" if gone else NOTHING)
     if is_gone(row):
         return Fact("Domain object", f"{reference.label} (deleted)")
     return Fact("Domain object", reference.label, reference.admin_url)

@@ -101,12 +101,29 @@ def test_a_model_that_left_the_code_is_told_as_deleted(root: Client) -> None:
         assert "gone.thing 7 (deleted)" in root.get(url).content.decode()
 
 
-def test_an_object_without_an_admin_page_is_shown_as_text(root: Client) -> None:
-    session = Session.objects.create(session_key="abc", session_data=HOSTILE, expire_date=timezone.now())
+def test_an_object_without_an_admin_page_is_shown_field_by_field(root: Client) -> None:
+    session = Session.objects.create(session_key=HOSTILE[:40], session_data="secret", expire_date=timezone.now())
     chunk = persisted_as(succeeded(), session)
     html = root.get(chunk_page(chunk)).content.decode()
     assert "it has no page in this console" in html
-    assert HOSTILE not in html
+    assert "expire date" in html and "&lt;script&gt;" in html
+    assert HOSTILE[:20] not in html and "secret" not in html
+
+
+def test_an_object_whose_content_type_was_deleted_is_still_told(root: Client) -> None:
+    gone = ContentType.objects.create(app_label="gone", model="thing")
+    chunk = PersistedChunk.objects.create(
+        call_id="c", schema_identity="s", namespace="n", content_type=gone, object_id="7"
+    )
+    touched = PersistedObject.objects.create(chunk=chunk, content_type=gone, object_id="7", changes={"a": [1, 2]})
+    gone.delete()
+    touched.refresh_from_db()
+    assert (touched.content_type, touched.label) == (None, "gone.thing 7")
+    for url in (chunk_page(chunk), reverse("admin:persistence_persistedobject_change", args=(touched.pk,))):
+        html = root.get(url).content.decode()
+        assert "gone.thing 7 (its model is gone)" in html
+        assert "no part of this system any more" in html
+    assert "gone.thing 7 (its model is gone)" in root.get(OBJECTS).content.decode()
 
 
 def test_a_call_page_lists_its_domain_objects_and_its_chunks(root: Client) -> None:

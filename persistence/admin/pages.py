@@ -1,0 +1,76 @@
+"""What the operators' pages share: how one is rendered, who may see it, and the note that it was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from orchestration.api_access import CALL_ID
+from orchestration.models import ServiceCallRecord
+
+View = Callable[..., HttpResponseBase]
+VIEW_CALLS = "orchestration.view_servicecallrecord"
+
+_pages: list[tuple[str, str, View]] = []
+
+
+def page(route: str, name: str) -> Callable[[View], View]:
+    """Serve a view as `admin:persistence_<name>`; it is wrapped so that only staff come in."""
+
+    def add(view: View) -> View:
+        _pages.append((route, f"persistence_{name}", view))
+        return view
+
+    return add
+
+
+def page_urls() -> list[URLPattern]:
+    return [path(route, admin.site.admin_view(view), name=name) for route, name, view in _pages]
+
+
+def render(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """A page of the console below `admin/persistence/`."""
+    shared = {**admin.site.each_context(request), "title": title, "opts": ServiceCallRecord._meta}
+    return TemplateResponse(request, f"admin/persistence/{template}", shared | context)
+
+
+def require(request: HttpRequest, *permissions: str) -> None:
+    """PermissionDenied (403) unless this person has all of them."""
+    if not request.user.has_perms(permissions):
+        raise PermissionDenied
+
+
+def shown_call(request: HttpRequest, call_id: str) -> ServiceCallRecord:
+    """A call for someone who may view calls; 403 or 404 otherwise."""
+    require(request, VIEW_CALLS)
+    call = ServiceCallRecord.objects.filter(pk=call_id).first() if CALL_ID.match(call_id) else None
+    if call is None:
+        raise Http404
+    return call
+
+
+def note(request: HttpRequest, obj: Model, message: str) -> None:
+    """An entry in the history of a row."""
+    LogEntry.objects.log_actions(request.user.pk or 0, [obj], CHANGE, message.strip(), single_object=True)
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does it; kept in the history of each call."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        help_text="Kept in the history of each call.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "placeholder": "Why?"}),
+    )

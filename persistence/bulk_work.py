@@ -1,0 +1,182 @@
+"""How a worker does a bulk run: item by item, for one budget, as long as nobody pauses, aborts or replaces it.
+
+Each item commits together with its own result, so a kill loses nothing and repeats nothing. A worker holds the run by
+a lease with a fencing token; when it dies, the next tick after the lease starts another one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from orchestration.engine.database import DATABASE_AWAY
+from orchestration.engine.slots import stop_requested
+from orchestration.models import ServiceCallRecord
+from orchestration.tasks import beat
+from persistence import log
+from persistence.bulk import EXPORT_SECONDS, open_items, wake_worker
+from persistence.conf import persistence_settings
+from persistence.deaths import marks_of_the_dead, watching
+from persistence.drain import told_of
+from persistence.exporting import write_export
+from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistenceDeath
+from persistence.operations import REFUSED, BulkOperation, Done, operation
+from persistence.replay import Replayed
+
+LOOK_SECONDS = 0.5
+"""How often a worker looks whether it should stop; an abort takes at most this and one item."""
+LEASE = timedelta(seconds=30)
+ITEMS_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class Hold:
+    """A worker's lease on a run."""
+
+    run: BulkRun
+    token: int
+    deadline: float
+    looked: float = 0.0
+
+    def goes_on(self) -> bool:
+        """False when the budget is used, the cluster stops, or the run was stopped or taken over.
+
+        Renews the lease now and then.
+        """
+        now = time.monotonic()
+        if now >= self.deadline or stop_requested():
+            return False
+        if now - self.looked < LOOK_SECONDS:
+            return True
+        self.looked = now
+        beat()
+        return bool(self._mine().filter(state=BulkState.RUNNING).update(leased_until=timezone.now() + LEASE))
+
+    def finish(self, state: BulkState = BulkState.DONE, error: str = "") -> None:
+        """running → done | failed."""
+        self._mine().filter(state=BulkState.RUNNING).update(
+            state=state, error=error, finished_at=timezone.now(), leased_until=None
+        )
+
+    def let_go(self) -> None:
+        self._mine().update(leased_until=None)
+
+    def _mine(self) -> QuerySet[BulkRun]:
+        return BulkRun.objects.filter(pk=self.run.pk, lease_token=self.token)
+
+
+def work(run_id: int) -> int:
+    """Do open items of a run for at most the budget of one drain; returns how many. 0 when somebody else is at it.
+
+    Sends the task again when items are left.
+    """
+    fail_deadly_items()
+    hold = _take(run_id)
+    if hold is None:
+        return 0
+    if hold.run.kind == BulkKind.EXPORT:
+        done = _export(hold)
+    else:
+        done = _operate(hold)
+    hold.let_go()
+    if BulkRun.objects.filter(pk=run_id, state=BulkState.RUNNING, leased_until=None).exists():
+        wake_worker(run_id, hold.run.kind)
+    return done
+
+
+def _operate(hold: Hold) -> int:
+    done, entry = 0, operation(hold.run.kind)
+    with watching(hold.run.pk):
+        for item in _one_after_the_other(hold.run):
+            if not hold.goes_on():
+                return done
+            done += _do(hold.run, entry, item)
+    hold.finish()
+    return done
+
+
+def _one_after_the_other(run: BulkRun) -> Iterator[BulkItem]:
+    """The open items, a hundred in memory. Each query begins behind the last item: before it, an index that nobody
+    vacuumed yet still holds all that were done. At the end it looks once from the start."""
+    last = 0
+    while True:
+        items = list(open_items(run).filter(pk__gt=last)[:ITEMS_AT_ONCE])
+        if not items and not last:
+            return
+        yield from items
+        last = items[-1].pk if items else 0
+
+
+def fail_deadly_items() -> None:
+    """Fail the items whose handlers killed too many processes on this machine; one or two kills may be anybody's."""
+    for path, mark in marks_of_the_dead(in_bulk=True):
+        with transaction.atomic():
+            deaths = PersistenceDeath.objects.note(mark)
+            if len(deaths) >= persistence_settings().DOMAIN_PERSIST_MAX_DEATHS:
+                told = told_of(deaths)
+                log.died(mark.call_id, told)
+                item = BulkItem.objects.filter(run=mark.bulk_run, call_id=mark.call_id, outcome="")
+                item.update(outcome=Replayed.FAILED.value, error=told, done_at=timezone.now())
+        path.unlink(missing_ok=True)
+
+
+def _export(hold: Hold) -> int:
+    try:
+        written = write_export(hold.run, hold.goes_on)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - a storage or a row may raise anything, and the page says so
+        hold.finish(BulkState.FAILED, log.explain(error))
+        return 0
+    if written is None:
+        if time.monotonic() >= hold.deadline:
+            hold.finish(BulkState.FAILED, f"It took longer than {EXPORT_SECONDS} s. Export fewer rows at once.")
+        return 0
+    hold.finish()
+    return written
+
+
+def _take(run_id: int) -> Hold | None:
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    taken = BulkRun.objects.filter(free, pk=run_id, state__in=(BulkState.QUEUED, BulkState.RUNNING)).update(
+        state=BulkState.RUNNING, leased_until=now + LEASE, lease_token=F("lease_token") + 1
+    )
+    if not taken:
+        return None
+    run = BulkRun.objects.select_related("requested_by").get(pk=run_id)
+    budget = EXPORT_SECONDS if run.kind == BulkKind.EXPORT else persistence_settings().DOMAIN_PERSIST_BUDGET_SECONDS
+    return Hold(run, run.lease_token, time.monotonic() + budget)
+
+
+def _do(run: BulkRun, entry: BulkOperation, item: BulkItem) -> bool:
+    """One item, its result and its entry in the history, in one transaction; False when another worker has done it."""
+    with transaction.atomic():
+        taken = BulkItem.objects.select_for_update().filter(pk=item.pk, outcome="").first()
+        if taken is None:
+            return False
+        call = ServiceCallRecord.objects.filter(pk=item.call_id).first()
+        if call is None:
+            done = Done(outcome=REFUSED, error="The call is not there any more.")
+        else:
+            done = entry.run(call, run.options, run.requested_by)
+            _note(run, entry, call, done)
+        taken.outcome, taken.counts, taken.error = done.outcome, done.counts, done.error
+        taken.done_at = timezone.now()
+        taken.save(update_fields=["outcome", "counts", "error", "done_at"])
+    return True
+
+
+def _note(run: BulkRun, entry: BulkOperation, call: ServiceCallRecord, done: Done) -> None:
+    """The entry in the call's history; a run from the command line has nobody to name."""
+    if run.requested_by_id is None or done.was_left_alone:
+        return
+    told = f"{entry.title} (bulk run {run.pk}): {done.outcome}. {run.reason}".strip()
+    LogEntry.objects.log_actions(run.requested_by_id, [call], CHANGE, told, single_object=True)

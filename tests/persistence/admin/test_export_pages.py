@@ -1,0 +1,169 @@
+"""Exports: every format, content behind its right, formulas escaped, in the background, for who asked alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+from openpyxl import load_workbook
+
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.spreadsheets import escaped, is_formula, unescaped
+from persistence.bulk import abort, start
+from persistence.bulk_work import work
+from persistence.exporting import forget_old_exports
+from persistence.models import BulkRun, BulkState
+from tests.orchestration.admin.rows import answer, succeeded
+from tests.orchestration.factories import failed, queued, request_audit
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+FORMULA = '=HYPERLINK("http://evil")'
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> Iterator[None]:
+    settings.MEDIA_ROOT = tmp_path
+    yield
+
+
+def export(client: Client, model: str, kind: str, *, content: bool = False, query: str = "") -> Any:
+    """The downloaded bytes of an export of all that match."""
+    page = ask(client, model, kind, content=content, query=query)
+    run = BulkRun.objects.latest("pk")
+    assert f"/{run.pk}/download/" in page.content.decode(), page.content.decode()[:300]
+    return fetched(client, run)
+
+
+def ask(client: Client, model: str, kind: str, *, content: bool = False, query: str = "") -> Any:
+    url = reverse(f"admin:orchestration_{model}_changelist")
+    data = {"action": "export_selected", "_selected_action": "any", "select_across": "1", "confirmed": "yes"}
+    data |= {"format": kind} | ({"content": "on"} if content else {})
+    return client.post(f"{url}{query}", data, follow=True)
+
+
+def fetched(client: Client, run: BulkRun) -> bytes:
+    response = client.get(reverse("admin:persistence_run_download", args=(run.pk,)))
+    return b"".join(response.streaming_content) if response.status_code == 200 else b""
+
+
+def test_calls_go_out_in_every_format_with_formulas_escaped_and_a_note(root: Client) -> None:
+    failed(error_code=FORMULA, error="-1+1", input={"a": "\x07bell"}), failed()
+    rows = list(csv.DictReader(io.StringIO(export(root, "servicecallrecord", "csv").decode("utf-8-sig"))))
+    assert [row["error_code"] for row in rows] == [f"'{FORMULA}", "timeout"]
+    assert "input" not in rows[0], "content was not asked for"
+    told = json.loads(export(root, "servicecallrecord", "json", content=True))
+    assert (told[0]["error_code"], told[0]["input"]) == (FORMULA, {"a": "\x07bell"}), "JSON is no spreadsheet"
+    lines = export(root, "servicecallrecord", "jsonl", content=True).decode().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["failed", "failed"]
+    sheet = load_workbook(io.BytesIO(export(root, "servicecallrecord", "xlsx", content=True))).active
+    header, first, _ = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert first[header.index("error")] == "'-1+1"
+    assert first[header.index("attempts")] == 0
+    notes = LogEntry.objects.filter(change_message__startswith="Export of 2 calls")
+    assert notes.count() == 4 and notes.filter(change_message__contains="as csv, without content").exists()
+
+
+def test_audits_go_out_as_dialogues_for_fine_tuning(root: Client) -> None:
+    call = queued()
+    audit = request_audit(call, outcome="answered")
+    audit.save()
+    answer(audit, outputs=[{"type": "message", "content": [{"type": "output_text", "text": "Call 112."}]}])
+    lost = request_audit(call, attempt=2, outcome="unknown")
+    lost.save()
+    (line,) = export(root, "airequestaudit", "dialogues").decode().splitlines()
+    assert json.loads(line)["messages"] == [
+        {"role": "user", "content": "The ticket: it burns"},
+        {"role": "assistant", "content": "Call 112."},
+    ]
+    rows = list(csv.DictReader(io.StringIO(export(root, "airequestaudit", "csv").decode("utf-8-sig"))))
+    assert [row["latency_ms"] for row in rows] == ["840", ""]
+    assert b"Call 112" in export(root, "airesponseaudit", "json", content=True)
+
+
+def test_content_needs_its_right_and_each_model_its_own(staff: Callable[..., Client]) -> None:
+    succeeded(result={"structured_data": {"secret": 1}})
+    client = staff("view_servicecallrecord", "export_servicecallrecord", "view_airequestaudit")
+    page = client.post(
+        reverse("admin:orchestration_servicecallrecord_changelist"),
+        {"action": "export_selected", "_selected_action": [ServiceCallRecord.objects.get().pk]},
+    ).content.decode()
+    assert "With prompts" not in page and "fine-tuning" not in page
+    assert b"secret" not in export(client, "servicecallrecord", "json", content=True)
+    ask(client, "airequestaudit", "json")
+    assert BulkRun.objects.count() == 1, "requests were not exported"
+
+
+def test_only_who_asked_downloads_it_and_after_a_week_it_is_gone(root: Client, staff: Callable[..., Client]) -> None:
+    failed()
+    export(root, "servicecallrecord", "csv")
+    run = BulkRun.objects.get()
+    assert fetched(staff("view_bulkrun", "export_servicecallrecord"), run) == b""
+    BulkRun.objects.update(finished_at="2020-01-01T00:00:00Z")
+    assert forget_old_exports() == 1 and not default_storage.exists(run.file)
+    assert fetched(root, run) == b""
+
+
+def test_a_long_export_waits_for_a_worker_can_be_aborted_and_tells_rows_that_went(
+    root: Client, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 1)
+    gone, _ = failed(), failed()
+    ask(root, "servicecallrecord", "csv")
+    run = BulkRun.objects.get()
+    assert (run.state, run.total) == (BulkState.QUEUED, 2)
+    gone.delete()
+    assert work(run.pk) == 1
+    run.refresh_from_db()
+    assert run.state == BulkState.DONE and run.items.filter(outcome="gone").count() == 1
+    assert fetched(root, run).count(b"\n") == 2
+    failed()
+    ask(root, "servicecallrecord", "csv")
+    other = BulkRun.objects.latest("pk")
+    abort(other)
+    assert work(other.pk) == 0
+
+
+def test_an_export_that_breaks_is_failed_and_says_why_without_values(root: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
+    failed()
+    ask(root, "servicecallrecord", "csv")
+    run = BulkRun.objects.get()
+    BulkRun.objects.update(options=run.options | {"exporter": "nothing"})
+    work(run.pk)
+    run.refresh_from_db()
+    assert run.state == BulkState.FAILED and "Nothing is exported as 'nothing'" in run.error
+    BulkRun.objects.update(options=run.options | {"exporter": "calls", "format": "dialogues"}, state=BulkState.PAUSED)
+    run.refresh_from_db()
+    start(run)
+    work(run.pk)
+    run.refresh_from_db()
+    assert "no dialogues in calls" in run.error
+
+
+def test_a_cut_cell_says_so_and_a_request_without_answer_has_empty_columns(root: Client) -> None:
+    failed(error="x" * 40_000)
+    sheet = load_workbook(io.BytesIO(export(root, "servicecallrecord", "xlsx", content=True))).active
+    values = [cell.value for cell in list(sheet.iter_rows())[1]]
+    assert any(isinstance(value, str) and value.endswith(" (cut)") for value in values)
+    assert AIRequestAudit.objects.count() == 0
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\r=1"])
+def test_what_a_spreadsheet_would_run_is_escaped_and_comes_back_the_same(text: str) -> None:
+    assert escaped(text) == f"'{text}"
+    assert unescaped(escaped(text)) == text
+
+
+def test_plain_text_is_left_alone_and_formulas_are_known() -> None:
+    assert [escaped(text) for text in ("a=1", "", "'quoted'")] == ["a=1", "", "'quoted'"]
+    assert all(is_formula(text) for text in (FORMULA, " =1", "+cmd|' /C calc'!A0", "@SUM(1)", "\t=1"))
+    assert not any(is_formula(text) for text in ("- a list", "-5", "+49 30 1", "@name", "a=b"))
