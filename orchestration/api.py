@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ from orchestration.api_access import (
     visible_call,
 )
 from orchestration.api_errors import ApiError
+from orchestration.api_figures import finished_figures
 from orchestration.api_listing import page_of, refuse_unknown_filters
 from orchestration.api_schemas import (
     NO_NUL,
@@ -106,23 +108,25 @@ def _submit(principal: Principal, body: CallIn, idempotency_key: str | None) -> 
     mark = uuid_utils.compat.uuid7()
     with refusals():
         ensure_autostarted()
-        call = submit(
-            CallSpec(
-                service=registry_for(SERVICES).get(body.service),
-                input=body.input,
-                context=body.context,
-                priority=body.priority,
-                run_at=body.run_at,
-                ordering_key=body.ordering_key,
-                related_object=_related(principal, body.related) if body.related else None,
-                idempotency_key=idempotency_key,
-                max_attempts=body.max_attempts,
-                requested_by=principal.user,
-                correlation_id=mark,
-                model=body.model,
-            )
-        )
+        spec = call_spec(principal, body)
+        call = submit(replace(spec, idempotency_key=idempotency_key, correlation_id=mark))
     return call, call.correlation_id != mark
+
+
+def call_spec(principal: Principal, body: CallIn) -> CallSpec:
+    """What a body asks for, as its caller; ServiceNotFound, IdentityError, or ApiError 422 for the related object."""
+    return CallSpec(
+        service=registry_for(SERVICES).get(body.service),
+        input=body.input,
+        context=body.context,
+        priority=body.priority,
+        run_at=body.run_at,
+        ordering_key=body.ordering_key,
+        related_object=_related(principal, body.related) if body.related else None,
+        max_attempts=body.max_attempts,
+        requested_by=principal.user,
+        model=body.model,
+    )
 
 
 def _related(principal: Principal, wanted: RelatedIn) -> models.Model:
@@ -249,7 +253,11 @@ def _output_schema(entry: JsonObject) -> JsonObject | None:
     return component.strict.json_schema if component else None
 
 
-@router.get("/stats", response={200: StatsOut, **REFUSED}, summary="Depth of the queue and counts by status")
+@router.get(
+    "/stats",
+    response={200: StatsOut, **REFUSED},
+    summary="Depth, oldest age, rates, latency, tokens and cost by service and model",
+)
 def get_stats(request: ApiRequest) -> JsonObject:
     """About one's own calls; about all with the permission to view calls."""
     require_scope(request.auth, READ)
@@ -268,4 +276,5 @@ def get_stats(request: ApiRequest) -> JsonObject:
         "since": since,
         "by_status": dict(recent),
         "held": held_back(),
+        **finished_figures(request.auth.user, since),
     }

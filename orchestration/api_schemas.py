@@ -258,6 +258,37 @@ class HeldOut(Schema):
     """When calls (or, for a circuit, one call) may go again; null: not by itself."""
 
 
+class LatencyOut(Schema):
+    """From first claim to end, in ms; null when no call ran."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+class FiguresOut(Schema):
+    """Finished calls summed up."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    failure_rate: float
+    """Failed among those that succeeded or failed, 0 to 1."""
+    per_minute: float
+    latency_ms: LatencyOut
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cost: Decimal
+    """In the currency of the prices; calls at an unknown price are in `unpriced`."""
+    unpriced: int
+
+
+class PartFiguresOut(FiguresOut):
+    service: str
+    model: str
+
+
 class StatsOut(Schema):
     queued: int
     due: int
@@ -270,3 +301,9 @@ class StatsOut(Schema):
     by_status: dict[str, int]
     held: list[HeldOut]
     """Pauses, circuits and limits that keep calls waiting, for all nodes."""
+    finished: FiguresOut
+    """Calls that finished since `since`."""
+    by_service_and_model: list[PartFiguresOut]
+    """The same, costliest first."""
+    summed_up_at: datetime | None
+    """The figures about all calls are sums of a moment ago; null: never summed up, or one's own calls."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
 
 from orchestration.errors import PromptError
 from orchestration.identity import DjangoIdentityMixin, Identity
@@ -36,6 +36,16 @@ class PromptSection(DjangoIdentityMixin):
         """What the user says: part of the user message. The context arrives as keywords."""
         return None
 
+    def note(self, **facts: Any) -> None:
+        """Have the audit keep these facts (JSON) about this rendering, such as how much was left out."""
+        vars(self).setdefault("_notes", {}).update(facts)
+
+    @property
+    def notes(self) -> JsonObject:
+        """What `note` was told."""
+        found: JsonObject = vars(self).get("_notes", {})
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPrompt:
@@ -44,7 +54,22 @@ class RenderedPrompt:
     messages: list[Message]
     """At most one `developer` and one `user` message, in this order; never empty."""
     meta: JsonObject
-    """`sections`: [{identity, weight, rendered}], in rendering order; `digest`: SHA-256 of the messages."""
+    """`sections`: [{identity, weight, rendered, texts, notes}], in rendering order; `digest`: SHA-256 of the messages.
+    `texts`: the versions of the texts that operators wrote, by part; left out when the code said it all.
+    `notes`: what the section noted about this rendering; left out when that is nothing."""
+
+
+class Text(Protocol):
+    """What an operator wrote in place of a section's code."""
+
+    @property
+    def version(self) -> int: ...
+
+    def fill(self, code: str | None, context: Mapping[str, Any]) -> str: ...
+
+
+Texts = Mapping[tuple[str, str], Text]
+"""By (identity of the section, `instruction` or `message`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +77,30 @@ class _Rendered:
     section: type[PromptSection]
     instruction: str | None
     message: str | None
+    texts: dict[str, int] = field(default_factory=dict)
+    notes: JsonObject = field(default_factory=dict)
 
     def described(self) -> JsonObject:
-        return {
+        shown: JsonObject = {
             "identity": str(self.section.identity),
             "weight": self.section.weight,
             "rendered": self.instruction is not None or self.message is not None,
         }
+        added = {"texts": self.texts, "notes": self.notes}
+        return shown | {name: value for name, value in added.items() if value}
 
 
-async def render_plan(sections: Sequence[type[PromptSection]], ctx: dict[str, Any]) -> RenderedPrompt:
-    """Render sections, each once, by falling weight.
+async def render_plan(
+    sections: Sequence[type[PromptSection]], ctx: dict[str, Any], texts: Texts | None = None
+) -> RenderedPrompt:
+    """Render sections, each once, by falling weight; `texts` replace what a section's code says.
 
     Raises PromptError when a variable is missing, a section raises or returns something else than text or None, or
     when nothing at all was rendered. Nothing is rendered unless every section has its variables.
     """
     plan = sorted(dict.fromkeys(sections), key=lambda section: -section.weight)
     _check_variables(plan, ctx)
-    rendered = [await _render(section, ctx) for section in plan]
+    rendered = [_edited(await _render(section, ctx), ctx, texts or {}) for section in plan]
     messages = _messages(rendered)
     if not messages:
         names = ", ".join(section.identity.label for section in plan) or "none"
@@ -117,7 +148,18 @@ async def _render(section: type[PromptSection], ctx: dict[str, Any]) -> _Rendere
     except Exception as error:
         # The type only: the message of a section's exception may quote the context.
         raise PromptError(f"The prompt section {section.identity.label} raised {type(error).__name__}.") from error
-    return _Rendered(section, _text(section, instruction), _text(section, message))
+    return _Rendered(section, _text(section, instruction), _text(section, message), notes=instance.notes)
+
+
+def _edited(said: _Rendered, ctx: dict[str, Any], texts: Texts) -> _Rendered:
+    found = {part: texts.get((str(said.section.identity), part)) for part in ("instruction", "message")}
+    instruction, message = found["instruction"], found["message"]
+    return replace(
+        said,
+        instruction=_text(said.section, instruction.fill(said.instruction, ctx)) if instruction else said.instruction,
+        message=_text(said.section, message.fill(said.message, ctx)) if message else said.message,
+        texts={part: text.version for part, text in found.items() if text},
+    )
 
 
 def _text(section: type[PromptSection], value: object) -> str | None:

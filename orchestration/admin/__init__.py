@@ -1,5 +1,5 @@
 """The engine's pages in the admin; importing this package registers them."""
 
-from orchestration.admin import audits, calls, limits, nodes, prices
+from orchestration.admin import audits, calls, limits, nodes, prices, prompts
 
-__all__ = ["audits", "calls", "limits", "nodes", "prices"]
+__all__ = ["audits", "calls", "limits", "nodes", "prices", "prompts"]

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
+from orchestration.admin.acting import call_url
+from orchestration.admin.attempts import ANSWER_CONTENT, REQUEST_CONTENT, attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
     NOTHING,
     STATE_COLOURS,
     DetailAdmin,
-    as_json,
     may_read_content,
     moment,
     money,
 )
-from orchestration.admin.calls import attempts_section, call_link, call_url, tokens
-from orchestration.admin.filters import ErrorCodeFilter, ModelFilter
+from orchestration.admin.calls import call_link
+from orchestration.admin.content import JsonText, cut, stored
+from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
 from orchestration.models import AIRequestAudit, AIResponseAudit
+
+PARTS = {
+    "raw": "As the provider sent it",
+    "outputs": "Outputs",
+    "structured_data": "Structured data",
+    "tool_calls": "Tool calls",
+    "execution_metadata": "Execution",
+}
+"""Columns of an answer, by what they are called on its page."""
 
 
 @admin.register(AIRequestAudit)
@@ -41,14 +51,14 @@ class RequestAuditAdmin(DetailAdmin):
         "sent",
     )
     list_display_links = ("number",)
-    list_filter = ("outcome", ModelFilter, ("dispatched_at", RangeDateTimeFilter))
+    list_filter = ("outcome", ModelFilter, ("dispatched_at", MomentFilter))
     list_defer = ("messages", "tools", "response_schema", "parameters", "prompt_meta")
     ordering = ("-dispatched_at", "-id")
     sortable_by = ("sent",)
     search_fields = ("=call__id", "=correlation_id")
     search_help_text = "Call id or correlation id"
-    detail_related = ("response_audit",)
     shows_content = True
+    downloads = REQUEST_CONTENT
 
     @display(description="Request")
     def number(self, audit: AIRequestAudit) -> str:
@@ -86,6 +96,9 @@ class RequestAuditAdmin(DetailAdmin):
         if audit.answer:
             yield Fact("Answer", audit.answer, _response_url(audit.answer.pk))
 
+    def detail_rows(self, rows: QuerySet[AIRequestAudit]) -> QuerySet[AIRequestAudit]:
+        return attempts_of(super().detail_rows(rows))
+
     def sections(self, request: HttpRequest, audit: AIRequestAudit) -> Iterable[Section]:
         yield attempts_section([audit], content=may_read_content(request))
 
@@ -107,7 +120,7 @@ class ResponseAuditAdmin(DetailAdmin):
         "received",
     )
     list_display_links = ("number",)
-    list_filter = (ModelFilter, ErrorCodeFilter, ("received_at", RangeDateTimeFilter))
+    list_filter = (ModelFilter, ErrorCodeFilter, ("received_at", MomentFilter))
     list_defer = ("raw", "outputs", "structured_data", "tool_calls", "error", "execution_metadata")
     ordering = ("-received_at", "-id")
     sortable_by = ("received",)
@@ -115,6 +128,7 @@ class ResponseAuditAdmin(DetailAdmin):
     search_help_text = "Call id or the provider's response id"
     detail_related = ("ai_request", "price")
     shows_content = True
+    downloads = (*ANSWER_CONTENT, "tool_calls", "execution_metadata")
 
     @display(description="Answer")
     def number(self, answer: AIResponseAudit) -> str:
@@ -155,24 +169,26 @@ class ResponseAuditAdmin(DetailAdmin):
         yield Fact("Price", answer.price or NOTHING)
         yield Fact("Provider's id", answer.provider_response_id or NOTHING)
 
+    def detail_rows(self, rows: QuerySet[AIResponseAudit]) -> QuerySet[AIResponseAudit]:
+        of_request = (f"ai_request__{name}" for name in (*REQUEST_CONTENT, "parameters", "prompt_meta"))
+        return cut(super().detail_rows(rows), self.downloads).defer(*self.downloads, *of_request)
+
     def sections(self, request: HttpRequest, answer: AIResponseAudit) -> Iterable[Section]:
         content = may_read_content(request)
-        values: list[tuple[str, Any]] = [
-            ("As the provider sent it", answer.raw),
-            ("Outputs", answer.outputs),
-            ("Structured data", answer.structured_data),
-            ("Tool calls", answer.tool_calls),
-            ("Execution", answer.execution_metadata),
-        ]
+        found = ((title, self._part(answer, column)) for column, title in PARTS.items()) if content else ()
         yield Section(
             title="Answer",
             template="admin/orchestration/parts/payloads.html",
             context={
-                "payloads": [(title, as_json(value)) for title, value in values if value] if content else [],
+                "payloads": [(title, part) for title, part in found if part is not None],
                 "content": content,
                 "error": answer.error,
             },
         )
+
+    def _part(self, answer: AIResponseAudit, column: str) -> JsonText | None:
+        url = reverse("admin:orchestration_airesponseaudit_content", args=(answer.pk, column))
+        return stored(answer, column, url=url)
 
 
 def _request_url(pk: int) -> str:

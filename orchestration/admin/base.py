@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db.models import F, Model, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
+from orchestration.admin.added import AddedActions, Button
+from orchestration.admin.content import as_json as as_json
 from orchestration.admin.sections import Fact, Section
 from orchestration.references import Reference
 
 VIEW_CONTENT = "orchestration.view_content"
-MAX_SHOWN_CHARACTERS = 200_000
-"""Of one JSON value on a page; the whole of it is in the API."""
+LOOKED = "Looked at the content"
+"""How the entry about a look at prompts, answers and payloads begins."""
 NOTHING = "–"  # noqa: RUF001 - a dash, as the rest of the admin shows what is empty
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -46,31 +49,13 @@ STATE_COLOURS = {
 """Badge colours by status, persist state and outcome; whatever is not here stays grey."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonText:
-    """JSON for people: indented, and cut when it is too long for a page."""
-
-    text: str
-    length: int
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.text) < self.length
-
-
-def as_json(value: object) -> JsonText:
-    """A JSON value, indented, text left readable."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return JsonText(text[:MAX_SHOWN_CHARACTERS], len(text))
-
-
 def may_read_content(request: HttpRequest) -> bool:
     """Whether prompts, answers and payloads may be shown to this person."""
     return request.user.has_perm(VIEW_CONTENT)
 
 
 def seconds(duration: timedelta | None) -> str:
-    """A duration as `820 ms`, `3.2 s` or `2 min 5 s`."""
+    """A duration as `820 ms`, `3.2 s`, `2 min 5 s`, `3 h 20 min` or `2 d 4 h`."""
     if duration is None:
         return NOTHING
     total = duration.total_seconds()
@@ -78,7 +63,11 @@ def seconds(duration: timedelta | None) -> str:
         return f"{total * 1000:.0f} ms"
     if total < 60:
         return f"{total:.1f} s"
-    return f"{int(total // 60)} min {int(total % 60)} s"
+    if total < 3600:
+        return f"{int(total // 60)} min {int(total % 60)} s"
+    if total < 86400:
+        return f"{int(total // 3600)} h {int(total % 3600 // 60)} min"
+    return f"{int(total // 86400)} d {int(total % 86400 // 3600)} h"
 
 
 def money(cost: Decimal | None) -> str:
@@ -124,7 +113,7 @@ class LeanChangeList(ChangeList):
         self.model_admin.prepare_page(self.result_list)  # type: ignore[attr-defined]  # is a ReadOnlyAdmin
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's own mixins differ from Django's
     """Rows that only the engine writes."""
 
     paginator = InfinitePaginator
@@ -133,6 +122,7 @@ class ReadOnlyAdmin(ModelAdmin):
     list_disable_select_all = True
     list_per_page = 50
     list_filter_submit = True
+    list_fullwidth = True
     actions: Sequence[Any] = ()
     list_defer: Sequence[str] = ()
     """Columns that the list does not read."""
@@ -163,6 +153,8 @@ class DetailAdmin(ReadOnlyAdmin):
     """Foreign keys that the detail page shows."""
     shows_content = False
     """The page shows prompts or answers to those who may see them; looking at it is then logged."""
+    downloads: Sequence[str] = ()
+    """Columns with JSON that is downloaded whole, by those who may read content."""
 
     def facts(self, request: HttpRequest, obj: Any) -> Iterable[Fact]:
         raise NotImplementedError
@@ -170,12 +162,17 @@ class DetailAdmin(ReadOnlyAdmin):
     def sections(self, request: HttpRequest, obj: Any) -> Iterable[Section]:
         return ()
 
+    def buttons(self, request: HttpRequest, obj: Any) -> Iterable[Button]:
+        """Links to what can be done with this row."""
+        return ()
+
+    def detail_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The row as its page reads it."""
+        return rows.select_related(*self.detail_related) if self.detail_related else rows
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        rows = self.get_queryset(request)
-        if self.detail_related:
-            rows = rows.select_related(*self.detail_related)
         try:
-            return rows.get(pk=self.opts.pk.to_python(object_id))
+            return self.detail_rows(self.get_queryset(request)).get(pk=self.opts.pk.to_python(object_id))
         except (ObjectDoesNotExist, ValidationError, ValueError):
             return None
 
@@ -191,7 +188,34 @@ class DetailAdmin(ReadOnlyAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context |= {"facts": list(self.facts(request, obj)), "sections": list(self.sections(request, obj))}
+        context |= {
+            "facts": list(self.facts(request, obj)),
+            "buttons": list(self.buttons(request, obj)),
+            "sections": list(self.sections(request, obj)),
+        }
         if self.shows_content and may_read_content(request):
-            self.log_change(request, obj, "Looked at the content.")
+            self.log_change(request, obj, f"{LOOKED}.")
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    # --- downloads --------------------------------------------------------------------------
+
+    def get_urls(self) -> Any:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_content"
+        view = self.admin_site.admin_view(self.download)
+        return [path("<path:object_id>/content/<str:column>/", view, name=name), *super().get_urls()]
+
+    def download(self, request: HttpRequest, object_id: str, column: str) -> HttpResponse:
+        """One column of one row, whole, as a JSON file; looking at it is logged like looking at the page."""
+        if not (self.has_view_permission(request) and may_read_content(request)):
+            raise PermissionDenied
+        obj = self.get_object(request, unquote(object_id)) if column in self.downloads else None
+        if obj is None:
+            raise Http404
+        rows = self.get_queryset(request).filter(pk=obj.pk)
+        text = rows.annotate(whole=Cast(F(column), TextField())).values_list("whole", flat=True).get()
+        self.log_change(request, obj, f"{LOOKED}: downloaded {column}.")
+        return HttpResponse(
+            text or "null",
+            content_type="application/json",
+            headers={"Content-Disposition": f'attachment; filename="{self.opts.model_name}-{obj.pk}-{column}.json"'},
+        )

@@ -1,15 +1,67 @@
-"""Filters of the call list that ask the database for no choices."""
+"""Filters of the lists that ask the database for no choices, and each of whose values an index serves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
 from typing import Any
 
+from django.contrib import messages
+from django.contrib.admin import ListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+from django.utils import timezone
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, TextFilter
 
 from orchestration.app import ensure_autostarted
+from orchestration.models import AIRequestAudit, CallRollup
+from orchestration.models.rollups import Span
 from orchestration.registry import services
+
+NEWEST_UNKNOWN = 1000
+COSTLIEST = 100
+
+_call_filters: list[type[ListFilter]] = []
+
+
+def add_call_filter(kind: type[ListFilter]) -> type[ListFilter]:
+    """Add a filter to the list of calls; doing it again changes nothing. A decorator, too."""
+    if kind not in _call_filters:
+        _call_filters.append(kind)
+    return kind
+
+
+def added_call_filters() -> list[type[ListFilter]]:
+    """What other packages filter calls by."""
+    return list(_call_filters)
+
+
+class MomentFilter(RangeDateTimeFilter):
+    """From and until a moment, in the time zone of the console; a day alone is the whole of it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            bounds = {
+                lookup: bound(self.used_parameters, f"{self.parameter_name}_{side}", whole)
+                for lookup, side, whole in (("gte", "from", time.min), ("lte", "to", time.max))
+            }
+        except ValueError as error:
+            messages.error(request, str(error))
+            return queryset.none()
+        wanted = {f"{self.parameter_name}__{lookup}": at for lookup, at in bounds.items() if at is not None}
+        return queryset.filter(**wanted)
+
+
+def bound(given: Mapping[str, Any], name: str, whole: time) -> datetime | None:
+    """The moment of a filter's day and time; None without a day, ValueError for what is none."""
+    day, clock = (str(given.get(f"{name}_{part}") or "").strip() for part in (0, 1))
+    if not day:
+        return None
+    try:
+        at = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock) if clock else whole)
+    except ValueError:
+        raise ValueError(f"“{day} {clock}” is no day and time: write them like 2026-11-21 and 14:30:00.") from None
+    return timezone.make_aware(at)
 
 
 class ServiceFilter(DropdownFilter):
@@ -32,7 +84,8 @@ class ErrorCodeFilter(TextFilter):
     parameter_name = "error_code"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(error_code=self.value()) if self.value() else queryset
+        value = self.value()
+        return queryset.filter(error_code=value, error_code__gt="") if value else queryset
 
 
 class ModelFilter(TextFilter):
@@ -40,4 +93,51 @@ class ModelFilter(TextFilter):
     parameter_name = "model"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(model=self.value()) if self.value() else queryset
+        value = self.value()
+        return queryset.filter(model=value, model__gt="") if value else queryset
+
+
+class SavedFilter(DropdownFilter):
+    """Questions that people ask every day."""
+
+    title = "saved search"
+    parameter_name = "saved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, title) for name, (title, _) in SAVED.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return SAVED[value][1](queryset) if value in SAVED else queryset
+
+
+def _failed_today(calls: Any) -> Any:
+    return calls.failed().filter(finished_at__gte=_midnight())
+
+
+def _midnight() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _dead(calls: Any) -> Any:
+    return calls.dead()
+
+
+def _unknown(calls: Any) -> Any:
+    newest = AIRequestAudit.objects.unknown().filter(call__isnull=False).order_by("-dispatched_at")
+    return calls.filter(pk__in=list(newest.values_list("call", flat=True)[:NEWEST_UNKNOWN]))
+
+
+def _expensive(calls: Any) -> Any:
+    """The costliest call of each hour, service and model; of these the costliest."""
+    hours = CallRollup.objects.filter(span=Span.HOUR, highest_cost__isnull=False).order_by("-highest_cost")
+    return calls.filter(pk__in=list(hours.values_list("costliest_call", flat=True)[:COSTLIEST]))
+
+
+SAVED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "failed_today": ("Failed today", _failed_today),
+    "dead": ("Dead", _dead),
+    "unknown_attempts": ("Unknown attempts", _unknown),
+    "expensive": ("Expensive", _expensive),
+}
+"""Name in the address → (title, the calls)."""

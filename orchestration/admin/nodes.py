@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import admin
 from django.utils import timezone
@@ -14,6 +14,13 @@ from orchestration.models import EngineCounter, WorkerNode
 SILENT_AFTER = timedelta(seconds=60)
 
 
+def node_state(node: WorkerNode, now: datetime) -> str:
+    """`works`, `stopping` or `silent`."""
+    if now - node.beat_at > SILENT_AFTER:
+        return "silent"
+    return "stopping" if node.stopping else "works"
+
+
 @admin.register(WorkerNode)
 class WorkerNodeAdmin(ReadOnlyAdmin):
     list_display = ("name", "state", "host", "pid", "started", "beat", "task_beat", "restarts")
@@ -21,9 +28,7 @@ class WorkerNodeAdmin(ReadOnlyAdmin):
 
     @display(description="State", label={"works": "success", "stopping": "warning", "silent": "danger"})
     def state(self, node: WorkerNode) -> str:
-        if timezone.now() - node.beat_at > SILENT_AFTER:
-            return "silent"
-        return "stopping" if node.stopping else "works"
+        return node_state(node, timezone.now())
 
     @display(description="Started", ordering="started_at")
     def started(self, node: WorkerNode) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin
 
+from orchestration.admin.resources import Ported, PriceResource
 from orchestration.models import ModelPrice
 
 
 @admin.register(ModelPrice)
-class ModelPriceAdmin(ModelAdmin):
+class ModelPriceAdmin(Ported):
     """A new price is a new row from its date on; a price that a stored cost was made with cannot be deleted."""
 
+    resource_classes = (PriceResource,)
     list_display = (
         "provider",
         "model",

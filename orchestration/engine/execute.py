@@ -22,9 +22,10 @@ from orchestration.engine.ops import ChargeFailure, LoseRequest, OpenRequest, Se
 from orchestration.engine.session import CallSession, Interruption, Runtime
 from orchestration.errors import CallCancelled, CallError, InvalidOutput, OrchestrationError, ProviderError, StaleLease
 from orchestration.log import describe
-from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
+from orchestration.models import AIRequestAudit, AIResponseAudit, PromptText, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.calls import PersistState, Status
+from orchestration.prompt_texts import EditedTexts, known_texts, load_texts
 from orchestration.prompts import RenderedPrompt, digest, render_plan
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
 from orchestration.registry import services
@@ -151,7 +152,9 @@ def _next_repair(original: AIRequestAudit, answer: ProviderResponse, fault: Inva
 async def _prepare(session: CallSession) -> AIRequestAudit:
     service, record = session.service, session.record
     provider = session.runtime.providers.get(record.service_kwargs.get("client") or service.client)
-    prompt = _given_prompt(record) or await render_plan(service.wiring.sections, _prompt_context(record))
+    prompt = _given_prompt(record) or await render_plan(
+        service.wiring.sections, _prompt_context(record), await _edited_texts()
+    )
     session.usage = Usage()
     return audits.first_request(
         session,
@@ -161,6 +164,11 @@ async def _prepare(session: CallSession) -> AIRequestAudit:
         prompt_meta=prompt.meta,
         parameters={**service.parameters, **(record.service_kwargs.get("parameters") or {})},
     )
+
+
+async def _edited_texts() -> EditedTexts:
+    known = known_texts()
+    return await when_database_answers(load_texts, PromptText.objects.texts) if known is None else known
 
 
 def _given_prompt(record: ServiceCallRecord) -> RenderedPrompt | None:

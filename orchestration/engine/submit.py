@@ -289,9 +289,14 @@ def wake(queue: str | None = None, *, force: bool = False) -> bool:
     return send_task(RUN_TASK, None, queue=queue)
 
 
-def send_task(func: str, *args: Any, queue: str | None = None) -> bool:
-    """Put one task on the broker. Trouble there is logged and counted, never raised: the sweep repairs it."""
+def send_task(func: str, *args: Any, queue: str | None = None, timeout: int | None = None) -> bool:
+    """Put one task on the broker. Trouble there is logged and counted, never raised: the sweep repairs it.
+
+    `timeout`: seconds after which the task's process is killed, when Q_CLUSTER's are too few; below its `retry`.
+    """
     options: dict[str, Any] = {"save": False, "ack_failure": True}
+    if timeout is not None:
+        options["timeout"] = timeout
     if queue:
         options["cluster"] = queue
     try:

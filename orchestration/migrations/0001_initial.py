@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('admin', '0003_logentry_add_action_flag_choices'),
         ('contenttypes', '0002_remove_content_type_name'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -109,6 +110,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'AI request',
+                'permissions': (('export_airequestaudit', 'Can export AI requests'),),
                 'db_table': 'ai_request_audit',
                 'ordering': ('-dispatched_at', '-id'),
             },
@@ -218,7 +220,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'service call',
                 'db_table': 'service_call_record',
                 'ordering': ('-created_at', '-id'),
-                'permissions': (('retry_servicecallrecord', 'Can retry a service call'), ('cancel_servicecallrecord', 'Can cancel a service call'), ('view_content', 'Can read prompts, answers and payloads')),
+                'permissions': (('retry_servicecallrecord', 'Can retry a service call'), ('cancel_servicecallrecord', 'Can cancel a service call'), ('replay_servicecallrecord', 'Can ask the model again beside a service call'), ('preview_servicecallrecord', 'Can see what persisting a result again would change'), ('persist_servicecallrecord', 'Can persist the result of a service call again'), ('revert_servicecallrecord', 'Can take back what a service call persisted'), ('export_servicecallrecord', 'Can export service calls'), ('view_content', 'Can read prompts, answers and payloads')),
             },
         ),
         migrations.CreateModel(
@@ -252,6 +254,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'AI response',
+                'permissions': (('export_airesponseaudit', 'Can export AI responses'),),
                 'db_table': 'ai_response_audit',
                 'ordering': ('-received_at', '-id'),
             },
@@ -278,6 +281,43 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='pause_unique', violation_error_message='This is paused already.'), models.CheckConstraint(condition=models.Q(('kind__in', ['service', 'model'])), name='pause_kind_known')],
             },
         ),
+        migrations.CreateModel(
+            name='ApiAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key_digest', models.CharField(max_length=64)),
+                ('fingerprint', models.CharField(help_text='SHA-256 of method, path and body.', max_length=64)),
+                ('status', models.PositiveSmallIntegerField(blank=True, help_text='Empty while it is being answered.', null=True)),
+                ('body', models.BinaryField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'db_table': 'api_answer',
+                'indexes': [models.Index(fields=['created_at'], name='api_answer_age')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'key_digest'), name='api_answer_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PromptText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('section', models.CharField(help_text='Identity of the prompt section.', max_length=520)),
+                ('part', models.CharField(choices=[('instruction', 'Instruction'), ('message', 'Message')], default='instruction', max_length=16)),
+                ('version', models.PositiveIntegerField(default=0, editable=False)),
+                ('text', models.TextField(help_text="{code} stands for what the section's code says, {name} for a context value, delimited as data. Write {{ and }} for braces.")),
+                ('note', models.CharField(blank=True, default='', help_text='Why it was changed.', max_length=255)),
+                ('is_current', models.BooleanField(default=False, editable=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('created_by', models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'prompt text',
+                'db_table': 'prompt_text',
+                'ordering': ('section', 'part', '-version'),
+                'constraints': [models.UniqueConstraint(fields=('section', 'part', 'version'), name='prompt_text_version_once'), models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('section', 'part'), name='prompt_text_one_current'), models.CheckConstraint(condition=models.Q(('part__in', ['instruction', 'message'])), name='prompt_text_part_known')],
+            },
+        ),
         migrations.AddIndex(
             model_name='servicecallrecord',
             index=models.Index(orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due'),
@@ -288,7 +328,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['next_persist_at'], name='call_pending'),
+            index=models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-priority', 'finished_at', 'id'], name='call_pending'),
         ),
         migrations.AddIndex(
             model_name='servicecallrecord',
@@ -361,5 +401,128 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='airequestaudit',
             constraint=models.UniqueConstraint(fields=('call', 'attempt', 'repair'), name='audit_attempt_unique'),
+        ),
+        migrations.CreateModel(
+            name='CallRollup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('span', models.CharField(choices=[('minute', 'Minute'), ('hour', 'Hour'), ('day', 'Day')], max_length=8)),
+                ('starts_at', models.DateTimeField()),
+                ('service_identity', models.CharField(max_length=255)),
+                ('model', models.CharField(help_text='The model that answered; where none did, the one asked for.', max_length=128)),
+                ('succeeded', models.PositiveIntegerField(default=0)),
+                ('failed', models.PositiveIntegerField(default=0)),
+                ('cancelled', models.PositiveIntegerField(default=0)),
+                ('errors', models.JSONField(default=dict, help_text='Calls that did not succeed, by error code.')),
+                ('durations', models.JSONField(default=dict, help_text='Calls by bucket of the time from first claim to end.')),
+                ('input_tokens', models.BigIntegerField(default=0)),
+                ('cached_input_tokens', models.BigIntegerField(default=0)),
+                ('output_tokens', models.BigIntegerField(default=0)),
+                ('reasoning_tokens', models.BigIntegerField(default=0)),
+                ('total_tokens', models.BigIntegerField(default=0)),
+                ('cost', models.DecimalField(decimal_places=8, default=0, max_digits=20)),
+                ('unpriced', models.PositiveIntegerField(default=0, help_text='Calls that used tokens at an unknown price.')),
+                ('highest_cost', models.DecimalField(decimal_places=8, max_digits=14, null=True)),
+                ('costliest_call', models.CharField(blank=True, default='', max_length=64)),
+            ],
+            options={
+                'db_table': 'call_rollup',
+                'ordering': ('-starts_at', 'service_identity', 'model'),
+            },
+        ),
+        migrations.CreateModel(
+            name='RollupMark',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+            ],
+            options={
+                'db_table': 'call_rollup_mark',
+                'ordering': ('id',),
+            },
+        ),
+        migrations.CreateModel(
+            name='RollupState',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('version', models.BigIntegerField(default=0)),
+                ('settled_until', models.DateTimeField(help_text='Minutes before it change by marks alone.', null=True)),
+                ('rolled_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'db_table': 'call_rollup_state',
+            },
+        ),
+        migrations.AddIndex(
+            model_name='airequestaudit',
+            index=models.Index(fields=['model', '-dispatched_at'], name='audit_model_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='airequestaudit',
+            index=models.Index(condition=models.Q(('outcome', 'unknown')), fields=['-dispatched_at', 'call'], name='audit_unknown'),
+        ),
+        migrations.AddIndex(
+            model_name='airequestaudit',
+            index=models.Index(condition=models.Q(('outcome', 'failed')), fields=['-dispatched_at'], name='audit_failed'),
+        ),
+        migrations.AddIndex(
+            model_name='airesponseaudit',
+            index=models.Index(fields=['model', '-received_at'], name='response_model_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='airesponseaudit',
+            index=models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-received_at'], name='response_error_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at'], name='call_finished'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('model__gt', '')), fields=['model', '-created_at'], name='call_model_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-created_at'], name='call_error_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('status', 'queued')), fields=['-created_at', '-id'], name='call_list_queued'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('status', 'running')), fields=['-created_at', '-id'], name='call_list_running'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-created_at', '-id'], name='call_list_pending'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-created_at', '-id'], name='call_list_failed'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('status', 'cancelled')), fields=['-created_at', '-id'], name='call_list_cancelled'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('domain_persist_state', 'dead')), fields=['-created_at', '-id'], name='call_list_dead'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
+            index=models.Index(condition=models.Q(('domain_persist_state', 'skipped')), fields=['-created_at', '-id'], name='call_list_skipped'),
+        ),
+        migrations.AddConstraint(
+            model_name='callrollup',
+            constraint=models.UniqueConstraint(fields=('span', 'starts_at', 'service_identity', 'model'), name='rollup_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='callrollup',
+            constraint=models.CheckConstraint(condition=models.Q(('span__in', ['minute', 'hour', 'day'])), name='rollup_span_known'),
+        ),
+        migrations.RunSQL(  # what was done to one object is asked for on its page; Django's own table has no such index
+            sql='CREATE INDEX admin_log_object ON django_admin_log (object_id)',
+            reverse_sql='DROP INDEX admin_log_object',
         ),
     ]

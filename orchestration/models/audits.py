@@ -109,10 +109,14 @@ class AIRequestAudit(AppendOnlyModel):
         db_table = "ai_request_audit"
         ordering = ("-dispatched_at", "-id")
         verbose_name = "AI request"
+        permissions = (("export_airequestaudit", "Can export AI requests"),)
         constraints = (models.UniqueConstraint(fields=("call", "attempt", "repair"), name="audit_attempt_unique"),)
         indexes = (
             models.Index(fields=("call",), condition=Q(outcome=Outcome.PENDING), name="audit_pending"),
             models.Index(fields=("-dispatched_at",), name="audit_newest"),
+            models.Index(fields=("model", "-dispatched_at"), name="audit_model_newest"),
+            models.Index(fields=("-dispatched_at", "call"), condition=Q(outcome=Outcome.UNKNOWN), name="audit_unknown"),
+            models.Index(fields=("-dispatched_at",), condition=Q(outcome=Outcome.FAILED), name="audit_failed"),
         )
 
     def __str__(self) -> str:
@@ -163,7 +167,14 @@ class AIResponseAudit(AppendOnlyModel):
         db_table = "ai_response_audit"
         ordering = ("-received_at", "-id")
         verbose_name = "AI response"
-        indexes = (models.Index(fields=("-received_at",), name="response_newest"),)
+        permissions = (("export_airesponseaudit", "Can export AI responses"),)
+        indexes = (
+            models.Index(fields=("-received_at",), name="response_newest"),
+            models.Index(fields=("model", "-received_at"), name="response_model_newest"),
+            models.Index(
+                fields=("error_code", "-received_at"), condition=Q(error_code__gt=""), name="response_error_newest"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"response {self.pk} to request {self.ai_request_id}"

@@ -9,7 +9,7 @@ import uuid_utils.compat
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, models
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from orchestration.lanes import Lane
 from orchestration.models.aging import VirtualDueTime
 from orchestration.models.persisting import PersistenceTransitions
 from orchestration.models.persisting import PersistState as PersistState
+from orchestration.models.rollups import RollupMark
 from orchestration.types import Response, Usage
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ class OrderingPolicy(models.TextChoices):
 
 TERMINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 RETRYABLE_FROM = (Status.FAILED, Status.CANCELLED)
+
+LISTED_STATES = (
+    *(("status", status.value) for status in Status if status != Status.SUCCEEDED),
+    *(
+        ("domain_persist_state", state.value)
+        for state in (PersistState.PENDING, PersistState.SKIPPED, PersistState.DEAD)
+    ),
+)
+"""States that lists are filtered by and that may hold for hardly any call, or for none: each has its index, in the
+order of lists."""
 
 UNFINISHED_IN_ORDER = (
     Q(status__in=[Status.QUEUED, Status.RUNNING])
@@ -226,6 +237,11 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
         permissions = (
             ("retry_servicecallrecord", "Can retry a service call"),
             ("cancel_servicecallrecord", "Can cancel a service call"),
+            ("replay_servicecallrecord", "Can ask the model again beside a service call"),
+            ("preview_servicecallrecord", "Can see what persisting a result again would change"),
+            ("persist_servicecallrecord", "Can persist the result of a service call again"),
+            ("revert_servicecallrecord", "Can take back what a service call persisted"),
+            ("export_servicecallrecord", "Can export service calls"),
             ("view_content", "Can read prompts, answers and payloads"),
         )
         constraints = (
@@ -268,7 +284,9 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
             ),
             models.Index(fields=("lease_expires_at",), condition=Q(status=Status.RUNNING), name="call_leased"),
             models.Index(
-                fields=("next_persist_at",), condition=Q(domain_persist_state=PersistState.PENDING), name="call_pending"
+                fields=("-priority", "finished_at", "id"),  # the order in which the drain takes them
+                condition=Q(domain_persist_state=PersistState.PENDING),
+                name="call_pending",
             ),
             models.Index(
                 fields=("ordering_key", "sequence"),
@@ -280,6 +298,15 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
             models.Index(fields=("correlation_id",), name="call_correlation"),
             models.Index(fields=("requested_by", "-created_at"), name="call_owner_created"),
             models.Index(fields=("-created_at", "-id"), name="call_newest"),
+            models.Index(fields=("finished_at",), condition=Q(finished_at__isnull=False), name="call_finished"),
+            models.Index(fields=("model", "-created_at"), condition=Q(model__gt=""), name="call_model_newest"),
+            models.Index(
+                fields=("error_code", "-created_at"), condition=Q(error_code__gt=""), name="call_error_newest"
+            ),
+            *(
+                models.Index(fields=("-created_at", "-id"), condition=Q(**{column: state}), name=f"call_list_{state}")
+                for column, state in LISTED_STATES
+            ),
         )
 
     def __str__(self) -> str:
@@ -319,20 +346,21 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
 
     def retry(self, *, now: datetime | None = None) -> None:
         """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise."""
-        moment = now or timezone.now()
-        self._move(
-            from_=RETRYABLE_FROM,
-            verb="retried",
-            status=Status.QUEUED,
-            due_at=moment,
-            failures=0,
-            deaths=0,
-            finished_at=None,
-            cancel_requested_at=None,
-            error=None,
-            error_code="",
-            retryable=False,
-        )
+        with transaction.atomic():
+            RollupMark.of_call(self.pk)
+            self._move(
+                from_=RETRYABLE_FROM,
+                verb="retried",
+                status=Status.QUEUED,
+                due_at=now or timezone.now(),
+                failures=0,
+                deaths=0,
+                finished_at=None,
+                cancel_requested_at=None,
+                error=None,
+                error_code="",
+                retryable=False,
+            )
         fault("in_retry")
 
     def cancel(self, *, now: datetime | None = None) -> None:
@@ -350,6 +378,8 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
             )
         except TransitionRefused:
             self._move(from_=(Status.RUNNING,), verb="cancelled", cancel_requested_at=moment)
+        else:
+            RollupMark.of_call(self.pk)  # the caller's transaction may end long after this minute
 
     def _move(self, *, from_: tuple[Status, ...], verb: str, **changes: Any) -> None:
         """Compare-and-set on `status`; the instance follows the row."""
@@ -359,28 +389,3 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
             raise TransitionRefused(f"Call {self.pk} is {self.status} and cannot be {verb}.")
         for name, value in changes.items():
             setattr(self, name, value)
-
-
-class OrderingKey(models.Model):
-    """The counter behind `sequence`: its row lock makes the order of submits the order of sequences."""
-
-    key = models.CharField(primary_key=True, max_length=255)
-    last_sequence = models.BigIntegerField(default=0)
-
-    class Meta:
-        db_table = "ordering_key"
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.last_sequence}"
-
-    @classmethod
-    def take(cls, key: str, count: int = 1) -> int:
-        """Reserve `count` consecutive sequences in the caller's transaction; returns the first."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO ordering_key (key, last_sequence) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE"
-                " SET last_sequence = ordering_key.last_sequence + %s RETURNING last_sequence",
-                [key, count, count],
-            )
-            last: int = cursor.fetchone()[0]
-        return last - count + 1

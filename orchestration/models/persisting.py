@@ -1,11 +1,14 @@
 """Where a stored result is on its way into domain objects, and the transitions of that state.
 
-The engine makes a result pending when it settles the call; the drain alone takes it from there. Both statements below
+The engine makes a result pending when it settles the call; the drain alone takes it from there. The statements below
 are written by hand: they run for every result, and building them with the ORM costs four times what running them does.
+Each can take the drain's own statements along, in one round trip to the database where that is possible.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,20 @@ class PersistState(models.TextChoices):
     DEAD = "dead"
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL that runs together with a transition, in its transaction."""
+
+    sql: str
+    params: list[Any] = field(default_factory=list)
+
+
+STATE = "domain_persist_state || ''"
+"""The state, as no partial index knows it: a row is to be found by its key. With statistics older than the backlog,
+PostgreSQL takes the index of pending results for the cheaper one, and reads all of it for each result."""
+DUE = f"id = %s AND status = 'succeeded' AND {STATE} = 'pending' AND next_persist_at <= %s"
+
+
 class PersistenceTransitions(models.Model):
     """The part of ServiceCallRecord that persistence drives. Every transition is compare-and-set on the row."""
 
@@ -40,25 +57,44 @@ class PersistenceTransitions(models.Model):
 
         Does not wait. Reads the count of attempts anew; rows that refer to the call may be written meanwhile.
         """
+        return self._lock("", Statement(""), now) is not None
+
+    def lock_and_insert(self, insert: Statement, *, now: datetime | None = None) -> tuple[bool, Any]:
+        """`lock_for_persistence` and then an `INSERT … SELECT … WHERE {when} … RETURNING id`.
+
+        Returns whether the row is locked, and the id; None when nothing was inserted. `{when}` stands where the
+        statement's condition goes.
+        """
+        if connection.features.has_select_for_update_skip_locked:
+            sql = insert.sql.format(when="EXISTS (SELECT 1 FROM due)")
+            row = self._lock(", (SELECT id FROM inserted)", Statement(f", inserted AS ({sql})", insert.params), now)
+            return row is not None, row[1] if row is not None else None
+        if not self.lock_for_persistence(now=now):
+            return False, None
+        with connection.cursor() as cursor:
+            cursor.execute(insert.sql.format(when="TRUE"), insert.params)
+            inserted = cursor.fetchone()
+        return True, inserted[0] if inserted is not None else None
+
+    def _lock(self, more: str, along: Statement, now: datetime | None) -> tuple[Any, ...] | None:
         lock = " FOR NO KEY UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
         moment = connection.ops.adapt_datetimefield_value(now or timezone.now())
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT domain_persist_attempts FROM service_call_record"  # noqa: S608 - `lock` is a constant
-                " WHERE id = %s AND status = 'succeeded'"
-                f" AND domain_persist_state = 'pending' AND next_persist_at <= %s{lock}",
-                [self.pk, moment],
+                f"WITH due AS (SELECT domain_persist_attempts FROM service_call_record WHERE {DUE}{lock}){along.sql}"  # noqa: S608 - constants
+                f" SELECT domain_persist_attempts{more} FROM due",
+                [self.pk, moment, *along.params],
             )
-            row = cursor.fetchone()
-        if row is None:
-            return False
-        self.domain_persist_attempts = row[0]
-        return True
+            row: tuple[Any, ...] | None = cursor.fetchone()
+        if row is not None:
+            self.domain_persist_attempts = row[0]
+        return row
 
-    def mark_persisted(self, *, now: datetime | None = None) -> None:
-        """pending → persisted; TransitionRefused otherwise."""
+    def mark_persisted(self, *, now: datetime | None = None, along: Sequence[Statement] = ()) -> None:
+        """pending → persisted; TransitionRefused otherwise. `along`: what is written with it, in other tables."""
         self._move_persistence(
             PersistState.PERSISTED,
+            along=along,
             domain_persist_attempts=self.domain_persist_attempts + 1,
             domain_persist_error=None,
             next_persist_at=None,
@@ -104,20 +140,23 @@ class PersistenceTransitions(models.Model):
         )
 
     def _move_persistence(
-        self, to: PersistState, *, from_: tuple[PersistState, ...] = (PersistState.PENDING,), **changes: Any
+        self,
+        to: PersistState,
+        *,
+        from_: tuple[PersistState, ...] = (PersistState.PENDING,),
+        along: Sequence[Statement] = (),
+        **changes: Any,
     ) -> None:
         """Compare-and-set on the state and its count of attempts; the instance follows the row."""
         changes |= {"domain_persist_state": to.value, "updated_at": timezone.now()}
         columns = ", ".join(f"{name} = %s" for name in changes)
         states = ", ".join(["%s"] * len(from_))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"UPDATE service_call_record SET {columns}"  # noqa: S608 - names from the callers above, no values
-                f" WHERE id = %s AND domain_persist_attempts = %s AND domain_persist_state IN ({states})",
-                [*map(_adapted, changes.values()), self.pk, self.domain_persist_attempts, *(s.value for s in from_)],
-            )
-            moved = cursor.rowcount == 1
-        if not moved:
+        move = Statement(
+            f"UPDATE service_call_record SET {columns}"  # noqa: S608 - names from the callers above, no values
+            f" WHERE id = %s AND domain_persist_attempts = %s AND {STATE} IN ({states})",
+            [*map(_adapted, changes.values()), self.pk, self.domain_persist_attempts, *(s.value for s in from_)],
+        )
+        if run_together([*along, move]) != 1:
             self.refresh_from_db(fields=["domain_persist_state", "domain_persist_attempts"])
             raise TransitionRefused(
                 f"The result of call {self.pk} is {self.domain_persist_state} after {self.domain_persist_attempts}"
@@ -125,6 +164,19 @@ class PersistenceTransitions(models.Model):
             )
         for name, value in changes.items():
             setattr(self, name, value)
+
+
+def run_together(statements: Sequence[Statement]) -> int:
+    """Run statements that write different tables, in one round trip on PostgreSQL; rows that the last one found."""
+    *first, last = statements
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql" and first:
+            parts = ", ".join(f"step_{number} AS ({one.sql})" for number, one in enumerate(first))
+            cursor.execute(f"WITH {parts} {last.sql}", [value for one in statements for value in one.params])
+        else:
+            for one in statements:
+                cursor.execute(one.sql, one.params)
+        return int(cursor.rowcount)
 
 
 def _adapted(value: Any) -> Any:

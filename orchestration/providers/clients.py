@@ -20,7 +20,7 @@ def open_provider(client_name: str) -> Provider:
     client = client_settings(client_name)
     if client.provider == "simulator":
         return SimulatorProvider(client_name, client)
-    return OpenAIProvider(client_name, client, api_key=_key(client_name, client))
+    return OpenAIProvider(client_name, client, api_key=provider_key(client_name, client))
 
 
 def client_settings(client_name: str) -> ClientSettings:
@@ -31,7 +31,8 @@ def client_settings(client_name: str) -> ClientSettings:
     return clients[client_name]
 
 
-def _key(client_name: str, client: ClientSettings) -> str:
+def provider_key(client_name: str, client: ClientSettings) -> str:
+    """A client's key from the environment; raises as `open_provider` says."""
     if client.api_key is None:
         variables = " or ".join(dict.fromkeys((client.api_key_envvar, "OPENAI_API_KEY")))
         raise ProviderError(

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from typing import Any
 
+from orchestration.providers.judging import Judge, judges
+from orchestration.providers.material import Material, read_material
+from orchestration.providers.players import Player
+from orchestration.providers.roles import Role, casts
+from orchestration.providers.speech import stems
 from orchestration.providers.texts import Writer
 from orchestration.providers.told import with_told
 from orchestration.types import JsonObject
@@ -19,19 +25,38 @@ class CannotGenerate(ValueError):
     """No value can be made for this schema; the message says where and why."""
 
 
-def value_for(schema: JsonObject, *, seed: bytes, message: str = "", context: JsonObject | None = None) -> Any:
-    """A value that `schema` accepts. `message` is what texts refer to.
+def value_for(
+    schema: JsonObject,
+    *,
+    seed: bytes,
+    message: str = "",
+    context: JsonObject | None = None,
+    texts: Sequence[str] = (),
+) -> Any:
+    """A value that `schema` accepts. `message` is what texts refer to, `texts` are all messages of the prompt.
 
     Scalars of `context` are taken over for properties of the same name when they fit. Raises CannotGenerate.
     """
-    return _Generator(schema, seed=seed, message=message, context=context or {}).value(schema, name="", depth=0)
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    player = player_for(read_material(list(texts), message), rng)
+    return _Generator(schema, rng, player, Writer(rng, message, player), context or {}).value(schema, name="", depth=0)
+
+
+def player_for(material: Material, rng: random.Random) -> Player:
+    """Whoever the prompt wants to hear."""
+    if casts(material):
+        return Role(material, rng)
+    return Judge(material, rng) if judges(material) else Player(material, rng)
 
 
 class _Generator:
-    def __init__(self, root: JsonObject, *, seed: bytes, message: str, context: JsonObject) -> None:
+    def __init__(
+        self, root: JsonObject, rng: random.Random, player: Player, writer: Writer, context: JsonObject
+    ) -> None:
         self._root = root
-        self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
-        self._writer = Writer(self._rng, message)
+        self._rng = rng
+        self._player = player
+        self._writer = writer
         self._context = context
         self._heights: dict[str, float] | None = None
 
@@ -98,13 +123,14 @@ class _Generator:
             return "object"
         return "array" if "items" in schema or "prefixItems" in schema else "string"
 
-    def _object(self, schema: JsonObject, depth: int) -> JsonObject:
+    def _object(self, schema: JsonObject, depth: int, known: JsonObject | None = None) -> JsonObject:
+        """An object; `known` holds values for properties, which are taken where they fit."""
         if self._height(schema) == ENDLESS:
             raise CannotGenerate("the schema refers to itself without an end")
         required = set(schema.get("required", ()))
         properties: JsonObject = schema.get("properties", {})
         made = {
-            name: self._property(part, name, depth + 1)
+            name: self._property(part, name, depth + 1, known or {})
             for name, part in properties.items()
             if name in required or depth < DEEPEST
         }
@@ -113,7 +139,13 @@ class _Generator:
             made[f"key_{index + 1}"] = self.value(others, name="", depth=depth + 1)
         return made
 
-    def _property(self, schema: JsonObject, name: str, depth: int) -> Any:
+    def _property(self, schema: JsonObject, name: str, depth: int, row: JsonObject) -> Any:
+        if row:
+            resolved = with_told(self._resolved(schema))
+            if "enum" in resolved:
+                return _member(resolved["enum"], row.get(name), row)
+            if isinstance(row.get(name), str) and self._fits(row[name], resolved):
+                return row[name]
         known = self._context.get(name)
         if isinstance(known, str | int | float) and self._fits(known, self._resolved(schema)):
             return known
@@ -132,8 +164,11 @@ class _Generator:
         items = schema.get("items", not made)
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", ENDLESS)
         wanted = fewest
+        rows = self._rows(items, name) if not made else []
+        if rows:
+            return [self._object(self._resolved(items), depth + 1, row) for row in rows[: int(min(most, len(rows)))]]
         if items is not False and depth < DEEPEST - 2 and self._height(items) < ENDLESS:
-            wanted = min(max(fewest, len(made) + self._rng.randint(1, 2)), most)
+            wanted = min(max(fewest, len(made) + self._rng.randint(1, self._player.most_items)), most)
         for _ in range(20 * int(wanted)):
             if len(made) >= wanted:
                 return made
@@ -144,9 +179,15 @@ class _Generator:
             raise CannotGenerate(f"{fewest} different items were asked for {name or 'a list'}, {len(made)} found")
         return made
 
+    def _rows(self, items: JsonObject | bool, name: str) -> list[JsonObject]:
+        """What the player knows of a list's objects; nothing when too few."""
+        resolved = self._resolved(items) if not isinstance(items, bool) else {}
+        return self._player.rows(name, frozenset(resolved.get("properties", ())))
+
     def _scalar(self, kind: str, schema: JsonObject, name: str) -> Any:
         if kind == "boolean":
-            return self._rng.random() < 0.5
+            decided = self._player.decides(name)
+            return self._rng.random() < 0.5 if decided is None else decided
         if kind == "integer":
             return self._integer(schema, name)
         if kind == "number":
@@ -168,6 +209,9 @@ class _Generator:
         first, last = math.ceil(low / step), math.floor(high / step)
         if first > last:
             raise CannotGenerate(f"no integer lies within the bounds of {name or 'the value'}")
+        rated = self._player.rates(first, last) if step == 1 else None
+        if rated is not None:
+            return rated
         return round(self._rng.randint(first, last) * step)
 
     def _number(self, schema: JsonObject, name: str) -> float:
@@ -205,6 +249,15 @@ class _Generator:
 
     def _heights_of(self, pointer: str) -> float:
         return (self._heights or {}).get(pointer, ENDLESS)
+
+
+def _member(options: list[Any], wanted: Any, row: JsonObject) -> Any:
+    """The option that a row names, by its value, by a part of it, or by a word of its key; else the first."""
+    if wanted in options:
+        return wanted
+    key = stems(str(row.get("key", "")))
+    named = (option for option in options if isinstance(option, str))
+    return next((option for option in named if (wanted and str(wanted) in option) or key & stems(option)), options[0])
 
 
 def _merged(first: JsonObject, second: JsonObject) -> JsonObject:

@@ -209,7 +209,7 @@ def _http_client(connections: int, *, use_proxies: bool) -> httpx2.AsyncClient:
         limits=httpx2.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_SECONDS
         ),
-        verify=_ssl_context(),
+        verify=ssl_context(),
         trust_env=use_proxies,
         follow_redirects=False,  # a redirect could carry the prompt to another host
         event_hooks={"response": [_note_first_byte]},
@@ -217,7 +217,7 @@ def _http_client(connections: int, *, use_proxies: bool) -> httpx2.AsyncClient:
 
 
 @lru_cache(maxsize=1)
-def _ssl_context() -> Any:
+def ssl_context() -> Any:
     """One per process: reading the certificates costs more than 80 ms."""
     return httpx2.create_ssl_context()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orchestration.types import JsonObject
 
+MODELS_CREATED = 1735689600
 CHARACTERS_PER_TOKEN = 4
 """A common rule of thumb; close enough for counts that cost nothing."""
 
@@ -121,6 +122,16 @@ def error_payload(message: str, *, kind: str, code: str | None = None, param: st
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
+def model_payload(name: str) -> JsonObject:
+    """The body of `GET /models/{id}`."""
+    return {"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "simulator"}
+
+
+def models_payload(names: Iterable[str]) -> JsonObject:
+    """The body of `GET /models`."""
+    return {"object": "list", "data": [model_payload(name) for name in names]}
+
+
 def failed_payload(response_id: str, model: str) -> JsonObject:
     """HTTP 200 of `POST /responses` for a request that failed after it was accepted."""
     error = {"code": "server_error", "message": "The simulated model failed."}
@@ -142,11 +153,21 @@ def chat_chunks(said: Said, *, with_usage: bool) -> Iterator[JsonObject]:
     words = re.findall(r"\S+\s*|\s+", said.refusal or said.text)
     deltas: list[JsonObject] = [{"role": "assistant", "content": ""}]
     deltas += [{"refusal" if said.refusal else "content": word} for word in words]
+    deltas += [delta for index, call in enumerate(said.tool_calls) for delta in _tool_deltas(said, index, call)]
     for delta in deltas:
         yield _chunk(said, [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}])
-    yield _chunk(said, [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": said.cut_by or "stop"}])
+    finish_reason = said.cut_by or ("tool_calls" if said.tool_calls else "stop")
+    yield _chunk(said, [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason}])
     if with_usage:
         yield _chunk(said, []) | {"usage": chat_usage(said)}
+
+
+def _tool_deltas(said: Said, index: int, call: JsonObject) -> Iterator[JsonObject]:
+    """A tool call in pieces: its name, then its arguments."""
+    begun = {"id": f"call_{said.id}_{index}", "type": "function", "function": {"name": call["name"], "arguments": ""}}
+    yield {"tool_calls": [{"index": index} | begun]}
+    for piece in re.findall(r".{1,8}", call["arguments"], re.DOTALL):
+        yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
 def _chunk(said: Said, choices: list[JsonObject]) -> JsonObject:

@@ -164,6 +164,8 @@ def good_text(schema: bytes, prompt: bytes, message: str, context: bytes) -> str
     """The answer's text, from JSON: that of a schema (or null), of the prompt's texts, and of the context."""
     seed = hashlib.blake2b(schema + prompt, digest_size=16).digest()
     wanted = orjson.loads(schema)
+    texts = orjson.loads(prompt)
     if wanted is None:
-        return str(value_for({"type": "string"}, seed=seed, message=message))
-    return orjson.dumps(value_for(wanted, seed=seed, message=message, context=orjson.loads(context))).decode()
+        return str(value_for({"type": "string"}, seed=seed, message=message, texts=texts))
+    value = value_for(wanted, seed=seed, message=message, context=orjson.loads(context), texts=texts)
+    return orjson.dumps(value).decode()

@@ -38,7 +38,7 @@ class SimulatorProvider(OpenAIProvider):
     name = "simulator"
 
     def __init__(self, client_name: str, client: ClientSettings, *, simulation: Simulation | None = None) -> None:
-        _say_it_is_simulated()
+        say_it_is_simulated()
         super().__init__(
             client_name,
             client.model_copy(update={"base_url": BASE_URL}),
@@ -69,12 +69,17 @@ def scripted(*faults: Fault, seed: int = 0, latency_ms: int = 0) -> Iterator[Sim
         _simulations.remove(simulation)
 
 
+def current_simulation() -> Simulation:
+    """What simulated providers without a simulation of their own follow."""
+    return _simulations[-1]
+
+
 class _Transport(httpx2.AsyncBaseTransport):
     def __init__(self, simulation: Simulation | None) -> None:
         self._simulation = simulation
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        simulation = self._simulation or _simulations[-1]
+        simulation = self._simulation or current_simulation()
         entry, outgoing = simulation.answer(
             request.url.path.removeprefix("/v1"),
             request.content,
@@ -99,5 +104,6 @@ class _Transport(httpx2.AsyncBaseTransport):
 
 
 @lru_cache(maxsize=1)
-def _say_it_is_simulated() -> None:
+def say_it_is_simulated() -> None:
+    """One warning per process."""
     logger.warning("provider_simulated answers=simulated hint=set_a_provider_key_for_a_real_model")

@@ -24,14 +24,13 @@ from orchestration.errors import InvalidCall
 from orchestration.providers.embeddings import embeddings_payload
 from orchestration.providers.faults import Fault, Script, parse_faults
 from orchestration.providers.ledger import Entry, Ledger
-from orchestration.providers.payloads import chat_chunks, error_payload
+from orchestration.providers.payloads import chat_chunks, error_payload, model_payload, models_payload
 from orchestration.providers.questions import CHAT, RESPONSES
 from orchestration.providers.simulation import Outgoing, Simulation
 from orchestration.types import JsonObject
 
 BODY_LIMIT = 64 * 1024 * 1024
 TRICKLE_SECONDS = 0.05
-CREATED = 1735689600
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -144,10 +143,10 @@ class _Server:
 
     async def models(self, _: web.Request) -> web.StreamResponse:
         asked = dict.fromkeys(("gpt-4o-mini", *(entry.model for entry in self._simulation.ledger.entries)))
-        return _json({"object": "list", "data": [_model(name) for name in asked if name]})
+        return _json(models_payload([name for name in asked if name]))
 
     async def model(self, request: web.Request) -> web.StreamResponse:
-        return _json(_model(request.match_info["id"]))
+        return _json(model_payload(request.match_info["id"]))
 
     async def healthz(self, _: web.Request) -> web.StreamResponse:
         return _json({"status": "ok", "simulated": True})
@@ -247,7 +246,3 @@ async def _trickle(response: web.StreamResponse) -> None:
 
 def _json(value: Any, *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
-
-
-def _model(name: str) -> JsonObject:
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "simulator"}

@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from orchestration.providers.patterns import text_matching
+from orchestration.providers.players import Player
 from orchestration.types import JsonObject
 
 REPLIES = frozenset({"answer", "body", "content", "message", "output", "reply", "response", "text"})
@@ -19,8 +20,9 @@ LONGEST_QUOTE = 80
 class Writer:
     """Writes texts for the properties of a schema; `message` is what replies refer to."""
 
-    def __init__(self, rng: random.Random, message: str) -> None:
+    def __init__(self, rng: random.Random, message: str, player: Player) -> None:
         self._rng = rng
+        self._player = player
         self._quote = " ".join(message.split())[:LONGEST_QUOTE]
 
     def text(self, schema: JsonObject, name: str) -> str | None:
@@ -33,7 +35,10 @@ class Writer:
         return _fitted(self._worded(name, schema), schema)
 
     def reply(self) -> str:
-        """A sentence about the message that is answered."""
+        """What the player says, else a sentence about the message that is answered."""
+        said = self._player.reply()
+        if said is not None:
+            return said
         if not self._quote:
             return "This is a simulated answer."
         return self._rng.choice(
@@ -55,6 +60,9 @@ class Writer:
         words = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).lower().split()
         if not words or words[-1] in REPLIES:
             return self.reply()
+        said = self._player.text(name)
+        if said is not None:
+            return said
         if words[-1] == "name":
             person = self._rng.choice(PEOPLE)
             return {"first": person.split()[0], "last": person.split()[1]}.get(words[0], person)

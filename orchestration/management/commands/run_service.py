@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from orchestration.app import ensure_autostarted
 from orchestration.engine.submit import build_record
 from orchestration.errors import OrchestrationError
+from orchestration.models import PromptText
 from orchestration.prompts import render_plan
 from orchestration.registry import services
 from orchestration.types import JsonObject
@@ -70,7 +71,9 @@ def dry_run(service: DjangoBaseService, payload: JsonObject) -> JsonObject:
     record = build_record(service.spec(payload))
     wiring = service.wiring
     prompt = async_to_sync(render_plan)(
-        wiring.sections, {**record.input, **record.context, "related_object": None, "call_id": record.pk}
+        wiring.sections,
+        {**record.input, **record.context, "related_object": None, "call_id": record.pk},
+        PromptText.objects.texts(),
     )
     schema = wiring.schema
     return {

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from time import perf_counter
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from orchestration.models import ServiceCallRecord
+from orchestration.models import AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
+from orchestration.timeline import phases
 from tests.orchestration.admin.rows import HOSTILE, succeeded
 from tests.orchestration.factories import failed, queued, request_audit, running
 
@@ -65,7 +69,7 @@ def test_the_list_shows_states_as_text_service_related_object_attempts_duration_
         "persisted",
         "engineapp.default.Triage",
         f"user {person.pk}",
-        "2 of 3",
+        "2/3",
         "4.0 s",
         "0.000567",
     ):
@@ -199,3 +203,106 @@ def test_without_the_permission_to_view_there_is_no_page(staff: Callable[..., Cl
     call = queued()
     assert staff().get(LIST).status_code == 403
     assert staff("retry_servicecallrecord").get(page(call)).status_code == 403
+
+
+# --- the whole story ------------------------------------------------------------------------
+
+
+def test_time_is_drawn_to_scale(root: Client) -> None:
+    call = succeeded()
+    found = phases(call, call.request_audits.select_related("response_audit"), now=timezone.now())
+    assert [(phase.name, phase.kind) for phase in found][:3] == [
+        ("in the queue", "wait"),
+        ("attempt 1", "fail"),
+        ("between attempts", "wait"),
+    ]
+    assert [phase.kind for phase in found][-2:] == ["work", "persist"]
+    whole = (call.persisted_at - call.created_at).total_seconds()
+    for phase in found:
+        assert phase.width == pytest.approx(phase.seconds / whole * 100, abs=0.01)
+        assert phase.left == pytest.approx((phase.began - call.created_at).total_seconds() / whole * 100, abs=0.01)
+    html = root.get(page(call)).content.decode()
+    assert f"left: {found[1].left}%; width: max(2px, {found[1].width}%)" in html
+
+
+@pytest.mark.django_db
+def test_what_was_lost_and_what_still_runs_has_its_stretch() -> None:
+    call = running(created_at=timezone.now() - timedelta(seconds=9), started_at=timezone.now() - timedelta(seconds=8))
+    for attempt, outcome, ago in ((1, Outcome.UNKNOWN, 7), (2, Outcome.PENDING, 3)):
+        sent = timezone.now() - timedelta(seconds=ago)
+        request_audit(call, attempt=attempt, outcome=outcome, dispatched_at=sent).save()
+    found = phases(call, call.request_audits.select_related("response_audit"), now=timezone.now())
+    shown = [(phase.name, phase.kind, round(phase.seconds)) for phase in found if phase.kind != "wait"]
+    assert shown == [("attempt 1", "lost", 4), ("attempt 2", "ask", 3)]
+    assert phases(queued(), [], now=timezone.now() + timedelta(seconds=1))[0].name == "in the queue"
+
+
+def test_a_repair_shows_what_it_changed(root: Client) -> None:
+    call = succeeded()
+    first, repair = call.request_audits.filter(attempt=2).order_by("repair")
+    QuerySet.update(
+        AIResponseAudit.objects.filter(ai_request=first), structured_data={"urgency": "high", "reason": "x"}
+    )
+    QuerySet.update(AIResponseAudit.objects.filter(ai_request=repair), structured_data={"urgency": 3, "reason": "x"})
+    html = root.get(page(call)).content.decode()
+    assert "What the repair changed" in html
+    assert "<del>  &quot;urgency&quot;: &quot;high&quot;" in html
+    assert "<ins>  &quot;urgency&quot;: 3" in html
+
+
+def test_replays_stand_beside_each_other_from_whichever_is_looked_at(root: Client) -> None:
+    call = succeeded()
+    replay = succeeded(
+        parent=call, model="gpt-4o", service_kwargs={"parameters": {"temperature": 0.1}}, result={"text": "other"}
+    )
+    for looked_at in (call, replay):
+        html = root.get(page(looked_at)).content.decode()
+        section = html[html.index("Replays beside each other") :]
+        for text in ("this call", "gpt-4o-mini", "gpt-4o", "0.1", "other", "fire"):
+            assert text in section, text
+    assert "Replays beside each other" not in root.get(page(succeeded())).content.decode()
+
+
+def test_what_operators_did_is_on_the_page_and_looks_are_apart(root: Client) -> None:
+    call = failed()
+    root.post(reverse("admin:orchestration_servicecallrecord_retry_call", args=(call.pk,)), {"reason": "it is back"})
+    root.get(page(call))
+    html = root.get(page(call)).content.decode()
+    section = html[html.index("What operators did") :]
+    assert "Retry. it is back" in section
+    assert section.index("Retry. it is back") < section.index("Its content was looked at")
+
+
+# --- too long, or gone ----------------------------------------------------------------------
+
+
+def test_fifty_megabytes_are_cut_by_the_database_and_downloaded_whole(root: Client) -> None:
+    huge, long = {"text": "x" * 50_000_000}, {"text": "x" * 500_000}
+    call = succeeded(result=huge)
+    QuerySet.update(AIResponseAudit.objects.filter(call=call, structured_data__isnull=False), raw=long)
+    started = perf_counter()
+    html = root.get(page(call)).content.decode()
+    assert perf_counter() - started < 10  # on a busy machine; mostly the database
+    assert len(html) < 1_500_000
+    last = AIResponseAudit.objects.latest("pk")
+    for address, whole in (
+        (reverse("admin:orchestration_servicecallrecord_content", args=(call.pk, "result")), huge),
+        (reverse("admin:orchestration_airesponseaudit_content", args=(last.pk, "raw")), long),
+    ):
+        assert f'href="{address}"' in html
+        assert "Download all of it" in html
+        answer = root.get(address)
+        assert json.loads(answer.content) == whole
+        assert answer["Content-Disposition"].startswith("attachment")
+    assert LogEntry.objects.filter(
+        change_message="Looked at the content: downloaded result.", object_id=call.pk
+    ).exists()
+
+
+def test_downloads_need_the_permission_and_a_column_of_content(root: Client, staff: Callable[..., Client]) -> None:
+    call = succeeded()
+    address = reverse("admin:orchestration_servicecallrecord_content", args=(call.pk, "result"))
+    assert staff("view_servicecallrecord").get(address).status_code == 403
+    assert staff("view_content").get(address).status_code == 403
+    assert root.get(address.replace("/result/", "/lease_token/")).status_code == 404
+    assert root.get(address.replace(call.pk, "unknown")).status_code == 404

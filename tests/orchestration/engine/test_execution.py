@@ -1,5 +1,6 @@
 """One call from the queue to its settled end, with the provider's script as the only make-believe."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -120,7 +121,9 @@ def test_a_receiver_that_raises_is_logged_without_its_message_and_harms_nothing(
     "kind, code",
     [("rate_limit", "rate_limited"), ("server_error", "provider_unavailable"), ("reset", "connection_error")],
 )
-def test_a_passing_failure_is_queued_again_with_its_reason(kind, code):
+def test_a_passing_failure_is_queued_again_with_its_reason(kind, code, settings):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "RETRY_INITIAL_SECONDS": 60}
+    random.seed(1)  # the jitter: not so little that the retry is due at once
     record, requests = run(triage.Triage, Fault(kind=kind, retry_after=30 if kind == "rate_limit" else None))
     assert (record.status, record.attempts, record.failures, record.error_code) == ("queued", 1, 1, code)
     assert record.due_at > timezone.now() - timedelta(seconds=1)

@@ -59,7 +59,7 @@ def test_every_fault_looks_as_it_does_over_http(
 
 
 def test_an_answer_says_that_it_is_simulated(caplog: pytest.LogCaptureFixture) -> None:
-    simulator._say_it_is_simulated.cache_clear()
+    simulator.say_it_is_simulated.cache_clear()
     with caplog.at_level(logging.WARNING, logger="orchestration"):
         first = ask()
         ask()

@@ -1,0 +1,140 @@
+"""Prices and prompt texts in and out as files: previewed, all or nothing, no formulas; texts edited in versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from orchestration.models import ModelPrice, PromptText
+from orchestration.prompt_texts import forget_texts
+from tests.orchestration.factories import failed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+SECTION = "prompts.engineapp.default.TriageSection"
+PRICES = "provider,model,valid_from,input_per_million,cached_input_per_million,output_per_million,currency\n"
+GOOD = PRICES + "openai,gpt-9,2026-01-01 00:00:00,2.5,1.25,10,USD\n"
+TEXTS = "section,part,text,note\n"
+
+
+@pytest.fixture(autouse=True)
+def fresh_texts() -> Iterator[None]:
+    forget_texts()
+    yield
+    forget_texts()
+
+
+def preview(client: Client, model: str, content: bytes | str, kind: str = "0", name: str = "rows.csv") -> Any:
+    raw = content.encode() if isinstance(content, str) else content
+    url = reverse(f"admin:orchestration_{model}_import")
+    return client.post(url, {"format": kind, "import_file": SimpleUploadedFile(name, raw)})
+
+
+def confirm(client: Client, model: str, page: Any) -> Any:
+    fields = dict(
+        re.findall(r'name="(import_file_name|original_file_name|format|resource)" value="([^"]*)"', html(page))
+    )
+    return client.post(reverse(f"admin:orchestration_{model}_process_import"), fields, follow=True)
+
+
+def html(response: Any) -> str:
+    return response.content.decode()
+
+
+def test_prices_are_previewed_then_imported_with_a_note_and_come_out_again(root: Client) -> None:
+    page = preview(root, "modelprice", GOOD)
+    assert "gpt-9" in html(page) and not ModelPrice.objects.exists(), "a preview changes nothing"
+    confirm(root, "modelprice", page)
+    price = ModelPrice.objects.get()
+    assert price.output_per_million == Decimal(10)
+    assert LogEntry.objects.filter(object_id=str(price.pk)).exists()
+    out = root.post(reverse("admin:orchestration_modelprice_export"), {"format": "0", "resource": "0"})
+    assert b"gpt-9,2026-01-01 00:00:00,2.5" in out.content
+    assert LogEntry.objects.filter(change_message="Export of 1 rows as csv.").exists()
+    assert "skip" in html(preview(root, "modelprice", out.content)).lower(), "the same again changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (GOOD + "openai,gpt-8,2026-01-01 00:00:00,-1,0,0,USD\n", "price_not_negative"),
+        (GOOD + 'openai,"=HYPERLINK(""http://evil"")",2026-01-01 00:00:00,1,1,1,USD\n', "This cell is a formula"),
+        (GOOD + "openai,gpt-8,soon,1,1,1,USD\n", "Value could not be parsed"),
+        ("a,b\n1,2\n", "fields are declared in"),
+        (b"\xff\xfe\x00broken", "while trying to read file"),
+    ],
+)
+def test_a_wrong_file_says_where_and_changes_nothing(root: Client, content: bytes | str, says: str) -> None:
+    page = html(preview(root, "modelprice", content))
+    assert says in page or "violated" in page, re.sub(r"<[^>]+>|\s+", " ", page)[-1500:]
+    assert 'name="confirm"' not in page or "process_import" not in page
+    assert not ModelPrice.objects.exists()
+
+
+def test_a_corrupt_workbook_is_told(root: Client) -> None:
+    formats = re.findall(
+        r'<option value="(\d+)">\s*xlsx', html(root.get(reverse("admin:orchestration_modelprice_import")))
+    )
+    page = html(preview(root, "modelprice", b"PK\x03\x04 not a workbook", formats[0], "rows.xlsx"))
+    assert "while trying to read file" in page
+
+
+def test_prompt_texts_are_imported_as_new_versions_and_a_bad_one_stops_all(root: Client) -> None:
+    PromptText(section=SECTION, part="instruction", text="Old.").publish()
+    good = f'{SECTION},instruction,"New {{code}}",better\n'
+    bad = f'{SECTION},message,"{{gone}}",worse\n'
+    page = preview(root, "prompttext", TEXTS + good + bad)
+    assert "There is no {gone}" in html(page)
+    confirm(root, "prompttext", page)
+    assert PromptText.objects.count() == 1
+    confirm(root, "prompttext", preview(root, "prompttext", TEXTS + good))
+    current = PromptText.objects.current().get()
+    assert (current.version, current.text, current.note) == (2, "New {code}", "better")
+    assert current.created_by is not None
+    doubled = html(preview(root, "prompttext", TEXTS + good + good))
+    assert "more than once" in doubled
+    out = root.post(reverse("admin:orchestration_prompttext_export"), {"format": "0", "resource": "0"})
+    assert b"New {code}" in out.content
+
+
+def test_an_operator_edits_a_text_uses_an_old_one_again_and_withdraws(root: Client) -> None:
+    add = reverse("admin:orchestration_prompttext_add")
+    assert "{code}" in html(root.get(add, {"section": SECTION}))
+    data = {"section": SECTION, "part": "instruction", "text": "One.", "note": "first"}
+    root.post(add, data)
+    one = PromptText.objects.get()
+    assert "There is no {nobody}" in html(root.post(add, data | {"text": "{nobody}"}))
+    root.post(reverse("admin:orchestration_prompttext_change", args=(one.pk,)), data | {"text": "Two."})
+    assert list(PromptText.objects.order_by("version").values_list("version", "text", "is_current")) == [
+        (1, "One.", False),
+        (2, "Two.", True),
+    ]
+    listed = reverse("admin:orchestration_prompttext_changelist")
+    root.post(listed, {"action": "use_again", "_selected_action": [one.pk]})
+    assert PromptText.objects.current().get().text == "One."
+    current = PromptText.objects.current().get()
+    root.post(listed, {"action": "withdraw", "_selected_action": [current.pk]})
+    assert not PromptText.objects.current().exists() and PromptText.objects.count() == 3
+    told = root.post(listed, {"action": "withdraw", "_selected_action": [current.pk]}, follow=True)
+    assert "is not in use" in html(told)
+
+
+def test_a_call_leads_to_the_texts_of_its_prompt(root: Client, staff: Callable[..., Client]) -> None:
+    PromptText(section=SECTION, part="message", text="{code}!").publish()
+    page = reverse("admin:orchestration_servicecallrecord_change", args=(failed().pk,))
+    shown = html(root.get(page))
+    assert f"prompttext/{PromptText.objects.get().pk}/change/" in shown
+    assert f"section={SECTION}&amp;part=instruction" in shown
+    assert "Prompt texts of this service" not in html(staff("view_servicecallrecord").get(page))
+
+
+def test_importing_needs_the_right_to_add_and_to_change(staff: Callable[..., Client]) -> None:
+    client = staff("view_modelprice", "change_modelprice")
+    assert preview(client, "modelprice", GOOD).status_code == 403
