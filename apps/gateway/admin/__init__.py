@@ -1,0 +1,6 @@
+"""The gateway in the console."""
+
+from apps.gateway.admin.interactions import InteractionAdmin
+from apps.gateway.admin.keys import GatewayKeyAdmin
+
+__all__ = ["GatewayKeyAdmin", "InteractionAdmin"]

@@ -1,0 +1,121 @@
+"""Interactions: a light list with figures above it; what was said only for those who may read it, and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from apps.gateway.encryption import NotReadable, decrypt
+from apps.gateway.exports import INTERACTIONS
+from apps.gateway.models import Interaction, InteractionPayload, Status
+from apps.gateway.usage import usage
+from orchestration.admin.added import add_list_action
+from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, moment, money
+from orchestration.admin.sections import Fact, Section
+from persistence.admin.exports import export_action
+
+READ = "gateway.read_payload"
+DAYS = 30
+COLOURS = STATE_COLOURS | {
+    Status.IN_FLIGHT: "primary",
+    Status.COMPLETED: "success",
+    Status.REFUSED: "warning",
+    Status.CLIENT_LEFT: "warning",
+}
+
+
+add_list_action(Interaction, export_action(INTERACTIONS))
+
+
+@admin.register(Interaction)
+class InteractionAdmin(DetailAdmin):
+    """Rows that only the gateway writes."""
+
+    list_before_template = "admin/gateway/usage.html"
+    list_display = (
+        "when",
+        "shown_status",
+        "error_code",
+        "model",
+        "api_key",
+        "tokens",
+        "shown_cost",
+        "cache_kind",
+        "latency_ms",
+    )
+    list_filter = ("status", "endpoint", "cache_kind", "streamed", "model")
+    list_select_related = ("api_key",)
+    search_fields = ("=request_id", "=user_id", "=api_key__prefix")
+    detail_related = ("api_key",)
+
+    @display(description="Time", ordering="timestamp")
+    def when(self, row: Interaction) -> str:
+        return moment(row.timestamp)
+
+    @display(description="Status", label=COLOURS, ordering="status")
+    def shown_status(self, row: Interaction) -> tuple[str, str]:
+        return row.status, row.get_status_display()
+
+    @display(description="Tokens in / out")
+    def tokens(self, row: Interaction) -> str:
+        return f"{row.prompt_tokens} / {row.response_tokens}"
+
+    @display(description="Cost", ordering="cost")
+    def shown_cost(self, row: Interaction) -> str:
+        return money(row.cost)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "usage": usage(DAYS), "usage_days": DAYS})
+
+    def facts(self, request: HttpRequest, obj: Any) -> Iterable[Fact]:
+        row: Interaction = obj
+        yield Fact("Status", row.get_status_display(), colour=COLOURS.get(row.status, ""))
+        yield Fact("Time", moment(row.timestamp))
+        yield Fact("Key", row.api_key or "none")
+        yield Fact("Asked for", f"{row.get_endpoint_display()} {row.model}")
+        yield Fact("Answered by", f"{row.provider} {row.answered_by}".strip() or "nobody")
+        yield Fact("HTTP status", row.http_status or "none")
+        if row.error_code:
+            yield Fact("Error", row.error_code)
+        estimated = ", estimated" if row.tokens_estimated else ""
+        yield Fact("Tokens in / out", f"{row.prompt_tokens} / {row.response_tokens}{estimated}")
+        yield Fact("Cost", money(row.cost))
+        yield Fact("Reserved", money(row.reserved_cost or Decimal(0)))
+        yield Fact("Cache", row.get_cache_kind_display() or "no hit")
+        yield Fact("Milliseconds", NOTHING if row.latency_ms is None else row.latency_ms)
+        if row.first_token_ms is not None:
+            yield Fact("Milliseconds to the first token", row.first_token_ms)
+        yield Fact("Compression", f"{row.compression}, {row.tokens_saved} tokens saved" if row.compression else "none")
+        yield Fact("Personal data", "masked" if row.masked else "as it came")
+
+    def sections(self, request: HttpRequest, obj: Any) -> Iterable[Section]:
+        if not request.user.has_perm(READ):
+            yield Section(title="What was said", template="admin/gateway/hidden.html")
+            return
+        payload = InteractionPayload.objects.filter(pk=obj.pk).first()
+        if payload is None:
+            return
+        self.log_change(request, obj, "Read the prompt and the answer.")
+        parts = (("Asked", payload.prompt_enc), ("Sent", payload.sent_enc), ("Answered", payload.response_enc))
+        for title, stored in parts:
+            if stored is not None:
+                context = {"title": f"{title}, as JSON", "json": as_json(_readable(stored))}
+                yield Section(title=title, template="admin/gateway/payload.html", context=context)
+
+
+def _readable(stored: bytes | memoryview) -> object:
+    """The JSON, or the text of a body that was none."""
+    try:
+        plain = decrypt(stored)
+    except NotReadable as error:
+        return str(error)
+    try:
+        return orjson.loads(plain)
+    except orjson.JSONDecodeError:
+        return plain.decode(errors="replace")

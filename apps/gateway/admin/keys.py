@@ -1,0 +1,145 @@
+"""API keys with what the gateway knows about them: policy, what is in use, rotation, budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from import_export.admin import ImportExportModelAdmin
+from import_export.resources import ModelResource
+from unfold.admin import StackedInline
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from apps.accounts.admin import ApiKeyAdmin
+from apps.accounts.models import ApiKey
+from apps.gateway.ledger import held_meters
+from apps.gateway.models import KeyPolicy
+from orchestration.admin.base import detail_action, money
+
+LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "budget", "budget_period", "expires_at")
+
+
+class ApiKeyResource(ModelResource):
+    """Names and limits, by prefix. No secret and no hash goes out: a file can change keys, not make them."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("prefix", "name", *LIMITS)
+        import_id_fields = ("prefix",)
+        clean_model_instances = True
+        use_transactions = True
+        skip_unchanged = True
+
+    def init_instance(self, row: Any = None) -> Any:
+        raise ValidationError(f"There is no key {row.get('prefix')!r}: keys are made in the console, not imported.")
+
+    def do_instance_save(self, instance: Any, is_create: bool) -> None:
+        """Only what a file may change: what is spent meanwhile stays."""
+        instance.save(update_fields=["name", *LIMITS])
+
+
+class KeyPolicyInline(StackedInline):
+    model = KeyPolicy
+    can_delete = False
+    verbose_name_plural = "At the gateway"
+
+
+admin.site.unregister(ApiKey)
+
+
+@admin.register(ApiKey)
+class GatewayKeyAdmin(ApiKeyAdmin, ImportExportModelAdmin):
+    """The secret is shown once, when a key is made and when it is rotated; every act leaves a log entry."""
+
+    resource_classes = (ApiKeyResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    inlines = (KeyPolicyInline,)
+    list_display = (
+        "name",
+        "prefix",
+        "owner",
+        "state",
+        "requests_per_minute",
+        "budget_left",
+        "last_used_at",
+        "created_at",
+    )
+    list_select_related = ("owner", "gateway_meter")
+    actions_detail = ("rotate_secret", "revoke_this", "clear_spent")
+
+    @display(description="Spent / budget")
+    def budget_left(self, key: ApiKey) -> str:
+        meter = getattr(key, "gateway_meter", None)
+        reserved = f" (+{money(meter.reserved)} reserved)" if meter is not None and meter.reserved else ""
+        return f"{money(key.spent)}{reserved} / {money(key.budget)}"
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        before = form.initial.get("budget")
+        super().save_model(request, obj, form, change)
+        if change and "budget" in form.changed_data:
+            self.log_change(request, obj, f"Budget from {money(before)} to {money(obj.budget)}.")
+
+    @detail_action(description="New secret", icon="autorenew", permissions=["change"])
+    def rotate_secret(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        promise = "The key gets a new secret, shown once. The old one ends within seconds."
+        return self._after_asking(request, object_id, "New secret", promise, self._rotate)
+
+    @detail_action(description="Revoke", icon="block", permissions=["change"], variant=ActionVariant.DANGER)
+    def revoke_this(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        promise = "The key ends within seconds, for good."
+        return self._after_asking(request, object_id, "Revoke", promise, self._revoke)
+
+    @detail_action(description="Set spent to zero", icon="restart_alt", permissions=["change"])
+    def clear_spent(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        promise = "The key has its whole budget again. What running requests reserved stays reserved."
+        return self._after_asking(request, object_id, "Set spent to zero", promise, self._clear)
+
+    def _after_asking(
+        self,
+        request: HttpRequest,
+        object_id: Any,
+        title: str,
+        promise: str,
+        act: Callable[[HttpRequest, ApiKey], None],
+    ) -> HttpResponse:
+        """A page that asks, and does it when that is sent: a link alone changes nothing."""
+        key = get_object_or_404(ApiKey, pk=object_id)
+        back = reverse("admin:accounts_apikey_change", args=[key.pk])
+        if request.method == "POST":
+            act(request, key)
+            return HttpResponseRedirect(back)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"{title}: {key}"}
+        return TemplateResponse(request, "admin/gateway/confirm.html", context | {"promise": promise, "back": back})
+
+    def _rotate(self, request: HttpRequest, key: ApiKey) -> None:
+        secret = key.rotate()
+        if secret is None:
+            messages.error(request, "This key is revoked: make a new one.")
+            return
+        self.log_change(request, key, "Rotated: the old secret ended.")
+        messages.warning(request, f"The new secret of this key, shown only now: {secret}")
+
+    def _revoke(self, request: HttpRequest, key: ApiKey) -> None:
+        if key.revoke():
+            self.log_change(request, key, "Revoked.")
+            messages.success(request, f"Revoked: {key}.")
+        else:
+            messages.warning(request, f"{key} was revoked before.")
+
+    def _clear(self, request: HttpRequest, key: ApiKey) -> None:
+        with transaction.atomic(), held_meters([key.pk], timezone.now()) as meters:
+            before, meters[key.pk].api_key.spent = meters[key.pk].api_key.spent, Decimal(0)
+        self.log_change(request, key, f"Spent from {money(before)} to 0.")
+        messages.success(request, f"{key} has its whole budget again.")

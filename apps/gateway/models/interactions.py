@@ -1,0 +1,131 @@
+"""One row for every request that reached the gateway, and beside it, encrypted, what was said."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+
+
+class Status(models.TextChoices):
+    """in_flight → completed | failed | client_left | unknown; unknown → any of them, when its process was not dead."""
+
+    IN_FLIGHT = "in_flight", "in flight"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CLIENT_LEFT = "client_left", "client left"
+    UNKNOWN = "unknown"
+
+
+class Endpoint(models.TextChoices):
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+
+
+class CacheKind(models.TextChoices):
+    EXACT = "exact"
+    SEMANTIC = "semantic"
+
+
+class InteractionQuerySet(models.QuerySet["Interaction"]):
+    def in_flight(self) -> Self:
+        return self.filter(status=Status.IN_FLIGHT)
+
+    def of_user(self, user_id: int | str) -> Self:
+        """The requests made with a user's keys."""
+        return self.filter(user_id=str(user_id))
+
+
+class Interaction(models.Model):
+    """One request. What was said is in its payload, so that lists stay light."""
+
+    request_id = models.CharField(max_length=64, unique=True)
+    """Ours, sent to the client as `x-request-id`."""
+    user_id = models.CharField(max_length=64, blank=True)
+    """The key's owner; empty when no key was accepted."""
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="interactions")
+    endpoint = models.CharField(max_length=16, choices=Endpoint, default=Endpoint.CHAT)
+    model = models.CharField(max_length=128, blank=True)
+    """As asked for."""
+    answered_by = models.CharField(max_length=128, blank=True)
+    """The model that the provider was asked for in the end: `model`, or one of the key's fallbacks."""
+    provider = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.IN_FLIGHT)
+    http_status = models.PositiveSmallIntegerField(default=0)
+    """What the client was told; 0 while it was told nothing."""
+    error_code = models.CharField(max_length=64, blank=True)
+    streamed = models.BooleanField(default=False)
+    cache_hit = models.BooleanField(default=False)
+    cache_kind = models.CharField(max_length=16, choices=CacheKind, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    response_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0)
+    """Prompt tokens that the provider had in its own cache."""
+    tokens_estimated = models.BooleanField(default=False)
+    """The provider did not say how many: counted from the text."""
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    reserved_cost = models.DecimalField(max_digits=14, decimal_places=8, default=Decimal(0))
+    reserved_tokens = models.PositiveIntegerField(default=0)
+    latency_ms = models.PositiveIntegerField(null=True, blank=True)
+    first_token_ms = models.PositiveIntegerField(null=True, blank=True)
+    compression = models.CharField(max_length=8, blank=True)
+    tokens_saved = models.IntegerField(default=0)
+    masked = models.BooleanField(default=False)
+    """Personal data was replaced before the provider saw the prompt."""
+    worker = models.CharField(max_length=64, blank=True)
+    """The process that serves it."""
+    timestamp = models.DateTimeField(default=timezone.now)
+
+    objects = InteractionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "interactions"
+        ordering = ("-id",)
+        permissions = (
+            ("read_payload", "Can read prompts and answers of interactions"),
+            ("call_models", "Can call models through the gateway"),
+        )
+        indexes = (
+            models.Index(fields=("user_id", "timestamp"), name="interaction_user_time"),
+            models.Index(fields=("timestamp",), name="interaction_time"),
+            models.Index(fields=("worker",), condition=Q(status="in_flight"), name="interaction_in_flight"),
+        )
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="interaction_status_known"),
+            models.CheckConstraint(
+                condition=Q(cache_hit=True, cache_kind__in=CacheKind.values) | Q(cache_hit=False, cache_kind=""),
+                name="interaction_cache_kind_of_hits",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved_cost__gte=0) & (Q(cost__isnull=True) | Q(cost__gte=0)),
+                name="interaction_cost_not_negative",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.request_id
+
+
+class InteractionPayload(models.Model):
+    """What was asked, what was sent and what came back: JSON, encrypted."""
+
+    interaction = models.OneToOneField(Interaction, models.CASCADE, primary_key=True, related_name="payload")
+    prompt_enc = models.BinaryField()
+    """The body as the client sent it."""
+    sent_enc = models.BinaryField(null=True)
+    """The body as the provider got it, where that differs: compressed, or with personal data masked."""
+    response_enc = models.BinaryField(null=True)
+    key_id = models.CharField(max_length=16, db_index=True)
+    """Which encryption key wrote this."""
+
+    class Meta:
+        db_table = "interaction_payload"
+
+    def __str__(self) -> str:
+        return f"payload of {self.pk}"

@@ -1,0 +1,84 @@
+"""What a serving process keeps for its event loop: the journal, the connections to the provider, the known keys."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+
+from django.db import DatabaseError
+
+from apps.gateway.caching import AnswerCache
+from apps.gateway.caching.embedding import HashingEmbedder, ProviderEmbedder
+from apps.gateway.callers import Callers
+from apps.gateway.conf import gateway_settings
+from apps.gateway.journal import AWAY, Database, Journal
+from apps.gateway.models import GatewayWorker
+from apps.gateway.sweeping import beat, sweep
+from orchestration.conf import clients_settings
+from orchestration.log import describe
+from orchestration.providers.relay import Relay, open_relay
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 20.0
+"""How long requests may still run after the server was asked to stop."""
+
+
+class Runtime:
+    """Made in the event loop that uses it."""
+
+    def __init__(self) -> None:
+        wanted = gateway_settings()
+        self.worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.relay: Relay = open_relay(
+            wanted.CLIENT or clients_settings().default_client,
+            connections=wanted.CONNECTIONS,
+            idle_seconds=wanted.IDLE_SECONDS,
+        )
+        self.journal = Journal()
+        self.reading = Database("gateway-read")
+        self.callers = Callers(self.reading)
+        model = wanted.EMBEDDING_MODEL
+        self.cache = AnswerCache(self.reading.run, ProviderEmbedder(self.relay, model) if model else HashingEmbedder())
+        self.running: set[asyncio.Task[None]] = set()
+        self._beating = asyncio.create_task(self._beat())
+
+    def run(self, task: asyncio.Task[None]) -> None:
+        """Hold a request's task until it ended."""
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+    async def aclose(self) -> None:
+        """Let running requests end for a while, commit what waits, and say goodbye."""
+        if self.running:
+            await asyncio.wait(self.running, timeout=STOP_SECONDS)
+        self._beating.cancel()
+        await asyncio.gather(self._beating, return_exceptions=True)
+        try:
+            await self.journal.database.run(_leave, self.worker)
+        except DatabaseError as error:
+            logger.warning("gateway could not say goodbye error=%s", describe(error))
+        await self.journal.aclose()
+        await self.reading.aclose()
+        await self.relay.aclose()
+
+    async def _beat(self) -> None:
+        """Say that this process lives, and settle what dead ones left."""
+        while True:
+            try:
+                await self.journal.database.run(beat, self.worker)
+                swept = await self.reading.run(sweep)
+                if swept:
+                    logger.warning("gateway requests of dead processes are now unknown count=%d", swept)
+            except AWAY:
+                pass  # logged below; the next beat tries again
+            except DatabaseError as error:
+                logger.error("gateway beat failed error=%s", describe(error))
+            await asyncio.sleep(gateway_settings().BEAT_SECONDS)
+
+
+def _leave(worker: str) -> None:
+    GatewayWorker.objects.filter(pk=worker).delete()

@@ -1,0 +1,82 @@
+"""What was used, summed up for people: by day, by key, by model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from apps.gateway.models import Interaction
+
+FIGURES: dict[str, Any] = {
+    "requests": Count("id"),
+    "hits": Count("id", filter=Q(cache_hit=True)),
+    "failed": Count("id", filter=Q(status__in=("failed", "unknown", "refused"))),
+    "tokens_in": Sum("prompt_tokens", default=0),
+    "tokens_out": Sum("response_tokens", default=0),
+    "total_cost": Sum("cost", default=Decimal(0)),
+}
+MOST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The last `days` days, today included: one query each for the days, the keys and the models."""
+
+    days: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+    @property
+    def tables(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        return [("Key", self.keys), ("Model", self.models)]
+
+    @property
+    def charts(self) -> Iterator[dict[str, str]]:
+        """For unfold's bar chart, each with its story in words."""
+        yield _chart("Requests per day", self.days, "requests")
+        yield _chart("Tokens out per day", self.days, "tokens_out")
+        yield _chart("Cost per day", self.days, "total_cost")
+
+
+def usage(days: int) -> Usage:
+    rows = Interaction.objects.filter(timestamp__gte=_first(days))
+    by_day = {row["day"]: row for row in rows.values(day=TruncDate("timestamp")).annotate(**FIGURES).order_by("day")}
+    empty = dict.fromkeys(FIGURES, 0)
+    dates = [(_first(days) + timedelta(days=number)).date() for number in range(days)]
+    return Usage(
+        [by_day.get(date, empty | {"day": date}) for date in dates],
+        _top(rows, "api_key__name", "api_key__prefix"),
+        _top(rows, "model"),
+    )
+
+
+def _first(days: int) -> Any:
+    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+
+
+def _top(rows: QuerySet[Interaction], *fields: str) -> list[dict[str, Any]]:
+    found = list(rows.values(*fields).annotate(**FIGURES).order_by("-total_cost", "-requests")[:MOST_ROWS])
+    return [row | {"label": " ".join(str(row[field]) for field in fields if row[field]) or "none"} for row in found]
+
+
+def _chart(title: str, days: list[dict[str, Any]], figure: str) -> dict[str, str]:
+    values = [float(row[figure]) for row in days]
+    most = max(days, key=lambda row: row[figure])
+    return {
+        "title": title,
+        "story": f"{Decimal(sum(row[figure] for row in days)).normalize():f} in all, most on {most['day']:%b %d}.",
+        "data": json.dumps(
+            {
+                "labels": [f"{row['day']:%b %d}" for row in days],
+                "datasets": [{"label": title, "data": values, "backgroundColor": "#4f46e5"}],
+            }
+        ),
+    }

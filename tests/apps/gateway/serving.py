@@ -1,0 +1,182 @@
+"""The gateway served by the real web server: in a thread of the test, or as worker processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openai
+import uvloop
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.test import override_settings
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from apps.accounts.models import ApiKey, User
+from apps.accounts.roles import Scope, UserRole
+from apps.gateway.asgi import FrontDoor
+from apps.gateway.ledger import prices
+from apps.gateway.models import KeyPolicy
+from orchestration.engine.processes import children_of
+from orchestration.models import ModelPrice
+from tests.apps.people import person
+from tests.clusters import database_url, until
+
+MODEL = "gpt-4o-mini"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ThreadServer:
+    """One server in a thread, on the test's database and under the test's settings."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.door: FrontDoor | None = None
+        self.clients: list[openai.OpenAI] = []
+        self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def start(self) -> None:
+        self._thread.start()
+        until(lambda: _listens(self.port), "the gateway listens", 20)
+
+    def stop(self) -> None:
+        for each in self.clients:
+            each.close()
+        assert self._loop is not None and self._server is not None
+        self._loop.call_soon_threadsafe(self._server.stop)
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the gateway did not stop"
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.door = FrontDoor(get_asgi_application())
+        self._server = Server(self.door, port=self.port, interface=Interfaces.ASGI, log_enabled=False)
+        await self._server.serve()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def gateway(provider_url: str | None = None, **wanted: Any) -> Iterator[ThreadServer]:
+    """A gateway whose provider is at `provider_url` (else the embedded one), with GATEWAY settings of its own."""
+    client = {"provider": "openai", "base_url": provider_url} if provider_url else {"provider": "simulator"}
+    with override_settings(
+        ORCA_CONFIG={"MODE": "single", "CLIENT": client | {"model": MODEL}},
+        GATEWAY={**settings.GATEWAY, "KEY_CACHE_SECONDS": 0, **wanted},
+    ):
+        server = ThreadServer()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def key(owner: User | None = None, *, policy: dict[str, Any] | None = None, **limits: Any) -> tuple[ApiKey, str]:
+    """A key for the gateway and its secret; `policy` are fields of KeyPolicy (no cache), the rest those of ApiKey."""
+    scopes = limits.pop("scopes", [Scope.GATEWAY_CALL])
+    made, secret = ApiKey.issue(owner or person(UserRole.STAFF), "test", scopes, **limits)
+    KeyPolicy.objects.create(api_key=made, **{"cache": "off"} | (policy or {}))
+    return made, secret
+
+
+def client(server: ThreadServer, secret: str, **options: Any) -> openai.OpenAI:
+    """The real client, closed with the server."""
+    made = openai.OpenAI(api_key=secret, base_url=server.base_url, **{"max_retries": 0, "timeout": 20, **options})
+    server.clients.append(made)
+    return made
+
+
+def price(model: str = MODEL, *, per_million: str = "100000") -> None:
+    """A price for every provider; as given, a token costs 0.1."""
+    for provider in ("openai", "simulator"):
+        ModelPrice.objects.create(
+            provider=provider,
+            model=model,
+            input_per_million=Decimal(per_million),
+            cached_input_per_million=Decimal(per_million),
+            output_per_million=Decimal(per_million),
+        )
+    prices.forget()
+
+
+def ask(text: str = "Hello", **fields: Any) -> dict[str, Any]:
+    """The body of a chat request."""
+    return {"model": MODEL, "messages": [{"role": "user", "content": text}], **fields}
+
+
+class Workers:
+    """`granian --workers N` as processes of their own, on the test database."""
+
+    def __init__(self, number: int, provider_url: str, log: Path, **gateway: Any) -> None:
+        self.port = free_port()
+        self._log = log
+        wanted = {"KEY_CACHE_SECONDS": 0, "LEASE_SECONDS": 2, "BEAT_SECONDS": 0.5, **gateway}
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(self.port)]
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*command, "--workers", str(number), "--log-level", "error", "config.asgi:application"],
+                env={
+                    **os.environ,
+                    "DJANGO_SETTINGS_MODULE": "tests.settings",
+                    "DATABASE_URL": database_url(),
+                    "ORCA_TEST_PROVIDER_URL": provider_url,
+                    "ORCA_PROVIDER_API_KEY": "simulated",
+                    "ORCA_TEST_GATEWAY": json.dumps(wanted),
+                },
+                stdout=out,
+                stderr=out,
+            )
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def children(self) -> list[int]:
+        """The worker processes."""
+        return children_of(self._process.pid)
+
+    def __enter__(self) -> Workers:
+        until(lambda: _listens(self.port), "workers listen", 60)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise

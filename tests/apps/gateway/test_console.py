@@ -1,0 +1,145 @@
+"""The gateway in the console: keys, figures, and payloads that only some may read, which is noted."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import ApiKey
+from apps.accounts.roles import UserRole
+from apps.gateway.models import Interaction, KeyMeter, KeyPolicy
+from tests.apps.gateway.serving import ask, client, gateway, key, price
+from tests.apps.people import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EMPTY_POLICY = {
+    "gateway_policy-TOTAL_FORMS": "1",
+    "gateway_policy-INITIAL_FORMS": "0",
+    "gateway_policy-0-fallback_models": "[]",
+    "gateway_policy-0-cache": "semantic",
+    "gateway_policy-0-parallel": "3",
+}
+
+
+def signed_in(*permissions: str, **fields: Any) -> Client:
+    user = person(UserRole.STAFF, is_staff=True, **fields)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def logged() -> list[str]:
+    return [entry.get_change_message() for entry in LogEntry.objects.order_by("id")]
+
+
+def test_a_key_is_made_rotated_and_revoked_and_its_secret_shown_once():
+    price(per_million="1")
+    admin = signed_in(is_superuser=True)
+    owner = person(UserRole.STAFF)
+    form = {
+        "owner": owner.pk,
+        "name": "front",
+        "scopes": ["gateway:call"],
+        "allowed_models": "[]",
+        "budget": "5",
+        "budget_period": "month",
+        **EMPTY_POLICY,
+    }
+    page = admin.post(reverse("admin:accounts_apikey_add"), form, follow=True)
+    secret = re.search(r"orca_[a-z0-9]{12}_[A-Za-z0-9_-]{43}", page.content.decode())
+    assert secret is not None
+    made = ApiKey.objects.get(name="front")
+    assert KeyPolicy.objects.get(pk=made.pk).parallel == 3
+    change = reverse("admin:accounts_apikey_change", args=[made.pk])
+    bad = admin.post(reverse("admin:accounts_apikey_add"), {**form, "gateway_policy-0-fallback_models": '"gpt"'})
+    assert "list of names of models" in bad.content.decode()
+    again = admin.get(change).content.decode()
+    assert secret[0] not in again and made.hash not in again
+    assert secret[0] not in admin.get(reverse("admin:accounts_apikey_changelist")).content.decode()
+
+    with gateway() as server:
+        client(server, secret[0]).chat.completions.create(**ask())
+        asked = admin.get(reverse("admin:accounts_apikey_rotate_secret", args=[made.pk]))
+        assert "gets a new secret" in asked.content.decode() and ApiKey.objects.get(pk=made.pk).prefix == made.prefix
+        rotated = admin.post(reverse("admin:accounts_apikey_rotate_secret", args=[made.pk]), follow=True)
+        new = re.search(r"orca_[a-z0-9]{12}_[A-Za-z0-9_-]{43}", rotated.content.decode())
+        assert new is not None and new[0] != secret[0]
+        with pytest.raises(Exception, match="401"):
+            client(server, secret[0]).chat.completions.create(**ask())
+        client(server, new[0]).chat.completions.create(**ask())
+
+        ApiKey.objects.filter(pk=made.pk).update(spent=4)  # while somebody has the form open
+        policy = {"gateway_policy-INITIAL_FORMS": "1", "gateway_policy-0-api_key": made.pk}
+        admin.post(change, {**form, **EMPTY_POLICY, **policy, "budget": "7"})
+        made.refresh_from_db()
+        assert (made.budget, made.spent) == (7, 4)
+        admin.post(reverse("admin:accounts_apikey_clear_spent", args=[made.pk]))
+        made.refresh_from_db()
+        assert made.spent == 0 and KeyMeter.objects.get(pk=made.pk).in_flight == 0
+        admin.post(reverse("admin:accounts_apikey_revoke_this", args=[made.pk]))
+        with pytest.raises(Exception, match="401"):
+            client(server, new[0]).chat.completions.create(**ask())
+    told = " ".join(logged())
+    for words in ("Rotated", "Budget from 5 to 7.", "Spent from 4 to 0.", "Revoked."):
+        assert words in told
+    assert secret[0] not in told and new[0] not in told
+
+
+def test_figures_and_payloads(provider, django_assert_max_num_queries):
+    """The list is light and tells no words; reading them needs a permission and leaves a log entry."""
+    price()
+    _, secret = key()
+    with gateway(provider.base_url) as server:
+        for number in range(3):
+            client(server, secret).chat.completions.create(**ask(f"plantedword{number}"))
+    row = Interaction.objects.first()
+    page = reverse("admin:gateway_interaction_change", args=[row.pk])
+    listed = reverse("admin:gateway_interaction_changelist")
+    reader = signed_in("view_interaction", "read_payload")
+    looker = signed_in("view_interaction")
+    with django_assert_max_num_queries(14):
+        shown = reader.get(listed).content.decode()
+    assert "Requests per day" in shown and "plantedword" not in shown and row.model in shown
+    hidden = looker.get(page).content.decode()
+    assert "plantedword" not in hidden and "have the permission" in hidden
+    assert logged() == []
+    read = reader.get(page).content.decode()
+    assert "plantedword2" in read and "Answered" in read
+    assert logged() == ["Read the prompt and the answer."]
+    assert signed_in().get(listed).status_code == 403
+
+
+def test_files_of_keys_carry_no_secret_and_make_no_key():
+    made, secret = key(budget=3)
+    admin = signed_in(is_superuser=True)
+    exported = admin.post(
+        reverse("admin:accounts_apikey_export"),
+        {"format": "0", "resource": "", **{f"apikeyresource_{name}": "on" for name in ("prefix", "name", "budget")}},
+    ).content.decode()
+    assert made.prefix in exported and made.hash not in exported and secret not in exported
+    ApiKey.objects.filter(pk=made.pk).update(spent=2)
+
+    def upload(text: str) -> str:
+        file = SimpleUploadedFile("keys.csv", text.encode(), "text/csv")
+        url = reverse("admin:accounts_apikey_import")
+        page = admin.post(url, {"format": "0", "resource": "", "import_file": file})
+        name = re.search(r'name="import_file_name" value="([^"]+)"', page.content.decode())
+        if name is None:
+            return page.content.decode()
+        confirmed = {"import_file_name": name[1], "original_file_name": "keys.csv", "format": "0", "resource": ""}
+        return admin.post(reverse("admin:accounts_apikey_process_import"), confirmed, follow=True).content.decode()
+
+    upload(f"prefix,name,budget\n{made.prefix},renamed,9\n")
+    made.refresh_from_db()
+    assert (made.name, made.budget, made.spent) == ("renamed", 9, 2)
+    assert "not imported" in upload("prefix,name,budget\nabcdefabcdef,new,9\n")
+    assert ApiKey.objects.count() == 1
