@@ -10,13 +10,18 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponseRedirect
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from apps.accounts.errors import AccountRefused
+from apps.accounts.invitations import Invitation, InvitationEvent, InvitationState
+from apps.accounts.inviting import invite, resend, revoke
+from apps.accounts.links import claim_link
 from apps.accounts.models import ApiKey, User, checked_scopes
-from apps.accounts.roles import Scope
+from apps.accounts.roles import Scope, UserRole, invitable_by
+from orchestration.admin.base import ReadOnlyAdmin
 
 
 class NewUserForm(UserCreationForm):
@@ -113,7 +118,7 @@ class ApiKeyAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            obj.save(update_fields=form.changed_data or ["name"])  # what is spent meanwhile is not this form's
             return
         secret = obj.draw_secret()
         super().save_model(request, obj, form, change)
@@ -125,3 +130,104 @@ class ApiKeyAdmin(ModelAdmin):
         for key in revoked:
             self.log_change(request, key, "Revoked.")
         messages.success(request, f"{len(revoked)} of {queryset.count()} keys revoked.")
+
+
+class NewInvitationForm(forms.ModelForm):
+    class Meta:
+        model = Invitation
+        fields = ("email", "role")
+
+
+class InvitationTrail(TabularInline):
+    model = InvitationEvent
+    extra = 0
+    can_delete = False
+    fields = ("created_at", "action", "actor", "detail")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvitationEvent]:
+        return super().get_queryset(request).select_related("actor")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Adding one sends it. The token is in the letter and nowhere else, so a lost one is sent again with a new one."""
+
+    form = NewInvitationForm
+    list_display = ("email", "role", "state", "invited_by", "created_at", "expires_at", "sent_at")
+    list_filter = ("role", "created_at")
+    list_select_related = ("invited_by",)
+    search_fields = ("email", "invited_by__email")
+    fields = ("email", "role")
+    inlines = (InvitationTrail,)
+    actions = ("resend_selected", "revoke_selected")
+
+    STATES = {
+        InvitationState.OPEN: "info",
+        InvitationState.CLAIMED: "success",
+        InvitationState.EXPIRED: "warning",
+        InvitationState.REVOKED: "danger",
+    }
+
+    @display(description="State", label=STATES)
+    def state(self, invitation: Invitation) -> str:
+        return invitation.state
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.add_invitation"))
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.change_invitation"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            ("email", "role", "invited_by", "expires_at", "sent_at", "claimed_by", "claimed_at") if obj else self.fields
+        )
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role" and isinstance(request.user, User):
+            mine = invitable_by(request.user)
+            kwargs["choices"] = [(role.value, role.label) for role in UserRole if role in mine]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except AccountRefused as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        assert isinstance(request.user, User)  # noqa: S101 - for the type: the admin lets nobody else in
+        made = invite(obj.email, UserRole(obj.role), request.user, claim_link(request))
+        vars(obj).update(vars(made))
+        if made.sent_at is None:
+            messages.warning(request, "The letter could not be sent. Send it again when the mail server answers.")
+
+    @action(description="Send the selected invitations again", permissions=["manage"])
+    def resend_selected(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self._each(request, queryset, lambda pk, user: resend(pk, user, claim_link(request)), "Sent again")
+
+    @action(description="Revoke the selected invitations", permissions=["manage"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self._each(request, queryset, revoke, "Revoked")
+
+    def _each(self, request: HttpRequest, rows: QuerySet[Invitation], operation: Any, done: str) -> None:
+        """Do it to each for itself, with an entry in its history, and tell how it went."""
+        for invitation in rows:
+            try:
+                operation(invitation.pk, request.user)
+            except AccountRefused as error:
+                messages.warning(request, f"{invitation.email}: {error}")
+            else:
+                self.log_change(request, invitation, f"{done}.")
+                messages.success(request, f"{done}: {invitation.email}.")

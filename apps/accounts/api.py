@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.utils import timezone
 from ninja import Router, Status
 
+from apps.accounts.api_invitations import router as invitations
 from apps.accounts.auth import AuthedRequest, session_auth
-from apps.accounts.models import ApiKey, User
+from apps.accounts.models import ApiKey
 from apps.accounts.schemas import ApiKeyCreated, ApiKeyIn, ApiKeyOut, MeOut, SessionOut, SignIn
-from apps.accounts.throttle import Window
+from apps.accounts.signing_in import TooManyAttempts, WrongCredentials, who_signs_in
 from orchestration.api_errors import ApiError
 from orchestration.api_schemas import ErrorOut
 
 router = Router(tags=["accounts"])
+router.add_router("", invitations)
 
-GUESSES = Window(name="sign-in", limit=10, seconds=300)
-"""Attempts for one email from one address; a success forgets them."""
-FAILURES = Window(name="sign-in-address", limit=100, seconds=300)
-"""Failures from one address, whatever the emails."""
 MAX_KEYS = 50
 
 
@@ -36,18 +34,12 @@ def sign_in(request: HttpRequest, body: SignIn) -> dict[str, Any]:
     """Takes JSON only: another site's form cannot send that, so it cannot sign a visitor in as someone else."""
     if request.content_type != "application/json":
         raise ApiError(415, "json_required", "Send this request as application/json.")
-    address = request.META.get("REMOTE_ADDR", "")
-    attempt = f"{body.email.lower()} {address}"
-    wait = FAILURES.full(address) or GUESSES.hit(attempt)
-    if wait:
-        raise ApiError(
-            429, "too_many_attempts", f"Too many attempts. Try again in {wait} seconds.", {"retry_after": wait}
-        )
-    user = authenticate(request, username=body.email, password=body.password)
-    if not isinstance(user, User):
-        FAILURES.hit(address)
-        raise ApiError(401, "wrong_credentials", "This email and password do not belong together.")
-    GUESSES.forget(attempt)
+    try:
+        user = who_signs_in(request, body.email, body.password)
+    except TooManyAttempts as error:
+        raise ApiError(429, "too_many_attempts", str(error), {"retry_after": error.wait}) from error
+    except WrongCredentials as error:
+        raise ApiError(401, "wrong_credentials", WrongCredentials.__doc__ or "") from error
     login(request, user)
     return {"csrf_token": get_token(request), "user": user}
 

@@ -1,5 +1,7 @@
 """The Django app `accounts`."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class AccountsConfig(AppConfig):
     name = "apps.accounts"
     label = "accounts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # It registers itself; it needs loaded models, so it cannot be imported at the top.
+        import_module("apps.accounts.receivers")

@@ -28,6 +28,10 @@ class Principal:
     scopes: frozenset[str]
     key: ApiKey | None = None
 
+    def may_choose(self, model: str) -> bool:
+        """Whether a model that the request names is among those of its key; a session may name any."""
+        return self.key is None or not self.key.allowed_models or model in self.key.allowed_models
+
     def __str__(self) -> str:
         """The identity that throttles count by."""
         return f"key:{self.key.pk}" if self.key else f"user:{self.user.pk}"

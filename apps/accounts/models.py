@@ -19,6 +19,9 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from apps.accounts.counts import ThrottleCount as ThrottleCount
+from apps.accounts.invitations import Invitation as Invitation
+from apps.accounts.invitations import InvitationEvent as InvitationEvent
 from apps.accounts.roles import Scope, UserRole, scopes_of
 
 
@@ -178,6 +181,15 @@ class ApiKey(models.Model):
             return False
         self.revoked_at = moment
         return True
+
+    def rotate(self) -> str | None:
+        """Give the key a new secret and end the old one; None when it was revoked. Limits and history stay."""
+        before = self.prefix
+        secret = self.draw_secret()
+        changed = ApiKey.objects.filter(pk=self.pk, prefix=before, revoked_at__isnull=True).update(
+            prefix=self.prefix, hash=self.hash
+        )
+        return secret if changed else None
 
     def touch(self, now: datetime | None = None) -> None:
         """Note that the key was used, at most once a minute."""

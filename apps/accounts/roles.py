@@ -29,11 +29,19 @@ class Scope(StrEnum):
     SIMULATIONS_WRITE = "simulations:write"
     RUNS_READ = "runs:read"
     RUNS_WRITE = "runs:write"
+    GATEWAY_CALL = "gateway:call"
+    TRAINING_READ = "training:read"
+    TRAINING_WRITE = "training:write"
+    INVITATIONS_WRITE = "invitations:write"
 
 
 class Resource(StrEnum):
     SIMULATION = "simulation"
     RUN = "run"
+    SCENARIO = "scenario"
+    SESSION = "session"
+    """A simulation as those see it who direct and debrief it."""
+    INVITATION = "invitation"
 
 
 class Action(StrEnum):
@@ -55,24 +63,48 @@ REACH: dict[UserRole, dict[tuple[Resource, Action], Reach]] = {
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
         (Resource.RUN, Action.VIEW): Reach.OWN,
         (Resource.RUN, Action.CHANGE): Reach.OWN,
+        (Resource.SCENARIO, Action.VIEW): Reach.NONE,
+        (Resource.SCENARIO, Action.CHANGE): Reach.NONE,
+        (Resource.SESSION, Action.VIEW): Reach.NONE,
+        (Resource.SESSION, Action.CHANGE): Reach.NONE,
+        (Resource.INVITATION, Action.VIEW): Reach.NONE,
+        (Resource.INVITATION, Action.CHANGE): Reach.NONE,
     },
     UserRole.INSTRUCTOR: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
         (Resource.RUN, Action.VIEW): Reach.OWN,
         (Resource.RUN, Action.CHANGE): Reach.OWN,
+        (Resource.SCENARIO, Action.VIEW): Reach.ANY,
+        (Resource.SCENARIO, Action.CHANGE): Reach.OWN,
+        (Resource.SESSION, Action.VIEW): Reach.ANY,
+        (Resource.SESSION, Action.CHANGE): Reach.ANY,
+        (Resource.INVITATION, Action.VIEW): Reach.OWN,
+        (Resource.INVITATION, Action.CHANGE): Reach.OWN,
     },
     UserRole.STAFF: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.OWN,
         (Resource.RUN, Action.VIEW): Reach.ANY,
         (Resource.RUN, Action.CHANGE): Reach.OWN,
+        (Resource.SCENARIO, Action.VIEW): Reach.ANY,
+        (Resource.SCENARIO, Action.CHANGE): Reach.OWN,
+        (Resource.SESSION, Action.VIEW): Reach.ANY,
+        (Resource.SESSION, Action.CHANGE): Reach.ANY,
+        (Resource.INVITATION, Action.VIEW): Reach.ANY,
+        (Resource.INVITATION, Action.CHANGE): Reach.ANY,
     },
     UserRole.ADMIN: {
         (Resource.SIMULATION, Action.VIEW): Reach.ANY,
         (Resource.SIMULATION, Action.CHANGE): Reach.ANY,
         (Resource.RUN, Action.VIEW): Reach.ANY,
         (Resource.RUN, Action.CHANGE): Reach.ANY,
+        (Resource.SCENARIO, Action.VIEW): Reach.ANY,
+        (Resource.SCENARIO, Action.CHANGE): Reach.ANY,
+        (Resource.SESSION, Action.VIEW): Reach.ANY,
+        (Resource.SESSION, Action.CHANGE): Reach.ANY,
+        (Resource.INVITATION, Action.VIEW): Reach.ANY,
+        (Resource.INVITATION, Action.CHANGE): Reach.ANY,
     },
 }
 
@@ -84,16 +116,26 @@ _LEARNING = frozenset(
 
 ROLE_SCOPES: dict[UserRole, frozenset[Scope]] = {
     UserRole.TRAINEE: _LEARNING,
-    UserRole.INSTRUCTOR: _LEARNING | {Scope.CONTENT_READ},
+    UserRole.INSTRUCTOR: _LEARNING
+    | {Scope.CONTENT_READ, Scope.TRAINING_READ, Scope.TRAINING_WRITE, Scope.INVITATIONS_WRITE},
     UserRole.STAFF: frozenset(Scope),
     UserRole.ADMIN: frozenset(Scope),
 }
+
+INVITABLE: dict[UserRole, frozenset[UserRole]] = {
+    UserRole.TRAINEE: frozenset(),
+    UserRole.INSTRUCTOR: frozenset({UserRole.TRAINEE}),
+    UserRole.STAFF: frozenset({UserRole.TRAINEE, UserRole.INSTRUCTOR}),
+    UserRole.ADMIN: frozenset(UserRole),
+}
+"""Whom a role may invite: nobody gives more rights than they have."""
 
 PERMISSION_SCOPES: dict[Scope, str] = {
     Scope.CALLS_READ: "orchestration.view_servicecallrecord",
     Scope.CALLS_WRITE: "orchestration.add_servicecallrecord",
     Scope.CALLS_OPERATE: "orchestration.retry_servicecallrecord",
     Scope.CONTENT_READ: "orchestration.view_content",
+    Scope.GATEWAY_CALL: "gateway.call_models",
 }
 """A Django permission gives its scope to a user whose role does not."""
 
@@ -105,6 +147,13 @@ def reach(user: User, action: Action, resource: Resource) -> Reach:
     if user.is_superuser:
         return Reach.ANY
     return REACH[UserRole(user.role)].get((resource, action), Reach.NONE)
+
+
+def invitable_by(user: User) -> frozenset[UserRole]:
+    """The roles that `user` may invite people to."""
+    if not user.is_active:
+        return frozenset()
+    return frozenset(UserRole) if user.is_superuser else INVITABLE[UserRole(user.role)]
 
 
 def scopes_of(user: User) -> frozenset[str]:

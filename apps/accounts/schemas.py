@@ -6,11 +6,33 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from apps.accounts.invitations import InvitationAction, InvitationState
 from apps.accounts.models import BudgetPeriod
 from apps.accounts.roles import Scope, UserRole
+
+
+def email_address(value: str) -> str:
+    """In lower case; ValueError for what is no address."""
+    try:
+        validate_email(value)
+    except ValidationError as error:
+        raise ValueError("is not an email address") from error
+    return value.lower()
+
+
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254),
+    AfterValidator(email_address),
+    Field(examples=["trainee@example.com"]),
+]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=150, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Password = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class SignIn(Schema):
@@ -78,3 +100,68 @@ class ApiKeyCreated(ApiKeyOut):
     """A new key with its secret, which is shown this once."""
 
     secret: str
+
+
+class InvitationIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    role: UserRole = UserRole.TRAINEE
+
+
+class InvitationOut(Schema):
+    """`sent_at` is null when the mail could not be handed over; send it again then."""
+
+    id: int
+    email: str
+    role: UserRole
+    state: InvitationState
+    invited_by: str | None
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    claimed_at: datetime | None
+    revoked_at: datetime | None
+
+
+class InvitationPage(Schema):
+    """Newest first; `next` is the `after` of the following page, null on the last one."""
+
+    items: list[InvitationOut]
+    next: int | None
+
+
+class InvitationEventOut(Schema):
+    """What happened to an invitation; `detail` is a code."""
+
+    action: InvitationAction
+    actor: str | None
+    detail: str
+    created_at: datetime
+
+
+class Claim(Schema):
+    """The token of the mail, and who one is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[str, Field(min_length=1, max_length=128)]
+    password: Password
+    first_name: Name = ""
+    last_name: Name = ""
+
+
+class ResetRequest(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+
+
+class ResetConfirm(Schema):
+    """`uid` and `token` are those of the mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: Annotated[str, Field(min_length=1, max_length=64)]
+    token: Annotated[str, Field(min_length=1, max_length=128)]
+    password: Password

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from apps.chatlab.exports import MESSAGES
 from apps.chatlab.models import ChatSession, Delivery, Message, MessageMedia
+from orchestration.admin.added import add_list_action
+from orchestration.admin.base import ReadOnlyAdmin
+from persistence.admin.exports import export_action
+from persistence.provenance import ProvenanceMixin
 
 DELIVERY_COLOURS = {
     Delivery.PENDING.label: "info",
@@ -20,17 +24,7 @@ DELIVERY_COLOURS = {
 EXCERPT = 80
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """What was said is a record: looked at, never edited."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+add_list_action(Message, export_action(MESSAGES))
 
 
 class MediaInline(TabularInline):
@@ -40,9 +34,19 @@ class MediaInline(TabularInline):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "simulation", "sequence", "role", "excerpt", "delivery", "call_link", "created_at")
-    list_filter = ("role", "delivery_status", "created_at")
+class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "simulation",
+        "sequence",
+        "role",
+        "message_type",
+        "excerpt",
+        "delivery",
+        "call_link",
+        "created_at",
+    )
+    list_filter = ("role", "message_type", "delivery_status", "created_at")
     list_select_related = ("simulation",)
     search_fields = ("content", "simulation__sim_patient_full_name", "=call__id")
     date_hierarchy = "created_at"

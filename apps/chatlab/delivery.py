@@ -1,4 +1,4 @@
-"""Asking the simulated patient, and keeping track of whether it answered.
+"""Asking the simulated patient and the laboratory, and keeping track of whether they answered.
 
 Everything here takes the simulation's row lock first, so that posts, replies, failures and retries of one simulation
 happen one after the other.
@@ -6,100 +6,150 @@ happen one after the other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import transaction
 
-from apps.chatlab.errors import ClientIdReused, NotRetryable, RetriesUsed, SimulationEnded
-from apps.chatlab.models import MAX_RETRIES, ChatSession, Delivery, Message, MessageRole, store_message
-from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply
-from apps.simulation.models import Simulation
+from apps.chatlab.errors import ClientIdReused, NotRetryable, RetriesUsed, UnknownPicture
+from apps.chatlab.models import (
+    MAX_RETRIES,
+    ChatSession,
+    Delivery,
+    Message,
+    MessageMedia,
+    MessageRole,
+    MessageType,
+    store_message,
+)
+from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply, GeneratePatientResults
+from apps.simulation.lifecycle import check_open
+from apps.simulation.models import Simulation, SimulationImage
+from apps.simulation.verdicts import try_again, verdict
 from orchestration.engine.submit import CallSpec, submit, wake
-from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
-
-NOT_STORED = "not_stored"
+    from orchestration.services import DjangoBaseService
+    from orchestration.types import JsonObject
 
 
 def open_chat(simulation: Simulation, user: User) -> ChatSession:
     """The chat of a new simulation, and the call that makes its first message, in the caller's transaction."""
     session = ChatSession.objects.create(simulation=simulation)
-    simulation.initial_call = submit(
-        CallSpec(
-            service=GeneratePatientInitial,
-            context={"simulation_id": simulation.pk},
-            ordering_key=simulation.ordering_key,
-            related_object=simulation,
-            requested_by=user,
-            model=simulation.model or None,
-        )
-    )
+    simulation.initial_call = _submit(GeneratePatientInitial, simulation, user, {})
     simulation.save(update_fields=["initial_call"])
     return session
 
 
-def post_message(simulation_id: int, user: User, content: str, client_id: str | None = None) -> Message:
+def post_message(
+    simulation_id: int,
+    user: User,
+    content: str,
+    client_id: str | None = None,
+    *,
+    image_ids: Sequence[UUID] = (),
+) -> Message:
     """Store what the user says and submit the call that replies, all or nothing.
 
-    The same `client_id` again gives the same message back and asks nobody. Raises SimulationEnded or ClientIdReused.
+    `image_ids` are pictures that this user uploaded to this simulation. The same `client_id` again gives the same
+    message back and asks nobody. Raises SimulationEnded, SimulationPaused, TimeIsUp, ClientIdReused, UnknownPicture.
     """
+    kind = MessageType.IMAGE if image_ids else MessageType.TEXT
+    return _post(simulation_id, user, content, client_id, kind, image_ids)
+
+
+def place_order(simulation_id: int, user: User, tests: Sequence[str], client_id: str | None = None) -> Message:
+    """Order tests: a message of type `order` whose answer is a message of type `results` and rows of metadata.
+
+    Retries, delivery state and refusals are those of `post_message`.
+    """
+    return _post(simulation_id, user, "\n".join(tests), client_id, MessageType.ORDER, ())
+
+
+def _post(
+    simulation_id: int,
+    user: User,
+    content: str,
+    client_id: str | None,
+    message_type: MessageType,
+    image_ids: Sequence[UUID],
+) -> Message:
     with transaction.atomic():
         simulation = Simulation.objects.locked(simulation_id)
-        known = _posted_before(simulation, user, content, client_id)
+        known = _posted_before(simulation, user, (message_type, content), client_id)
         if known is not None:
             return known
-        if simulation.has_ended:
-            raise SimulationEnded
+        check_open(simulation)
+        images = _own_images(simulation, user, image_ids)
         message = store_message(
             simulation,
             sender=user,
             role=MessageRole.USER,
+            message_type=message_type,
             content=content,
             client_id=client_id,
             delivery_status=Delivery.PENDING,
         )
+        MessageMedia.objects.bulk_create(MessageMedia(message=message, image=image) for image in images)
         _ask(simulation, message, user)
     return message
 
 
-def _posted_before(simulation: Simulation, user: User, content: str, client_id: str | None) -> Message | None:
+def _posted_before(simulation: Simulation, user: User, said: tuple[str, str], client_id: str | None) -> Message | None:
     if client_id is None:
         return None
-    known = Message.objects.select_related("call", "sender").filter(simulation=simulation, client_id=client_id).first()
-    if known is not None and (known.content, known.sender) != (content, user):
+    rows = Message.objects.select_related("call", "sender").prefetch_related("media__image")
+    known = rows.filter(simulation=simulation, client_id=client_id).first()
+    if known is not None and (known.message_type, known.content, known.sender) != (*said, user):
         raise ClientIdReused
     return known
 
 
+def _own_images(simulation: Simulation, user: User, image_ids: Sequence[UUID]) -> list[SimulationImage]:
+    if not image_ids:
+        return []
+    found = {image.uuid: image for image in simulation.images.filter(uuid__in=image_ids, uploaded_by=user)}
+    if len(found) != len(set(image_ids)):
+        raise UnknownPicture
+    return [found[image_id] for image_id in dict.fromkeys(image_ids)]
+
+
 def _ask(simulation: Simulation, message: Message, user: User | None) -> None:
-    message.call = submit(
+    ordered = message.message_type == MessageType.ORDER
+    service = GeneratePatientResults if ordered else GeneratePatientReply
+    message.call = _submit(service, simulation, user, {"message_id": message.pk})
+    message.save(update_fields=["call"])
+
+
+def _submit(
+    service: type[DjangoBaseService], simulation: Simulation, user: User | None, context: JsonObject
+) -> ServiceCallRecord:
+    return submit(
         CallSpec(
-            service=GeneratePatientReply,
-            context={"simulation_id": simulation.pk, "message_id": message.pk},
+            service=service,
+            context={"simulation_id": simulation.pk, **context},
             ordering_key=simulation.ordering_key,
             related_object=simulation,
             requested_by=user,
             model=simulation.model or None,
         )
     )
-    message.save(update_fields=["call"])
 
 
 def retry_message(simulation_id: int, message_id: int) -> Message:
     """Try a failed question again, at most MAX_RETRIES times, as a new attempt of its call.
 
-    Raises SimulationEnded, NotRetryable or RetriesUsed, and Message.DoesNotExist.
+    Raises what `post_message` raises, NotRetryable or RetriesUsed, and Message.DoesNotExist.
     """
     with transaction.atomic():
         simulation = Simulation.objects.locked(simulation_id)
         message = Message.objects.select_related("call", "sender").get(pk=message_id, simulation=simulation)
-        if simulation.has_ended:
-            raise SimulationEnded
+        check_open(simulation)
         if message.delivery_status != Delivery.FAILED or not message.retryable:
-            raise NotRetryable
+            raise NotRetryable("Only a failed message that may succeed when tried again can be retried.")
         if message.retries >= MAX_RETRIES:
             raise RetriesUsed
         message.mark_retried()
@@ -114,8 +164,7 @@ def retry_initial(simulation_id: int) -> Simulation:
     """Try a failed opening again. Raises SimulationEnded or NotRetryable."""
     with transaction.atomic():
         simulation = Simulation.objects.locked(simulation_id)
-        if simulation.has_ended:
-            raise SimulationEnded
+        check_open(simulation)
         if simulation.initial_call is None or not simulation.prepare_again():
             raise NotRetryable("Only an opening that failed can be tried again.")
         _run_again(simulation.initial_call)
@@ -123,14 +172,25 @@ def retry_initial(simulation_id: int) -> Simulation:
 
 
 def _run_again(call: ServiceCallRecord) -> None:
-    try:
-        call.retry()
-    except TransitionRefused as error:
-        raise NotRetryable("Its call is not failed; wait for it, or ask an operator to look at it.") from error
+    if not try_again(call):
+        raise NotRetryable("Its call is not failed; wait for it, or ask an operator to look at it.")
     transaction.on_commit(wake, robust=True)
 
 
-def settle_overdue(**call: str) -> int:
+def mark_read(simulation: Simulation, up_to: int) -> int:
+    """Note that what the patient said was read, up to this sequence; returns how many messages were not before."""
+    unread = Message.objects.filter(simulation=simulation, sequence__lte=up_to, is_read=False)
+    return unread.exclude(role=MessageRole.USER).update(is_read=True)
+
+
+def announce_in_chat(simulation: Simulation, content: str, sender: User | None) -> Message:
+    """Something that happened, as a message of a `locked()` simulation that everybody reads and the patient knows."""
+    return store_message(
+        simulation, sender=sender, role=MessageRole.SYSTEM, message_type=MessageType.EVENT, content=content
+    )
+
+
+def settle_overdue(**call: Any) -> int:
     """Mark questions and openings as failed whose call ended without a result; returns how many.
 
     `call_id` limits it to one call. The engine's signal brings this about at once; the sweep repeats it for all,
@@ -159,10 +219,3 @@ def _settle_opening(simulation_id: int) -> bool:
         if simulation is None or simulation.initial_call is None:
             return False
         return simulation.fail(verdict(simulation.initial_call)[0])
-
-
-def verdict(call: ServiceCallRecord) -> tuple[str, bool]:
-    """Why a call has no reply, as a code, and whether its asker may try again."""
-    if call.result is not None:
-        return NOT_STORED, False  # the answer is there; an operator can persist it again
-    return call.error_code or call.status, call.retryable or call.cancel_requested_at is not None

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from apps.simulation.models import Simulation
+from apps.simulation.models import EventKind, Simulation, SimulationEvent, SimulationImage
 from orchestration.models import ServiceCallRecord
 
 if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
     from apps.accounts.models import User
 
 MAX_CONTENT = 10_000
@@ -44,6 +46,12 @@ class MessageRole(models.TextChoices):
 class MessageType(models.TextChoices):
     TEXT = "text"
     IMAGE = "image"
+    ORDER = "order"
+    """Tests that the trainee asks for, one a line."""
+    RESULTS = "results"
+    """What the tests found; the values are metadata of the simulation, too."""
+    EVENT = "event"
+    """Something that an instructor let happen."""
 
 
 class Delivery(models.TextChoices):
@@ -63,6 +71,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
         calls = ServiceCallRecord.objects
         without_result = calls.finished().filter(result__isnull=True)
         return self.pending().filter(Q(call__in=without_result) | Q(call__in=calls.dead()))
+
+    def wanting_pictures(self) -> Self:
+        """Replies that want to show a picture, have none, and whose simulation has one that nobody has seen."""
+        hidden = SimulationImage.objects.filter(simulation=OuterRef("simulation"), revealed_at__isnull=True)
+        return self.filter(Exists(hidden), image_requested=True, media__isnull=True).order_by("pk")
 
     def said(self) -> Self:
         """What counts as said, in order: neither deleted nor failed."""
@@ -101,6 +114,8 @@ class Message(models.Model):
     retries = models.PositiveSmallIntegerField(default=0)
     is_read = models.BooleanField(default=False)
     is_deleted = models.BooleanField(default=False)
+    image_requested = models.BooleanField(default=False)
+    """Of a reply: the patient wants to show a picture."""
     provider_response_id = models.CharField(max_length=128, blank=True, default="")
     client_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null: none given
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -108,9 +123,13 @@ class Message(models.Model):
 
     objects = MessageQuerySet.as_manager()
 
+    if TYPE_CHECKING:
+        media: RelatedManager[MessageMedia]
+
     class Meta:
         db_table = "message"
         ordering = ("simulation", "sequence")
+        permissions = (("export_message", "Can export messages"),)
         constraints = (
             models.UniqueConstraint(fields=("simulation", "sequence"), name="message_sequence_once"),
             models.UniqueConstraint(
@@ -121,10 +140,12 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(sequence__gte=1), name="message_sequence_from_one"),
             models.CheckConstraint(condition=Q(retries__lte=MAX_RETRIES), name="message_retries_limited"),
             models.CheckConstraint(condition=Q(role__in=MessageRole.values), name="message_role_known"),
+            models.CheckConstraint(condition=Q(message_type__in=MessageType.values), name="message_type_known"),
             models.CheckConstraint(condition=Q(delivery_status__in=Delivery.values), name="message_delivery_known"),
         )
         indexes = (
             models.Index(fields=("call",), condition=Q(delivery_status=Delivery.PENDING), name="message_pending"),
+            models.Index(fields=("simulation",), condition=Q(image_requested=True), name="message_image_requested"),
         )
 
     def __str__(self) -> str:
@@ -134,6 +155,10 @@ class Message(models.Model):
     def retries_left(self) -> int:
         """How often its sender may still try again; 0 when that is not what it needs."""
         return MAX_RETRIES - self.retries if self.delivery_status == Delivery.FAILED and self.retryable else 0
+
+    def shown(self) -> list[str]:
+        """What its pictures show, each on one line, as far as somebody described it."""
+        return [" ".join(media.image.description.split()) or "a picture" for media in self.media.all()]
 
     # --- transitions of a question: each says whether it happened ------------------------------
 
@@ -162,33 +187,58 @@ class Message(models.Model):
         )
 
     def _move(self, from_: tuple[Delivery, ...], **changes: Any) -> bool:
-        """Compare-and-set on `delivery_status`; the instance follows the row."""
-        if Message.objects.filter(pk=self.pk, delivery_status__in=from_).update(**changes) != 1:
-            self.refresh_from_db(fields=["delivery_status"])
-            return False
-        for name, value in changes.items():
-            setattr(self, name, value)
+        """Compare-and-set on `delivery_status`; the instance follows the row, and an event tells it."""
+        with transaction.atomic():
+            if Message.objects.filter(pk=self.pk, delivery_status__in=from_).update(**changes) != 1:
+                self.refresh_from_db(fields=["delivery_status"])
+                return False
+            for name, value in changes.items():
+                setattr(self, name, value)
+            told = {"id": self.pk, "sequence": self.sequence, "delivery_status": self.delivery_status}
+            SimulationEvent.objects.record(self.simulation_id, EventKind.DELIVERY, told)
         return True
 
 
 class MessageMedia(models.Model):
-    """A file that belongs to a message."""
+    """A picture that belongs to a message."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="media")
-    file = models.FileField(upload_to="messages/%Y/%m/")
-    content_type = models.CharField(max_length=100)
-    description = models.CharField(max_length=255, blank=True, default="")
+    image = models.ForeignKey(SimulationImage, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         db_table = "message_media"
         ordering = ("id",)
         verbose_name_plural = "message media"
+        constraints = (models.UniqueConstraint(fields=("message", "image"), name="message_media_once"),)
 
     def __str__(self) -> str:
-        return f"media {self.pk} of message {self.message_id}"
+        return f"picture {self.image_id} of message {self.message_id}"
 
 
-def store_message(simulation: Simulation, *, sender: User | None = None, **fields: Any) -> Message:
-    """The next message of a `locked()` simulation, in the caller's transaction."""
-    return Message.objects.create(simulation=simulation, sequence=simulation.take_sequences(), sender=sender, **fields)
+def store_message(
+    simulation: Simulation, *, sender: User | None = None, instead_of: Message | None = None, **fields: Any
+) -> Message:
+    """The next message of a `locked()` simulation and the event that tells it, in the caller's transaction.
+
+    `instead_of` is one that is deleted by now: its key and its place are taken, and the event that told it stands.
+    """
+    if instead_of is not None:
+        fields |= {"pk": instead_of.pk, "created_at": instead_of.created_at, "delivered_at": instead_of.delivered_at}
+    sequence = simulation.take_sequences() if instead_of is None else instead_of.sequence
+    message = Message(simulation=simulation, sequence=sequence, sender=sender, **fields)
+    message.save(force_insert=True)
+    if instead_of is None:
+        tell_message(message)
+    return message
+
+
+def tell_message(message: Message) -> None:
+    """Record the event that lets pages fetch a message, new or changed."""
+    told = {
+        "id": message.pk,
+        "sequence": message.sequence,
+        "role": message.role,
+        "message_type": message.message_type,
+    }
+    SimulationEvent.objects.record(message.simulation_id, EventKind.MESSAGE, told)

@@ -3,23 +3,59 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
+from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from apps.chatlab.models import MAX_CONTENT, Delivery, MessageRole, MessageType
-from apps.simulation.schemas import CallOut
+from apps.simulation.schemas import CallOut, ClientId
 from apps.simulation.text import Line, Text
+
+MAX_IMAGES = 4
+MAX_TESTS = 20
+Test = Annotated[Line, Field(min_length=1, max_length=200)]
 
 
 class MessageIn(Schema):
-    """`client_id` is chosen by the sender, one per message: sent twice, the message is stored once."""
+    """`client_id` is chosen by the sender, one per message: sent twice, the message is stored once.
+
+    `image_ids` are pictures that were uploaded before; with one, `content` may be empty.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    content: Annotated[Text, Field(min_length=1, max_length=MAX_CONTENT, examples=["When did the pain start?"])]
-    client_id: Annotated[Line, Field(min_length=1, max_length=64)] | None = None
+    content: Annotated[Text, Field(max_length=MAX_CONTENT, examples=["When did the pain start?"])]
+    client_id: ClientId | None = None
+    image_ids: Annotated[list[UUID], Field(max_length=MAX_IMAGES)] = []
+
+    @model_validator(mode="after")
+    def says_something(self) -> Self:
+        if not self.content and not self.image_ids:
+            raise ValueError("write something, or send a picture")
+        return self
+
+
+class OrderIn(Schema):
+    """Tests by name, as one would write them on a form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tests: Annotated[list[Test], Field(min_length=1, max_length=MAX_TESTS, examples=[["Full blood count", "ECG"]])]
+    client_id: ClientId | None = None
+
+
+class ReadIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    up_to: Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class ReadOut(Schema):
+    """`marked`: messages that were unread before."""
+
+    marked: int
 
 
 class MessageOut(Schema):
@@ -32,6 +68,7 @@ class MessageOut(Schema):
     sender: str | None
     content: str
     message_type: MessageType
+    images: list[UUID]
     reply_to: int | None
     call_id: str | None
     client_id: str | None

@@ -5,23 +5,31 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest, require
-from apps.accounts.roles import Action, Reach, Resource, Scope, reach
+from apps.accounts.roles import Scope
+from apps.simulation.api_access import (
+    MISSING,
+    REFUSED,
+    call_shown,
+    changeable_simulation,
+    check_asking,
+    shown,
+    visible_simulation,
+)
+from apps.simulation.api_events import router as events
+from apps.simulation.api_feedback import router as feedback
+from apps.simulation.api_images import router as images
 from apps.simulation.lifecycle import end_simulation, start_simulation
-from apps.simulation.models import Simulation, SimulationMetadata, SimulationQuerySet
+from apps.simulation.models import MetadataKind, Simulation, SimulationMetadata
 from apps.simulation.schemas import MetadataOut, SimulationCreated, SimulationIn, SimulationOut, SimulationPage
-from orchestration.api_access import call_links, link
 from orchestration.api_errors import ApiError
 from orchestration.api_schemas import ErrorOut
-from orchestration.models import ServiceCallRecord
 
 router = Router(tags=["simulations"])
-
-REFUSED = {401: ErrorOut, 403: ErrorOut}
-MISSING = {**REFUSED, 404: ErrorOut}
+for _part in (events, feedback, images):
+    router.add_router("", _part)
 
 
 @router.post(
@@ -32,6 +40,7 @@ MISSING = {**REFUSED, 404: ErrorOut}
 def create_simulation(request: AuthedRequest, body: SimulationIn) -> Status[dict[str, Any]]:
     """The answer comes at once, with the call that brings the first message; replies to early questions wait for it."""
     user = require(request, Scope.SIMULATIONS_WRITE).user
+    check_asking(request)
     simulation = start_simulation(user, **body.fields())
     call = simulation.initial_call
     return Status(202, {**shown(request, simulation), "call": call_shown(request, call) if call else None})
@@ -43,6 +52,7 @@ def list_simulations(
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> dict[str, Any]:
+    """Newest first, a trainee's own; `after` is the `next` of the page before."""
     user = require(request, Scope.SIMULATIONS_READ).user
     rows = Simulation.objects.visible_to(user)
     if after is not None:
@@ -59,16 +69,21 @@ def list_simulations(
 
 @router.get("/simulations/{uuid:simulation_id}", response={200: SimulationOut, **MISSING}, summary="One simulation")
 def get_simulation(request: AuthedRequest, simulation_id: UUID) -> dict[str, Any]:
+    """`last_event` is where its stream of events goes on from."""
     return shown(request, visible_simulation(request, simulation_id))
 
 
 @router.get(
     "/simulations/{uuid:simulation_id}/metadata",
-    response={200: list[MetadataOut], **MISSING},
+    response={200: list[MetadataOut], **MISSING, 422: ErrorOut},
     summary="What is known about the patient so far",
 )
-def list_metadata(request: AuthedRequest, simulation_id: UUID) -> list[SimulationMetadata]:
-    return list(visible_simulation(request, simulation_id).metadata.all())
+def list_metadata(
+    request: AuthedRequest, simulation_id: UUID, kind: MetadataKind | None = None
+) -> list[SimulationMetadata]:
+    """Facts and results; `extra` of a result has its unit, reference range and flag."""
+    rows = visible_simulation(request, simulation_id).metadata.all()
+    return list(rows if kind is None else rows.filter(kind=kind))
 
 
 @router.post(
@@ -77,62 +92,7 @@ def list_metadata(request: AuthedRequest, simulation_id: UUID) -> list[Simulatio
     summary="End a simulation; doing it again changes nothing",
 )
 def end(request: AuthedRequest, simulation_id: UUID) -> dict[str, Any]:
+    """The feedback is made next, after a reply that is still on its way."""
     simulation = changeable_simulation(request, simulation_id)
     end_simulation(simulation)
-    simulation.refresh_from_db()
     return shown(request, simulation)
-
-
-# --- for this router and those of the labs ----------------------------------------------------
-
-
-def visible_simulation(request: AuthedRequest, simulation_id: UUID) -> Simulation:
-    """The simulation, when the caller may read it; ApiError 403 without the scope, 404 when it is not theirs."""
-    user = require(request, Scope.SIMULATIONS_READ).user
-    return _found(Simulation.objects.visible_to(user), simulation_id)
-
-
-def changeable_simulation(request: AuthedRequest, simulation_id: UUID) -> Simulation:
-    """As `visible_simulation`, to change it; ApiError 403 when the caller may read it but no more."""
-    user = require(request, Scope.SIMULATIONS_WRITE).user
-    simulation = _found(Simulation.objects.visible_to(user), simulation_id)
-    if not Simulation.objects.changeable_by(user).filter(pk=simulation.pk).exists():
-        raise ApiError(403, "read_only", "You may read this simulation, but only its owner may change it.")
-    return simulation
-
-
-def _found(rows: SimulationQuerySet, simulation_id: UUID) -> Simulation:
-    simulation = rows.filter(uuid=simulation_id).first()
-    if simulation is None:
-        raise ApiError(404, "not_found", "There is no such simulation.")
-    return simulation
-
-
-def shown(request: AuthedRequest, simulation: Simulation) -> dict[str, Any]:
-    """A simulation as SimulationOut, for this reader."""
-    user = request.auth.user
-    open_book = simulation.has_ended or reach(user, Action.VIEW, Resource.SIMULATION) is Reach.ANY
-    limit = simulation.time_limit
-    return {
-        "id": simulation.uuid,
-        "status": simulation.status,
-        "failure_code": simulation.failure_code,
-        "sim_patient_full_name": simulation.sim_patient_full_name,
-        "chief_complaint": simulation.chief_complaint,
-        "diagnosis": simulation.diagnosis if open_book else None,
-        "scenario": simulation.scenario if open_book else None,
-        "time_limit_minutes": None if limit is None else int(limit.total_seconds() // 60),
-        "metadata_checksum": simulation.metadata_checksum,
-        "created_at": simulation.created_at,
-        "started_at": simulation.started_at,
-        "ended_at": simulation.ended_at,
-        "links": {
-            "self": link(request, "get_simulation", simulation_id=simulation.uuid),
-            "messages": link(request, "list_messages", simulation_id=simulation.uuid),
-        },
-    }
-
-
-def call_shown(request: HttpRequest, call: ServiceCallRecord) -> dict[str, Any]:
-    """A call as CallOut."""
-    return {"id": call.pk, "status": call.status, "links": call_links(request, call.pk)}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from django.db import transaction
 
@@ -26,6 +26,10 @@ class HistoryEntry(TypedDict):
     role: str
     sender: str
     content: str
+    sequence: NotRequired[int]
+    """The number of the message that this is, when it is one."""
+    kind: NotRequired[str]
+    """What sort of message it is, when it is one: `text`, `image`, `order`, `results`, `event`."""
 
 
 HistoryProvider = Callable[["Simulation"], Iterable[HistoryEntry]]

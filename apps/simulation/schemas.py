@@ -7,12 +7,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
-from apps.simulation.models import MetadataKind, SimulationStatus
+from apps.simulation.cases import Finding, Findings, Modifiers, distinct
+from apps.simulation.models import FeedbackStatus, MetadataKind, QuestionStatus, SimulationStatus
 from apps.simulation.text import Line, Text
 
 LONGEST_MINUTES = 24 * 60
+MAX_QUESTION = 4000
+Description = Annotated[Line, Field(max_length=255, examples=["rash on the left forearm"])]
+ClientId = Annotated[Line, Field(min_length=1, max_length=64)]
 
 
 class SimulationIn(Schema):
@@ -23,7 +27,14 @@ class SimulationIn(Schema):
     chief_complaint: Annotated[Line, Field(max_length=255, examples=["belly pain since last night"])] = ""
     scenario: Annotated[Text, Field(max_length=20_000)] = ""
     instructions: Annotated[Text, Field(max_length=20_000)] = ""
+    modifiers: Modifiers = []
+    findings: Findings = []
     time_limit_minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES)] | None = None
+
+    @field_validator("findings")
+    @classmethod
+    def every_key_once(cls, findings: list[Finding]) -> list[Finding]:
+        return distinct(findings)
 
     def fields(self) -> dict[str, Any]:
         """As the model has them."""
@@ -51,9 +62,13 @@ class SimulationOut(Schema):
     diagnosis: str | None
     scenario: str | None
     time_limit_minutes: int | None
+    feedback_status: FeedbackStatus
     metadata_checksum: str
+    last_event: int
     created_at: datetime
     started_at: datetime | None
+    ends_at: datetime | None
+    paused_at: datetime | None
     ended_at: datetime | None
     links: dict[str, str]
 
@@ -77,3 +92,73 @@ class MetadataOut(Schema):
     value: str
     extra: dict[str, Any]
     updated_at: datetime
+
+
+class FeedbackVersionOut(Schema):
+    """`patient_experience` goes from 0 to 5; `metrics` are further judgements by name."""
+
+    id: int
+    correct_diagnosis: bool
+    correct_treatment_plan: bool
+    patient_experience: int
+    overall_feedback: str
+    metrics: dict[str, Any]
+    created_at: datetime
+
+
+class FeedbackOut(Schema):
+    """`versions`: the newest first, and that is the one that counts."""
+
+    status: FeedbackStatus
+    failure_code: str
+    failure_reason: str | None
+    versions: list[FeedbackVersionOut]
+
+
+class FeedbackAccepted(FeedbackOut):
+    """`call` makes the new version."""
+
+    call: CallOut | None
+
+
+class QuestionIn(Schema):
+    """`client_id` is chosen by the sender, one per question: sent twice, the question is stored once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Annotated[Text, Field(min_length=1, max_length=MAX_QUESTION, examples=["What should I have asked?"])]
+    client_id: ClientId | None = None
+
+
+class QuestionOut(Schema):
+    """A question about the feedback; `answer` is empty until it is answered."""
+
+    id: int
+    question: str
+    answer: str
+    status: QuestionStatus
+    failure_code: str
+    failure_reason: str | None
+    client_id: str | None
+    created_at: datetime
+    answered_at: datetime | None
+
+
+class ImageIn(Schema):
+    """`hidden`, for instructors only: the patient shows it when it is asked for."""
+
+    description: Description = ""
+    hidden: bool = False
+
+
+class ImageOut(Schema):
+    """A picture; `url` gives the bytes."""
+
+    id: UUID
+    content_type: str
+    width: int
+    height: int
+    size: int
+    description: str
+    hidden: bool
+    url: str

@@ -44,6 +44,8 @@ def test_a_key_shows_its_secret_once_and_its_hash_never(console: Client) -> None
             "scopes": ["calls:read"],
             "allowed_models": "[]",
             "budget_period": "none",
+            "gateway_policy-TOTAL_FORMS": "0",
+            "gateway_policy-INITIAL_FORMS": "0",
         },
         follow=True,
     )
@@ -59,7 +61,8 @@ def test_a_key_shows_its_secret_once_and_its_hash_never(console: Client) -> None
 
 def test_a_key_in_the_console_gets_no_scope_that_its_owner_lacks(console: Client) -> None:
     body = {"owner": person().pk, "name": "robot", "scopes": ["calls:write"], "budget_period": "none"}
-    answer = console.post(reverse("admin:accounts_apikey_add"), body | {"allowed_models": "[]"})
+    no_policy = {"gateway_policy-TOTAL_FORMS": "0", "gateway_policy-INITIAL_FORMS": "0"}
+    answer = console.post(reverse("admin:accounts_apikey_add"), body | {"allowed_models": "[]", **no_policy})
     assert answer.status_code == 200
     assert not ApiKey.objects.exists()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from apps.accounts import api
+from apps.accounts import signing_in
+from apps.accounts.addresses import client_address
 from tests.apps.people import PASSWORD, Caller, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -86,16 +89,33 @@ def test_signing_in_by_a_form_of_another_site_is_refused() -> None:
 
 def test_guessing_is_stopped_and_says_for_how_long() -> None:
     email = f"{uuid.uuid4()}@example.com"
-    answers = [Caller().post("/auth/login", credentials(email, "guess")) for _ in range(api.GUESSES.limit + 1)]
+    answers = [Caller().post("/auth/login", credentials(email, "guess")) for _ in range(signing_in.GUESSES.limit + 1)]
 
     assert {answer.status_code for answer in answers[:-1]} == {401}
     assert answers[-1].status_code == 429
-    assert 0 < answers[-1].json()["details"]["retry_after"] <= api.GUESSES.seconds
+    assert 0 < answers[-1].json()["details"]["retry_after"] <= signing_in.GUESSES.seconds
 
 
 def test_a_success_forgets_the_failures_before_it() -> None:
     user = person()
     for _ in range(3):
-        for _ in range(api.GUESSES.limit - 1):
+        for _ in range(signing_in.GUESSES.limit - 1):
             Caller().post("/auth/login", credentials(user.email, "guess"))
         assert Caller().post("/auth/login", credentials(user.email)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("behind", "forwarded", "address"),
+    [
+        (False, "1.1.1.1", "127.0.0.1"),
+        (True, "6.6.6.6, 2.2.2.2", "2.2.2.2"),
+        (True, "2.2.2.2", "2.2.2.2"),
+        (True, "", "127.0.0.1"),
+        (True, "x" * 1000, "x" * 64),
+    ],
+)
+def test_behind_a_proxy_its_own_word_counts_and_nobody_elses(
+    rf: RequestFactory, settings: Any, behind: bool, forwarded: str, address: str
+) -> None:
+    settings.BEHIND_PROXY = behind
+    assert client_address(rf.get("/", headers={"X-Forwarded-For": forwarded})) == address

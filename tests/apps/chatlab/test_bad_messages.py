@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from apps.accounts.throttle import Window
 from apps.chatlab.models import MAX_CONTENT, Message
+from apps.simulation import api_access
 from apps.simulation.models import Simulation
 from orchestration.models import ServiceCallRecord
 from tests.apps.chatlab.conversation import new_simulation, say
@@ -22,6 +24,9 @@ pytestmark = pytest.mark.django_db
         {"content": ""},
         {"content": "  \n "},
         {"content": "x" * (MAX_CONTENT + 1)},
+        {"content": "x" * 1_000_000},
+        {"content": "", "image_ids": []},
+        {"content": "hello", "image_ids": ["x"]},
         {"content": "nul \x00 inside"},
         {"content": "escape \x1b[2J"},
         {"content": 7},
@@ -98,3 +103,14 @@ def test_an_error_tells_nothing_of_what_was_sent() -> None:
     simulation = new_simulation(caller)
     answer = caller.post(f"/simulations/{simulation.uuid}/messages", {"content": "private " * 2000})
     assert "private private" not in json.dumps(answer.json())
+
+
+def test_who_lets_models_work_too_often_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = signed_in(person())
+    simulation = new_simulation(caller)
+    monkeypatch.setattr(api_access, "ASKING", Window(name="few", limit=2, seconds=10_000_000))
+    answers = [caller.post(f"/simulations/{simulation.uuid}/messages", {"content": "Hello?"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert int(answers[2].headers["Retry-After"]) > 0
+    assert caller.get(f"/simulations/{simulation.uuid}/messages").status_code == 200, "reading goes on"
+    assert caller.post(f"/simulations/{simulation.uuid}/end").status_code == 200

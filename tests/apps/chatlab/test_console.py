@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -83,7 +86,7 @@ def test_messages_are_found_but_not_changed(console: Client, simulation: Simulat
     assert console.post(change, {"content": "rewritten"}).status_code == 403
     assert console.get(reverse("admin:chatlab_message_add")).status_code == 403
     found = console.get(reverse("admin:chatlab_message_changelist"), {"q": "alert"})
-    assert found.context["cl"].result_count == 1
+    assert len(found.context["cl"].result_list) == 1
     assert Message.objects.get(pk=message.pk).content != "rewritten"
 
 
@@ -108,3 +111,19 @@ def test_correcting_metadata_renews_the_checksum(console: Client, simulation: Si
     simulation.refresh_from_db()
     assert simulation.metadata_checksum != before
     assert set(simulation.metadata.values_list("value", flat=True)) == {"corrected"}
+
+
+def test_a_message_leads_to_the_calls_that_made_it_and_goes_out_as_a_dialogue(
+    console: Client, simulation: Simulation, settings, tmp_path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    reply = Message.objects.filter(simulation=simulation, reply_to__isnull=False).latest("pk")
+    page = console.get(reverse("admin:chatlab_message_change", args=(reply.pk,))).content.decode()
+    assert f'created by <a href="/admin/orchestration/servicecallrecord/{reply.call_id}/change/">' in page
+    page = console.get(reverse("admin:simulation_simulation_change", args=(simulation.pk,))).content.decode()
+    assert "Provenance" in page
+    data = {"action": "export_selected", "_selected_action": [reply.pk], "confirmed": "yes", "format": "dialogues"}
+    page = console.post(reverse("admin:chatlab_message_changelist"), data, follow=True).content.decode()
+    (link,) = set(re.findall(r'href="([^"]+/download/)"', page))
+    line = b"".join(console.get(link).streaming_content)
+    assert json.loads(line)["messages"][0] == {"role": "user", "content": "<script>alert(1)</script>"}

@@ -65,7 +65,12 @@ def test_the_chunk_names_every_row_that_the_opening_made(trainee: Caller) -> Non
     chunk = PersistedChunk.objects.get()
     assert chunk.domain_object == Message.objects.get(sequence=1)
     touched = {(str(item.domain_object._meta.model_name), item.action) for item in chunk.objects_touched.all()}
-    assert touched == {("message", "created"), ("simulationmetadata", "created"), ("simulation", "updated")}
+    assert touched == {
+        ("message", "created"),
+        ("simulationmetadata", "created"),
+        ("simulationevent", "created"),
+        ("simulation", "updated"),
+    }
 
 
 def test_a_question_is_answered(trainee: Caller) -> None:

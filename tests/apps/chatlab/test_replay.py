@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from apps.accounts.models import User
-from apps.chatlab.models import Message
+from apps.chatlab.models import Message, store_message
 from apps.chatlab.orca.schemas import PatientReplyOutputSchema
 from apps.chatlab.orca.services import GeneratePatientReply
-from apps.simulation.models import Simulation
+from apps.simulation.models import Simulation, SimulationEvent
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from persistence.replay import Replayed, Report, dry_run, persist_again, revert
+from persistence.replay import Policy, Replayed, Report, dry_run, persist_again, revert
 from persistence.testing import stored_result
 from persistence.upgrades import forget_upgrades, schema_coverage, upgrade
 from tests.apps.chatlab.conversation import CASE
@@ -90,3 +90,67 @@ def test_a_thousand_results_over_two_versions_replay_as_shown_and_the_second_tim
     assert revert(records[-1].pk).outcome is Replayed.REVERTED
     assert Message.objects.count() == RESULTS - 1
     assert not AIRequestAudit.objects.exists()
+
+
+def one_reply() -> tuple[Simulation, ServiceCallRecord]:
+    """A reply of two messages, persisted, with the user's next question behind it."""
+    owner = User.objects.create_user("owner@example.com", "pw", role="staff")
+    simulation = Simulation.objects.create(user=owner, **CASE)
+    record = stored(simulation, 1)
+    data = record.result["structured_data"]
+    data["messages"] *= 2
+    record.save(update_fields=["result"])
+    assert persist_again(record.pk).outcome is Replayed.PERSISTED
+    simulation.refresh_from_db()
+    store_message(simulation, role="user", content="And since when?")
+    return simulation, record
+
+
+def says(record: ServiceCallRecord, *texts: str) -> None:
+    """As if another handler or another upgrade made this of the stored answer."""
+    record.result["structured_data"]["messages"] = [
+        {"role": "patient", "content": [{"type": "text", "text": text}]} for text in texts
+    ]
+    record.save(update_fields=["result"])
+
+
+def numbered(simulation: Simulation) -> list[tuple[int, str, bool]]:
+    rows = Message.objects.filter(simulation=simulation).order_by("sequence")
+    return list(rows.values_list("sequence", "content", "is_deleted"))
+
+
+def replayed(record: ServiceCallRecord, policy: Policy) -> Report:
+    """Applied as it was shown."""
+    shown, applied = dry_run(record.pk, policy), persist_again(record.pk, policy)
+    assert (shown.outcome, comparable(shown)) == (applied.outcome, comparable(applied)), applied.error
+    return applied
+
+
+@pytest.mark.parametrize("policy", [Policy.UPDATE, Policy.RECREATE])
+def test_what_is_persisted_again_keeps_its_numbers_and_its_keys(second_version: None, policy: Policy) -> None:
+    simulation, record = one_reply()
+    keys = list(Message.objects.order_by("sequence").values_list("pk", flat=True))
+    events = list(SimulationEvent.objects.order_by("pk").values())
+    assert replayed(record, policy).outcome is Replayed.UNCHANGED
+    says(record, "It hurts.", "Since noon.")
+    assert replayed(record, policy).outcome in {Replayed.UPDATED, Replayed.RECREATED}
+    assert numbered(simulation) == [(1, "It hurts.", False), (2, "Since noon.", False), (3, "And since when?", False)]
+    assert list(Message.objects.order_by("sequence").values_list("pk", flat=True)) == keys
+    assert list(SimulationEvent.objects.order_by("pk").values())[: len(events)] == events
+    assert replayed(record, policy).outcome is Replayed.UNCHANGED
+
+
+def test_an_update_adds_messages_at_the_end_and_counts_what_is_too_many_as_deleted(second_version: None) -> None:
+    simulation, record = one_reply()
+    says(record, "a", "b", "c")
+    assert replayed(record, Policy.UPDATE).counts["created"] == 4, "a message, and an event for each"
+    assert [number for number, _, _ in numbered(simulation)] == [1, 2, 3, 4]
+    says(record, "only")
+    replayed(record, Policy.UPDATE)
+    assert [(text, gone) for _, text, gone in numbered(simulation)] == [
+        ("only", False),
+        ("b", True),
+        ("And since when?", False),
+        ("c", True),
+    ]
+    assert replayed(record, Policy.UPDATE).outcome is Replayed.UNCHANGED

@@ -1,29 +1,35 @@
-"""Twenty people posting at once into one simulation: 1..n without gap or double."""
+"""Twenty people posting at once into one simulation: 1..n without gap or double, and the replies in that order."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from apps.accounts.roles import UserRole
 from apps.chatlab.delivery import open_chat, post_message
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation
 from orchestration.models import ServiceCallRecord
-from tests.apps.people import person
+from orchestration.providers.simulator import scripted
+from orchestration.testing import run_due_calls
+from tests.apps.chatlab.conversation import OPENING, says
+from tests.apps.people import person, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 PEOPLE = 20
 
 
-def everybody(count: int, post) -> list[Message]:
+def everybody(count: int, post: Callable[[int], Any]) -> list[Any]:
     """Run `post(number)` in `count` threads that start together, each with its own connection."""
     start = threading.Barrier(count)
 
-    def run(number: int) -> Message:
+    def run(number: int) -> Any:
         try:
             start.wait(timeout=30)
             return post(number)
@@ -51,6 +57,28 @@ def test_twenty_posts_at_once_are_numbered_without_gap_and_asked_in_that_order(s
     assert [message.call.sequence for message in messages] == list(range(2, PEOPLE + 2))
     simulation.refresh_from_db()
     assert simulation.next_sequence == PEOPLE + 1
+
+
+def test_twenty_people_over_rest_get_their_replies_in_order_and_every_event_once(simulation: Simulation) -> None:
+    callers = [signed_in(person(UserRole.ADMIN)) for _ in range(PEOPLE)]
+    path = f"/simulations/{simulation.uuid}/messages"
+    answers = everybody(PEOPLE, lambda number: callers[number].post(path, {"content": f"question {number}"}))
+    assert {answer.status_code for answer in answers} == {202}
+    with scripted(OPENING, *[says(f"Answer {number}.") for number in range(PEOPLE)]):
+        run_due_calls()
+
+    messages = list(Message.objects.filter(simulation=simulation).order_by("sequence"))
+    assert [message.sequence for message in messages] == list(range(1, 2 * PEOPLE + 3))
+    questions = [message for message in messages if message.role == "user"]
+    replies = [message for message in messages if message.reply_to_id]
+    assert [message.sender.email for message in questions] != [None] * PEOPLE
+    assert len({message.sender_id for message in questions}) == PEOPLE
+    assert [reply.reply_to_id for reply in replies] == [question.pk for question in questions]
+    assert [reply.content for reply in replies] == [f"Answer {number}." for number in range(PEOPLE)]
+    assert {question.delivery_status for question in questions} == {"delivered"}
+    numbers = list(simulation.events.order_by("sequence").values_list("sequence", flat=True))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert simulation.events.filter(kind="message").count() == len(messages)
 
 
 def test_one_message_sent_twenty_times_at_once_is_stored_and_asked_once(simulation: Simulation) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.simulation.models import Simulation
 from orchestration.models import ServiceCallRecord
@@ -22,6 +24,18 @@ ENDPOINTS = [
     ("post", "/retry-initial", None),
     ("post", "/messages", {"content": "Let me in"}),
     ("post", "/messages/{message}/retry", None),
+    ("post", "/messages/read", {"up_to": 1}),
+    ("post", "/orders", {"tests": ["ECG"]}),
+    ("get", "/feedback", None),
+    ("post", "/feedback/regenerate", None),
+    ("get", "/feedback/questions", None),
+    ("post", "/feedback/questions", {"question": "Why?"}),
+    ("post", "/feedback/questions/1/retry", None),
+    ("get", "/events", None),
+    ("get", "/transcript", None),
+    ("get", "/images", None),
+    ("get", "/images/5e7e8f6e-95c4-4d5f-a4ff-6d1c2a34a001", None),
+    ("get", "/debrief", None),
 ]
 
 
@@ -70,3 +84,28 @@ def test_the_list_holds_ones_own_simulations_newest_first_in_pages() -> None:
         seen += [item["id"] for item in page["items"]]
         query = {"limit": 2, "after": page["next"]} if page["next"] else {}
     assert seen == mine[::-1]
+
+
+def test_lists_cost_the_same_whatever_they_show() -> None:
+    caller = signed_in(person())
+    simulation = new_simulation(caller)
+    for path in ("/simulations", f"/simulations/{simulation.uuid}/messages"):
+        counts = []
+        for _ in range(2):
+            with CaptureQueriesContext(connection) as queries:
+                assert caller.get(path).status_code == 200
+            counts.append(len(queries))
+            for number in range(3):
+                new_simulation(caller)
+                say(caller, simulation, f"question {number}")
+        assert counts[1] <= counts[0] + 1 <= 8, "pictures are looked for once there are messages"
+
+
+@pytest.mark.parametrize("number", ["0", "9223372036854775808", "9" * 40])
+def test_no_number_in_a_path_breaks_anything(number: str) -> None:
+    caller = signed_in(person())
+    path = f"/simulations/{new_simulation(caller).uuid}"
+    for suffix in (f"/messages/{number}/retry", f"/feedback/questions/{number}/retry"):
+        assert caller.post(path + suffix).status_code == 404
+    assert caller.get(f"{path}/messages/{number}").status_code == 404
+    assert caller.post(f"/assignments/{number}/start").status_code == 404

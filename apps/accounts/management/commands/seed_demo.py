@@ -8,10 +8,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from apps.accounts.models import User
-from apps.accounts.roles import UserRole
+from apps.accounts.models import ApiKey, User, secret_digest
+from apps.accounts.roles import UserRole, scopes_of
 
 PASSWORD = "demo-orchestrai"  # noqa: S105 - published on purpose, and refused outside DEBUG
+KEY_PREFIX = "demotrainee1"
+KEY = f"orca_{KEY_PREFIX}_published-with-the-demo-never-in-production"
+"""The trainee's API key, as published as the passwords."""
 PEOPLE: tuple[tuple[str, UserRole, str, str, bool], ...] = (
     ("trainee@example.com", UserRole.TRAINEE, "Tess", "Trainee", False),
     ("instructor@example.com", UserRole.INSTRUCTOR, "Ines", "Instructor", False),
@@ -20,14 +23,20 @@ PEOPLE: tuple[tuple[str, UserRole, str, str, bool], ...] = (
 
 
 class Command(BaseCommand):
-    help = "Create the demo users (trainee, instructor, admin) with a published password. Needs DEBUG; safe to repeat."
+    help = "Create demo users with a published password, and one's API key. Needs DEBUG; safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("The demo users have a published password; seed_demo runs only with DJANGO_DEBUG=true.")
         with transaction.atomic():
             created = [email for email, *person in PEOPLE if self._create(email, *person)]
+            self._create_key(User.objects.get(email=PEOPLE[0][0]))
         self.stdout.write(f"demo users: {len(created)} created, {len(PEOPLE) - len(created)} were there; {PASSWORD}")
+
+    def _create_key(self, owner: User) -> None:
+        """With all that the owner may do; one that is there, revoked or not, is left as it is."""
+        fields = {"name": "demo", "hash": secret_digest(KEY), "scopes": sorted(scopes_of(owner))}
+        ApiKey.objects.get_or_create(prefix=KEY_PREFIX, defaults={**fields, "owner": owner})
 
     def _create(self, email: str, role: UserRole, first: str, last: str, console: bool) -> bool:
         """Create one person, all rights for whom may use the console; an existing one is left as it is."""

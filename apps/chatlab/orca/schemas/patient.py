@@ -4,40 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from apps.chatlab.orca.mixins import ChatlabMixin
 from apps.simulation.orca.mixins import StandardizedPatientMixin
-from apps.simulation.text import without_controls
+from apps.simulation.orca.schemas.parts import Closed, ConditionCheck, Short, Spoken
 from orchestration.decorators import schema
 from orchestration.schemas import OutputSchema
-
-LONGEST_KEY = 255
-
-
-def spoken(value: str) -> str:
-    """Text without control characters; ValueError when nothing is left."""
-    text = without_controls(value).strip()
-    if not text:
-        raise ValueError("must not be empty")
-    return text
-
-
-def short(value: str) -> str:
-    """As `spoken`, at most as long as a key may be."""
-    text = spoken(value)
-    if len(text) > LONGEST_KEY:
-        raise ValueError(f"must have at most {LONGEST_KEY} characters")
-    return text
-
-
-# Checked by validators, not by minLength and maxLength, which strict structured output does not know.
-Spoken = Annotated[str, AfterValidator(spoken)]
-Short = Annotated[str, AfterValidator(short)]
-
-
-class Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class TextContent(Closed):
@@ -60,13 +33,6 @@ class PatientFact(Closed):
     kind: Literal["demographics", "history"]
     key: Short
     value: Spoken
-
-
-class ConditionCheck(Closed):
-    """The model's own account of a rule it was given. It makes answers better and is never persisted."""
-
-    key: Short
-    value: str
 
 
 @schema

@@ -6,8 +6,10 @@ from apps.chatlab.orca.mixins import ChatlabMixin
 from apps.chatlab.orca.prompts.sections import (
     BehaviourSection,
     DisclosureSection,
+    ModifiersSection,
     OpeningSection,
     PatientNameSection,
+    PicturesSection,
     RecentHistorySection,
     ReplyStyleSection,
     SafetySection,
@@ -18,7 +20,7 @@ from apps.simulation.orca.mixins import StandardizedPatientMixin
 from orchestration.decorators import service
 from orchestration.services import DjangoBaseService
 
-PATIENT = (PatientNameSection, SafetySection, BehaviourSection, DisclosureSection, ReplyStyleSection)
+PATIENT = (PatientNameSection, SafetySection, BehaviourSection, DisclosureSection, ModifiersSection, ReplyStyleSection)
 
 
 @service
@@ -36,4 +38,4 @@ class GeneratePatientReply(ChatlabMixin, StandardizedPatientMixin, DjangoBaseSer
 
     required_context_keys = ("simulation_id",)
     schema = PatientReplyOutputSchema
-    prompt_plan = (*PATIENT, RecentHistorySection, TraineeMessageSection)
+    prompt_plan = (*PATIENT, PicturesSection, RecentHistorySection, TraineeMessageSection)

@@ -6,15 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from apps.chatlab.models import Message, MessageRole
+from apps.chatlab.models import Message, MessageRole, MessageType
 from apps.chatlab.orca.mixins import ChatlabMixin
+from apps.simulation.budget import newest_within
 from apps.simulation.orca.mixins import StandardizedPatientMixin
 from orchestration.decorators import prompt_section
 from orchestration.prompts import PromptSection, as_data
 
-HISTORY_CHARACTERS = 12_000
-"""About 3,000 tokens; the oldest messages are left out first."""
-HISTORY_MESSAGES = 200
+HISTORY_TOKENS = 3000
+"""Of the conversation in a prompt; the oldest messages are left out first."""
+HISTORY_MESSAGES = 400
+"""Read at most: what is older does not fit anyway."""
 
 SPEAKERS = {MessageRole.USER: "trainee", MessageRole.ASSISTANT: "patient", MessageRole.SYSTEM: "note"}
 
@@ -26,15 +28,18 @@ class RecentHistorySection(ChatlabMixin, StandardizedPatientMixin, PromptSection
     required_variables = ("simulation_id",)
 
     async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> str | None:
-        rows = Message.objects.answered_before(simulation_id, message_id).order_by("-sequence")
-        newest = [line(row) async for row in rows[: HISTORY_MESSAGES + 1]]
-        kept = within_budget(newest[:HISTORY_MESSAGES])
+        rows = Message.objects.answered_before(simulation_id, message_id)
+        newest = [row async for row in rows.order_by("-sequence").prefetch_related("media__image")[:HISTORY_MESSAGES]]
+        lines = [line(row) for row in reversed(newest)]
+        kept = newest_within(lines, HISTORY_TOKENS)
         if not kept:
             return None
         heading = "The conversation so far, one JSON object per message:"
-        if len(kept) < len(newest):
-            heading += " (its beginning is left out)"
-        return heading + "\n" + as_data("\n".join(reversed(kept)), "conversation")
+        total = len(lines) if len(lines) < HISTORY_MESSAGES else await rows.acount()
+        if len(kept) < total:
+            self.note(messages=total, left_out=total - len(kept), token_budget=HISTORY_TOKENS)
+            heading += f" (its beginning is left out: the oldest {total - len(kept)} of {total} messages)"
+        return heading + "\n" + as_data("\n".join(kept), "conversation")
 
 
 @prompt_section
@@ -46,22 +51,23 @@ class TraineeMessageSection(ChatlabMixin, StandardizedPatientMixin, PromptSectio
     async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> str | None:
         if message_id is None:
             return "Say, as the patient, what comes next in this conversation."
-        message = await Message.objects.aget(pk=message_id, simulation_id=simulation_id)
-        return "Reply, as the patient, to what the trainee says now:\n" + as_data(message.content, "trainee_message")
+        message = await Message.objects.prefetch_related("media__image").aget(
+            pk=message_id, simulation_id=simulation_id
+        )
+        told = as_data(message.content, "trainee_message")
+        shown = message.shown()
+        if shown:
+            told += "\nWith these pictures:\n" + as_data("\n".join(shown), "pictures_shown")
+        return "Reply, as the patient, to what the trainee says now:\n" + told
 
 
 def line(message: Message) -> str:
     """A message as one line of JSON, so that line breaks in it cannot pass for another speaker's turn."""
-    return json.dumps({"from": SPEAKERS[MessageRole(message.role)], "text": message.content}, ensure_ascii=False)
-
-
-def within_budget(newest_first: list[str]) -> list[str]:
-    """The newest lines that fit into HISTORY_CHARACTERS; always at least the newest one."""
-    kept: list[str] = []
-    used = 0
-    for text in newest_first:
-        used += len(text)
-        if kept and used > HISTORY_CHARACTERS:
-            break
-        kept.append(text)
-    return kept
+    text = message.content
+    if message.message_type == MessageType.ORDER:
+        text = f"(orders tests: {', '.join(text.splitlines())})"
+    told: dict[str, Any] = {"from": SPEAKERS[MessageRole(message.role)], "text": text}
+    shown = message.shown()
+    if shown:
+        told["pictures"] = shown
+    return json.dumps(told, ensure_ascii=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.chatlab.orca.mixins import ChatlabMixin
-from apps.simulation.models import Simulation
+from apps.simulation.models import Simulation, SimulationImage
 from apps.simulation.orca.mixins import StandardizedPatientMixin
 from orchestration.decorators import prompt_section
 from orchestration.prompts import PromptSection, as_data
@@ -84,6 +84,41 @@ class DisclosureSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
                 + as_data(simulation.diagnosis, "diagnosis")
             )
         return "\n".join(parts)
+
+
+@prompt_section
+@dataclass
+class ModifiersSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
+    """What makes this patient difficult: written with the case, and by instructors while it runs."""
+
+    weight = 65
+    required_variables = ("simulation_id",)
+
+    async def render_instruction(self, *, simulation_id: int, **ctx: Any) -> str | None:
+        simulation = await simulation_of(simulation_id, ctx)
+        if not simulation.modifiers:
+            return None
+        lines = "\n".join(f"- {' '.join(str(modifier).split())}" for modifier in simulation.modifiers)
+        return "What is special about how you behave; the last lines are the newest:\n" + as_data(lines, "modifiers")
+
+
+@prompt_section
+@dataclass
+class PicturesSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
+    """Pictures that the patient can still show; without any there is nothing to say."""
+
+    weight = 62
+    required_variables = ("simulation_id",)
+
+    async def render_instruction(self, *, simulation_id: int, **ctx: Any) -> str | None:
+        hidden = SimulationImage.objects.filter(simulation=simulation_id, revealed_at__isnull=True).order_by("id")
+        lines = [" ".join(image.description.split()) or "a picture" async for image in hidden[:20]]
+        if not lines:
+            return None
+        return (
+            "You can show pictures of yourself, in this order. Set image_requested when the trainee asks to see what "
+            "the next one shows:\n" + as_data("\n".join(lines), "pictures")
+        )
 
 
 @prompt_section

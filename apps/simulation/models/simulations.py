@@ -1,0 +1,324 @@
+"""`Simulation`: the anchor of a session, its states and its counters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.accounts.roles import Action, Reach, Resource, reach
+from apps.simulation.cases import validate_findings, validate_modifiers
+from apps.simulation.models.kinds import EventKind
+from apps.simulation.text import validate_line, validate_text
+from orchestration.models import ServiceCallRecord
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from apps.accounts.models import User
+    from apps.simulation.models.events import SimulationEventQuerySet
+    from apps.simulation.models.feedback import SimulationFeedback
+    from apps.simulation.models.images import SimulationImage
+    from apps.simulation.models.metadata import SimulationMetadata
+
+
+class SimulationStatus(models.TextChoices):
+    """preparing → running | failed, failed → preparing (retry), running ↔ paused, any → ended."""
+
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+class FeedbackStatus(models.TextChoices):
+    """none → pending → ready | failed; ready and failed → pending when it is asked for anew."""
+
+    NONE = "none"
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class SimulationQuerySet(models.QuerySet["Simulation"]):
+    def visible_to(self, user: User) -> Self:
+        """What the user's role lets it see."""
+        return self._within(reach(user, Action.VIEW, Resource.SIMULATION), user)
+
+    def changeable_by(self, user: User) -> Self:
+        """What the user's role lets it post to, end and retry."""
+        return self._within(reach(user, Action.CHANGE, Resource.SIMULATION), user)
+
+    def _within(self, allowed: Reach, user: User) -> Self:
+        if allowed is Reach.ANY:
+            return self
+        return self.filter(user=user) if allowed is Reach.OWN else self.none()
+
+    def stalled(self) -> Self:
+        """Preparing, but the first call ended without a result: failed, cancelled, or it could not be stored."""
+        calls = ServiceCallRecord.objects
+        without_result = calls.finished().filter(result__isnull=True)
+        return self.filter(
+            Q(initial_call__in=without_result) | Q(initial_call__in=calls.dead()), status=SimulationStatus.PREPARING
+        )
+
+    def without_feedback(self) -> Self:
+        """Feedback is pending, but its call ended without one."""
+        calls = ServiceCallRecord.objects
+        without_result = calls.finished().filter(result__isnull=True)
+        return self.filter(
+            Q(feedback_call__in=without_result) | Q(feedback_call__in=calls.dead()),
+            feedback_status=FeedbackStatus.PENDING,
+        )
+
+    def over_time(self, now: datetime | None = None) -> Self:
+        """Running, and their time is up."""
+        return self.filter(status=SimulationStatus.RUNNING, ends_at__lte=now or timezone.now())
+
+    def locked(self, pk: int) -> Simulation:
+        """The simulation, its row locked until the caller's transaction ends: whoever takes a sequence or changes
+        the state of a message holds this lock first. Simulation.DoesNotExist otherwise."""
+        return self.select_for_update(no_key=True).get(pk=pk)
+
+
+class Simulation(models.Model):
+    """One session of a trainee with a simulated patient."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="simulations", db_index=False
+    )
+    sim_patient_full_name = models.CharField("patient", max_length=100, validators=[validate_line])
+    diagnosis = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
+    chief_complaint = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
+    scenario = models.TextField(blank=True, default="", validators=[validate_text], help_text="What happened so far.")
+    instructions = models.TextField(
+        blank=True, default="", validators=[validate_text], help_text="How the patient should be played."
+    )
+    model = models.CharField(max_length=128, blank=True, default="", help_text="Empty: the client's model.")
+    modifiers = models.JSONField(
+        default=list, blank=True, validators=[validate_modifiers], help_text="What makes the patient difficult, a list."
+    )
+    findings = models.JSONField(
+        default=list, blank=True, validators=[validate_findings], help_text="Results that are found when asked for."
+    )
+    time_limit = models.DurationField(null=True, blank=True)
+    status = models.CharField(max_length=16, choices=SimulationStatus, default=SimulationStatus.PREPARING)
+    failure_code = models.CharField(max_length=64, blank=True, default="")
+    initial_call = models.ForeignKey(
+        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    """Brings the patient's first message."""
+    feedback_status = models.CharField(
+        max_length=16, choices=FeedbackStatus, default=FeedbackStatus.NONE, editable=False
+    )
+    feedback_failure_code = models.CharField(max_length=64, blank=True, default="", editable=False)
+    feedback_call = models.ForeignKey(
+        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    """Makes the newest feedback."""
+    next_sequence = models.PositiveIntegerField(default=1, editable=False)
+    next_event = models.PositiveIntegerField(default=1, editable=False)
+    metadata_checksum = models.CharField(max_length=64, blank=True, default="", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When the time is up; a pause moves it."""
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SimulationQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        metadata: RelatedManager[SimulationMetadata]
+        events: SimulationEventQuerySet
+        feedback: RelatedManager[SimulationFeedback]
+        images: RelatedManager[SimulationImage]
+
+    class Meta:
+        db_table = "simulation"
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=SimulationStatus.values), name="simulation_status_known"),
+            models.CheckConstraint(condition=Q(next_sequence__gte=1), name="simulation_sequence_positive"),
+            models.CheckConstraint(
+                condition=Q(status=SimulationStatus.ENDED, ended_at__isnull=False)
+                | (~Q(status=SimulationStatus.ENDED) & Q(ended_at__isnull=True)),
+                name="simulation_ended_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=SimulationStatus.PAUSED, paused_at__isnull=False)
+                | (~Q(status=SimulationStatus.PAUSED) & Q(paused_at__isnull=True)),
+                name="simulation_paused_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(feedback_status__in=FeedbackStatus.values), name="simulation_feedback_status_known"
+            ),
+            models.CheckConstraint(condition=Q(next_event__gte=1), name="simulation_event_number_positive"),
+        )
+        indexes = (
+            models.Index(fields=("user", "-id"), name="simulation_owner_newest"),
+            models.Index(
+                fields=("initial_call",),
+                condition=Q(status=SimulationStatus.PREPARING),
+                name="simulation_preparing",
+            ),
+            models.Index(
+                fields=("feedback_call",),
+                condition=Q(feedback_status=FeedbackStatus.PENDING),
+                name="simulation_feedback_pending",
+            ),
+            models.Index(
+                fields=("ends_at",), condition=Q(status=SimulationStatus.RUNNING), name="simulation_time_limit"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.sim_patient_full_name} ({self.get_status_display()})"
+
+    @property
+    def ordering_key(self) -> str:
+        """Calls about one simulation run strictly one after the other."""
+        return f"simulation:{self.pk}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status == SimulationStatus.ENDED
+
+    def take_sequences(self, count: int = 1) -> int:
+        """Reserve `count` consecutive message numbers and return the first; call it on a `locked()` simulation only."""
+        first = self.next_sequence
+        self.next_sequence = first + count
+        self.save(update_fields=["next_sequence"])
+        return first
+
+    @property
+    def is_over_time(self) -> bool:
+        """Its time is up, whether or not the sweep has ended it by now."""
+        return not self.has_ended and self.ends_at is not None and self.ends_at <= timezone.now()
+
+    def end_under_limit(self, before: timedelta | None) -> datetime | None:
+        """When the time is up under `time_limit`, which was `before` until now: pauses stay as they were granted."""
+        if self.time_limit is None or self.started_at is None:
+            return None
+        if before is None or self.ends_at is None:
+            return self.started_at + self.time_limit
+        return self.ends_at + (self.time_limit - before)
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event, 0 when nothing happened: where a page that shows this state goes on from."""
+        return self.next_event - 1
+
+    # --- transitions: each says whether it happened -------------------------------------------
+
+    def begin(self, now: datetime | None = None) -> bool:
+        """preparing | failed → running: the patient said something, and the time starts."""
+        moment = self.started_at or now or timezone.now()
+        return self._move(
+            (SimulationStatus.PREPARING, SimulationStatus.FAILED),
+            status=SimulationStatus.RUNNING,
+            started_at=moment,
+            ends_at=None if self.time_limit is None else moment + self.time_limit,
+            failure_code="",
+        )
+
+    def fail(self, code: str) -> bool:
+        """preparing → failed."""
+        return self._move((SimulationStatus.PREPARING,), status=SimulationStatus.FAILED, failure_code=code)
+
+    def prepare_again(self) -> bool:
+        """failed → preparing."""
+        return self._move((SimulationStatus.FAILED,), status=SimulationStatus.PREPARING, failure_code="")
+
+    def pause(self, now: datetime | None = None) -> bool:
+        """running → paused: nothing can be posted, and the clock stands."""
+        return self._move((SimulationStatus.RUNNING,), status=SimulationStatus.PAUSED, paused_at=now or timezone.now())
+
+    def resume(self, now: datetime | None = None) -> bool:
+        """paused → running, with the time that was left; call it on a `locked()` simulation only."""
+        moment = now or timezone.now()
+        ends_at = self.ends_at
+        if ends_at is not None and self.paused_at is not None:
+            ends_at += moment - self.paused_at
+        return self._move((SimulationStatus.PAUSED,), status=SimulationStatus.RUNNING, paused_at=None, ends_at=ends_at)
+
+    def end(self, now: datetime | None = None) -> bool:
+        """Any → ended; False when it had ended before."""
+        return self._move(
+            tuple(status for status in SimulationStatus if status is not SimulationStatus.ENDED),
+            status=SimulationStatus.ENDED,
+            ended_at=now or timezone.now(),
+            paused_at=None,
+        )
+
+    def expect_feedback(self, call: ServiceCallRecord) -> bool:
+        """Any but pending → pending, by this call; False while feedback is being made."""
+        return self._move_feedback(
+            (FeedbackStatus.NONE, FeedbackStatus.READY, FeedbackStatus.FAILED),
+            feedback_status=FeedbackStatus.PENDING,
+            feedback_call=call,
+            feedback_failure_code="",
+        )
+
+    def feedback_arrived(self) -> bool:
+        """pending | failed → ready: late feedback still counts."""
+        return self._move_feedback(
+            (FeedbackStatus.PENDING, FeedbackStatus.FAILED),
+            feedback_status=FeedbackStatus.READY,
+            feedback_failure_code="",
+        )
+
+    def feedback_failed(self, code: str) -> bool:
+        """pending → failed."""
+        return self._move_feedback(
+            (FeedbackStatus.PENDING,), feedback_status=FeedbackStatus.FAILED, feedback_failure_code=code
+        )
+
+    def _move(self, from_: tuple[SimulationStatus, ...], **changes: Any) -> bool:
+        with transaction.atomic():
+            moved = self._compare_and_set("status", from_, changes)
+            if moved:
+                ends_at = self.ends_at.isoformat() if self.ends_at else None
+                told = {"status": self.status, "failure_code": self.failure_code, "ends_at": ends_at}
+                self.events.record(self.pk, EventKind.STATUS, told)
+        return moved
+
+    def _move_feedback(self, from_: tuple[FeedbackStatus, ...], **changes: Any) -> bool:
+        with transaction.atomic():
+            moved = self._compare_and_set("feedback_status", from_, changes)
+            if moved:
+                told = {"feedback_status": self.feedback_status, "failure_code": self.feedback_failure_code}
+                self.events.record(self.pk, EventKind.FEEDBACK, told)
+        return moved
+
+    def _compare_and_set(self, column: str, from_: tuple[str, ...], changes: dict[str, Any]) -> bool:
+        """The instance follows the row."""
+        if Simulation.objects.filter(**{"pk": self.pk, f"{column}__in": from_}).update(**changes) != 1:
+            self.refresh_from_db(fields=[column])
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
+    # --- metadata -------------------------------------------------------------------------------
+
+    def refresh_metadata_checksum(self) -> str:
+        """Store and return the SHA-256 over all metadata, which changes exactly when they do."""
+        rows = self.metadata.order_by("key").values_list("kind", "key", "value", "extra")
+        content = json.dumps([list(row) for row in rows], sort_keys=True, separators=(",", ":"))
+        checksum = hashlib.sha256(content.encode()).hexdigest()
+        if checksum != self.metadata_checksum:
+            with transaction.atomic():
+                self.metadata_checksum = checksum
+                self.save(update_fields=["metadata_checksum"])
+                self.events.record(self.pk, EventKind.METADATA, {"checksum": checksum})
+        return checksum

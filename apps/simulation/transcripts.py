@@ -1,0 +1,95 @@
+"""A simulation's history for people and programs: JSON, CSV, Markdown, and as messages of a chat model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.simulation.history_registry import History, HistoryEntry
+from apps.simulation.models import Simulation
+
+COLUMNS = ("timestamp", "source", "role", "sender", "content")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+CHAT_ROLES = {"user": "user", "assistant": "assistant"}
+"""Every other role is `system`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formatter:
+    """How a history becomes text, of what type, and how its file ends."""
+
+    write: Callable[[Simulation, History], str]
+    content_type: str
+    extension: str
+
+
+def as_rows(history: History) -> list[dict[str, str]]:
+    return [{name: _text(entry, name) for name in COLUMNS} for entry in history.entries]
+
+
+def as_json(simulation: Simulation, history: History) -> str:
+    """`{simulation, patient, complete, missing, entries}`; `missing` names the sources that could not be read."""
+    content = {
+        "simulation": str(simulation.uuid),
+        "patient": simulation.sim_patient_full_name,
+        "complete": not history.failed,
+        "missing": history.failed,
+        "entries": as_rows(history),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def as_csv(simulation: Simulation, history: History) -> str:
+    """One row an entry; what a spreadsheet would take for a formula is written as text."""
+    target = io.StringIO()
+    writer = csv.DictWriter(target, COLUMNS)
+    writer.writeheader()
+    for row in as_rows(history):
+        writer.writerow({name: _no_formula(value) for name, value in row.items()})
+    return target.getvalue()
+
+
+def as_markdown(simulation: Simulation, history: History) -> str:
+    """For reading; what people wrote stands in quotes, so that it cannot pass for a heading or HTML."""
+    parts = [f"# {_escaped(simulation.sim_patient_full_name)}\n"]
+    if history.failed:
+        parts.append(f"*Incomplete: {', '.join(history.failed)} could not be read.*\n")
+    for entry in history.entries:
+        quoted = "\n".join(f"> {_escaped(line)}" for line in entry["content"].splitlines() or [""])
+        parts.append(f"**{_escaped(entry['sender'])}** ({entry['timestamp']:%Y-%m-%d %H:%M:%S})\n\n{quoted}\n")
+    return "\n".join(parts)
+
+
+def as_openai(simulation: Simulation, history: History) -> str:
+    """`{messages: [{role, content}]}`, the trainee as user and the patient as assistant, as chat models take it."""
+    messages = [
+        {"role": CHAT_ROLES.get(entry["role"], "system"), "content": entry["content"]} for entry in history.entries
+    ]
+    return json.dumps({"messages": messages}, ensure_ascii=False, indent=2)
+
+
+FORMATTERS: dict[str, Formatter] = {
+    "json": Formatter(as_json, "application/json", "json"),
+    "csv": Formatter(as_csv, "text/csv; charset=utf-8", "csv"),
+    "markdown": Formatter(as_markdown, "text/markdown; charset=utf-8", "md"),
+    "openai": Formatter(as_openai, "application/json", "openai.json"),
+}
+
+
+def _text(entry: HistoryEntry, name: str) -> str:
+    return entry["timestamp"].isoformat() if name == "timestamp" else str(entry[name])  # type: ignore[literal-required]
+
+
+def _no_formula(value: str) -> str:
+    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+
+
+def _escaped(text: str) -> str:
+    """Markdown's and HTML's own characters as plain ones."""
+    escaped = text.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for character in "*_`[]#!|":
+        escaped = escaped.replace(character, f"\\{character}")
+    return escaped

@@ -1,0 +1,103 @@
+"""Scenarios are written here or on their own pages, imported and exported; assignments are looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from import_export.admin import ImportExportModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import action, display
+
+from apps.trainerlab.admin.resources import ScenarioTemplateResource
+from apps.trainerlab.models import Assignment, ScenarioImage, ScenarioTemplate
+from orchestration.admin.base import ReadOnlyAdmin
+
+
+class ScenarioImageInline(TabularInline):
+    """Pictures come in through their own page, where they are looked into; here they are described and removed."""
+
+    model = ScenarioImage
+    extra = 0
+    fields = ("description", "content_type", "width", "height", "size")
+    readonly_fields = ("content_type", "width", "height", "size")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ScenarioTemplate)
+class ScenarioTemplateAdmin(ModelAdmin, ImportExportModelAdmin):
+    """A simulation keeps its own copy: editing a scenario changes no session."""
+
+    resource_classes = (ScenarioTemplateResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    list_display = ("title", "key", "state", "sim_patient_full_name", "owner", "sessions_started", "updated_at")
+    list_filter = ("is_open", "owner")
+    list_select_related = ("owner",)
+    search_fields = ("title", "key", "sim_patient_full_name", "diagnosis")
+    prepopulated_fields = {"key": ("title",)}
+    readonly_fields = ("uuid", "created_at", "updated_at", "archived_at")
+    autocomplete_fields = ("owner",)
+    inlines = (ScenarioImageInline,)
+    actions = ("archive_selected", "bring_back_selected")
+    fieldsets = (
+        (None, {"fields": ("title", "key", "summary", "is_open", "owner")}),
+        ("Patient", {"fields": ("sim_patient_full_name", "chief_complaint", "diagnosis")}),
+        ("Case", {"fields": ("scenario", "instructions", "modifiers", "findings", "model", "time_limit")}),
+        ("Record", {"fields": ("uuid", "created_at", "updated_at", "archived_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScenarioTemplate]:
+        return super().get_queryset(request).annotate(started=Count("sessions"))
+
+    @display(description="State", label={"open": "success", "assigned only": "info", "archived": "warning"})
+    def state(self, template: ScenarioTemplate) -> str:
+        if template.archived_at is not None:
+            return "archived"
+        return "open" if template.is_open else "assigned only"
+
+    @display(description="Sessions", ordering="started")
+    def sessions_started(self, template: Any) -> int:
+        return int(template.started)
+
+    def save_model(self, request: HttpRequest, obj: ScenarioTemplate, form: Any, change: bool) -> None:
+        if not change and obj.owner_id is None:
+            obj.owner = request.user  # type: ignore[assignment]  # the admin lets nobody else in
+        super().save_model(request, obj, form, change)
+
+    @action(description="Archive the selected scenarios", permissions=["change"])
+    def archive_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
+        self._each(request, queryset.filter(archived_at__isnull=True), timezone.now(), "Archived")
+
+    @action(description="Bring the selected scenarios back", permissions=["change"])
+    def bring_back_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
+        self._each(request, queryset.filter(archived_at__isnull=False), None, "Brought back")
+
+    def _each(self, request: HttpRequest, rows: QuerySet[ScenarioTemplate], archived_at: Any, done: str) -> None:
+        for template in rows:
+            template.archived_at = archived_at
+            template.save(update_fields=["archived_at", "updated_at"])
+            self.log_change(request, template, f"{done}.")
+        messages.success(request, f"{done}: {len(rows)}.")
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
+    """Given and withdrawn by instructors, started by trainees."""
+
+    list_display = ("id", "template", "trainee", "assigned_by", "state", "due_at", "created_at")
+    list_filter = ("created_at", "due_at")
+    list_select_related = ("template", "trainee", "assigned_by")
+    search_fields = ("template__title", "trainee__email")
+
+    @display(description="State", label={"open": "info", "started": "success", "withdrawn": "warning"})
+    def state(self, assignment: Assignment) -> str:
+        if assignment.simulation_id is not None:
+            return "started"
+        return "open" if assignment.withdrawn_at is None else "withdrawn"

@@ -1,0 +1,54 @@
+"""Sessions, what instructors did in them, and their notes: a record, looked at and never edited."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from apps.trainerlab.models import InstructorNote, SessionEvent, TrainerSession
+from orchestration.admin.base import ReadOnlyAdmin
+
+
+class SessionEventInline(TabularInline):
+    model = SessionEvent
+    extra = 0
+    can_delete = False
+    fields = ("created_at", "kind", "data", "actor", "command_key")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionEvent]:
+        return super().get_queryset(request).select_related("actor")
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(TrainerSession)
+class TrainerSessionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "simulation", "template", "instructor", "created_at")
+    list_filter = ("template", "created_at")
+    list_select_related = ("simulation", "template", "instructor")
+    search_fields = ("simulation__sim_patient_full_name", "template__title", "instructor__email")
+    inlines = (SessionEventInline,)
+
+
+@admin.register(SessionEvent)
+class SessionEventAdmin(ReadOnlyAdmin):
+    list_display = ("id", "session", "kind", "data", "actor", "created_at")
+    list_filter = ("kind", "created_at")
+    list_select_related = ("session", "actor")
+    search_fields = ("session__simulation__sim_patient_full_name", "actor__email", "command_key")
+    readonly_fields = ("created_at", "actor")
+
+
+@admin.register(InstructorNote)
+class InstructorNoteAdmin(ReadOnlyAdmin):
+    list_display = ("id", "session", "message_sequence", "content", "author", "updated_at")
+    list_filter = ("created_at",)
+    list_select_related = ("session", "author")
+    search_fields = ("content", "author__email", "session__simulation__sim_patient_full_name")

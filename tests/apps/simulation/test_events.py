@@ -1,0 +1,193 @@
+"""Events as they happen: written with what they tell, resumable, none lost and none twice, whoever writes at once."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection, transaction
+from pytest_django.live_server_helper import LiveServer
+
+from apps.accounts.models import ApiKey
+from apps.accounts.roles import UserRole
+from apps.chatlab.delivery import post_message
+from apps.chatlab.models import Message
+from apps.simulation import streaming
+from apps.simulation.lifecycle import end_simulation, start_simulation
+from apps.simulation.models import Audience, EventKind, Simulation, SimulationEvent
+from apps.simulation.streaming import Stream, stream_async, stream_sync
+from orchestration.providers.simulator import scripted
+from orchestration.testing import run_due_calls
+from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says
+from tests.apps.people import person, signed_in
+
+WRITERS, EACH, CUTS = 5, 6, 4
+
+
+def parsed(text: str) -> list[tuple[int | None, str, dict[str, Any]]]:
+    """(id, kind, data) of every whole event in a piece of a stream."""
+    events = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith((":", "retry")))
+        if "event" in fields:
+            number = int(fields["id"]) if "id" in fields else None
+            events.append((number, fields["event"], json.loads(fields["data"])))
+    return events
+
+
+@pytest.mark.django_db
+def test_every_step_of_a_session_is_told_in_order() -> None:
+    caller = signed_in(person())
+    with scripted(OPENING, says("Since last night.")):
+        simulation = new_simulation(caller)
+        run_due_calls()
+        say(caller, simulation, "When did it start?")
+        run_due_calls()
+    end_simulation(simulation)
+    events = list(simulation.events.order_by("sequence"))
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert [event.kind for event in events] == [
+        "message",
+        "message",
+        "metadata",
+        "status",
+        "message",
+        "message",
+        "delivery",
+        "status",
+        "feedback",
+    ]
+    assert simulation.last_event == len(events) == caller.get(f"/simulations/{simulation.uuid}").json()["last_event"]
+    assert all("content" not in event.data for event in events), "an event names rows, it does not copy them"
+
+
+@pytest.mark.django_db
+def test_an_event_goes_with_what_it_tells() -> None:
+    simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
+    with pytest.raises(RuntimeError, match="undone"), transaction.atomic():
+        post_message(simulation.pk, simulation.user, "Hello?")
+        raise RuntimeError("undone")
+    assert not Message.objects.exists() and not simulation.events.exists()
+
+
+@pytest.mark.django_db
+def test_instructors_events_are_not_for_trainees_and_resuming_skips_nothing() -> None:
+    simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
+    for number in range(6):
+        audience = Audience.INSTRUCTORS if number % 2 else Audience.EVERYONE
+        SimulationEvent.objects.record(simulation.pk, EventKind.NOTE, {"id": number}, audience=audience)
+    end_simulation(simulation)
+
+    def seen(user: Any, after: int) -> list[int | None]:
+        return [number for number, _, _ in parsed("".join(stream_sync(Stream(simulation.pk, after, user))))]
+
+    assert seen(simulation.user, 0) == [1, 3, 5, 7, None]
+    assert seen(simulation.user, 3) == [5, 7, None]
+    assert seen(person(UserRole.INSTRUCTOR), 4) == [5, 6, 7, None]
+
+
+@pytest.mark.django_db
+def test_a_silent_stream_keeps_the_connection_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr(streaming, "MAX_STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.02)
+    simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
+
+    async def collected() -> list[str]:
+        return [text async for text in stream_async(Stream(simulation.pk, 0, simulation.user))]
+
+    texts = async_to_sync(collected)()
+    assert texts[0].startswith("retry: ")
+    assert ": still here\n\n" in texts
+    assert parsed("".join(texts)) == []
+
+
+@pytest.mark.django_db
+def test_a_look_at_a_quiet_simulation_reads_one_row(django_assert_num_queries: Any) -> None:
+    simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
+    with django_assert_num_queries(1):
+        streaming.look(simulation.pk, 0, simulation.user)
+    SimulationEvent.objects.record(simulation.pk, EventKind.NOTE, {"id": 1})
+    with django_assert_num_queries(2):
+        assert len(streaming.look(simulation.pk, 0, simulation.user).events) == 1
+    with django_assert_num_queries(1):
+        streaming.look(simulation.pk, 1, simulation.user)
+
+
+@pytest.mark.django_db
+def test_the_stream_is_refused_to_strangers_and_with_a_made_up_id() -> None:
+    caller = signed_in(person())
+    path = f"/simulations/{new_simulation(caller).uuid}/events"
+    assert signed_in(person()).get(path).status_code == 404
+    for made_up in ("x", "-1", "1.5", "٣"):
+        answer = caller.client.get(f"/api/v1{path}", headers={"Last-Event-ID": made_up})
+        assert answer.status_code == 422, made_up
+    assert caller.get(path, after=-1).status_code == 422
+
+
+class Reader:
+    """A browser whose connection is cut again and again: it comes back with the last id it has."""
+
+    def __init__(self, server: str, simulation: Simulation, secret: str) -> None:
+        self.address = urlsplit(server)
+        self.path = f"/api/v1/simulations/{simulation.uuid}/events"
+        self.headers = {"Authorization": f"Bearer {secret}"}
+        self.seen: list[int] = []
+        self.ended = False
+
+    def read(self, at_most: int) -> None:
+        """Read events until `at_most` came or the simulation is settled, then cut the connection."""
+        link = http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=20)
+        headers = self.headers | ({"Last-Event-ID": str(self.seen[-1])} if self.seen else {})
+        link.request("GET", self.path, headers=headers)
+        answer = link.getresponse()
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        got = 0
+        while got < at_most and not self.ended:
+            line = answer.readline().decode()
+            if line.startswith("id: "):
+                self.seen.append(int(line[4:]))
+                got += 1
+            self.ended = line.startswith("event: end") or not line
+        link.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_cut_off_again_and_again_while_many_write_a_reader_loses_and_doubles_nothing(
+    live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.02)
+    simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
+    _, secret = ApiKey.issue(simulation.user, "reader", ["simulations:read"])
+    reader, start = Reader(live_server.url, simulation, secret), threading.Barrier(WRITERS + 1)
+
+    def write(writer: int) -> None:
+        try:
+            start.wait(timeout=30)
+            for number in range(EACH):
+                with transaction.atomic():
+                    SimulationEvent.objects.record(simulation.pk, EventKind.NOTE, {"id": number})
+                    time.sleep(0.002 * writer)  # commits come in another order than the statements
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        jobs = [pool.submit(write, writer) for writer in range(WRITERS)]
+        start.wait(timeout=30)
+        for _ in range(CUTS):
+            reader.read(3)
+        for job in jobs:
+            job.result(timeout=60)
+    end_simulation(simulation)
+    while not reader.ended:
+        reader.read(1000)
+
+    assert reader.seen == list(range(1, WRITERS * EACH + 2))

@@ -1,0 +1,73 @@
+"""Many at once: a command, an end and a start happen once each, whoever is first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.accounts.models import User
+from apps.accounts.roles import UserRole
+from apps.chatlab.delivery import post_message
+from apps.chatlab.models import Message
+from apps.simulation.errors import SimulationEnded
+from apps.simulation.lifecycle import end_simulation
+from apps.simulation.models import Simulation
+from apps.trainerlab.directing import inject_event
+from apps.trainerlab.models import ScenarioTemplate, SessionEvent
+from apps.trainerlab.scenarios import assign, start_assignment
+from orchestration.models import ServiceCallRecord
+from tests.apps.people import person
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+MANY = 10
+
+
+def at_once(work: Callable[[int], Any]) -> list[Any]:
+    start = threading.Barrier(MANY)
+
+    def run(number: int) -> Any:
+        try:
+            start.wait(timeout=30)
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(MANY) as pool:
+        return list(pool.map(run, range(MANY)))
+
+
+def test_a_start_a_command_and_an_end_happen_once_however_many_ask_at_once() -> None:
+    instructor, trainee = person(UserRole.INSTRUCTOR), person()
+    template = ScenarioTemplate.objects.create(key="a", title="A", sim_patient_full_name="Maria", diagnosis="x")
+    assignment = assign(template, trainee, instructor)
+
+    started = at_once(lambda _: start_assignment(assignment.pk).pk)
+    assert len(set(started)) == 1 and Simulation.objects.count() == 1
+    simulation = Simulation.objects.get()
+
+    events = at_once(lambda _: inject_event(simulation.pk, instructor, "k-1", "The phone rings.").pk)
+    assert len(set(events)) == 1 and SessionEvent.objects.count() == 1
+    assert Message.objects.filter(message_type="event").count() == 1
+
+    def end_or_say(number: int, user: User = trainee) -> bool:
+        if number % 2:
+            return end_simulation(Simulation.objects.get())
+        try:
+            post_message(simulation.pk, user, f"question {number}")
+        except SimulationEnded:
+            pass
+        return False
+
+    post_message(simulation.pk, trainee, "Hello?")
+    assert sum(at_once(end_or_say)) == 1
+    assert ServiceCallRecord.objects.filter(service_identity__contains="Hotwash").count() == 1
+    assert simulation.events.filter(kind="status", data__status="ended").count() == 1
+    numbers = list(simulation.events.order_by("sequence").values_list("sequence", flat=True))
+    assert numbers == list(range(1, len(numbers) + 1))
+    sequences = list(Message.objects.order_by("sequence").values_list("sequence", flat=True))
+    assert sequences == list(range(1, len(sequences) + 1))
