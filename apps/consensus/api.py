@@ -142,6 +142,8 @@ def _revise(
     versions: tuple[str | None, str | None],
 ) -> tuple[Run, bool]:
     parent = changeable_run(request, run_id)
+    if body.model is not None and not request.auth.may_choose(body.model):
+        raise ApiError(403, "model_not_allowed", f"This API key may not use the model {body.model!r}.")
     with refusals():
         check_versions(*versions)
         return start_revision(request.auth.user, parent, body.edits(), idempotency_key=key)

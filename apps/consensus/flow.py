@@ -97,12 +97,11 @@ def proposal_arrived(run_id: str, response: Response) -> ProposalVersion:
     known = ProposalVersion.objects.filter(run=run).first()
     if known is not None:
         return known
-    edited = run.edited_proposal if isinstance(run.edited_proposal, dict) else {}
-    content = {**(response.structured_data or {}), **edited}
+    content = proposal_content(run, response)
     proposal = ProposalVersion.objects.create(
         run=run,
         expanded_proposal_json=content,
-        proposal_diff_json=_diff_to_parent(run, content),
+        proposal_diff_json=diff_to_parent(run, content),
         persona_template_version=run.prompt_set_version,
         edit_notes=run.edit_notes,
     )
@@ -157,7 +156,14 @@ def store_review(
 # --- revising -------------------------------------------------------------------------------
 
 
-def _diff_to_parent(run: Run, content: JsonObject) -> JsonObject | None:
+def proposal_content(run: Run, response: Response) -> JsonObject:
+    """The answer, with what a person edited field by field in its place."""
+    edited = run.edited_proposal if isinstance(run.edited_proposal, dict) else {}
+    return {**(response.structured_data or {}), **edited}
+
+
+def diff_to_parent(run: Run, content: JsonObject) -> JsonObject | None:
+    """Where a revision's proposal differs from its parent's; None for no revision."""
     if run.parent_run_id is None:
         return None
     parent = ProposalVersion.objects.filter(run=run.parent_run_id).first()

@@ -3,12 +3,14 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, reverse_lazy
 
+from apps.accounts.forms import SignInForm
 from apps.consensus import views
 
 app_name = "consensus"
 
 sign_in = LoginView.as_view(
     template_name="consensus/sign_in.html",
+    authentication_form=SignInForm,
     next_page=reverse_lazy("consensus:history"),
     redirect_authenticated_user=True,
 )

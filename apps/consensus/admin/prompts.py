@@ -21,6 +21,16 @@ from apps.consensus.models import Persona, PromptSet
 from apps.consensus.shipped import PERSONA_IDS
 
 
+def _is_frozen(prompt_set: PromptSet | None) -> bool:
+    """Whether a run used it; the database is asked once for each page."""
+    if prompt_set is None:
+        return False
+    known = vars(prompt_set)
+    if "frozen" not in known:
+        known["frozen"] = prompt_set.is_used
+    return bool(known["frozen"])
+
+
 class PersonaFormSet(BaseInlineFormSet):
     """Every persona once, and weights that total 1."""
 
@@ -45,13 +55,13 @@ class PersonaInline(StackedInline):
     max_num = len(PERSONA_IDS)
 
     def has_change_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and obj.is_used)
+        return super().has_change_permission(request, obj) and not _is_frozen(obj)
 
     def has_add_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
-        return super().has_add_permission(request, obj) and not (obj and obj.is_used)
+        return super().has_add_permission(request, obj) and not _is_frozen(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and obj.is_used)
+        return super().has_delete_permission(request, obj) and not _is_frozen(obj)
 
 
 @admin.register(PromptSet)
@@ -77,10 +87,10 @@ class PromptSetAdmin(ModelAdmin, ImportExportModelAdmin):
         return super().get_queryset(request).prefetch_related("personas")
 
     def has_change_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and obj.is_used)
+        return super().has_change_permission(request, obj) and not _is_frozen(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and obj.is_used)
+        return super().has_delete_permission(request, obj) and not _is_frozen(obj)
 
     @admin.action(description="Copy as a new version", permissions=["add"])
     def copy(self, request: HttpRequest, queryset: QuerySet[PromptSet]) -> None:

@@ -23,6 +23,7 @@ from apps.consensus.settling import cancel_run, retry_run
 from apps.consensus.starting import start_revision
 from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, moment, money, nowrap
 from orchestration.admin.sections import Fact, Section
+from persistence.provenance import provenance_sections
 
 STATUS_COLOURS = {
     "queued": "info",
@@ -40,7 +41,7 @@ PARTS = "consensus/admin/"
 class RunAdmin(DetailAdmin):
     """Nothing here is edited: what an operator may do is what its owner may do."""
 
-    list_display = ("excerpt", "state", "decision", "confidence", "progress", "run_type", "user", "created")
+    list_display = ("excerpt", "state", "decided", "confidence", "progress", "run_type", "user", "created")
     list_display_links = ("excerpt",)
     list_filter = ("status", "decision_label", "run_type", "created_at")
     list_select_related = ("user",)
@@ -65,7 +66,7 @@ class RunAdmin(DetailAdmin):
         return run.status
 
     @display(description="Decision", label=DECISION_COLOURS)
-    def decision(self, run: Run) -> str | None:
+    def decided(self, run: Run) -> str | None:
         return run.decision_label
 
     @display(description="Confidence", ordering="overall_weighted_confidence")
@@ -116,6 +117,7 @@ class RunAdmin(DetailAdmin):
         revisions = [(revision, run_url(revision.pk)) for revision in run.revisions.all()]
         if revisions:
             yield Section(title="Revisions", template=f"{PARTS}revisions.html", context={"revisions": revisions})
+        yield from provenance_sections(run)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         """Buttons only for what the run's present status allows."""

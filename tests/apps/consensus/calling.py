@@ -24,5 +24,5 @@ class V1Caller(Caller):
         return self.client.post(f"{V1}{path}", content, "application/json", headers=self.headers | sent)
 
 
-def caller(user: User) -> V1Caller:
-    return V1Caller(**with_key(user, "runs:read", "runs:write").headers)
+def caller(user: User, **limits: Any) -> V1Caller:
+    return V1Caller(**with_key(user, "runs:read", "runs:write", **limits).headers)

@@ -147,6 +147,13 @@ def test_a_revision_needs_a_real_edit(api: V1Caller, parent: Run, body: dict[str
     assert api.post(f"/runs/{parent.pk}/revisions", body).status_code == status
 
 
+def test_a_key_names_only_the_models_that_it_may_use(ann: User, parent: Run) -> None:
+    api = caller(ann, allowed_models=["gpt-4o-mini"])
+    refused = api.post(f"/runs/{parent.pk}/revisions", {"model": "gpt-4o"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "model_not_allowed")
+    assert api.post(f"/runs/{parent.pk}/revisions", {"model": "gpt-4o-mini"}).status_code == 202
+
+
 def test_a_run_that_is_not_completed_cannot_be_revised(ann: User, api: V1Caller) -> None:
     answer = api.post(f"/runs/{new_run(ann).pk}/revisions", {"edit_notes": "x"})
     assert (answer.status_code, answer.json()["code"]) == (409, "parent_not_completed")

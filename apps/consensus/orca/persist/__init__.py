@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.db.models import Model
+
+from apps.consensus.changing import proposal_changed, review_changed
 from apps.consensus.flow import proposal_arrived, review_arrived
 from apps.consensus.models import PersonaReview, ProposalVersion
 from apps.consensus.orca.mixins import ConsensusMixin
@@ -22,6 +25,12 @@ class ProposalPersistence(ConsensusMixin, BasePersistenceHandler):
             return None
         return proposal_arrived(response.context["run_id"], response)
 
+    def update(self, response: Response, made: list[Model]) -> ProposalVersion | None:
+        """The proposal says what the answer says now; reviews of it stay."""
+        if "run_id" not in response.context:
+            return None
+        return proposal_changed(response.context["run_id"], response)
+
 
 @persistence_handler
 class ReviewPersistence(ConsensusMixin, BasePersistenceHandler):
@@ -34,3 +43,9 @@ class ReviewPersistence(ConsensusMixin, BasePersistenceHandler):
         if "run_id" not in response.context:
             return None
         return review_arrived(response.context["run_id"], response.context["persona_id"], response)
+
+    def update(self, response: Response, made: list[Model]) -> PersonaReview | None:
+        """The review says what the answer says now; refused when a decision was made of what would change."""
+        if "run_id" not in response.context:
+            return None
+        return review_changed(response.context["run_id"], response.context["persona_id"], response)
