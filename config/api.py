@@ -11,7 +11,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from django.http.multipartparser import MultiPartParserError
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 from ninja.parser import Parser
 
@@ -19,8 +19,11 @@ from apps.accounts.api import router as accounts
 from apps.accounts.auth import api_auth
 from apps.chatlab.api import router as chatlab
 from apps.simulation.api import router as simulation
+from apps.trainerlab.api import router as trainerlab
 from config.envelope import envelope, request_id
+from config.repeats import RepeatableAPI, repeatable
 from orchestration.api import router as orchestration
+from orchestration.api_batch import router as batch
 from orchestration.api_errors import ApiError
 from orchestration.log import describe
 from persistence.api import router as persistence
@@ -44,7 +47,7 @@ class StrictParser(Parser):
         return orjson.loads(request.body)
 
 
-api = NinjaAPI(
+api = RepeatableAPI(
     title="OrchestrAI",
     version="1.0.0",
     description=DESCRIPTION,
@@ -52,7 +55,8 @@ api = NinjaAPI(
     auth=api_auth,
     parser=StrictParser(),
 )
-for _router in (accounts, orchestration, persistence, simulation, chatlab):
+api.add_decorator(repeatable)
+for _router in (accounts, batch, orchestration, persistence, simulation, chatlab, trainerlab):
     api.add_router("", _router)
 
 
@@ -88,6 +92,11 @@ def on_unauthenticated(request: HttpRequest, error: AuthenticationError) -> Http
 def on_throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
     details = None if error.wait is None else {"retry_after": math.ceil(error.wait)}
     return envelope(request, 429, details=details)
+
+
+@api.exception_handler(MultiPartParserError)
+def on_malformed_form(request: HttpRequest, error: MultiPartParserError) -> HttpResponse:
+    return envelope(request, 400, "malformed_form", "The body is not a valid multipart/form-data form.")
 
 
 @api.exception_handler(RequestDataTooBig)

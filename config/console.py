@@ -8,17 +8,39 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 
+from orchestration.admin.filters import SAVED
 from orchestration.conf import clients_settings
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Calls": ("orchestration.ServiceCallRecord", "orchestration.WorkerNode", "orchestration.EngineCounter"),
-    "Flow": ("orchestration.Pause", "orchestration.RateLimit", "orchestration.ProviderCircuit"),
-    "Persistence": ("persistence.PersistedChunk", "persistence.PersistedObject"),
-    "Audits": ("orchestration.AIRequestAudit", "orchestration.AIResponseAudit", "orchestration.ModelPrice"),
+    "Calls": (
+        "orchestration.ServiceCallRecord",
+        "orchestration.WorkerNode",
+        "orchestration.Pause",
+        "orchestration.RateLimit",
+        "orchestration.ProviderCircuit",
+        "orchestration.EngineCounter",
+    ),
+    "Persistence": (
+        "persistence.PersistedChunk",
+        "persistence.PersistedObject",
+        "persistence.BulkRun",
+        "persistence.BulkItem",
+        "persistence.PersistedPart",
+        "persistence.PersistenceDeath",
+        "persistence.DrainWake",
+    ),
+    "Audits": (
+        "orchestration.AIRequestAudit",
+        "orchestration.AIResponseAudit",
+        "orchestration.PromptText",
+        "gateway.Interaction",
+        "orchestration.ModelPrice",
+    ),
     "Domain": (),
     "Schedules": ("django_q.Schedule", "django_q.Success", "django_q.Failure", "django_q.OrmQ"),
-    "Access": ("accounts.User", "auth.Group", "accounts.ApiKey"),
+    "Access": ("accounts.User", "auth.Group", "accounts.ApiKey", "accounts.Invitation"),
 }
 """What stands where; the models of every other app stand under Domain."""
 
@@ -33,17 +55,38 @@ ICONS = {
     "orchestration.AIResponseAudit": "download",
     "orchestration.ModelPrice": "payments",
     "persistence.PersistedChunk": "inventory_2",
+    "orchestration.PromptText": "edit_note",
     "persistence.PersistedObject": "deployed_code",
+    "persistence.PersistedPart": "account_tree",
+    "persistence.BulkRun": "conveyor_belt",
+    "persistence.BulkItem": "checklist",
+    "persistence.PersistenceDeath": "heart_broken",
+    "persistence.DrainWake": "alarm",
     "django_q.Schedule": "schedule",
     "django_q.Success": "task_alt",
     "django_q.Failure": "error",
     "django_q.OrmQ": "list",
+    "gateway.Interaction": "sync_alt",
     "accounts.User": "person",
     "accounts.ApiKey": "key",
     "auth.Group": "group",
+    "accounts.Invitation": "mail",
     "simulation.Simulation": "stethoscope",
+    "simulation.SimulationMetadata": "labs",
+    "simulation.SimulationFeedback": "rate_review",
+    "simulation.FeedbackQuestion": "contact_support",
+    "simulation.SimulationImage": "image",
+    "simulation.SimulationEvent": "bolt",
+    "trainerlab.ScenarioTemplate": "description",
+    "trainerlab.Assignment": "assignment_ind",
+    "trainerlab.TrainerSession": "co_present",
+    "trainerlab.SessionEvent": "campaign",
+    "trainerlab.InstructorNote": "sticky_note_2",
     "chatlab.Message": "chat",
     "chatlab.ChatSession": "forum",
+    "consensus.PromptSet": "dictionary",
+    "consensus.Persona": "psychology",
+    "consensus.Run": "how_to_vote",
 }
 OTHER_ICON = "data_object"
 
@@ -62,13 +105,29 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: every page that this person may see, by group."""
     pages = dict(_pages(request))
     placed = {label for labels in GROUPS.values() for label in labels}
-    groups = []
+    overview = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"title": "", "items": [overview], "separator": False, "collapsible": False}]
     for title, labels in GROUPS.items():
         wanted = labels or tuple(label for label in pages if label not in placed)
-        items = [pages[label] for label in wanted if label in pages]
+        items = [*_reports(request, title), *(pages[label] for label in wanted if label in pages)]
         if items:
             groups.append({"title": title, "items": items, "separator": True, "collapsible": False})
     return groups
+
+
+REPORTS = {
+    "Persistence": (
+        ("Dead letters", "mark_email_unread", "admin:persistence_dead_letters"),
+        ("Schemas and handlers", "schema", "admin:persistence_upgrades"),
+    )
+}
+"""Pages that are no list of rows, at the head of their group: title, icon and address."""
+
+
+def _reports(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    if not request.user.has_perm("orchestration.view_servicecallrecord"):
+        return []
+    return [{"title": title, "icon": icon, "link": reverse(name)} for title, icon, name in REPORTS.get(group, ())]
 
 
 def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,8 +145,27 @@ def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
                 )
 
 
+def tabs(request: HttpRequest) -> list[dict[str, Any]]:
+    """Saved searches, above the list of calls."""
+    address, chosen = reverse("admin:orchestration_servicecallrecord_changelist"), request.GET.get("saved", "")
+    choices = {"": "All", **{name: title for name, (title, _) in SAVED.items()}}
+    items = [
+        {"title": title, "link": f"{address}?saved={name}" if name else address, "active": name == chosen}
+        for name, title in choices.items()
+    ]
+    return [{"models": ["orchestration.servicecallrecord"], "items": items}]
+
+
 def stylesheet(request: HttpRequest) -> str:
     return static("orchestration/console.css")
+
+
+def operations_stylesheet(request: HttpRequest) -> str:
+    return static("persistence/operations.css")
+
+
+def script(request: HttpRequest) -> str:
+    return static("orchestration/console.js")
 
 
 def favicon(request: HttpRequest) -> str:

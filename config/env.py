@@ -124,6 +124,13 @@ CONSENSUS: dict[str, Any] = {
 }
 """How the consensus engine asks and asks again; models left empty are ORCA_MODEL."""
 
+GATEWAY: dict[str, Any] = {
+    "ENCRYPTION_KEYS": tuple(words("GATEWAY_ENCRYPTION_KEYS")),
+    "ENCRYPTION_KEY_FILE": text("GATEWAY_ENCRYPTION_KEY_FILE", str(VAR_DIR / "gateway.key") if DEBUG else "") or None,
+    "MAKE_KEY_FILE": DEBUG,
+}
+"""Keys of the gateway's records: given here, or one a line in a file; with DJANGO_DEBUG the file is made."""
+
 if BROKER == "redis" and not REDIS_URL:
     raise ImproperlyConfigured("ORCA_BROKER=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0.")
 if not DEBUG and not SECRET_KEY:

@@ -46,6 +46,8 @@ class Periodic:
 PERIODIC = (
     Periodic(name="orchestration sweep", func="orchestration.tasks.sweep", minutes=1),
     Periodic(name="persistence drain", func="persistence.tasks.process_pending_persistence", minutes=1),
+    Periodic(name="gateway sweep", func="apps.gateway.tasks.sweep", minutes=1),
+    Periodic(name="persistence retention", func="persistence.tasks.prune_content", minutes=60),
 )
 
 

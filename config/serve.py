@@ -157,7 +157,8 @@ def serve(port: int, *, once: bool) -> int:
 
 
 def _granian(port: int) -> list[str]:
-    options = {"--interface": "asginl", "--host": HOST, "--port": str(port), "--workers": "1", "--log-level": "warning"}
+    options = {"--interface": "asgi", "--host": HOST, "--port": str(port), "--workers": "1", "--log-level": "warning"}
+    options["--workers-kill-timeout"] = "5"  # an open page holds an event stream, which would hold up the end
     return [*(part for option in options.items() for part in option), "config.asgi:application"]
 
 
@@ -219,6 +220,7 @@ def _tell(outcome: Outcome, base: str) -> None:
         say(f"  {line}")
     if not outcome.complete:
         print("The rows of the main job are not complete.", file=sys.stderr)
+    say(f"Pages: {base}{reverse('home')}  sign in as {TRAINEE}, password {PASSWORD}; `manage.py demo` fills them")
     say(f"Admin: {base}{reverse('admin:index')}  sign in as {ADMIN}, password {PASSWORD}")
 
 

@@ -29,7 +29,8 @@ if not DEBUG:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
-if env.BEHIND_PROXY:
+BEHIND_PROXY = env.BEHIND_PROXY
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_htmx",
     "import_export",
     "ninja",
     "orchestration",  # before django_q: its `qcluster` command supervises django-q's
@@ -49,7 +51,10 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.simulation",
     "apps.chatlab",
+    "apps.trainerlab",
+    "apps.training",
     "apps.consensus",
+    "apps.gateway",
     "django_q",
     "config.apps.ProjectConfig",  # after django_q: it refines its admin
 ]
@@ -166,12 +171,13 @@ ORCHESTRAI: dict[str, Any] = {
 }
 
 CONSENSUS: dict[str, Any] = env.CONSENSUS
+GATEWAY: dict[str, Any] = env.GATEWAY
 
 # --- people, language, files -----------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+LOGIN_URL = "accounts:sign_in"  # the admin has its own
+LOGIN_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -181,6 +187,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 WHITENOISE_USE_FINDERS = DEBUG
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
@@ -194,10 +201,13 @@ LOGGING = {
         "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
         "bare": {"format": "{message}", "style": "{"},
     },
-    "filters": {"without_results": {"()": "config.logs.WithoutResults"}},
+    "filters": {
+        "without_results": {"()": "config.logs.WithoutResults"},
+        "without_personal_data": {"()": "apps.gateway.masking.MaskPersonalData"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-        "bare": {"class": "logging.StreamHandler", "formatter": "bare"},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_personal_data"]},
+        "bare": {"class": "logging.StreamHandler", "formatter": "bare", "filters": ["without_personal_data"]},
     },
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
     "loggers": {

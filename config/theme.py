@@ -7,12 +7,16 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "OrchestrAI",
     "SITE_SUBHEADER": "Operations console",
     "SITE_SYMBOL": "hub",
+    "LOGIN": {"form": "apps.accounts.forms.ConsoleSignInForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.console.favicon"}],
     "ENVIRONMENT": "config.console.environment",
-    "STYLES": ["config.console.stylesheet"],
+    "DASHBOARD_CALLBACK": "config.overview.dashboard",
+    "STYLES": ["config.console.stylesheet", "config.console.operations_stylesheet"],
+    "SCRIPTS": ["config.console.script"],
+    "TABS": "config.console.tabs",
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.console.navigation"},
     "COLORS": {
         "primary": {

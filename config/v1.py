@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
-from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
 from apps.accounts.auth import api_auth
 from apps.consensus.api import router as consensus
 from apps.consensus.single import router as single
 from config import api as main
+from config.repeats import RepeatableAPI, repeatable
 from orchestration.api_errors import ApiError
 
-v1 = NinjaAPI(
+v1 = RepeatableAPI(
     title="OrchestrAI consensus engine",
     version="1.0.0",
     description="One idea, five reviewers, one decision.",
@@ -21,6 +21,7 @@ v1 = NinjaAPI(
     auth=api_auth,
     parser=main.StrictParser(),
 )
+v1.add_decorator(repeatable)
 for _router in (consensus, single):
     v1.add_router("", _router)
 

@@ -133,7 +133,7 @@ def test_a_bug_is_500_and_neither_answer_nor_log_repeats_the_exception(caplog: p
     assert response.status_code == 500
     assert b"Secret" not in response.content
     assert "Secret" not in caplog.text
-    assert "RuntimeError@test_api_errors.py" in caplog.text
+    assert "RuntimeError:test_api_errors.py" in caplog.text
 
 
 @pytest.mark.django_db

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = """
@@ -19,6 +20,7 @@ PRODUCTION = {
     "DJANGO_SECRET_KEY": "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz-0123456789",
     "DJANGO_ALLOWED_HOSTS": "example.org",
     "ORCA_PROVIDER_API_KEY": "none",
+    "GATEWAY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
 }
 
 

@@ -1,0 +1,167 @@
+"""The console's main pages in a real browser: accessible in light and dark, usable by keyboard, live; their pictures.
+
+`make screenshots` runs the walk with SCREENSHOTS set, which writes a picture of each page there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from apps.accounts.models import User
+from config import overview
+from orchestration.engine.rollup import roll_up
+from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
+from persistence.models import PersistedChunk
+from tests.browser.accessible import problems
+from tests.orchestration.admin.rows import succeeded
+from tests.orchestration.factories import failed
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+SHOTS = os.environ.get("SCREENSHOTS")
+LIST = reverse("admin:orchestration_servicecallrecord_changelist")
+PASSWORD = "a long password"
+
+
+@pytest.fixture
+def root() -> User:
+    return User.objects.create_superuser("root@example.com", PASSWORD, first_name="Root")
+
+
+@pytest.fixture
+def console(page: Any, live_server: Any, root: User) -> Any:
+    """Signed in, on the first page."""
+    page.goto(f"{live_server.url}{reverse('admin:index')}")
+    page.get_by_label("Email address").fill("root@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
+    return page
+
+
+def busy_system() -> None:
+    """A day of calls, and workers."""
+    call_command("seed_load", calls=1500 if SHOTS else 100, days=0.9, namespaces="chatlab,consensus", yes=True)
+    for number in (1, 2, 3):
+        WorkerNode.objects.create(name=f"node-{number}", host="worker.example.com", pid=4000 + number)
+
+
+def main_pages() -> dict[str, str]:
+    """What operators look at most, by the name of its picture."""
+    repaired = AIRequestAudit.objects.filter(repair=1).latest("pk")
+    call, chunk = str(repaired.call_id), PersistedChunk.objects.latest("pk").pk
+    bad = ServiceCallRecord.objects.failed().latest("created_at")
+    return {
+        "overview": f"{reverse('admin:index')}?period=24h",
+        "calls": LIST,
+        "call": reverse("admin:orchestration_servicecallrecord_change", args=(call,)),
+        "retry": reverse("admin:orchestration_servicecallrecord_retry_call", args=(bad.pk,)),
+        "nothing": f"{LIST}?q=nobody+ever+said+this",
+        "requests": reverse("admin:orchestration_airequestaudit_changelist"),
+        "request": reverse("admin:orchestration_airequestaudit_change", args=(repaired.pk,)),
+        "chunks": reverse("admin:persistence_persistedchunk_changelist"),
+        "chunk": reverse("admin:persistence_persistedchunk_change", args=(chunk,)),
+        "workers": reverse("admin:orchestration_workernode_changelist"),
+        "prices": reverse("admin:orchestration_modelprice_changelist"),
+        "schedules": reverse("admin:django_q_schedule_changelist"),
+    }
+
+
+def test_every_main_page_is_accessible_in_light_and_dark_and_fits_a_phone(console: Any, live_server: Any) -> None:
+    busy_system()
+    found = []
+    console.emulate_media(reduced_motion="reduce")
+    for name, url in main_pages().items():
+        console.goto(f"{live_server.url}{url}")
+        found += [f"{name}: {problem}" for problem in problems(console)]
+        if SHOTS:
+            console.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=name in {"overview", "call"})
+        console.evaluate("document.documentElement.classList.add('dark')")  # as the switch of the theme does
+        console.wait_for_timeout(300)
+        found += [f"{name} in dark: {problem}" for problem in problems(console, colours_only=True)]
+        console.set_viewport_size({"width": 390, "height": 844})
+        try:
+            console.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=2_000)
+        except PlaywrightTimeout:
+            found.append(f"{name} is wider than a phone")
+        console.set_viewport_size({"width": 1440, "height": 900})
+    assert not found, "\n".join(found)
+
+
+def tab_to(page: Any, accepts: str, most: int = 120) -> None:
+    """Press Tab until the element with the focus satisfies a condition in JavaScript."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"(() => {{ const it = document.activeElement; return {accepts}; }})()"):
+            return
+    pytest.fail(f"no element with {accepts} comes within {most} Tabs")
+
+
+def test_the_keyboard_alone_leads_from_the_first_page_to_a_retried_call(console: Any, live_server: Any) -> None:
+    call = failed(error_code="rate_limited")
+    failed(error_code="timeout")
+    roll_up()
+    console.goto(f"{live_server.url}{reverse('admin:index')}")
+    tab_to(console, "it.textContent.trim() === 'rate_limited'")
+    console.keyboard.press("Enter")
+    console.wait_for_url("**error_code=rate_limited**")
+    console.keyboard.press("/")  # the search field
+    assert console.evaluate("document.activeElement.id") == "searchbar"
+    console.keyboard.type(call.pk[-8:])
+    console.keyboard.press("Enter")
+    console.wait_for_url("**q=**")
+    tab_to(console, f"it.tagName === 'A' && it.textContent.includes('{call.pk[-8:]}')")
+    console.keyboard.press("Enter")
+    console.get_by_role("heading", name="Timeline").wait_for()
+    tab_to(console, "it.tagName === 'A' && it.textContent.includes('Retry')")
+    console.keyboard.press("Enter")
+    console.get_by_text("will be queued again").wait_for()
+    tab_to(console, "it.name === 'reason'")
+    console.keyboard.type("the provider is back")
+    tab_to(console, "it.tagName === 'BUTTON' && it.textContent.includes('Retry 1 call')")
+    console.keyboard.press("Enter")
+    console.get_by_text("1 call queued again.").wait_for()
+    call.refresh_from_db()
+    assert call.status == "queued"
+
+
+def test_the_first_page_keeps_itself_fresh_while_it_is_seen_and_not_paused(
+    monkeypatch: pytest.MonkeyPatch, console: Any
+) -> None:
+    monkeypatch.setattr(overview, "REFRESH_SECONDS", 1)
+    console.reload()
+    asked: list[str] = []
+    console.on("request", lambda sent: asked.append(sent.url) if "/admin/overview/" in sent.url else None)
+    failed()
+    roll_up()
+    shown = console.locator(".orca-tile", has_text="Failed").locator(".orca-figure")
+    shown.get_by_text("1", exact=True).wait_for(timeout=8_000)
+    data = console.evaluate("Chart.getChart('chart-calls').data.datasets[1].data.reduce((one, two) => one + two)")
+    assert data == 1
+    console.get_by_role("button", name="Pause").click()
+    console.get_by_text("Paused").wait_for()
+    before = len(asked)
+    console.wait_for_timeout(1_500)
+    assert len(asked) == before
+    console.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    console.get_by_role("button", name="Pause").click()  # on again, but nobody looks
+    console.wait_for_timeout(1_500)
+    assert len(asked) == before
+    console.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    console.wait_for_timeout(500)
+    assert len(asked) > before
+
+
+def test_saved_searches_stand_above_the_list(console: Any, live_server: Any) -> None:
+    call, _ = failed(), succeeded()
+    console.goto(f"{live_server.url}{LIST}")
+    console.get_by_role("link", name="Failed today").click()
+    console.wait_for_url("**saved=failed_today**")
+    console.get_by_role("link", name=call.pk[-8:]).wait_for()
+    assert console.get_by_role("link", name="…").count() == 1
