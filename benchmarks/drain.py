@@ -9,11 +9,12 @@ commit once per record. Rounds alternate and medians are compared, so that a bus
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 
-import django
-from django.conf import settings
+from benchmarks import prepared  # noqa: F401 - sets up what the next lines need
+
+# isort: split
+from benchmarks import drain_ways
 
 TARGETS = {"plain": 600, "async": 300, "codec": None}
 
@@ -27,12 +28,6 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    os.environ.setdefault("LOG_LEVEL", "ERROR")
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    django.setup()
-    settings.DEBUG = False  # with it Django keeps every query
-    from benchmarks import drain_ways  # noqa: PLC0415 - needs Django to be set up
-
     with drain_ways.scratch_database() as vendor:
         ways = drain_ways.ways()
         rates: dict[str, list[float]] = {name: [] for name in ways}

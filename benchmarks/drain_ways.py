@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from orchestration.models import ServiceCallRecord
 from persistence.drain import Counts, drain_batch
+from tests import clusters
 from tests.persistence import results
 from tests.seedapp.models import Message
 
@@ -21,7 +22,7 @@ Way = Callable[[int], float]
 def scratch_database() -> Iterator[str]:
     """An empty database of the configured kind; yields its kind."""
     name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield connection.vendor
     finally:
@@ -69,3 +70,8 @@ async def write_async(handler: Any, response: Any) -> Message:
 
 def summarize(response: Any, parsed: Any) -> dict[str, int]:
     return {"message_id": Message.objects.create(role="assistant", content=parsed.text).pk}
+
+
+def database_url() -> str:
+    """The scratch database, as another process reaches it."""
+    return clusters.database_url()

@@ -1,0 +1,172 @@
+"""Every list and detail page of the console: queries and times, on the database of DATABASE_URL (or the embedded one).
+
+    manage.py seed_load --calls 1000000 && python -m benchmarks.console [--runs 20] [--only PART]
+
+Signs in as a superuser of its own, which it removes at the end. The limits: at most 12 queries for a list and 20 for a
+detail page or the first page, and 400 ms for the slowest twentieth of its visits. Exits with 1 when a page is beyond.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import django
+
+os.environ.setdefault("LOG_LEVEL", "ERROR")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402 - after the setup
+from django.contrib import admin  # noqa: E402
+from django.contrib.admin.models import LogEntry  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import reverse  # noqa: E402
+
+from apps.accounts.models import User  # noqa: E402
+from orchestration.models import AIRequestAudit, ServiceCallRecord  # noqa: E402
+
+LIST_QUERIES, DETAIL_QUERIES, SLOWEST_MS = 12, 20, 400.0
+EMAIL = "benchmark@example.com"
+CALLS = reverse("admin:orchestration_servicecallrecord_changelist")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    name: str
+    url: str
+    queries: int
+    """At most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    page: Page
+    status: int
+    queries: int
+    median: float
+    slowest: float
+    """95 % of the visits were faster, in ms."""
+    cpu: float
+    """The median of what this process computed, in ms: on a busy machine, the truer figure."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.status == 200 and self.queries <= self.page.queries and self.slowest <= SLOWEST_MS
+
+
+def pages() -> Iterator[Page]:
+    for period in ("1h", "24h", "7d", "30d"):
+        yield Page(f"overview {period}", f"{reverse('admin:index')}?period={period}", DETAIL_QUERIES)
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        yield Page(f"{name} list", reverse(f"admin:{name}_changelist"), LIST_QUERIES)
+        row = model._default_manager.order_by("-pk").first()
+        if row is not None:
+            yield Page(f"{name} page", reverse(f"admin:{name}_change", args=(row.pk,)), DETAIL_QUERIES)
+    yield from call_lists()
+    yield from call_pages()
+
+
+def call_lists() -> Iterator[Page]:
+    """The list of calls, filtered and searched in every way; several match nothing."""
+    call = ServiceCallRecord.objects.filter(status="succeeded").order_by("-created_at")[1000]
+    filters: list[dict[str, str]] = [
+        *({"status__exact": status} for status in ("queued", "running", "succeeded", "failed", "cancelled")),
+        *({"domain_persist_state__exact": state} for state in ("none", "pending", "persisted", "skipped", "dead")),
+        *({"saved": name} for name in ("failed_today", "dead", "unknown_attempts", "expensive")),
+        {"service": call.service_identity},
+        {"service": call.service_identity, "status__exact": "failed"},
+        {"model": call.model},
+        {"model": "no-such-model"},
+        {"error_code": "timeout"},
+        {"error_code": "no_such_code"},
+        {"created_at_from_0": f"{call.created_at:%Y-%m-%d}", "created_at_from_1": "00:00:00"},
+        {"p": "20"},
+    ]
+    searches = (
+        *(call.pk, call.pk[:13], call.pk[-8:], str(call.correlation_id), "timeout", "no_such_code"),
+        *("The provider said", "nobody ever said this", f"simulation {call.related_object_id}"),
+        *("context.turn=7", "context.turn=-1", "input.ticket=77", "result.structured_data.urgency=9", "x.y=1"),
+    )
+    for given in [*filters, *({"q": text} for text in searches)]:
+        query = urlencode(given)
+        yield Page(f"calls ?{query}", f"{CALLS}?{query}", LIST_QUERIES)
+
+
+def call_pages() -> Iterator[Page]:
+    """Calls of every kind."""
+    found = {status: ServiceCallRecord.objects.filter(status=status).first() for status in ("queued", "failed")}
+    repaired = AIRequestAudit.objects.filter(repair=1).order_by("-pk").first()
+    found["repaired"] = repaired.call if repaired else None
+    found["dead"] = ServiceCallRecord.objects.dead().first()
+    for kind, call in found.items():
+        if call is not None:
+            url = reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
+            yield Page(f"call page, {kind}", url, DETAIL_QUERIES)
+
+
+def visit(client: Client, page: Page, runs: int) -> Visit:
+    with CaptureQueriesContext(connection) as captured:
+        status = client.get(page.url).status_code
+        queries = len(captured)
+    times, computed = [], []
+    for _ in range(runs):
+        started, worked = time.perf_counter(), time.process_time()
+        client.get(page.url)
+        times.append((time.perf_counter() - started) * 1000)
+        computed.append((time.process_time() - worked) * 1000)
+    slowest = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
+    return Visit(page, status, queries, statistics.median(times), slowest, statistics.median(computed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--only", default="", help="only pages whose name contains this")
+    options = parser.parse_args()
+    settings.DEBUG = False  # with it Django keeps every query
+    User.objects.filter(email=EMAIL).delete()
+    user = User.objects.create_superuser(EMAIL, None)
+    try:
+        client = Client(SERVER_NAME="localhost")
+        client.force_login(user)
+        visits = [visit(client, page, options.runs) for page in pages() if options.only in page.name]
+    finally:
+        LogEntry.objects.filter(user=user).delete()
+        user.delete()
+    sys.exit(report(visits))
+
+
+def report(visits: list[Visit]) -> int:
+    """Print all, slowest last; the exit status."""
+    print(f"{connection.vendor}, about {_about():,} calls")
+    for found in sorted(visits, key=lambda found: found.slowest):
+        print(
+            f"{'ok  ' if found.is_good else 'BAD '} {found.slowest:8.1f} ms p95 {found.median:8.1f} ms median"
+            f" {found.cpu:7.1f} ms CPU"
+            f" {found.queries:3d} queries  {found.status}  {found.page.name}"
+        )
+    bad = sum(not found.is_good for found in visits)
+    print(f"{len(visits)} pages, {bad} beyond the limits")
+    return 1 if bad else 0
+
+
+def _about() -> int:
+    if connection.vendor != "postgresql":
+        return ServiceCallRecord.objects.count()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE relname = 'service_call_record'")
+        return int(cursor.fetchone()[0])
+
+
+if __name__ == "__main__":
+    main()
