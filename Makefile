@@ -4,16 +4,19 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN = .venv/bin
-PYTEST = $(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
+# More than there are processors on a small machine: many tests wait for clusters.
+PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos format lock
+.PHONY: help run test check chaos clients screenshots format lock
 
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
 	@echo "make test                      the whole suite, on SQLite and (when one answers) PostgreSQL"
 	@echo "make check                     lint, format, types, import arrows, system checks, missing migrations"
-	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SEED=1] [ARGS=...]   kill at random, compare the books"
+	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus] [SEED=1] [ARGS=...]   kill at random, compare the books"
+	@echo "make clients                   install the foreign clients that the gateway's tests drive (make test does it)"
+	@echo "make screenshots               write pictures of the console's main pages to docs/images/"
 	@echo "make format                    format and sort imports"
 	@echo "make lock                      pin the newest allowed versions in requirements*.txt"
 
@@ -32,11 +35,19 @@ help:
 run: .venv/run.stamp
 	@$(BIN)/python -m config.serve --port $(PORT) $(if $(ONCE),--once)
 
-# SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
-test: .venv/dev.stamp
+# The foreign clients of the gateway's tests, in places of their own. What cannot be installed is skipped with the reason.
+CLIENTS = tests/apps/gateway/clients
+.clients/stamp: $(addprefix $(CLIENTS)/,install.py requirements.txt package.json package-lock.json token_data.mjs) | .venv/pyvenv.cfg
+	$(BIN)/python $(CLIENTS)/install.py .clients
+	@[ -e .clients/missing ] || touch $@
+
+clients: .clients/stamp
+
+# SQLite first, with coverage; then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
+test: .venv/dev.stamp .clients/stamp
 	$(BIN)/coverage erase
-	env -u DATABASE_URL COVERAGE_FILE=.coverage.sqlite $(PYTEST) -m "not postgres_only"
-	ORCA_TEST_POSTGRES=1 COVERAGE_FILE=.coverage.postgres $(PYTEST) -m "postgres or postgres_only" || [ $$? -eq 5 ]
+	env -u DATABASE_URL $(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not postgres_only"
+	ORCA_TEST_POSTGRES=1 $(PYTEST) -m "postgres or postgres_only" || [ $$? -eq 5 ]
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 
@@ -52,9 +63,13 @@ CALLS ?= 200
 KILLS ?= 20
 DB ?= sqlite
 SEED ?= 1
+SCENARIO ?= notes
 
 chaos: .venv/run.stamp
-	@$(BIN)/python -m chaos --calls $(CALLS) --kills $(KILLS) --db $(DB) --seed $(SEED) $(ARGS)
+	@$(BIN)/python -m chaos --scenario $(SCENARIO) --calls $(CALLS) --kills $(KILLS) --db $(DB) --seed $(SEED) $(ARGS)
+
+screenshots: .venv/dev.stamp
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py -k every_main_page
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix-only .

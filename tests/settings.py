@@ -7,14 +7,15 @@ from tests import environment  # noqa: F401 - sets the environment that the next
 
 # isort: split
 from config.settings import *  # noqa: F403 - the product's settings are the base on purpose
-from config.settings import INSTALLED_APPS, ORCHESTRAI, Q_CLUSTER
+from config.settings import GATEWAY, INSTALLED_APPS, ORCHESTRAI, Q_CLUSTER
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.seedapp", "tests.engineapp"]
+INSTALLED_APPS = [*INSTALLED_APPS, "chaos.app", "tests.seedapp", "tests.engineapp"]
 SECRET_KEY = "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz-0123456789"
 ORCHESTRAI = {**ORCHESTRAI, "ALLOW_PAID_REQUESTS": False, **json.loads(os.environ.get("ORCA_TEST_ENGINE", "{}"))}
 ORCA_CONFIG = {"MODE": "single", "CLIENT": {"provider": "simulator", "model": "gpt-4o-mini"}}
 if url := os.environ.get("ORCA_TEST_PROVIDER_URL"):  # the simulated provider over HTTP, asked by the real client
     ORCA_CONFIG["CLIENT"] |= {"provider": "openai", "base_url": url}
+GATEWAY = {**GATEWAY, **json.loads(os.environ.get("ORCA_TEST_GATEWAY", "{}"))}
 Q_CLUSTER = {**Q_CLUSTER, "testing": True}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -110,6 +110,8 @@ def may_import(owner: str) -> set[str]:
         return {"orchestration"}
     if owner == "config":
         return {module.owner for module in modules().values()}
+    if owner == "apps.training":  # the pages, on top of what they show
+        return {"apps", "orchestration", "apps.accounts", "apps.simulation", "apps.chatlab", "apps.trainerlab"}
     simulation = {"apps.simulation"} if owner in {"apps.chatlab", "apps.trainerlab"} else set()
     return {"apps", "orchestration", "persistence", "apps.accounts"} | simulation
 

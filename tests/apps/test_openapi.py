@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-OWN_TAGS = {"accounts", "simulations", "chat"}
+OWN_TAGS = {"accounts", "simulations", "chat", "training"}
+OPEN = {
+    "/api/v1/auth/login",
+    "/api/v1/auth/claim",
+    "/api/v1/auth/password-reset",
+    "/api/v1/auth/password-reset/confirm",
+}
+"""What strangers may ask for."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +29,7 @@ def operations() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_every_operation_has_a_summary_and_its_errors(operations: list[tuple[str, dict[str, Any]]]) -> None:
-    assert len(operations) == 16
+    assert len(operations) == 57
     for name, operation in operations:
         assert len(operation["summary"]) > 8, name
         assert "401" in operation["responses"], name
@@ -34,3 +41,19 @@ def test_what_names_a_row_in_its_path_may_be_missing(operations: list[tuple[str,
 
 def test_what_takes_a_body_may_refuse_it(operations: list[tuple[str, dict[str, Any]]]) -> None:
     assert all("422" in operation["responses"] for _, operation in operations if "requestBody" in operation)
+
+
+def test_what_makes_a_model_work_or_is_open_to_strangers_is_throttled(
+    operations: list[tuple[str, dict[str, Any]]],
+) -> None:
+    posts = {name: operation for name, operation in operations if name.startswith("POST")}
+    assert all(f"POST {path}" in posts for path in OPEN)
+    expensive = [name for name, operation in posts.items() if "202" in operation["responses"]]
+    assert len(expensive) >= 10
+    assert all("429" in posts[name]["responses"] for name in [*expensive, *(f"POST {path}" for path in OPEN)])
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    document = Client().get("/api/v1/openapi.json").json()
+    names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(names) == len(set(names))

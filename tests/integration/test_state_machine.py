@@ -16,6 +16,8 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
+    multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -31,10 +33,13 @@ from orchestration.models.calls import PersistState, Status
 from orchestration.types import ExecutionMetadata, Response
 from persistence.drain import drain_calls
 from persistence.models import PersistedChunk
+from persistence.replay import Policy, Replayed, dry_run, persist_again, revert
 from tests.seedapp.models import Message
 from tests.seedapp.orca.readme import GenerateTicketAnswer, TicketAnswerSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.timeout(300)]
+
+ENDED = ("failed", "cancelled")
 
 
 @dataclass
@@ -82,7 +87,7 @@ class Calls(RuleBasedStateMachine):
 
     # --- what callers and operators do ----------------------------------------------------
 
-    @rule(key=st.sampled_from(["", "a", "a", "b"]), again=st.booleans())
+    @rule(key=st.sampled_from(["", "a", "a", "a", "b"]), again=st.booleans())
     def submit(self, key: str, again: bool) -> None:
         number = len(self.ledger.calls)
         spec = CallSpec(
@@ -96,36 +101,68 @@ class Calls(RuleBasedStateMachine):
         if again:
             assert submit(spec).pk == record.pk
 
+    @precondition(lambda self: self._in(*ENDED))
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
-        call = self._any(data)
-        if call is None:
-            return
-        record = ServiceCallRecord.objects.get(pk=call.id)
-        if call.status in {"failed", "cancelled"}:
-            record.retry()
-            call.status, call.deaths = "queued", 0
-        else:
-            with pytest.raises(TransitionRefused):
-                record.retry()
+        """Late retries, too: a later call of the same key may be running or waiting to be persisted by now."""
+        call = data.draw(st.sampled_from(self._in(*ENDED)))
+        ServiceCallRecord.objects.get(pk=call.id).retry()
+        call.status, call.deaths = "queued", 0
 
+    @precondition(lambda self: self._in("queued"))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        call = self._any(data)
-        if call is None:
-            return
-        record = ServiceCallRecord.objects.get(pk=call.id)
-        if call.status == "queued":
-            record.cancel()
-            call.status = "cancelled"
-        elif call.status in {"failed", "cancelled", "succeeded"}:
-            with pytest.raises(TransitionRefused):
-                record.cancel()
+        call = data.draw(st.sampled_from(self._in("queued")))
+        ServiceCallRecord.objects.get(pk=call.id).cancel()
+        call.status = "cancelled"
+
+    @precondition(lambda self: self._in("queued", "running", "succeeded"))
+    @rule(data=st.data())
+    def retry_what_has_not_failed(self, data: st.DataObject) -> None:
+        call = data.draw(st.sampled_from(self._in("queued", "running", "succeeded")))
+        with pytest.raises(TransitionRefused):
+            ServiceCallRecord.objects.get(pk=call.id).retry()
+
+    @precondition(lambda self: self._in("succeeded", *ENDED))
+    @rule(data=st.data())
+    def cancel_what_has_ended(self, data: st.DataObject) -> None:
+        call = data.draw(st.sampled_from(self._in("succeeded", *ENDED)))
+        with pytest.raises(TransitionRefused):
+            ServiceCallRecord.objects.get(pk=call.id).cancel()
 
     # --- what workers do ------------------------------------------------------------------
 
     @rule(target=grips)
     def claim(self) -> Grip | None:
+        return self._claim()
+
+    @precondition(lambda self: self._waiting_behind_each_other())
+    @rule(target=grips)
+    def overtake(self) -> object:
+        """The first of a key is cancelled, the next one runs, and the first is retried while it does."""
+        first, following = self._waiting_behind_each_other()[0]
+        ServiceCallRecord.objects.get(pk=first.id).cancel()
+        first.status = "cancelled"
+        grips = []
+        while following.status == "queued":
+            grips.append(self._claim())
+        ServiceCallRecord.objects.get(pk=first.id).retry()
+        first.status, first.deaths = "queued", 0
+        grips.append(self._claim())
+        return multiple(*grips)
+
+    @precondition(lambda self: any(call.persisted for call in self.ledger.calls.values()))
+    @rule(data=st.data(), policy=st.sampled_from(["keep", "recreate", "revert"]))
+    def replay(self, data: st.DataObject, policy: str) -> None:
+        """Persisted again, or taken back and persisted again: the message is there once before and after."""
+        call = data.draw(st.sampled_from([call for call in self.ledger.calls.values() if call.persisted]))
+        if policy == "revert":
+            assert revert(call.id).outcome == Replayed.REVERTED
+            assert not Message.objects.filter(text=str(call.number)).exists()
+            policy = "keep"
+        assert dry_run(call.id, Policy(policy)).outcome == persist_again(call.id, Policy(policy)).outcome
+
+    def _claim(self) -> Grip | None:
         records = claim(1, "w")
         if not records:
             assert not self._claimable()
@@ -192,9 +229,8 @@ class Calls(RuleBasedStateMachine):
 
     # --- the ledger's own rules -----------------------------------------------------------
 
-    def _any(self, data: st.DataObject) -> Expected | None:
-        calls = list(self.ledger.calls.values())
-        return data.draw(st.sampled_from(calls)) if calls else None
+    def _in(self, *statuses: str) -> list[Expected]:
+        return [call for call in self.ledger.calls.values() if call.status in statuses]
 
     def _claimable(self) -> list[Expected]:
         return [call for call in self.ledger.calls.values() if call.status == "queued" and self._in_turn(call)]
@@ -205,6 +241,15 @@ class Calls(RuleBasedStateMachine):
             other.status == "running" or other.pending or (other.number < call.number and other.status == "queued")
             for other in others
         )
+
+    def _waiting_behind_each_other(self) -> list[tuple[Expected, Expected]]:
+        """First and second of each key in which nothing runs or waits to be persisted, and at least two are queued."""
+        pairs = []
+        for key in ("a", "b"):
+            queued = [call for call in self.ledger.of_key(key) if call.status == "queued"]
+            if len(queued) > 1 and self._in_turn(queued[0]):
+                pairs.append((queued[0], queued[1]))
+        return pairs
 
     def _settlement(self, grip: Grip, end: str) -> Settle:
         succeeds = end == "succeed"
@@ -240,8 +285,8 @@ def test_no_walk_over_the_life_of_calls_leaves_the_ledger():
     run_state_machine_as_test(
         Calls,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=25,
+            max_examples=40,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,

@@ -1,5 +1,7 @@
 """Components whose conduct a test chooses: the call's context says under `does` which entry of CONDUCT they run."""
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,13 @@ from orchestration.services import DjangoBaseService
 from persistence.codecs import DjangoBaseCodec, codec
 from persistence.handlers import BasePersistenceHandler, persistence_handler
 
-CONDUCT: dict[str, Callable[..., Any]] = {}
+
+def kill_the_process(*_: Any) -> None:
+    """Known in every process, so that a drain elsewhere can die of it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+CONDUCT: dict[str, Callable[..., Any]] = {"kill_the_process": kill_the_process}
 PLAN = ("prompts.seedcore.default.PatientNameSection",)
 
 

@@ -1,0 +1,51 @@
+"""A bulk run in a real cluster: its worker is killed in the middle, another one goes on, and an abort is heeded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db.models import Count
+from django.utils import timezone
+
+from orchestration.engine.faultpoints import ENVIRONMENT
+from persistence.bulk import abort, freeze, progress, start
+from persistence.models import BulkKind, BulkRun, PersistedChunk
+from tests.clusters import running_cluster, until
+from tests.persistence.test_replay import memo
+from tests.seedapp.models import Message
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.postgres,
+    pytest.mark.timeout(240),
+    pytest.mark.django_db(transaction=True),
+]
+ITEMS = 200
+
+
+def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_path: Path, monkeypatch) -> None:
+    """SIGKILL at the 20th result, between its rows and their link."""
+    for number in range(ITEMS):
+        memo(str(number), 1 + number % 3, domain_persist_state="skipped", next_persist_at=None)
+    monkeypatch.setenv(ENVIRONMENT, "before_link:20")
+    with running_cluster(tmp_path, FAULT_POINTS=True) as cluster:
+        run = freeze(BulkKind.PERSIST, {"state": "skipped"})
+        start(run)
+        until((tmp_path / "run" / "fault-before_link").exists, "the kill")
+        until(lambda: Message.objects.count() == 19, "what was committed before the kill, and nothing else")
+        assert progress(run)["done"] == 19
+        BulkRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))  # its lease runs out
+        until(lambda: progress(run)["state"] == "done", "the rest, by another worker")
+        assert progress(run)["outcomes"] == {"persisted": ITEMS}
+        again = freeze(BulkKind.REVERT, {"state": "persisted"})
+        start(again)
+        until(lambda: BulkRun.objects.get(pk=again.pk).leased_until is not None, "a worker that takes the second run")
+        abort(again)
+        until(lambda: BulkRun.objects.get(pk=again.pk).leased_until is None, "the worker lets go", 10)
+        assert cluster.stop() == 0
+    done = progress(again)["done"]
+    assert Message.objects.count() == PersistedChunk.objects.count() == ITEMS - done
+    twice = Message.objects.values("content").annotate(times=Count("pk")).filter(times__gt=1)
+    assert not twice.exists() and progress(again)["state"] == "aborted"
