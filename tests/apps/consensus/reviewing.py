@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from apps.accounts.models import User
 from apps.consensus.models import Run
+from apps.consensus.models.runs import AGGREGATE
 from apps.consensus.shipped import PERSONA_IDS
 from apps.consensus.starting import start_run
 from orchestration.providers.faults import Fault
+from orchestration.providers.ledger import Entry
 
 IDEA = "A shared calendar for choirs. It plans rehearsals and tells everybody."
 PROPOSAL = {
@@ -64,3 +67,21 @@ def new_run(user: User, **fields: Any) -> Run:
 
 def steps_of(run: Run) -> dict[str, str]:
     return dict(run.steps.order_by("position").values_list("step", "status"))
+
+
+def assert_two_answers_of_waiting(run: Run, seen: Sequence[Entry]) -> None:
+    """By the provider's book a run waited for its model twice: for the proposal, then for five reviews at once.
+
+    `benchmarks/full_review.py` measures how long that takes.
+    """
+    proposal, *reviews = seen
+    ends = [review.ended or 0.0 for review in reviews]
+    assert len(reviews) == len(PERSONA_IDS), "nobody was asked twice"
+    assert proposal.ended is not None
+    assert proposal.ended <= min(review.time for review in reviews)
+    assert max(review.time for review in reviews) < min(ends), "each was asked before any had answered"
+    run.refresh_from_db()
+    assert run.status == "completed", run.error_context
+    decided_at = run.steps.get(step=AGGREGATE).started_at
+    assert decided_at is not None
+    assert decided_at.timestamp() >= max(ends)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from apps.consensus.decision import decide
 from apps.consensus.models import Decision, PersonaReview, Run
 from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator_server import SimulatedProviderServer
-from tests.apps.consensus.reviewing import new_run
+from tests.apps.consensus.reviewing import assert_two_answers_of_waiting, new_run
 from tests.apps.people import person
 from tests.clusters import running_cluster, until
 
@@ -25,8 +23,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(240),
 ]
-LATENCY_MS = 2000
-MAX_SECONDS = 6.0
+LATENCY_MS = 1000
 
 
 @pytest.fixture(autouse=True)
@@ -42,30 +39,30 @@ def ended(run: Run) -> bool:
     return not run.is_open
 
 
-def test_a_full_review_takes_two_model_answers_of_time(tmp_path: Path) -> None:
-    with running_cluster(tmp_path):
-        started = time.monotonic()
+def test_reviews_run_side_by_side_and_a_killed_worker_costs_none_and_doubles_no_decision(
+    tmp_path: Path, provider: SimulatedProviderServer
+) -> None:
+    with running_cluster(tmp_path, LEASE_SECONDS=3, RENEW_SECONDS=1):
         run = new_run(person())
         until(lambda: ended(run), "the end of the run", 60)
-        took = time.monotonic() - started
-    assert run.status == "completed", run.error_context
-    verdict = decide([review.as_review() for review in run.reviews.all()])
-    assert run.decision.overall_weighted_confidence == verdict.overall_weighted_confidence
-    if connection.vendor == "sqlite":  # the figure that is promised
-        assert took < MAX_SECONDS
-
-
-def test_a_worker_that_is_killed_amid_the_reviews_costs_no_review_and_doubles_no_decision(tmp_path: Path) -> None:
-    with running_cluster(tmp_path, LEASE_SECONDS=3, RENEW_SECONDS=1):
-        runs = [new_run(person()) for _ in range(3)]
-        reviews = ServiceCallRecord.objects.running().filter(context__has_key="persona_id")
-        until(lambda: reviews.count() >= 3, "reviews under way", 60)
-        worker = int(reviews.values_list("worker", flat=True)[0].split(":")[1])
-        os.kill(worker, signal.SIGKILL)
+        assert_two_answers_of_waiting(run, provider.simulation.ledger.entries)
+        runs = [run, *new_runs_of_which_a_worker_is_killed()]
         until(lambda: all(ended(run) for run in runs), "the end of every run", 120)
     assert {run.status for run in runs} == {"completed"}, [run.error_context for run in runs]
     assert Decision.objects.count() == len(runs)
     assert PersonaReview.objects.count() == 5 * len(runs)
     for run in runs:
+        verdict = decide([review.as_review() for review in run.reviews.all()])
+        assert run.decision.overall_weighted_confidence == verdict.overall_weighted_confidence
         assert run.events.filter(kind="run", data__status="completed").count() == 1
         assert list(run.events.values_list("sequence", flat=True)) == list(range(1, run.last_event + 1))
+
+
+def new_runs_of_which_a_worker_is_killed() -> list[Run]:
+    """Three runs; whoever holds the first of their reviews is killed while they wait for the model."""
+    runs = [new_run(person()) for _ in range(3)]
+    reviews = ServiceCallRecord.objects.running().filter(context__has_key="persona_id")
+    until(lambda: reviews.count() >= 3, "reviews under way", 60)
+    worker = int(reviews.values_list("worker", flat=True)[0].split(":")[1])
+    os.kill(worker, signal.SIGKILL)
+    return runs
