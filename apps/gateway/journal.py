@@ -111,23 +111,24 @@ class Journal:
             else:
                 future.set_result(result)
 
-    async def _persistently(self, ops: Sequence[Op]) -> list[Any]:
+    async def _persistently(self, ops: Sequence[Op], *, again: bool = False) -> list[Any]:
         """Flush; wait for a database that is away; find the one bad row by flushing one by one."""
         started = time.monotonic()
         while True:
             try:
-                return await self.database.run(flush, ops)
+                return await self.database.run(flush, ops, again)
             except AWAY:
+                again = True
                 left = [op for op in ops if time.monotonic() - started < _patience(op)]
                 if len(left) < len(ops):
-                    kept = iter(await self._persistently(left) if left else ())
+                    kept = iter(await self._persistently(left, again=True) if left else ())
                     return [next(kept) if op in left else _unavailable() for op in ops]
                 await asyncio.sleep(PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - what a row breaks must reach its writer, not end the journal
                 if len(ops) == 1:
                     logger.error("gateway journal refused op=%s error=%s", type(ops[0]).__name__, describe(error))
                     return [_unavailable()]
-                return [(await self._persistently([op]))[0] for op in ops]
+                return [(await self._persistently([op], again=again))[0] for op in ops]
 
 
 def _patience(op: Op) -> float:

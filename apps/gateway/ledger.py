@@ -18,7 +18,7 @@ from apps.accounts.models import ApiKey
 from apps.gateway.caching import NewAnswer, save_answers
 from apps.gateway.encryption import Keyring, keyring
 from apps.gateway.errors import GatewayError, bad_request, invalid_key
-from apps.gateway.limits import Demand, Levels, admit, levels, refill, settle
+from apps.gateway.limits import Demand, Levels, admit, charge, levels, refill, settle
 from apps.gateway.models import Interaction, KeyMeter, Status
 from apps.gateway.sizes import Size
 from orchestration.log import describe
@@ -84,6 +84,8 @@ class Open:
     """None: nothing is asked of the key."""
     models: tuple[str, ...] = ()
     """Which may be asked; the dearest one is reserved."""
+    refusal: GatewayError | None = None
+    """What was decided: it stays so when the batch has to be written again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -126,21 +128,32 @@ class Prices:
 prices = Prices()
 
 
-def flush(ops: Sequence[Open | Close]) -> list[Grant | None]:
-    """Commit a batch. Locks are taken in the order of the keys, so that processes never wait in a circle."""
+def flush(ops: Sequence[Open | Close], again: bool = False) -> list[Grant | None]:
+    """Commit a batch. Locks are taken in the order of the keys, so that processes never wait in a circle.
+
+    `again`: it was tried before, and may have been committed although the connection broke.
+    """
     now = timezone.now()
     ring = keyring()
-    opened = [op for op in ops if isinstance(op, Open)]
+    grants: dict[int, Grant] = _granted_before(ops) if again else {}
+    opened = [op for op in ops if isinstance(op, Open) and id(op) not in grants]
     closed = [op for op in ops if isinstance(op, Close)]
     sealed = {id(op): _sealed(op, ring) for op in opened if op.prompt is not None}  # before anything is locked
     answers = {id(op): ring.fernet.encrypt(op.response) for op in closed if op.response is not None}
     with transaction.atomic(), held_meters((op.row.api_key_id for op in ops), now) as meters:
         _close(closed, meters)
         _answer(closed, answers, ring)
-        grants = {id(op): _granted(op, meters, now) for op in opened}
+        grants |= {id(op): _granted(op, meters, now) for op in opened}
         _insert(opened, sealed)
         _keep([op.kept for op in closed if op.kept is not None])
     return [grants.get(id(op)) for op in ops]
+
+
+def _granted_before(ops: Sequence[Open | Close]) -> dict[int, Grant]:
+    """What was decided of the beginnings whose rows are there."""
+    opened = {op.row.request_id: op for op in ops if isinstance(op, Open)}
+    there = Interaction.objects.filter(request_id__in=opened).values_list("request_id", flat=True)
+    return {id(opened[request_id]): Grant(opened[request_id].refusal) for request_id in there}
 
 
 @contextmanager
@@ -198,6 +211,8 @@ def _granted(op: Open, meters: dict[int, KeyMeter], now: datetime) -> Grant:
     if meter is None:  # the key was deleted a moment ago
         row.api_key_id = None
         return _refused(op, invalid_key(), None) if row.status == Status.IN_FLIGHT else Grant()
+    if op.refusal is not None:
+        return Grant(op.refusal, levels(meter))
     if op.size is None:
         return Grant(None, levels(meter))
     cost = _worst_cost(op, meter.api_key)
@@ -217,7 +232,7 @@ def _refused(op: Open, error: GatewayError, state: Levels | None) -> Grant:
     op.row.status, op.row.http_status, op.row.error_code = Status.REFUSED, error.status, error.recorded_as
     op.row.cache_hit, op.row.cache_kind, op.row.cost = False, "", None
     op.row.prompt_tokens = op.row.response_tokens = op.row.cached_tokens = 0
-    op.response = None
+    op.response, op.refusal = None, error
     return Grant(error, state)
 
 
@@ -279,13 +294,13 @@ def _close(ops: list[Close], meters: dict[int, KeyMeter]) -> None:
     if not ops:
         return
     # Nobody else can end these rows meanwhile: the sweep, too, locks the meters first.
-    rows = Interaction.objects.in_flight().filter(request_id__in=[op.row.request_id for op in ops])
-    running = set(rows.values_list("request_id", flat=True))
+    rows = Interaction.objects.not_ended().filter(request_id__in=[op.row.request_id for op in ops])
+    before = dict(rows.values_list("request_id", "status"))
     for op in ops:
         _price(op.row)
         meter = meters.get(op.row.api_key_id or 0)
-        if meter is not None:
-            _charge(meter, op.row, still_reserved=op.row.request_id in running)
+        if meter is not None and op.row.request_id in before:
+            _charge(meter, op.row, before[op.row.request_id])
     with connection.cursor() as cursor:
         cursor.executemany(CLOSE_SQL, [_closing_values(op.row) for op in ops])
 
@@ -315,16 +330,14 @@ def _price(row: Interaction) -> None:
         )
 
 
-def _charge(meter: KeyMeter, row: Interaction, *, still_reserved: bool) -> None:
-    if still_reserved:
-        settle(
-            meter,
-            reserved_cost=row.reserved_cost,
-            reserved_tokens=row.reserved_tokens,
-            tokens=row.prompt_tokens + row.response_tokens,
-        )
-    if row.cost:
-        meter.api_key.spent += row.cost
+def _charge(meter: KeyMeter, row: Interaction, before: str) -> None:
+    """Once for each row: what it used, in place of what was reserved, or of the worst case that the sweep charged."""
+    cost, tokens = row.cost or Decimal(0), row.prompt_tokens + row.response_tokens
+    if before == Status.IN_FLIGHT:
+        reserved = {"reserved_cost": row.reserved_cost, "reserved_tokens": row.reserved_tokens}
+        settle(meter, **reserved, cost=cost, tokens=tokens)
+    else:
+        charge(meter, cost=cost - row.reserved_cost, tokens=tokens - row.reserved_tokens)
 
 
 def _closing_values(row: Interaction) -> tuple[Any, ...]:

@@ -91,12 +91,18 @@ def admit(meter: KeyMeter, demand: Demand, now: datetime) -> GatewayError | None
     return refused
 
 
-def settle(meter: KeyMeter, *, reserved_cost: Decimal, reserved_tokens: int, tokens: int) -> None:
-    """Give back what was reserved, less the tokens that were used."""
+def settle(meter: KeyMeter, *, reserved_cost: Decimal, reserved_tokens: int, cost: Decimal, tokens: int) -> None:
+    """Give back what was reserved, less what was used."""
     meter.reserved = max(Decimal(0), meter.reserved - reserved_cost)
     meter.in_flight = max(0, meter.in_flight - 1)
+    charge(meter, cost=cost, tokens=tokens - reserved_tokens)
+
+
+def charge(meter: KeyMeter, *, cost: Decimal, tokens: int) -> None:
+    """Count what was used beyond what is counted already; less than nothing gives back."""
+    meter.api_key.spent = max(Decimal(0), meter.api_key.spent + cost)
     if meter.api_key.tokens_per_minute is not None:
-        meter.tokens_available += reserved_tokens - tokens
+        meter.tokens_available -= tokens
 
 
 def levels(meter: KeyMeter) -> Levels:

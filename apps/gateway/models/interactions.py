@@ -37,6 +37,10 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
     def in_flight(self) -> Self:
         return self.filter(status=Status.IN_FLIGHT)
 
+    def not_ended(self) -> Self:
+        """In flight, or unknown because nobody heard of their process."""
+        return self.filter(status__in=(Status.IN_FLIGHT, Status.UNKNOWN))
+
     def of_user(self, user_id: int | str) -> Self:
         """The requests made with a user's keys."""
         return self.filter(user_id=str(user_id))

@@ -14,8 +14,9 @@ import orjson
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 HANG = "hang"
 RESET = "reset"
+HELD = "held"
 Part = bytes | float | str
-"""Bytes to send, seconds to wait, `hang` for ever, or `reset` the connection."""
+"""Bytes to send, seconds to wait, `hang` for ever, `reset` the connection, or be `held` until the test releases."""
 
 
 def http(status: int, body: bytes, content_type: str = "application/json", **headers: str) -> list[Part]:
@@ -43,6 +44,7 @@ def delta(text: str = "", finish: str | None = None, **fields: Any) -> dict[str,
 
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+GOOD = {"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}], "usage": USAGE}
 END = chunked(b"")
 
 
@@ -68,12 +70,16 @@ class RawProvider:
         self._ready.wait()
         return self
 
+    def release(self) -> None:
+        """Let go on what is held, and what would be."""
+        self._loop.call_soon_threadsafe(self._released.set)
+
     def __exit__(self, *error: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
     async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop, self._released = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
@@ -119,6 +125,8 @@ class RawProvider:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return False
+        elif part == HELD:
+            await self._released.wait()
         else:
             try:
                 gone = await asyncio.wait_for(reader.read(1), None if part == HANG else float(part))

@@ -13,9 +13,9 @@ from apps.gateway.models import Interaction, Status
 from tests.apps.gateway.raw_provider import (
     CHUNKED,
     END,
+    GOOD,
     HANG,
     RESET,
-    USAGE,
     Part,
     RawProvider,
     chunked,
@@ -27,7 +27,6 @@ from tests.apps.gateway.serving import MODEL, ask, client, gateway, key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-GOOD = {"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}], "usage": USAGE}
 PAGE = http(200, b"<!doctype html><title>Oops</title>", "text/html")
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
 HALF = json.dumps(GOOD).encode()[:40]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,10 +13,17 @@ from typing import Any
 import aiohttp
 import openai
 import pytest
+from django.db import OperationalError, transaction
+from django.utils import timezone
 
 from apps.accounts.models import ApiKey, BudgetPeriod
+from apps.gateway.conf import gateway_settings
+from apps.gateway.ledger import Close, Open, flush
 from apps.gateway.limits import Demand, admit, levels, refill, settle
-from apps.gateway.models import Interaction, KeyMeter, KeyPolicy, Status
+from apps.gateway.models import GatewayWorker, Interaction, KeyMeter, KeyPolicy, Status
+from apps.gateway.sizes import Size
+from apps.gateway.sweeping import longest, sweep
+from tests.apps.gateway.raw_provider import GOOD, HELD, RawProvider, http
 from tests.apps.gateway.serving import MODEL, Workers, ask, client, gateway, key, price
 from tests.clusters import until
 
@@ -49,9 +58,10 @@ def test_tokens_are_reserved_and_settled_by_what_was_used():
     assert admit(made, Demand(tokens=500), NOW) is None
     refused = admit(made, Demand(tokens=200), NOW)
     assert refused is not None and (refused.kind, refused.retry_after) == ("tokens", 10)
-    settle(made, reserved_cost=Decimal(0), reserved_tokens=500, tokens=50)
+    free = {"reserved_cost": Decimal(0), "cost": Decimal(0)}
+    settle(made, **free, reserved_tokens=500, tokens=50)
     assert admit(made, Demand(tokens=200), NOW) is None
-    settle(made, reserved_cost=Decimal(0), reserved_tokens=200, tokens=900)  # more than was asked for: a debt
+    settle(made, **free, reserved_tokens=200, tokens=900)  # more than was asked for: a debt
     assert made.tokens_available == -350 and made.in_flight == 0
     empty = meter(tokens_per_minute=600)
     assert admit(empty, Demand(tokens=5000), NOW) is None, "what never fits goes when the bucket is full"
@@ -79,8 +89,8 @@ def test_a_budget_reserves_the_worst_case_and_starts_again(period, wait):
         1,
         False,
     )
-    settle(made, reserved_cost=Decimal(6), reserved_tokens=0, tokens=0)
-    made.api_key.spent = Decimal(5)
+    settle(made, reserved_cost=Decimal(6), reserved_tokens=0, cost=Decimal(5), tokens=0)
+    assert (made.reserved, made.api_key.spent) == (0, 5)
     refused = admit(made, Demand(cost=Decimal(6)), NOW)
     assert refused is not None and (refused.retry_after, refused.final) == (wait, True)
     refill(made, NOW + timedelta(seconds=wait or 10**8))
@@ -128,32 +138,111 @@ async def flood(urls: list[str], secrets: list[str], times: int, body: dict[str,
 
 
 @pytest.mark.postgres
-def test_fifty_at_once_over_two_processes_never_pass_a_limit(tmp_path, provider):
-    """A budget for ten lets ten through; so do a request limit and parallel places; the rows and the provider agree."""
+def test_fifty_at_once_over_two_processes_never_pass_a_limit(tmp_path):
+    """A budget for ten lets ten through; so do a request limit and parallel places; the rows and the provider agree.
+
+    The provider holds its answers until all were judged, and no time passes for the request limit.
+    """
     price(per_million="100000")  # a token costs 0.1
-    provider.simulation.latency_ms = 1500  # so that all of them are there before the first one ends
     body = ask("x" * 92, max_tokens=100)  # at worst 100 + 100 tokens: 20
     budgeted, poor = key(budget=Decimal(200))
     limited, eager = key(requests_per_minute=10)
+    KeyMeter.objects.create(api_key=limited, requests_available=10, refilled_at=timezone.now() + timedelta(days=1))
     narrow, wide = key(policy={"parallel": 10})
-    processes = [Workers(1, provider.base_url, tmp_path / f"log{number}") for number in (1, 2)]
-    with processes[0], processes[1]:
-        answers = asyncio.run(flood([each.base_url for each in processes], [poor, eager, wide], 50, body))
-        told = Counter((secret, status) for secret, status, _ in answers)
-        assert told == {(each, status): n for each in (poor, eager, wide) for status, n in ((200, 10), (429, 40))}
-        codes = {(secret, code) for secret, status, code in answers if status == 429}
-        limit = "rate_limit_exceeded"
-        assert codes == {(poor, "insufficient_quota"), (eager, limit), (wide, limit)}
+    logs = [tmp_path / "log1", tmp_path / "log2"]
+    with RawProvider([HELD, *http(200, json.dumps(GOOD).encode())]) as provider:
+        processes = [Workers(1, provider.base_url, log, LEASE_SECONDS=60) for log in logs]
+        with processes[0], processes[1], ThreadPoolExecutor() as pool:
+            flooding = pool.submit(
+                lambda: asyncio.run(flood([each.base_url for each in processes], [poor, eager, wide], 50, body))
+            )
+            try:
+                until(lambda: Interaction.objects.count() == 150, "all are judged", 60)
+                assert KeyMeter.objects.get(pk=budgeted.pk).reserved == 200
+                assert KeyMeter.objects.get(pk=narrow.pk).in_flight == 10
+            finally:
+                provider.release()
+            answers = flooding.result(60)
         until(lambda: not Interaction.objects.in_flight().exists(), "all ended", 10)
-        workers_seen = set(Interaction.objects.filter(status=Status.COMPLETED).values_list("worker", flat=True))
-        assert len(workers_seen) == 2, "both processes took part"
-
+    told = Counter((secret, status) for secret, status, _ in answers)
+    assert told == {(each, status): n for each in (poor, eager, wide) for status, n in ((200, 10), (429, 40))}
+    codes = {(secret, code) for secret, status, code in answers if status == 429}
+    limit = "rate_limit_exceeded"
+    assert codes == {(poor, "insufficient_quota"), (eager, limit), (wide, limit)}
+    workers_seen = set(Interaction.objects.filter(status=Status.COMPLETED).values_list("worker", flat=True))
+    assert len(workers_seen) == 2, "both processes took part"
     for made in (budgeted, limited, narrow):
         rows = Interaction.objects.filter(api_key=made)
         assert Counter(rows.values_list("status", flat=True)) == {Status.COMPLETED: 10, Status.REFUSED: 40}
         state = KeyMeter.objects.select_related("api_key").get(pk=made.pk)
         assert (state.reserved, state.in_flight) == (0, 0)
-        assert state.api_key.spent == sum(row.cost for row in rows if row.cost is not None)
-    assert ApiKey.objects.get(pk=budgeted.pk).spent <= 200
-    assert len(provider.ledger()) == 30
-    assert MODEL in {entry["model"] for entry in provider.ledger()}
+        assert state.api_key.spent == sum(row.cost for row in rows if row.cost is not None) == 12
+    assert [body["model"] for body in provider.bodies] == [MODEL] * 30
+
+
+def begun(made: ApiKey, request_id: str) -> Open:
+    """A request of a minute ago, in a process that nobody hears of; a token costs 0.1."""
+    row = Interaction(request_id=request_id, api_key=made, user_id=str(made.owner_id), model=MODEL, provider="openai")
+    row.timestamp, row.worker = timezone.now() - timedelta(minutes=1), "silent"
+    return Open(row, size=Size(likely_prompt=0, worst_prompt=100, output=100), models=(MODEL,))
+
+
+def spent(made: ApiKey) -> Decimal:
+    return ApiKey.objects.get(pk=made.pk).spent
+
+
+@pytest.mark.postgres
+def test_a_slow_process_that_is_taken_for_dead_does_not_pass_the_budget():
+    """The worst case stays charged while nobody knows; the late end puts in its place what it was, once."""
+    price()
+    made, _ = key(budget=Decimal(30), tokens_per_minute=1000)
+    slow = begun(made, "slow")
+    assert flush([slow])[0].refusal is None
+    assert sweep() == 1
+    meter = KeyMeter.objects.get(pk=made.pk)
+    assert (spent(made), meter.reserved, meter.in_flight) == (20, 0, 0)
+    refused = flush([begun(made, "next")])[0].refusal
+    assert refused is not None and refused.code == "insufficient_quota"
+    slow.row.status, slow.row.prompt_tokens, slow.row.response_tokens = Status.COMPLETED, 30, 20
+    for _ in range(2):  # the second time as after a commit whose confirmation was lost
+        flush([Close(slow.row)], again=True)
+        assert spent(made) == 5
+    assert Interaction.objects.get(request_id="slow").cost == 5
+    assert KeyMeter.objects.get(pk=made.pk).tokens_available == pytest.approx(950, abs=20)
+    assert flush([begun(made, "at last")])[0].refusal is None
+
+
+@pytest.mark.postgres
+def test_what_a_living_process_gave_up_is_found_by_its_age():
+    made, _ = key()
+    GatewayWorker.objects.create(pk="silent")
+    young, old = begun(made, "young"), begun(made, "old")
+    old.row.timestamp -= longest(gateway_settings())
+    flush([young, old])
+    assert sweep() == 1
+    assert Interaction.objects.get(status=Status.UNKNOWN).request_id == "old"
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_connection_that_breaks_at_the_commit_changes_no_decision(provider, monkeypatch, committed):
+    """Each batch fails once, after or before it was committed: one row a request, charged once, refused for good."""
+    price()
+    made, secret = key(requests_per_minute=1, budget=Decimal(10_000))
+
+    def breaking(ops: list[Open | Close], again: bool) -> Any:
+        if again:
+            return flush(ops, again)
+        with transaction.atomic():
+            flush(ops)
+            transaction.set_rollback(not committed)
+        raise OperationalError("the connection broke")
+
+    monkeypatch.setattr("apps.gateway.journal.flush", breaking)
+    with gateway(provider.base_url) as server:
+        caller = client(server, secret)
+        answer = caller.chat.completions.with_raw_response.create(**ask())
+        with pytest.raises(openai.RateLimitError):
+            caller.chat.completions.create(**ask())
+    assert [row.status for row in Interaction.objects.order_by("id")] == [Status.COMPLETED, Status.REFUSED]
+    assert spent(made) == Interaction.objects.earliest("id").cost == Decimal(answer.headers["x-gateway-cost"]) > 0
+    assert len(provider.ledger()) == 1
