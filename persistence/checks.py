@@ -18,6 +18,7 @@ from orchestration.registry import schemas, services, where
 from orchestration.wiring import Wiring
 from persistence.conf import PersistenceSettings, read_persistence
 from persistence.registry import all_handlers, resolve
+from persistence.retention import KINDS
 
 TAG = "orchestrai"
 Apps = Sequence[AppConfig] | None
@@ -25,16 +26,20 @@ Apps = Sequence[AppConfig] | None
 
 @register(TAG)
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a DOMAIN_PERSIST_* key of ORCHESTRAI is unknown or has a wrong value."""
+    """E001: a DOMAIN_PERSIST_* key of ORCHESTRAI is unknown or has a wrong value. E003: there is no such kind."""
     raw = getattr(settings, "ORCHESTRAI", {})
     if not isinstance(raw, dict):
         return []  # orchestration.E001 reports it
     try:
-        read_persistence(raw)
+        ages = read_persistence(raw).DOMAIN_PERSIST_RETENTION_DAYS
     except ValidationError as error:
         hint = f"The keys of persistence are {', '.join(PersistenceSettings.model_fields)}."
         return [Error(f"ORCHESTRAI: {explain(error)}", hint=hint, id="persistence.E001")]
-    return []
+    unknown = sorted(ages.keys() - KINDS.keys())
+    if not unknown:
+        return []
+    message = f"ORCHESTRAI: DOMAIN_PERSIST_RETENTION_DAYS names {', '.join(unknown)}, which is no kind of content."
+    return [Error(message, hint=f"The kinds are {', '.join(KINDS)}.", id="persistence.E003")]
 
 
 @register(TAG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -33,10 +33,9 @@ class PersistenceSettings(BaseModel):
     DOMAIN_PERSIST_QUEUE: str | None = None
     """The cluster that drains; None: the default one."""
 
-    DOMAIN_PERSIST_RETENTION_DAYS: dict[
-        Literal["calls", "requests", "responses", "summaries", "changes"], Annotated[int, Field(ge=0)]
-    ] = {}
-    """Days after which `prune` purges content, by kind; kinds that are not named are kept for ever."""
+    DOMAIN_PERSIST_RETENTION_DAYS: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """Days after which `prune` purges content, by kind (`persistence.retention.KINDS`); kinds that are not named are
+    kept for ever."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PersistenceSettings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,34 +31,72 @@ from persistence.models import PersistedChunk, PersistedObject, PersistedPart, R
 BATCH = 500
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-CONTENT: dict[str, tuple[type[Model], dict[str, Any]]] = {
-    "calls": (ServiceCallRecord, {"input": {}, "context": {}, "service_kwargs": {}, "result": None, "error": None}),
-    "requests": (AIRequestAudit, {"messages": [], "tools": [], "response_schema": None, "prompt_meta": {}}),
-    "responses": (
-        AIResponseAudit,
-        {"raw": None, "outputs": [], "structured_data": None, "tool_calls": [], "error": "", "execution_metadata": {}},
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Rows that hold content."""
+
+    model: type[Model]
+    clock: str
+    """The indexed time by which the rows are walked."""
+    empty: Mapping[str, Any] | None = None
+    """The columns that hold content, and what stands there afterwards. None: the row is all content, and goes."""
+    ready: Callable[[datetime], Q] = lambda moment: Q()
+    """Which rows are finished with, when all content before `moment` goes."""
+    about: Callable[[Model], Q | None] = lambda subject: None
+    """Which rows are about a subject; None: such a subject has none."""
+
+
+def _finished_with() -> Q:
+    return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=[PersistState.PENDING, PersistState.DEAD])
+
+
+def _call_is_done(moment: datetime) -> Q:
+    """An answer that is not judged yet is still needed: it was paid for."""
+    return Q(call__isnull=True) | Q(call__status__in=TERMINAL)
+
+
+KINDS: dict[str, Kind] = {
+    "calls": Kind(
+        model=ServiceCallRecord,
+        clock="created_at",
+        empty={"input": {}, "context": {}, "service_kwargs": {}, "result": None, "error": None},
+        ready=lambda moment: _finished_with() & Q(finished_at__lt=moment),
     ),
-    "summaries": (PersistedChunk, {"summary": None}),
-    "changes": (PersistedObject, {"changes": None}),
+    "requests": Kind(
+        model=AIRequestAudit,
+        clock="dispatched_at",
+        empty={"messages": [], "tools": [], "response_schema": None, "prompt_meta": {}},
+        ready=lambda moment: _call_is_done(moment) & ~Q(outcome="pending"),
+    ),
+    "responses": Kind(
+        model=AIResponseAudit,
+        clock="received_at",
+        empty={
+            **{"raw": None, "outputs": [], "structured_data": None, "tool_calls": [], "error": ""},
+            "execution_metadata": {},
+        },
+        ready=_call_is_done,
+    ),
+    "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),
+    "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
 }
-"""The columns that hold content, by kind, and what stands there afterwards."""
+"""By name; these are erased with the calls that they belong to. Apps add their own."""
 
 
-CLOCKS = {
-    "calls": "created_at",
-    "requests": "dispatched_at",
-    "responses": "received_at",
-    "summaries": "persisted_at",
-    "changes": "chunk__persisted_at",
-}
-"""The indexed time by which the rows of a kind are walked."""
+def add_kind(name: str, kind: Kind) -> None:
+    """Purge an app's content by age and by subject, too. Call it from AppConfig.ready; ValueError for a taken name."""
+    if KINDS.setdefault(name, kind) is not kind:
+        raise ValueError(f"There is a kind {name!r} already.")
+
+
 SETTLES_WITHIN = timedelta(hours=1)
 """A row may be committed this long after its time; what is younger is walked again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PruneReport:
-    """Rows whose content was, or would be, purged, by kind; `held` are calls that are not finished with."""
+    """Rows whose content was, or would be, purged, by kind; `held` are those that are not finished with."""
 
     dry_run: bool
     rows: dict[str, int] = field(default_factory=dict)
@@ -83,7 +121,7 @@ def prune(
     """
     moment, deadline = now or timezone.now(), time.monotonic() + seconds
     report = PruneReport(dry_run=dry_run)
-    ages: Mapping[Any, int] = persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS if days is None else days
+    ages = persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS if days is None else days
     if from_start and not dry_run:
         RetentionMark.objects.filter(kind__in=ages).delete()
     for kind, age in ages.items():
@@ -107,8 +145,7 @@ class _Walk:
 
     def __init__(self, kind: str, moment: datetime, *, from_start: bool) -> None:
         self.kind, self.moment = kind, moment
-        self.model, self.empty = CONTENT[kind]
-        self.clock = CLOCKS[kind]
+        self.model, self.clock = KINDS[kind].model, KINDS[kind].clock
         mark = None if from_start else RetentionMark.objects.filter(kind=kind).first()
         self.since = mark.until if mark is not None else None
 
@@ -187,41 +224,27 @@ class _Walk:
         return [self.model._meta.pk.to_python(key) for key in held.values_list("row_id", flat=True)]
 
 
-def _ready(kind: str, moment: datetime) -> QuerySet[Any]:
-    """Rows old enough, of calls that are finished with."""
-    model, _ = CONTENT[kind]
-    rows = model._base_manager.filter(**{f"{CLOCKS[kind]}__lt": moment})
-    if kind == "calls":
-        return rows.filter(_finished_with(), finished_at__lt=moment)
-    if kind == "requests":
-        return rows.filter(_call_is_done()).exclude(outcome="pending")
-    return rows.filter(_call_is_done()) if kind == "responses" else rows
+def _ready(name: str, moment: datetime) -> QuerySet[Any]:
+    """Rows old enough, and finished with."""
+    kind = KINDS[name]
+    return kind.model._base_manager.filter(kind.ready(moment), **{f"{kind.clock}__lt": moment})
 
 
-def _finished_with(prefix: str = "") -> Q:
-    return Q(**{f"{prefix}status__in": TERMINAL}) & ~Q(
-        **{f"{prefix}domain_persist_state__in": [PersistState.PENDING, PersistState.DEAD]}
-    )
-
-
-def _call_is_done() -> Q:
-    """An answer that is not judged yet is still needed: it was paid for."""
-    return Q(call__isnull=True) | Q(call__status__in=TERMINAL)
-
-
-def _with_content(kind: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+def _with_content(name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
     """Those that have something to purge."""
     full = Q()
-    for name, value in CONTENT[kind][1].items():
-        full |= Q(**{f"{name}__isnull": False}) if value is None else ~Q(**{name: value})
+    for column, value in (KINDS[name].empty or {}).items():
+        full |= Q(**{f"{column}__isnull": False}) if value is None else ~Q(**{column: value})
     return rows.filter(full)
 
 
-def _empty(kind: str, keys: list[Any]) -> int:
-    """Empty the content columns of rows that still have content; how many."""
-    model, empty = CONTENT[kind]
-    found = _with_content(kind, model._base_manager.filter(pk__in=keys))
-    return QuerySet.update(found, **empty)  # audits are append-only everywhere but here
+def _empty(name: str, keys: list[Any]) -> int:
+    """Take the content out of rows that still have some; how many."""
+    kind = KINDS[name]
+    found = _with_content(name, kind.model._base_manager.filter(pk__in=keys))
+    if kind.empty is None:
+        return found.delete()[0]
+    return QuerySet.update(found, **kind.empty)  # audits are append-only everywhere but here
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
@@ -236,9 +259,10 @@ def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
 
 def erase_subject(subject: Model, *, dry_run: bool = True) -> PruneReport:
     """Purge the content of every call about an object, or asked for by a user, whatever its age; with its audits,
-    summaries, changes and the errors of its parts. Domain rows are the domain's to erase.
+    summaries, changes and the errors of its parts; and what apps keep about it. Domain rows are the domain's to erase.
 
-    Calls that are not finished with are counted as `held`: cancel or persist them, then erase again.
+    Calls that are not finished with, and such rows of apps, are counted as `held`: cancel or persist them, or wait for
+    their end, then erase again.
     """
     about = _about(subject)
     report = PruneReport(
@@ -246,14 +270,28 @@ def erase_subject(subject: Model, *, dry_run: bool = True) -> PruneReport:
     )
     calls = ServiceCallRecord.objects.filter(about).filter(_finished_with())
     for some in _batches(calls.order_by("pk")):
-        for kind, rows in _rows_of(some).items():
-            purged = (
-                _with_content(kind, rows).count() if dry_run else _empty(kind, list(rows.values_list("pk", flat=True)))
-            )
-            report.rows[kind] = report.rows.get(kind, 0) + purged
+        for name, rows in _rows_of(some).items():
+            _erase(name, rows, report)
         if not dry_run:
             PersistedPart.objects.filter(call_id__in=some).update(error="")
+    for name, kind in KINDS.items():
+        found = kind.about(subject)
+        if found is not None:
+            rows = kind.model._base_manager.filter(found)
+            ready = rows.filter(kind.ready(timezone.now()))
+            report.held += rows.count() - ready.count()
+            for keys in _batches(ready.order_by("pk")):
+                _erase(name, kind.model._base_manager.filter(pk__in=keys), report)
     return report
+
+
+def _erase(name: str, rows: QuerySet[Any], report: PruneReport) -> None:
+    """Purge some rows, or count them."""
+    if report.dry_run:
+        purged = _with_content(name, rows).count()
+    else:
+        purged = _empty(name, list(rows.values_list("pk", flat=True)))
+    report.rows[name] = report.rows.get(name, 0) + purged
 
 
 def _about(subject: Model) -> Q:

@@ -12,3 +12,4 @@ class GatewayConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("apps.gateway.checks")  # registers itself
+        import_module("apps.gateway.retention").register()

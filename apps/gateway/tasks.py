@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from apps.gateway import sweeping
+from apps.gateway.caching import forget_expired
 
 
-def sweep() -> int:
-    """Settle what dead processes left; the gateway's own processes do it, too, while there are any."""
-    return sweeping.sweep()
+def sweep() -> dict[str, int]:
+    """Settle what dead processes left, as the gateway's own do while there are any; delete answers that expired."""
+    return {"unknown": sweeping.sweep(), "expired": forget_expired()}

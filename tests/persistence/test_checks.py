@@ -32,6 +32,12 @@ def test_a_wrong_key_or_value_is_an_error_with_a_hint(settings, key, value, told
     assert told in message.msg and "DOMAIN_PERSIST_BATCH_SIZE" in message.hint
 
 
+def test_a_kind_of_content_that_does_not_exist_is_an_error(settings):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_RETENTION_DAYS": {"calls": 30, "everything": 1}}
+    (message,) = check_settings(None)
+    assert message.id == "persistence.E003" and "names everything," in message.msg and "calls" in message.hint
+
+
 def test_settings_that_are_no_dict_are_left_to_the_engines_check(settings):
     settings.ORCHESTRAI = 3
     assert check_settings(None) == []

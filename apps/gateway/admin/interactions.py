@@ -100,6 +100,7 @@ class InteractionAdmin(DetailAdmin):
             return
         payload = InteractionPayload.objects.filter(pk=obj.pk).first()
         if payload is None:
+            yield Section(title="What was said", template="admin/gateway/gone.html")
             return
         self.log_change(request, obj, "Read the prompt and the answer.")
         parts = (("Asked", payload.prompt_enc), ("Sent", payload.sent_enc), ("Answered", payload.response_enc))

@@ -3,7 +3,7 @@
 from apps.gateway.caching.answers import AnswerCache
 from apps.gateway.caching.directives import Directives, read_directives
 from apps.gateway.caching.question import Question, question_of
-from apps.gateway.caching.store import Hit, NewAnswer, forget_owner, save_answers
+from apps.gateway.caching.store import Hit, NewAnswer, forget_expired, forget_owner, save_answers
 
 __all__ = (
     "AnswerCache",
@@ -11,6 +11,7 @@ __all__ = (
     "Hit",
     "NewAnswer",
     "Question",
+    "forget_expired",
     "forget_owner",
     "question_of",
     "read_directives",

@@ -31,6 +31,7 @@ READ_SQL = {
     column: f"SELECT id, answer_enc, created_at, expires_at FROM gateway_cache_entry WHERE {column} = %s"  # noqa: S608
     for column in ("key", "id")
 }
+BATCH = 500
 EVICT_EVERY = 100
 """One in this many of an owner's entries may be too many before they are counted again."""
 
@@ -193,15 +194,23 @@ def save_answers(answers: Sequence[NewAnswer]) -> None:
 
 
 def evict(owner: str, most: int) -> int:
-    """Delete what expired and, beyond `most` entries of the owner, the least recently used; how many were deleted."""
+    """Delete an owner's entries that expired and, beyond `most`, the least recently used; how many were deleted."""
     uses.tell()
     with transaction.atomic():
-        expired, _ = CacheEntry.objects.filter(expires_at__lte=timezone.now()).delete()
+        expired, _ = CacheEntry.objects.of_user(owner).expired().delete()
         kept = CacheEntry.objects.of_user(owner).order_by("-last_used_at", "-id")
         # A row that is used at this moment may still go: it was the least used when the list was made.
         surplus = list(kept.values_list("pk", flat=True)[most:])
         deleted, _ = CacheEntry.objects.filter(pk__in=surplus).delete()
     return expired + deleted
+
+
+def forget_expired() -> int:
+    """Delete entries that expired, in batches; how many."""
+    deleted = 0
+    while keys := list(CacheEntry.objects.expired().values_list("pk", flat=True)[:BATCH]):
+        deleted += CacheEntry.objects.expired().filter(pk__in=keys).delete()[0]  # one may have been renewed
+    return deleted
 
 
 def forget_owner(owner: str) -> int:

@@ -16,6 +16,9 @@ class CacheEntryQuerySet(models.QuerySet["CacheEntry"]):
         """Those that have not expired."""
         return self.filter(expires_at__gt=timezone.now())
 
+    def expired(self) -> Self:
+        return self.filter(expires_at__lte=timezone.now())
+
 
 class CacheEntry(models.Model):
     """The answer to one question of one owner."""

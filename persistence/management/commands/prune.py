@@ -10,14 +10,14 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
-from persistence.retention import CONTENT, erase_subject, prune
+from persistence.retention import KINDS, erase_subject, prune
 
 
 class Command(BaseCommand):
     help = "Count what would be purged (the default), or purge it with --apply. Metrics and provenance stay."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", nargs="*", metavar="KIND=DAYS", help=f"Kinds: {', '.join(CONTENT)}.")
+        parser.add_argument("--days", nargs="*", metavar="KIND=DAYS", help=f"Kinds: {', '.join(KINDS)}.")
         parser.add_argument("--subject", metavar="APP.MODEL:ID", help="Everything about this object or user instead.")
         parser.add_argument("--from-start", action="store_true", help="Walk the rows again that a prune walked before.")
         parser.add_argument("--apply", action="store_true")
@@ -29,14 +29,14 @@ class Command(BaseCommand):
             ages = None if days is None else dict(map(_age, days))
             report = prune(days=ages, dry_run=not apply, from_start=bool(options["from_start"]))
         told = ", ".join(f"{kind} {count}" for kind, count in report.rows.items()) or "nothing is configured"
-        held = f"; held, not finished with: {report.held} calls" if report.held else ""
+        held = f"; held, not finished with: {report.held}" if report.held else ""
         self.stdout.write(f"{'purged' if apply else 'dry run, would purge'}: {told}{held}")
 
 
 def _age(text: str) -> tuple[str, int]:
     kind, _, age = text.partition("=")
-    if kind not in CONTENT or not age.isdecimal():
-        raise CommandError(f"--days takes KIND=DAYS with a kind of {', '.join(CONTENT)}, not {text!r}.")
+    if kind not in KINDS or not age.isdecimal():
+        raise CommandError(f"--days takes KIND=DAYS with a kind of {', '.join(KINDS)}, not {text!r}.")
     return kind, int(age)
 
 

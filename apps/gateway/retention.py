@@ -1,0 +1,38 @@
+"""How long the gateway keeps what was said: prompts and answers go, figures and costs stay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model, Q
+
+from apps.accounts.models import ApiKey
+from apps.gateway.models import CacheEntry, InteractionPayload, Status
+from persistence.retention import Kind, add_kind
+
+
+def _ended(moment: datetime) -> Q:
+    """What was said is still being written while a request runs."""
+    return ~Q(interaction__status=Status.IN_FLIGHT)
+
+
+def _said(subject: Model) -> Q | None:
+    """The requests with a key, or with any key of a user."""
+    if isinstance(subject, ApiKey):
+        return Q(interaction__api_key=subject)
+    return Q(interaction__user_id=str(subject.pk)) if isinstance(subject, get_user_model()) else None
+
+
+def _kept(subject: Model) -> Q | None:
+    """Cached answers are an owner's, whichever of its keys asked: for one key all of them go."""
+    if isinstance(subject, ApiKey):
+        return Q(user_id=str(subject.owner_id))
+    return Q(user_id=str(subject.pk)) if isinstance(subject, get_user_model()) else None
+
+
+def register() -> None:
+    """Have `prune` take care of the gateway's content."""
+    said = Kind(model=InteractionPayload, clock="interaction__timestamp", ready=_ended, about=_said)
+    add_kind("interactions", said)
+    add_kind("cache", Kind(model=CacheEntry, clock="expires_at", about=_kept))
