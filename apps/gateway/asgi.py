@@ -19,6 +19,7 @@ from apps.gateway.http import Incoming, Message, Receive, Send
 from apps.gateway.listing import serve_forget_cache, serve_model, serve_models, serve_usage
 from apps.gateway.models import Endpoint
 from apps.gateway.runtime import Runtime
+from apps.gateway.stopping import call_at_stop
 from orchestration.log import describe
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class FrontDoor:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._running()
+                call_at_stop(self._running().stop)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self._runtime is not None:

@@ -44,6 +44,9 @@ class GatewaySettings(BaseModel):
     """Read the provider's answer to its end for the record, or close it and estimate what it cost."""
     DRAIN_SECONDS: Seconds = 60.0
     """After this a drained answer is cancelled after all."""
+    STOP_SECONDS: Seconds = 3.0
+    """How long answers may go on when the process is asked to stop; then they are broken off with an error, and
+    recorded. Less than the patience of whoever stops the process (`--workers-kill-timeout`)."""
     KEY_CACHE_SECONDS: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a process may go on with a key that was revoked or changed meanwhile."""
     RESERVED_OUTPUT_TOKENS: Annotated[int, Field(ge=1)] = 4096

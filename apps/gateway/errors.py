@@ -84,6 +84,12 @@ def internal_error() -> GatewayError:
     return server_error(500, "internal_error", "Something went wrong here. It is recorded under the request id.")
 
 
+def stopping() -> GatewayError:
+    error = server_error(503, "server_stopping", "The gateway is being restarted. Try again.")
+    error.retry_after = 1
+    return error
+
+
 def malformed_answer() -> GatewayError:
     return server_error(502, "malformed_response", "The provider's answer cannot be read.")
 

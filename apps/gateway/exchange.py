@@ -20,6 +20,7 @@ from apps.gateway.errors import (
     from_reply,
     internal_error,
     malformed_answer,
+    stopping,
 )
 from apps.gateway.http import Headers, Incoming, read_object
 from apps.gateway.ledger import Close, Open
@@ -124,9 +125,12 @@ class Exchange:
     async def reply(self) -> AsyncIterator[Reply]:
         """The provider's answer, of the first model that gives one; GatewayError when none does.
 
-        It ends with ANSWER_SECONDS, or when the client left and the policy says so.
+        It ends with ANSWER_SECONDS, when the client left and the policy says so, or when the process stops.
         """
         self.incoming.on_left = self._left
+        if self.runtime.is_over:
+            raise stopping()
+        self.runtime.asking.add(self._stopped)
         try:
             async with asyncio.timeout(self.settings.ANSWER_SECONDS) as self.deadline:
                 if self.incoming.left:
@@ -134,15 +138,26 @@ class Exchange:
                 async with self._asked() as reply:
                     yield reply
         except TimeoutError:
+            self.note_usage(None, "")  # the provider was asked, and may have worked on it all the time
+            if self.runtime.is_over:
+                raise stopping() from None
             raise from_connection(ProviderError("No answer in time.", code="timeout")) from None
         except ProviderError as error:
             raise from_connection(error) from None
+        finally:
+            self.runtime.asking.discard(self._stopped)
 
     def _left(self) -> None:
         """The client left: read on for the record, or stop here."""
-        if self.deadline is not None and self.deadline.when() is not None:
-            patience = self.settings.DRAIN_SECONDS if self.settings.WHEN_CLIENT_LEAVES == "drain" else 0.0
-            self.deadline.reschedule(min(self.deadline.when() or 0.0, asyncio.get_running_loop().time() + patience))
+        self._end_within(self.settings.DRAIN_SECONDS if self.settings.WHEN_CLIENT_LEAVES == "drain" else 0.0)
+
+    def _stopped(self) -> None:
+        self._end_within(0.0)
+
+    def _end_within(self, seconds: float) -> None:
+        when = self.deadline.when() if self.deadline is not None else None
+        if self.deadline is not None and when is not None:
+            self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Reply]:
@@ -229,7 +244,7 @@ async def recorded(exchange: Exchange) -> AsyncIterator[None]:
     except GatewayError as error:
         await _failed(exchange, error)
     except asyncio.CancelledError:
-        raise  # the server stops: the row stays in flight, and a sweep finds it
+        raise  # the server does not wait any longer: the row stays in flight, and a sweep finds it
     except Exception as error:  # noqa: BLE001 - a bug ends as an error of this request and as its record
         logger.error("gateway request failed request_id=%s error=%s", exchange.row.request_id, describe(error))
         await _failed(exchange, internal_error())

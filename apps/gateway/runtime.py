@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 
 from django.db import DatabaseError
 
@@ -23,8 +24,8 @@ from orchestration.providers.relay import Relay, open_relay
 
 logger = logging.getLogger(__name__)
 
-STOP_SECONDS = 20.0
-"""How long requests may still run after the server was asked to stop."""
+LAST_SECONDS = 5.0
+"""How long requests have for their records after they were broken off."""
 
 
 class Runtime:
@@ -44,6 +45,11 @@ class Runtime:
         model = wanted.EMBEDDING_MODEL
         self.cache = AnswerCache(self.reading.run, ProviderEmbedder(self.relay, model) if model else HashingEmbedder())
         self.running: set[asyncio.Task[None]] = set()
+        self.asking: set[Callable[[], None]] = set()
+        """What breaks off the requests that wait for the provider."""
+        self.is_over = False
+        """Nobody is asked any more: the process stops."""
+        self._ending: asyncio.TimerHandle | None = None
         self._beating = asyncio.create_task(self._beat())
 
     def run(self, task: asyncio.Task[None]) -> None:
@@ -51,10 +57,21 @@ class Runtime:
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
+    def stop(self) -> None:
+        """The process is asked to stop: what still runs after STOP_SECONDS is broken off."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().call_later(gateway_settings().STOP_SECONDS, self._break_off)
+
+    def _break_off(self) -> None:
+        self.is_over = True
+        for break_off in tuple(self.asking):
+            break_off()
+
     async def aclose(self) -> None:
-        """Let running requests end for a while, commit what waits, and say goodbye."""
+        """Let running requests end, commit what waits, and say goodbye."""
+        self.stop()
         if self.running:
-            await asyncio.wait(self.running, timeout=STOP_SECONDS)
+            await asyncio.wait(self.running, timeout=gateway_settings().STOP_SECONDS + LAST_SECONDS)
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
         try:

@@ -173,8 +173,12 @@ class Workers:
         until(lambda: _listens(self.port), "workers listen", 60)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
+        """Ask it to stop; the end of the block waits for that."""
         self._process.send_signal(signal.SIGTERM)
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:

@@ -17,13 +17,12 @@ from django.db import connection
 
 from apps.accounts.models import ApiKey
 from apps.gateway.models import GatewayWorker, Interaction, InteractionPayload, KeyMeter, Status
-from tests.apps.gateway.raw_provider import CHUNKED, END, HANG, USAGE, Part, RawProvider, delta, event, http
+from tests.apps.gateway.raw_provider import CHUNKED, END, GOOD, HANG, HELD, USAGE, Part, RawProvider, delta, event, http
 from tests.apps.gateway.serving import MODEL, Workers, ask, client, gateway, key, price
 from tests.clusters import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-GOOD = {"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}], "usage": USAGE}
 SLOW_STREAM: list[Part] = [
     CHUNKED,
     event(delta("Hel")),
@@ -103,6 +102,7 @@ def test_a_killed_worker_leaves_no_request_without_its_row(tmp_path):
             until(lambda: Interaction.objects.filter(status=Status.UNKNOWN).count() == 6, "the dead are found", 20)
             meter.refresh_from_db()
             assert (meter.in_flight, meter.reserved) == (6, reserved / 2)
+            assert meter.api_key.spent == reserved / 2, "what they cost is not known, so it is the worst case"
             for each in sockets:
                 each.close()
             until(lambda: not Interaction.objects.in_flight().exists(), "the rest ends", 10)
@@ -112,15 +112,56 @@ def test_a_killed_worker_leaves_no_request_without_its_row(tmp_path):
     assert (meter.reserved, meter.in_flight) == (0, 0)
 
 
-def _begin(port: int, secret: str) -> socket.socket:
-    """A stream that has begun."""
-    content = json.dumps(ask(stream=True, max_tokens=10)).encode()
+def test_a_process_that_is_asked_to_stop_ends_its_answers_and_records_them(tmp_path):
+    """What ends in time is whole; a stream is broken off with an error event, a waiting request with a 503."""
+    price()
+    made, secret = key(budget=100_000)
+    hanging: list[Part] = [CHUNKED, event(delta("Hel")), HANG]
+    held: list[Part] = [HELD if part == 0.4 else part for part in SLOW_STREAM]
+    with RawProvider(held, hanging, [HANG]) as provider:
+        with Workers(1, provider.base_url, tmp_path / "log", STOP_SECONDS=1, LEASE_SECONDS=60) as process:
+            whole, broken = _begin(process.port, secret), _begin(process.port, secret)
+            waiting = _send(process.port, secret, ask(max_tokens=10))
+            until(lambda: len(provider.bodies) == 3, "the third is asked", 5)
+            process.stop()
+            provider.release()
+            answers = [_rest(each) for each in (whole, broken, waiting)]
+    assert answers[0].endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert b'"code":"server_stopping"' in answers[1] and answers[1].endswith(b"}\n\n\r\n0\r\n\r\n")
+    assert answers[2].startswith(b"HTTP/1.1 503") and b"retry-after: 1\r\n" in answers[2]
+    rows = list(Interaction.objects.order_by("id"))
+    assert [(row.status, row.error_code, row.tokens_estimated) for row in rows] == [
+        (Status.COMPLETED, "", False),
+        (Status.FAILED, "server_stopping", True),
+        (Status.FAILED, "server_stopping", True),
+    ]
+    assert all(row.prompt_tokens for row in rows) and rows[1].response_tokens
+    assert ApiKey.objects.get(pk=made.pk).spent == sum(row.cost or 0 for row in rows)
+    meter = KeyMeter.objects.get(pk=made.pk)
+    assert (meter.reserved, meter.in_flight) == (0, 0)
+    assert not GatewayWorker.objects.exists(), "it said goodbye"
+
+
+def _send(port: int, secret: str, body: dict[str, Any]) -> socket.socket:
+    content = json.dumps(body).encode()
     connected = socket.create_connection(("127.0.0.1", port), 10)
     connected.sendall(
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n".encode()
         + content
     )
+    return connected
+
+
+def _rest(connected: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    with connected:
+        return b"".join(iter(lambda: connected.recv(65536), b""))
+
+
+def _begin(port: int, secret: str) -> socket.socket:
+    """A stream that has begun."""
+    connected = _send(port, secret, ask(stream=True, max_tokens=10))
     received = b""
     while b"Hel" not in received:
         received += connected.recv(65536)
