@@ -18,7 +18,7 @@ from apps.simulation.api_access import (
     call_shown,
     changeable_simulation,
     check_asking,
-    shown,
+    created_shown,
     visible_simulation,
 )
 from apps.simulation.api_access import refusals as simulation_refusals
@@ -125,8 +125,7 @@ def retry_opening(request: AuthedRequest, simulation_id: UUID) -> Status[dict[st
     check_asking(request)
     with refusals():
         simulation = retry_initial(simulation.pk)
-    call = simulation.initial_call
-    return Status(202, {**shown(request, simulation), "call": call_shown(request, call) if call else None})
+    return Status(202, created_shown(request, simulation))
 
 
 @contextmanager
@@ -150,8 +149,7 @@ def shown_rows() -> MessageQuerySet:
 
 def posted(request: AuthedRequest, message: Message) -> dict[str, Any]:
     """A message as MessagePosted."""
-    call = call_shown(request, message.call) if message.call else None
-    return {"message": message_shown(message), "call": call}
+    return {"message": message_shown(message), "call": call_shown(request, message.call)}
 
 
 def message_shown(message: Message) -> dict[str, Any]:

@@ -24,22 +24,21 @@ from apps.chatlab.models import (
     store_message,
 )
 from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply, GeneratePatientResults
+from apps.simulation.calling import submit_about
 from apps.simulation.lifecycle import check_open
 from apps.simulation.models import Simulation, SimulationImage
 from apps.simulation.verdicts import try_again, verdict
-from orchestration.engine.submit import CallSpec, submit, wake
+from orchestration.engine.submit import wake
 from orchestration.models import ServiceCallRecord
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
-    from orchestration.services import DjangoBaseService
-    from orchestration.types import JsonObject
 
 
 def open_chat(simulation: Simulation, user: User) -> ChatSession:
     """The chat of a new simulation, and the call that makes its first message, in the caller's transaction."""
     session = ChatSession.objects.create(simulation=simulation)
-    simulation.initial_call = _submit(GeneratePatientInitial, simulation, user, {})
+    simulation.initial_call = submit_about(simulation, GeneratePatientInitial, user)
     simulation.save(update_fields=["initial_call"])
     return session
 
@@ -120,23 +119,8 @@ def _own_images(simulation: Simulation, user: User, image_ids: Sequence[UUID]) -
 def _ask(simulation: Simulation, message: Message, user: User | None) -> None:
     ordered = message.message_type == MessageType.ORDER
     service = GeneratePatientResults if ordered else GeneratePatientReply
-    message.call = _submit(service, simulation, user, {"message_id": message.pk})
+    message.call = submit_about(simulation, service, user, message_id=message.pk)
     message.save(update_fields=["call"])
-
-
-def _submit(
-    service: type[DjangoBaseService], simulation: Simulation, user: User | None, context: JsonObject
-) -> ServiceCallRecord:
-    return submit(
-        CallSpec(
-            service=service,
-            context={"simulation_id": simulation.pk, **context},
-            ordering_key=simulation.ordering_key,
-            related_object=simulation,
-            requested_by=user,
-            model=simulation.model or None,
-        )
-    )
 
 
 def retry_message(simulation_id: int, message_id: int) -> Message:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.simulation.models import EventKind, Simulation, SimulationEvent, SimulationImage
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import call_brings_nothing
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -68,9 +69,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def overdue(self) -> Self:
         """Pending questions whose call ended without a reply: failed, cancelled, or its reply could not be stored."""
-        calls = ServiceCallRecord.objects
-        without_result = calls.finished().filter(result__isnull=True)
-        return self.pending().filter(Q(call__in=without_result) | Q(call__in=calls.dead()))
+        return self.pending().filter(call_brings_nothing())
 
     def wanting_pictures(self) -> Self:
         """Replies that want to show a picture, have none, and whose simulation has one that nobody has seen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.consensus import log
 from apps.consensus.errors import NotCancellable, NotRetryable, StillStopping
@@ -15,7 +15,7 @@ from apps.consensus.models.runs import EXPAND
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.calls import PersistState, call_brings_nothing
 from orchestration.signals import results_stored, tell
 
 PROVIDER_AUTH = "PROVIDER_AUTH"
@@ -53,11 +53,7 @@ def step_began(call_id: str, attempt: int) -> None:
 
 def overdue_steps() -> QuerySet[StepProgress]:
     """Steps under way whose call ended without a result: failed, cancelled, or it could not be stored."""
-    calls = ServiceCallRecord.objects
-    without_result = calls.finished().filter(result__isnull=True)
-    return StepProgress.objects.filter(status__in=UNDER_WAY).filter(
-        Q(call__in=without_result) | Q(call__in=calls.dead())
-    )
+    return StepProgress.objects.filter(call_brings_nothing(), status__in=UNDER_WAY)
 
 
 def settle_overdue(**call: str) -> int:

@@ -12,9 +12,9 @@ from apps.accounts.roles import Scope
 from apps.simulation.api_access import (
     MISSING,
     REFUSED,
-    call_shown,
     changeable_simulation,
     check_asking,
+    created_shown,
     shown,
     visible_simulation,
 )
@@ -42,8 +42,7 @@ def create_simulation(request: AuthedRequest, body: SimulationIn) -> Status[dict
     user = require(request, Scope.SIMULATIONS_WRITE).user
     check_asking(request)
     simulation = start_simulation(user, **body.fields())
-    call = simulation.initial_call
-    return Status(202, {**shown(request, simulation), "call": call_shown(request, call) if call else None})
+    return Status(202, created_shown(request, simulation))
 
 
 @router.get("/simulations", response={200: SimulationPage, **REFUSED, 422: ErrorOut}, summary="List simulations")

@@ -106,6 +106,13 @@ def links(request: HttpRequest, simulation: Simulation) -> dict[str, str]:
     return {name: link(request, operation, simulation_id=simulation.uuid) for name, operation in names.items()}
 
 
-def call_shown(request: HttpRequest, call: ServiceCallRecord) -> dict[str, Any]:
-    """A call as CallOut."""
+def created_shown(request: AuthedRequest, simulation: Simulation) -> dict[str, Any]:
+    """As SimulationCreated."""
+    return {**shown(request, simulation), "call": call_shown(request, simulation.initial_call)}
+
+
+def call_shown(request: HttpRequest, call: ServiceCallRecord | None) -> dict[str, Any] | None:
+    """A call as CallOut; None when it was pruned."""
+    if call is None:
+        return None
     return {"id": call.pk, "status": call.status, "links": call_links(request, call.pk)}

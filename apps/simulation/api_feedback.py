@@ -47,8 +47,7 @@ def regenerate(request: AuthedRequest, simulation_id: UUID) -> Status[dict[str, 
     check_asking(request)
     with refusals():
         simulation = regenerate_feedback(simulation.pk, request.auth.user)
-    call = simulation.feedback_call
-    return Status(202, {**feedback_shown(simulation), "call": call_shown(request, call) if call else None})
+    return Status(202, {**feedback_shown(simulation), "call": call_shown(request, simulation.feedback_call)})
 
 
 @router.get(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from apps.simulation.calling import submit_about
 from apps.simulation.errors import (
     ClientIdReused,
     FeedbackMissing,
@@ -22,20 +23,17 @@ from apps.simulation.history_registry import collect_history
 from apps.simulation.models import FeedbackQuestion, FeedbackStatus, Simulation
 from apps.simulation.orca.services import GenerateHotwashContinuation, GenerateHotwashInitialResponse
 from apps.simulation.verdicts import try_again, verdict
-from orchestration.engine.submit import CallSpec, submit, wake
+from orchestration.engine.submit import wake
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
-    from orchestration.models import ServiceCallRecord
-    from orchestration.services import DjangoBaseService
-    from orchestration.types import JsonObject
 
 
 def request_feedback(simulation: Simulation, requested_by: User | None = None) -> bool:
     """Submit the feedback call of a `locked()`, ended simulation; False when nothing was said or one is under way."""
     if simulation.feedback_status == FeedbackStatus.PENDING or not _was_anything_said(simulation):
         return False
-    call = _submit(GenerateHotwashInitialResponse, simulation, requested_by or simulation.user, {})
+    call = submit_about(simulation, GenerateHotwashInitialResponse, requested_by or simulation.user)
     return simulation.expect_feedback(call)
 
 
@@ -111,23 +109,8 @@ def _was_anything_said(simulation: Simulation) -> bool:
 
 
 def _ask(simulation: Simulation, question: FeedbackQuestion, user: User | None) -> None:
-    question.call = _submit(GenerateHotwashContinuation, simulation, user, {"question_id": question.pk})
+    question.call = submit_about(simulation, GenerateHotwashContinuation, user, question_id=question.pk)
     question.save(update_fields=["call"])
-
-
-def _submit(
-    service: type[DjangoBaseService], simulation: Simulation, user: User | None, context: JsonObject
-) -> ServiceCallRecord:
-    return submit(
-        CallSpec(
-            service=service,
-            context={"simulation_id": simulation.pk, **context},
-            ordering_key=simulation.ordering_key,
-            related_object=simulation,
-            requested_by=user,
-            model=simulation.model or None,
-        )
-    )
 
 
 def _settle_feedback(simulation_id: int) -> bool:

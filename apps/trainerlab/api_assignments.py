@@ -9,7 +9,7 @@ from ninja import Query, Router, Status
 from apps.accounts.auth import AuthedRequest, require
 from apps.accounts.models import User
 from apps.accounts.roles import Scope
-from apps.simulation.api_access import MISSING, REFUSED, call_shown, check_asking, shown
+from apps.simulation.api_access import MISSING, REFUSED, check_asking, created_shown
 from apps.simulation.schemas import SimulationCreated
 from apps.trainerlab.api_access import refusals
 from apps.trainerlab.models import Assignment, ScenarioTemplate
@@ -75,8 +75,7 @@ def start_an_assignment(request: AuthedRequest, assignment_id: int) -> Status[di
     check_asking(request)
     with refusals():
         simulation = start_assignment(assignment_id)
-    call = simulation.initial_call
-    return Status(202, {**shown(request, simulation), "call": call_shown(request, call) if call else None})
+    return Status(202, created_shown(request, simulation))
 
 
 @router.post(

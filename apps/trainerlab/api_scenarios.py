@@ -12,7 +12,7 @@ from ninja.files import UploadedFile
 
 from apps.accounts.auth import AuthedRequest, require
 from apps.accounts.roles import Scope
-from apps.simulation.api_access import MISSING, REFUSED, UPLOADS, call_shown, check_asking, shown
+from apps.simulation.api_access import MISSING, REFUSED, UPLOADS, check_asking, created_shown
 from apps.simulation.images import read_picture
 from apps.simulation.schemas import SimulationCreated
 from apps.trainerlab.api_access import (
@@ -140,8 +140,7 @@ def start_a_scenario(request: AuthedRequest, scenario_id: UUID) -> Status[dict[s
     check_asking(request)
     with refusals():
         simulation = start_scenario(template, request.auth.user)
-    call = simulation.initial_call
-    return Status(202, {**shown(request, simulation), "call": call_shown(request, call) if call else None})
+    return Status(202, created_shown(request, simulation))
 
 
 @router.post(

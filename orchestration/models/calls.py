@@ -138,6 +138,13 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         return self.filter(requested_by=user)
 
 
+def call_brings_nothing(call: str = "call") -> Q:
+    """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored."""
+    calls = ServiceCallRecord.objects
+    without_result = calls.finished().filter(result__isnull=True)
+    return Q(**{f"{call}__in": without_result}) | Q(**{f"{call}__in": calls.dead()})
+
+
 class ServiceCallRecord(PersistenceTransitions, models.Model):
     """One logical service call: what was asked, where it is, what came of it."""
 

@@ -14,6 +14,7 @@ from apps.simulation.models.events import SimulationEvent
 from apps.simulation.models.kinds import EventKind
 from apps.simulation.models.simulations import Simulation
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import call_brings_nothing
 
 
 class SimulationFeedback(models.Model):
@@ -53,9 +54,7 @@ class QuestionStatus(models.TextChoices):
 class FeedbackQuestionQuerySet(models.QuerySet["FeedbackQuestion"]):
     def overdue(self) -> FeedbackQuestionQuerySet:
         """Pending, but the call ended without an answer: failed, cancelled, or it could not be stored."""
-        calls = ServiceCallRecord.objects
-        without_result = calls.finished().filter(result__isnull=True)
-        return self.filter(status=QuestionStatus.PENDING).filter(Q(call__in=without_result) | Q(call__in=calls.dead()))
+        return self.filter(call_brings_nothing(), status=QuestionStatus.PENDING)
 
 
 class FeedbackQuestion(models.Model):

@@ -18,6 +18,7 @@ from apps.simulation.cases import validate_findings, validate_modifiers
 from apps.simulation.models.kinds import EventKind
 from apps.simulation.text import validate_line, validate_text
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import call_brings_nothing
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -64,20 +65,11 @@ class SimulationQuerySet(models.QuerySet["Simulation"]):
 
     def stalled(self) -> Self:
         """Preparing, but the first call ended without a result: failed, cancelled, or it could not be stored."""
-        calls = ServiceCallRecord.objects
-        without_result = calls.finished().filter(result__isnull=True)
-        return self.filter(
-            Q(initial_call__in=without_result) | Q(initial_call__in=calls.dead()), status=SimulationStatus.PREPARING
-        )
+        return self.filter(call_brings_nothing("initial_call"), status=SimulationStatus.PREPARING)
 
     def without_feedback(self) -> Self:
         """Feedback is pending, but its call ended without one."""
-        calls = ServiceCallRecord.objects
-        without_result = calls.finished().filter(result__isnull=True)
-        return self.filter(
-            Q(feedback_call__in=without_result) | Q(feedback_call__in=calls.dead()),
-            feedback_status=FeedbackStatus.PENDING,
-        )
+        return self.filter(call_brings_nothing("feedback_call"), feedback_status=FeedbackStatus.PENDING)
 
     def over_time(self, now: datetime | None = None) -> Self:
         """Running, and their time is up."""

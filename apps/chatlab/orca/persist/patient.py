@@ -25,17 +25,13 @@ class PatientInitialPersistence(ChatlabMixin, StandardizedPatientMixin, BasePers
 
     schema = PatientInitialOutputSchema
 
-    def persist(self, response: Response) -> Message:
-        chunk, created = self.ensure_idempotent_now(response)
-        if not created and isinstance(chunk.domain_object, Message):
-            return chunk.domain_object
+    def persist(self, response: Response) -> list[Model]:
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         messages = store_patient_messages(simulation, data.messages, response, replaced=self.replaced)
         facts = store_facts(simulation, facts_of(data))
         simulation.begin()
-        self.link(chunk, messages[0], *messages[1:], *facts)
-        return messages[0]
+        return [*messages, *facts]
 
     def update(self, response: Response, made: list[Model]) -> list[Model]:
         """Messages and facts say what the answer says now."""
@@ -53,10 +49,7 @@ class PatientReplyPersistence(ChatlabMixin, StandardizedPatientMixin, BasePersis
 
     schema = PatientReplyOutputSchema
 
-    def persist(self, response: Response) -> Message:
-        chunk, created = self.ensure_idempotent_now(response)
-        if not created and isinstance(chunk.domain_object, Message):
-            return chunk.domain_object
+    def persist(self, response: Response) -> list[Message]:
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         question_id = response.context.get("message_id")
@@ -69,10 +62,9 @@ class PatientReplyPersistence(ChatlabMixin, StandardizedPatientMixin, BasePersis
             image_requested=data.image_requested,
             replaced=self.replaced,
         )
-        self.link(chunk, messages[0], *messages[1:])
         if question is not None and question.mark_delivered():
-            self.link(chunk, question, created=False)
-        return messages[0]
+            return [*messages, question]
+        return messages
 
     def update(self, response: Response, made: list[Model]) -> list[Message]:
         """The reply's messages say what the answer says now."""

@@ -27,10 +27,7 @@ class PatientResultsPersistence(ChatlabMixin, StandardizedPatientMixin, BasePers
 
     schema = PatientResultsOutputSchema
 
-    def persist(self, response: Response) -> Message:
-        chunk, created = self.ensure_idempotent_now(response)
-        if not created and isinstance(chunk.domain_object, Message):
-            return chunk.domain_object
+    def persist(self, response: Response) -> list[Model]:
         simulation, order, found = self._found(response)
         before = results_among(self.replaced)
         put_back_events(self.replaced, before)
@@ -47,10 +44,9 @@ class PatientResultsPersistence(ChatlabMixin, StandardizedPatientMixin, BasePers
             delivered_at=timezone.now(),
         )
         facts = store_facts(simulation, map(Fact.of, found))
-        self.link(chunk, message, *facts)
         if order.mark_delivered():
-            self.link(chunk, order, created=False)
-        return message
+            return [message, *facts, order]
+        return [message, *facts]
 
     def update(self, response: Response, made: list[Model]) -> list[Model]:
         """Message and metadata say what the answer says now."""

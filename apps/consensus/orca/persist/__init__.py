@@ -20,7 +20,6 @@ class ProposalPersistence(ConsensusMixin, BasePersistenceHandler):
     schema = ProposalOutputSchema
 
     def persist(self, response: Response) -> ProposalVersion | None:
-        self.ensure_idempotent_now(response)
         if "run_id" not in response.context:
             return None
         return proposal_arrived(response.context["run_id"], response)
@@ -39,7 +38,6 @@ class ReviewPersistence(ConsensusMixin, BasePersistenceHandler):
     schema = ReviewOutputSchema
 
     def persist(self, response: Response) -> PersonaReview | None:
-        self.ensure_idempotent_now(response)
         if "run_id" not in response.context:
             return None
         return review_arrived(response.context["run_id"], response.context["persona_id"], response)

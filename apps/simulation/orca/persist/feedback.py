@@ -18,15 +18,11 @@ class HotwashInitialPersistence(SimcoreMixin, FeedbackMixin, BasePersistenceHand
     schema = HotwashInitialSchema
 
     def persist(self, response: Response) -> SimulationFeedback:
-        chunk, created = self.ensure_idempotent_now(response)
-        if not created and isinstance(chunk.domain_object, SimulationFeedback):
-            return chunk.domain_object
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         feedback = SimulationFeedback.objects.create(
             simulation=simulation, call_id=response.call_id, **columns_of(data)
         )
-        self.link(chunk, feedback)
         if simulation.feedback_call_id == response.call_id:  # not the late answer of an older call
             simulation.feedback_arrived()
         return feedback
@@ -55,12 +51,8 @@ class HotwashContinuationPersistence(SimcoreMixin, FeedbackMixin, BasePersistenc
     schema = HotwashContinuationSchema
 
     def persist(self, response: Response) -> FeedbackQuestion:
-        chunk, created = self.ensure_idempotent_now(response)
-        if not created and isinstance(chunk.domain_object, FeedbackQuestion):
-            return chunk.domain_object
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         question = FeedbackQuestion.objects.get(pk=response.context["question_id"], simulation=simulation)
         question.answered(data.answer)
-        self.link(chunk, question, created=False)
         return question
