@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,6 +18,7 @@ from apps.simulation.models import Simulation, SimulationImage, StoredImage
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
+    from django.db.models.fields.files import FieldFile
 
     from apps.accounts.models import User
 
@@ -129,6 +132,16 @@ def copy_image(source: StoredImage, simulation: Simulation) -> SimulationImage:
     """A hidden picture of a simulation, the same stored file as the scenario's."""
     names = ("file", "content_type", "width", "height", "size", "checksum", "description")
     return SimulationImage(simulation=simulation, **{name: getattr(source, name) for name in names})
+
+
+def remove_file_with(instance: StoredImage) -> None:
+    """Once the deletion of a row is committed, its file goes, too, unless another row shows the same file."""
+    transaction.on_commit(partial(_remove_unless_shown, instance.file), robust=True)
+
+
+def _remove_unless_shown(file: FieldFile) -> None:
+    if not any(pictures.objects.filter(file=file.name).exists() for pictures in StoredImage.__subclasses__()):
+        file.storage.delete(file.name)
 
 
 def image_response(row: StoredImage) -> HttpResponse:

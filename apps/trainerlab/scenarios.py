@@ -29,7 +29,9 @@ def start_scenario(template: ScenarioTemplate, user: User, instructor: User | No
         raise ScenarioArchived
     with transaction.atomic():
         simulation = start_simulation(user, **template.case())
-        SimulationImage.objects.bulk_create(copy_image(image, simulation) for image in template.images.order_by("id"))
+        # Locked, because with the last row that shows a picture its file goes.
+        images = template.images.select_for_update(no_key=True).order_by("id")
+        SimulationImage.objects.bulk_create(copy_image(image, simulation) for image in images)
         TrainerSession.objects.create(simulation=simulation, template=template, instructor=instructor)
     return simulation
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Model
 from django.http import HttpResponse
 from PIL import Image, PngImagePlugin
 
@@ -16,11 +18,13 @@ from apps.chatlab.media import show_missing_pictures
 from apps.chatlab.models import Message, MessageMedia
 from apps.simulation import images
 from apps.simulation.models import Simulation, SimulationImage
+from apps.trainerlab.scenarios import add_picture, start_scenario
 from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
 from tests.apps.chatlab.conversation import OPENING, new_simulation, says
 from tests.apps.people import API, Caller, person, signed_in
+from tests.apps.training.visits import scenario_of
 
 pytestmark = pytest.mark.django_db
 SCRIPT = b"<script>alert(document.cookie)</script>"
@@ -105,6 +109,26 @@ def test_what_is_no_picture_is_refused(
     answer = upload(trainee, simulation, content, declared)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert not SimulationImage.objects.exists()
+
+
+def test_a_file_goes_with_the_last_row_that_shows_it(
+    tmp_path: Path, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    template = scenario_of(person(UserRole.INSTRUCTOR))
+    shown = images.read_picture(SimpleUploadedFile("x.png", picture(), "image/png"))
+    original = add_picture(template, shown, "rash")
+    first, second = (start_scenario(template, person()) for _ in range(2))
+    stored = tmp_path / original.file.name
+
+    def is_left_after_deleting(row: Model) -> bool:
+        with django_capture_on_commit_callbacks(execute=True):
+            row.delete()
+            assert stored.exists(), "the deletion may still be undone"
+        return stored.exists()
+
+    assert is_left_after_deleting(first.user), "and with the person the simulation"
+    assert is_left_after_deleting(original)
+    assert not is_left_after_deleting(second)
 
 
 def test_a_form_without_a_boundary_is_refused(trainee: Caller, simulation: Simulation) -> None:
