@@ -39,6 +39,11 @@ def step_changed(step: StepProgress, **facts: Any) -> None:
     )
 
 
-def _write(event: str, **facts: Any) -> None:
+def prompts_not_usable(reason: str) -> None:
+    """No run can begin for as long as that is so."""
+    _write("prompts_not_usable", level=logging.ERROR, reason=reason)
+
+
+def _write(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
     line = {"time": timezone.now().isoformat(), "event": event} | {k: v for k, v in facts.items() if v is not None}
-    logger.info("%s", json.dumps(line))
+    logger.log(level, "%s", json.dumps(line))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.dispatch import receiver
 
+from apps.consensus import log
+from apps.consensus.errors import PromptsNotUsable
 from apps.consensus.settling import settle_overdue, step_began
+from apps.consensus.shipping import current_prompt_set
 from orchestration.signals import ai_request_sent, ai_response_failed, tick
 
 NAMESPACE = "consensus"
@@ -27,3 +31,17 @@ def settle_failed_call(*, call_id: str, namespace: str, **_: Any) -> None:
 @receiver(tick, dispatch_uid="consensus.settle_overdue")
 def settle_what_was_missed(**_: Any) -> None:
     settle_overdue()
+
+
+@receiver(tick, dispatch_uid="consensus.check_prompts")
+def say_when_no_run_can_begin(**_: Any) -> None:
+    check_prompts_once()
+
+
+@cache
+def check_prompts_once() -> None:
+    """As a node starts: system checks do not look into the database then."""
+    try:
+        current_prompt_set()
+    except PromptsNotUsable as error:
+        log.prompts_not_usable(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,9 @@ from apps.consensus.admin.resources import PersonaResource, PromptSetResource
 from apps.consensus.errors import PromptsNotUsable
 from apps.consensus.models import Persona, PromptSet, Run
 from apps.consensus.shipping import current_prompt_set
+from apps.consensus.signals import check_prompts_once
 from orchestration.providers.simulator import scripted
+from orchestration.signals import tick
 from orchestration.testing import run_due_calls
 from tests.apps.consensus.reviewing import blocking, new_run, says, script
 from tests.apps.people import person
@@ -125,6 +128,22 @@ def test_weights_of_0_99_are_found_at_the_start_and_no_run_begins() -> None:
     assert "total 0.99" in found[0].msg
     with pytest.raises(PromptsNotUsable, match=r"total 0\.99"):
         new_run(person())
+
+
+def test_a_node_that_starts_says_once_that_no_run_can_begin(caplog: pytest.LogCaptureFixture) -> None:
+    Persona.objects.filter(persona_id="architect").update(weight=Decimal("0.24"))
+    lifecycle = logging.getLogger("apps.consensus.lifecycle")
+    lifecycle.addHandler(caplog.handler)
+    check_prompts_once.cache_clear()
+    try:
+        for _ in range(2):
+            tick.send(sender=None)
+    finally:
+        lifecycle.removeHandler(caplog.handler)
+        check_prompts_once.cache_clear()
+    (record,) = (record for record in caplog.records if "prompts_not_usable" in record.getMessage())
+    assert record.levelno == logging.ERROR
+    assert "total 0.99" in record.getMessage()
 
 
 def test_a_version_that_a_run_used_stays_as_it_is(console: Client) -> None:
