@@ -10,7 +10,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from orchestration.models import ServiceCallRecord
-from persistence.drain import Counts, drain_batch
+from persistence.drain import drain_batch
+from persistence.outcomes import Counts
 from tests import clusters
 from tests.persistence import results
 from tests.seedapp.models import Message

@@ -26,6 +26,8 @@ class PersistenceSettings(BaseModel):
     """A result is dead, too, when this many processes died while its handler ran."""
     DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Records that one drain takes at most."""
+    DOMAIN_PERSIST_CONNECTIONS: Annotated[int, Field(ge=1, le=32)] = 3
+    """On PostgreSQL a drain with much to do runs handlers in this many threads, each on a connection of its own."""
     DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS: Annotated[float, Field(gt=0)] = 5.0
     DOMAIN_PERSIST_BACKOFF_CAP_SECONDS: Annotated[float, Field(gt=0)] = 600.0
     DOMAIN_PERSIST_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 
 from django.db import connection, transaction
@@ -29,8 +28,10 @@ from persistence.chunks import chunk_for, fill_chunk, persist_parts
 from persistence.conf import persistence_settings
 from persistence.consumers import Consumer, Consumers, HandlerConsumer, with_event_loop
 from persistence.deaths import Mark, marks_of_the_dead, watching
+from persistence.lanes import ToDo, in_lanes, lanes_for
 from persistence.links import Touched, merged
 from persistence.models import PersistedChunk, PersistedPart, PersistenceDeath
+from persistence.outcomes import Counts, Outcome
 from persistence.signals import domain_object_created
 from persistence.upgrades import upgraded
 
@@ -40,42 +41,6 @@ NOT_STORED = "not_stored"
 """The error code of `ai_response_failed` for a result that is dead."""
 BEAT_SECONDS = 5.0
 """A drain says at most this often that its worker lives."""
-
-
-class Outcome(StrEnum):
-    """What became of one record in one drain."""
-
-    PERSISTED = "persisted"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    DEAD = "dead"
-    NOT_DUE = "not due"
-    """Not pending, not due yet, or in the hands of another worker."""
-    DATABASE_AWAY = "database away"
-    """Nothing was charged; the record is still pending."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What one drain did; `processed` counts persisted results, `failed` those that are dead now, too."""
-
-    claimed: int = 0
-    processed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __iadd__(self, other: Counts) -> Counts:
-        self.claimed += other.claimed
-        self.processed += other.processed
-        self.failed += other.failed
-        self.skipped += other.skipped
-        return self
-
-    def add(self, outcome: Outcome) -> None:
-        self.claimed += outcome is not Outcome.NOT_DUE
-        self.processed += outcome is Outcome.PERSISTED
-        self.failed += outcome in {Outcome.FAILED, Outcome.DEAD}
-        self.skipped += outcome is Outcome.SKIPPED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +70,10 @@ class Work:
     @property
     def component(self) -> str:
         return str(self.consumer.component.identity) if self.consumer else "none"
+
+    @property
+    def is_async(self) -> bool:
+        return self.consumer is not None and self.consumer.component.is_async
 
     @classmethod
     def of(cls, record: ServiceCallRecord, consumers: Consumers, *, exact: bool = False) -> Work:
@@ -137,8 +106,14 @@ def drain_batch() -> Counts:
         return now < deadline and not stop_requested()
 
     charge_deaths()
-    due = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
-    _drain(list(due[: settings.DOMAIN_PERSIST_BATCH_SIZE]), goes_on)
+    pending = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
+    due = list(pending[: settings.DOMAIN_PERSIST_BATCH_SIZE])
+    lanes = lanes_for(len(due))
+    suspects = PersistenceDeath.objects.suspects(due) if lanes > 1 else set()
+    todo = ToDo((call_id for call_id in due if call_id not in suspects), goes_on)
+    _drain(todo, lanes=lanes)
+    if not todo.stopped:
+        _drain(ToDo(sorted(suspects), goes_on))
     return counts
 
 
@@ -150,7 +125,7 @@ def drain_calls(call_ids: Iterable[str]) -> dict[str, Outcome]:
         outcomes[call_id] = outcome
         return True
 
-    _drain(list(call_ids), goes_on)
+    _drain(ToDo(call_ids, goes_on))
     return outcomes
 
 
@@ -159,27 +134,27 @@ def drain_call(call_id: str) -> Outcome:
     return drain_calls([call_id])[call_id]
 
 
-def _drain(call_ids: list[str], goes_on: Callable[[str, Outcome], bool]) -> None:
-    """Records in the given order, until the database is away or `goes_on`, which is told each outcome, says no."""
-    consumers = Consumers()
-    with watching():
-        for start in range(0, len(call_ids), READ_AT_ONCE):
-            some = call_ids[start : start + READ_AT_ONCE]
-            records = ServiceCallRecord.objects.in_bulk(some)
-            works = {call_id: Work.of(records[call_id], consumers) for call_id in some if call_id in records}
-            each = partial(_drain_each, some, works, goes_on)
-            is_async = any(work.consumer is not None and work.consumer.component.is_async for work in works.values())
-            if not (with_event_loop(each) if is_async else each()):
-                return
+def _drain(todo: ToDo, *, lanes: int = 1) -> None:
+    """Records in the given order, until the database is away or whoever is told the outcomes says no."""
+
+    def lane() -> None:
+        consumers = Consumers()
+        with watching():
+            while some := todo.take(READ_AT_ONCE // lanes):
+                records = ServiceCallRecord.objects.in_bulk(some)
+                works = {call_id: Work.of(records[call_id], consumers) for call_id in some if call_id in records}
+                each = partial(_drain_each, some, works, todo)
+                with_event_loop(each) if any(work.is_async for work in works.values()) else each()
+
+    in_lanes(lanes, lane, todo)
 
 
-def _drain_each(some: list[str], works: dict[str, Work], goes_on: Callable[[str, Outcome], bool]) -> bool:
+def _drain_each(some: list[str], works: dict[str, Work], todo: ToDo) -> None:
     for call_id in some:
         work = works.pop(call_id, None)
         outcome = drain_record(work) if work is not None else Outcome.NOT_DUE
-        if not goes_on(call_id, outcome) or outcome is Outcome.DATABASE_AWAY:
-            return False
-    return True
+        if not todo.tell(call_id, outcome):
+            return
 
 
 def drain_record(work: Work) -> Outcome:

@@ -289,6 +289,10 @@ class PersistedPart(models.Model):
 
 
 class PersistenceDeathQuerySet(models.QuerySet["PersistenceDeath"]):
+    def suspects(self, call_ids: Sequence[str]) -> set[str]:
+        """Those whose handlers were running when a process died: whatever they do, they do it alone from now on."""
+        return set(self.filter(bulk_run=0, call_id__in=call_ids).values_list("call_id", flat=True))
+
     def note(self, mark: Mark) -> list[PersistenceDeath]:
         """Remember a death, and forget those of what is not going on any more; returns all of the same kind."""
         pending = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING)

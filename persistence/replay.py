@@ -27,11 +27,12 @@ from persistence.capture import Capture, RowChange, capturing
 from persistence.chunks import objects_of, persist_chunk, response_of_part
 from persistence.consumers import Consumer, Consumers, HandlerConsumer
 from persistence.deaths import handling
-from persistence.drain import Outcome, Work, after_commit, persist_locked, response_of, source_of
+from persistence.drain import Work, after_commit, persist_locked, response_of, source_of
 from persistence.errors import ReplayRefused
 from persistence.images import digest_of
 from persistence.links import Touched, object_rows
 from persistence.models import ObjectAction, PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from persistence.recorder import recording
 from persistence.undo import undo
 

@@ -13,7 +13,8 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState, Status, new_call_id
 from orchestration.schemas import OutputSchema
 from orchestration.types import ExecutionMetadata, JsonObject, Response
-from persistence.drain import Outcome, drain_call
+from persistence.drain import drain_call
+from persistence.outcomes import Outcome
 
 
 def stored_result(

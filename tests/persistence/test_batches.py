@@ -11,8 +11,9 @@ from orchestration import signals
 from orchestration.models import OrderingKey, ServiceCallRecord, WorkerNode
 from orchestration.models.calls import PersistState
 from persistence import drain
-from persistence.drain import Outcome, drain_calls
+from persistence.drain import drain_calls
 from persistence.models import DrainWake
+from persistence.outcomes import Outcome
 from persistence.tasks import process_pending_persistence
 from persistence.waking import DRAIN_TASK, ask_for_drain
 from tests.persistence.results import async_note, lonely, note, nothing

@@ -7,9 +7,9 @@ import pytest
 
 from orchestration import registry
 from persistence.codecs import DjangoBaseCodec, codec
-from persistence.drain import Outcome
 from persistence.errors import CodecDefinitionError
 from persistence.models import ObjectRole, PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from persistence.testing import persist, stored_result
 from tests.persistence.results import async_digest, digest
 from tests.seedapp.models import Feedback, Message, Simulation

@@ -5,8 +5,8 @@ from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
-from persistence.drain import Outcome
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from persistence.registry import fingerprint
 from persistence.testing import persist
 from tests.persistence.results import async_note, lonely, note, nothing, shared

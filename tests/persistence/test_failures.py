@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from orchestration.models.calls import PersistState
 from orchestration.services import DjangoBaseService
-from persistence.drain import Outcome
 from persistence.models import PersistedChunk
+from persistence.outcomes import Outcome
 from persistence.testing import persist, stored_result
 from tests.persistence.results import async_note, digest, note, nothing
 from tests.seedapp.models import Message, Tally

@@ -6,10 +6,10 @@ from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
-from persistence.drain import Outcome
 from persistence.errors import InvalidLink, LinkInAsyncCode
 from persistence.handlers import chunk_of
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from persistence.testing import persist
 from tests.persistence.results import async_note, digest, note
 from tests.seedapp.models import Attachment, Message

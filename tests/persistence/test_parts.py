@@ -3,8 +3,8 @@
 import pytest
 
 from orchestration.models.calls import PersistState
-from persistence.drain import Outcome
 from persistence.models import PersistedChunk, PersistedPart
+from persistence.outcomes import Outcome
 from persistence.replay import Replayed, dry_run, persist_again
 from persistence.testing import persist, stored_result
 from tests.seedapp.models import Message

@@ -7,7 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import ServiceCallRecord
-from persistence.drain import Outcome, drain_batch, drain_call
+from persistence.drain import drain_batch, drain_call
+from persistence.outcomes import Outcome
 from persistence.testing import persist
 from tests.persistence.results import async_note, digest, lonely, note, nothing
 from tests.seedapp.models import Message, Simulation

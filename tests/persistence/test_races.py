@@ -9,8 +9,9 @@ from django.db import connection, connections
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
-from persistence.drain import Outcome, drain_batch, drain_call
+from persistence.drain import drain_batch, drain_call
 from persistence.models import PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from tests.persistence.results import async_note, digest, note
 from tests.seedapp.models import Attachment, Message, Tally
 

@@ -11,8 +11,8 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
 from orchestration.registry import registry_for, services
 from orchestration.testing import run_due_calls
-from persistence.drain import Outcome
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
+from persistence.outcomes import Outcome
 from persistence.registry import resolve
 from persistence.tasks import process_pending_persistence
 from persistence.testing import persist, stored_result

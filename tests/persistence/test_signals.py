@@ -5,7 +5,8 @@ from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
-from persistence.drain import Outcome, drain_call
+from persistence.drain import drain_call
+from persistence.outcomes import Outcome
 from persistence.signals import domain_object_created
 from persistence.testing import persist
 from tests.persistence.results import async_note, digest, lonely, note, nothing

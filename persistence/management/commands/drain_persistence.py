@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 
 from orchestration.app import ensure_autostarted
-from persistence.drain import Counts, drain_batch
+from persistence.drain import drain_batch
+from persistence.outcomes import Counts
 
 POLL_SECONDS = 1.0
 

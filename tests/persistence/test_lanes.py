@@ -1,0 +1,128 @@
+"""Much to do is done on several connections at once."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState
+from persistence.drain import drain_batch
+from persistence.lanes import ToDo, in_lanes, lanes_for
+from persistence.models import PersistedChunk, PersistenceDeath
+from tests.persistence.results import async_note, note
+from tests.seedapp.models import Message
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres_only]
+MANY = 60
+ENOUGH_SECONDS = 20
+
+
+@pytest.fixture(autouse=True)
+def two_connections(settings, tmp_path):
+    settings.ORCHESTRAI = {
+        **settings.ORCHESTRAI,
+        "DOMAIN_PERSIST_CONNECTIONS": 2,
+        "RUN_DIR": tmp_path / "run",  # marks of other tests are not to be found here
+    }
+
+
+def sign(handler, response):
+    """Tells which connection and thread it ran on."""
+    meta = {"backend": connection.connection.info.backend_pid, "thread": threading.current_thread().name}
+    return Message.objects.create(role="assistant", content=response.call_id, meta=meta)
+
+
+async def sign_async(handler, response):
+    return await Message.objects.acreate(role="assistant", content=response.call_id)
+
+
+def fail(handler, response):
+    Message.objects.create(role="half")
+    raise ValueError("no")
+
+
+def backends() -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_each_result_is_persisted_once_and_the_connections_are_closed():
+    for _ in range(MANY):
+        note(sign)
+    failing = note(fail)
+    counts = drain_batch()
+    assert (counts.claimed, counts.processed, counts.failed) == (MANY + 1, MANY, 1)
+    assert Message.objects.count() == PersistedChunk.objects.count() == MANY
+    used = {meta["backend"] for meta in Message.objects.values_list("meta", flat=True)}
+    assert len(used) == 2 and used & backends() == {connection.connection.info.backend_pid}
+    failing.refresh_from_db()
+    assert (failing.domain_persist_state, failing.domain_persist_attempts) == (PersistState.PENDING, 1)
+
+
+def test_asynchronous_handlers_run_in_lanes_too():
+    for _ in range(MANY):
+        async_note(sign_async)
+    assert drain_batch().processed == MANY
+    assert set(Message.objects.values_list("content", flat=True)) == set(
+        ServiceCallRecord.objects.values_list("pk", flat=True)
+    )
+
+
+def test_what_may_have_killed_a_process_runs_alone_and_last():
+    """Otherwise those beside it were charged for its deaths, again and again."""
+    suspect = note(sign, priority=9)
+    PersistenceDeath.objects.create(call_id=suspect.pk, node="here", pid=1, began_at=timezone.now())
+    for _ in range(MANY):
+        note(sign)
+    assert drain_batch().processed == MANY + 1
+    last = Message.objects.latest("pk")
+    assert (last.content, last.meta["thread"]) == (suspect.pk, threading.main_thread().name)
+
+
+def test_few_records_and_an_open_transaction_need_no_lanes():
+    assert [lanes_for(records) for records in (0, 1, 49, 50, 1000)] == [1, 1, 1, 2, 2]
+    with transaction.atomic():
+        assert lanes_for(1000) == 1, "another connection would not see what is not committed"
+
+
+def always(call_id, outcome):
+    return True
+
+
+class Killed(BaseException):
+    """What no handler's failure is."""
+
+
+def test_an_interrupt_stops_the_other_lanes_after_their_record():
+    todo, beside = ToDo(map(str, range(1000)), always), threading.Event()
+
+    def lane():
+        if threading.current_thread() is threading.main_thread():
+            assert beside.wait(ENOUGH_SECONDS)
+            raise Killed
+        while todo.take(1):
+            beside.set()
+
+    with pytest.raises(Killed):
+        in_lanes(2, lane, todo)
+    assert todo.stopped and todo.take(1) == []
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("drain-")]
+
+
+def test_what_ends_another_lane_ends_the_drain():
+    todo, over = ToDo(map(str, range(10)), always), threading.Event()
+
+    def lane():
+        if threading.current_thread() is not threading.main_thread():
+            over.set()
+            raise Killed
+        assert over.wait(ENOUGH_SECONDS)
+        while todo.take(1):
+            pass
+
+    with pytest.raises(Killed):
+        in_lanes(2, lane, todo)
+    assert todo.stopped
