@@ -128,7 +128,7 @@ def _cron_problem(text: str | None) -> str:
     return "" if text and croniter.is_valid(text) else f"{text!r} is no cron expression."
 
 
-@register(Tags.compatibility)
+@register(Tags.models)  # with what is wrong in the code: it loads every task's module, which a starting worker has not
 def check_definitions(**_: object) -> list[CheckMessage]:
     """config.E001: an entry of PERIODIC cannot work, for example because its function is not there."""
     found = ((periodic, problems(Schedule(name=periodic.name, **periodic.fields()))) for periodic in PERIODIC)

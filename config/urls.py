@@ -11,6 +11,7 @@ from config.metrics import metrics
 from config.overview import live
 from config.v1 import v1
 
+admin.autodiscover()
 admin.site.index_title = "Overview"
 
 urlpatterns = [

@@ -21,6 +21,7 @@ from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, QuerySet
 from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
 from import_export.resources import ModelResource
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.workbook.workbook import Workbook
@@ -81,7 +82,7 @@ def add_exporter(exporter: Exporter) -> Exporter:
 
 def exporter(name: str) -> Exporter:
     """BulkRefused when nobody exports under this name any more."""
-    found = _exporters.get(name)
+    found = _registered().get(name)
     if found is None:
         raise BulkRefused(f"Nothing is exported as {name!r}.")
     return found
@@ -89,8 +90,14 @@ def exporter(name: str) -> Exporter:
 
 def permission_to_export(name: str) -> str | None:
     """What exporting under this name needs; None when nobody exports so any more."""
-    found = _exporters.get(name)
+    found = _registered().get(name)
     return found.permission if found else None
+
+
+def _registered() -> dict[str, Exporter]:
+    """With those of every app's `exports` module: a worker, which writes the files, has not loaded the admin."""
+    autodiscover_modules("exports")
+    return _exporters
 
 
 # --- formats --------------------------------------------------------------------------------

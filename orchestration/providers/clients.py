@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+from django.utils.module_loading import import_string
+
 from orchestration.conf import ClientSettings, clients_settings
 from orchestration.errors import NotConfigured, ProviderError
 from orchestration.providers.base import Provider
-from orchestration.providers.openai import OpenAIProvider
-from orchestration.providers.simulator import SimulatorProvider
+
+OPENAI = "orchestration.providers.openai.OpenAIProvider"
+SIMULATOR = "orchestration.providers.simulator.SimulatorProvider"
+"""Imported when first opened: the SDK is half of what a process takes to start, and few processes ask a model."""
 
 
 def open_provider(client_name: str) -> Provider:
@@ -19,8 +23,16 @@ def open_provider(client_name: str) -> Provider:
     """
     client = client_settings(client_name)
     if client.provider == "simulator":
-        return SimulatorProvider(client_name, client)
-    return OpenAIProvider(client_name, client, api_key=provider_key(client_name, client))
+        simulator: Provider = import_string(SIMULATOR)(client_name, client)
+        return simulator
+    provider: Provider = import_string(OPENAI)(client_name, client, api_key=provider_key(client_name, client))
+    return provider
+
+
+def import_providers() -> None:
+    """For a process that will be forked into some that ask models: each then has the SDK already."""
+    import_string(OPENAI)
+    import_string(SIMULATOR)
 
 
 def client_settings(client_name: str) -> ClientSettings:

@@ -56,6 +56,7 @@ def some_rows(model: type[Model]) -> list[Model]:
 
 
 def test_no_list_and_no_page_costs_more_the_more_rows_there_are(root: Client) -> None:
+    admin.autodiscover()
     beyond = []
     for model in admin.site._registry:
         pages = ((address(model, "changelist"), LIST_QUERIES),)

@@ -12,8 +12,11 @@ import os
 import sys
 from typing import Any
 
+from django.core.checks import Tags
+from django.core.checks.registry import registry
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
+from django.utils.module_loading import autodiscover_modules
 from django_q.management.commands.qcluster import Command as ClusterCommand
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
@@ -23,13 +26,18 @@ from orchestration.engine.supervisor import Supervisor
 from orchestration.engine.vitals import Marks
 from orchestration.errors import NodeNameTaken, NotConfigured
 from orchestration.log import describe
+from orchestration.providers.clients import import_providers
 
 logger = logging.getLogger(__name__)
+
+CHECKS_OF_CODE = {Tags.admin, Tags.models, Tags.staticfiles, Tags.templates, Tags.urls}
+"""They load every page and task, and find on each machine what `manage.py check` found before."""
 
 
 class Command(ClusterCommand):
     """Runs the supervisor, or, asked by it, the cluster."""
 
+    requires_system_checks = sorted(registry.tags_available() - CHECKS_OF_CODE)
     help = "Runs a supervised django-q cluster: restarts it when it dies or stands still, and ticks for due work."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,6 +57,8 @@ class Command(ClusterCommand):
         pre_execute.connect(marker.task_begins, weak=False)
         post_execute_in_worker.connect(marker.task_ended, weak=False)
         post_execute.connect(marker.result_acknowledged, weak=False)
+        autodiscover_modules("tasks")  # once, before the fork, and not in each worker when its first task comes
+        import_providers()
         super().handle(*args, **options)  # type: ignore[no-untyped-call]  # django-q has no types
 
     def execute(self, *args: Any, **options: Any) -> str | None:
