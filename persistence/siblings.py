@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import DateField, ForeignKey, Model, UUIDField
 
+from orchestration.cut_json import cut, text_of
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import InvalidCall
 from orchestration.models import AIRequestAudit, ServiceCallRecord
@@ -19,9 +21,22 @@ from persistence.models import PersistedObject
 from persistence.undo import key_of_row
 
 MAX_DIFFERENCES = 500
+MAX_ROWS = 100
+"""Of the domain objects of either call."""
 Difference = tuple[str, Any, Any]
 """(JSON path, left, right); MISSING where one side has nothing."""
 MISSING = "<missing>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TooLong:
+    """Stands for JSON that was not read, because nobody could look through it here; no two of them are the same."""
+
+    length: int
+    """In characters."""
+
+    def __str__(self) -> str:
+        return f"{self.length:,} characters: too long to be compared here"
 
 
 def replay_with_model(
@@ -69,7 +84,10 @@ def replay_with_model(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What one call sent, got, cost and became; latency in milliseconds, of the answer that counted."""
+    """What one call sent, got, cost and became; latency in milliseconds, of the answer that counted.
+
+    In `request` and for `output`, TooLong stands for what is not read.
+    """
 
     call_id: str
     status: str
@@ -92,18 +110,12 @@ class Comparison:
     request: list[Difference] = field(default_factory=list)
     output: list[Difference] = field(default_factory=list)
     objects: list[Difference] = field(default_factory=list)
-    """Rows of one model are paired in the order in which they were made."""
-
-    def as_json(self) -> JsonObject:
-        sides = {
-            name: {attr: getattr(side, attr) for attr in Side.__dataclass_fields__}
-            for name, side in (("left", self.left), ("right", self.right))
-        }
-        return {**sides, "request": self.request, "output": self.output, "objects": self.objects}
+    """Rows of one model are paired in the order in which they were made; MAX_ROWS of either call."""
 
 
 def compare(left: ServiceCallRecord, right: ServiceCallRecord) -> Comparison:
-    """Compare requests, outputs, tokens, cost, latency and domain objects of two calls; reads only."""
+    """Compare requests, outputs, tokens, cost, latency and domain objects of two calls; reads only, and no value that
+    is longer than a page can show."""
     one, two = _side(left), _side(right)
     return Comparison(
         left=one,
@@ -137,35 +149,61 @@ def _walk(left: Any, right: Any, path: str, found: list[Difference]) -> None:
 
 
 def _side(call: ServiceCallRecord) -> Side:
-    audit = (
-        AIRequestAudit.objects.filter(call=call).select_related("response_audit").order_by("attempt", "repair").last()
-    )
-    result = call.result or {}
+    latencies = AIRequestAudit.objects.filter(call=call).order_by("-attempt", "-repair")
     touched = PersistedObject.objects.filter(chunk__call_id=call.pk).select_related("content_type")
+    stored = cut(ServiceCallRecord.objects.filter(pk=call.pk).only("pk"), ("input", "context", "result")).get()
     return Side(
         call_id=call.pk,
         status=call.status,
         model=call.model,
-        request=_request(call, audit),
-        output=result.get("structured_data") if result.get("structured_data") is not None else result.get("output"),
+        request={name: _read(stored, name) for name in ("input", "context")} | _sent(call),
+        output=_output(_read(stored, "result") or {}),
         tokens=call.usage.model_dump(),
         cost=call.cost,
-        latency_ms=audit.answer.latency_ms if audit is not None and audit.answer is not None else None,
-        objects=sorted(f"{row.model_name} {row.action}" for row in touched),
+        latency_ms=latencies.values_list("response_audit__latency_ms", flat=True).first(),
+        objects=sorted(f"{row.model_name} {row.action}" for row in touched.defer("changes")[:MAX_ROWS]),
     )
 
 
+def _read(row: Any, column: str) -> Any:
+    """The value of a column that was read with `cut`; TooLong when it was cut."""
+    text, length = text_of(row, column)
+    if text is None:
+        return None
+    return TooLong(length) if length > len(text) else json.loads(text)
+
+
+def _output(result: Any) -> Any:
+    if isinstance(result, TooLong):
+        return result
+    return result.get("structured_data") if result.get("structured_data") is not None else result.get("output")
+
+
+def _sent(call: ServiceCallRecord) -> JsonObject:
+    audit = _last_sent(call)
+    if audit is None:
+        return {}
+    return {"model": audit.model, "messages": _read(audit, "messages"), "parameters": audit.parameters}
+
+
+def _last_sent(call: ServiceCallRecord) -> AIRequestAudit | None:
+    """Without repairs."""
+    rows = AIRequestAudit.objects.filter(call=call, repair=0).only("model", "parameters")
+    return cut(rows, ("messages",)).order_by("attempt").last()
+
+
 def sent_messages(call: ServiceCallRecord) -> list[Message]:
-    """The prompt as it was last sent, without repairs; empty when nothing was sent."""
-    audit = AIRequestAudit.objects.filter(call=call, repair=0).order_by("attempt").last()
-    return audit.messages if audit is not None else []
+    """The prompt as it was last sent, without repairs; empty when nothing was sent, or more than a page can show."""
+    audit = _last_sent(call)
+    found = _read(audit, "messages") if audit is not None else None
+    return found if isinstance(found, list) else []
 
 
 def _rows_of(call: ServiceCallRecord) -> JsonObject:
     """The rows that a call created or changed, as they are now, by model: without keys, times and the call itself."""
     touched = PersistedObject.objects.filter(chunk__call_id=call.pk).select_related("content_type").order_by("pk")
     by_model: dict[type[Model], list[Any]] = {}
-    for row in touched:
+    for row in touched.defer("changes")[:MAX_ROWS]:
         key = key_of_row(row)
         if key is not None:
             by_model.setdefault(key[0], []).append(key[1])
@@ -185,10 +223,3 @@ def _lasting(model: type[Model], image: JsonObject) -> JsonObject:
         or (isinstance(column, ForeignKey) and column.related_model is ServiceCallRecord)
     }
     return {name: value for name, value in image.items() if name not in fleeting}
-
-
-def _request(call: ServiceCallRecord, audit: AIRequestAudit | None) -> JsonObject:
-    sent: JsonObject = {"input": call.input, "context": call.context}
-    if audit is not None:
-        sent |= {"model": audit.model, "messages": sent_messages(call), "parameters": audit.parameters}
-    return sent

@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from orchestration.admin.base import NOTHING, STATE_COLOURS, money
-from orchestration.admin.content import JsonText, as_json, cut, stored, value_of
+from orchestration.admin.content import JsonText, as_json, stored
 from orchestration.admin.sections import Section
+from orchestration.cut_json import cut, value_of
 from orchestration.models import AIRequestAudit
 
 REQUEST_CONTENT = ("messages", "tools", "response_schema")

@@ -21,9 +21,10 @@ from orchestration.admin.base import (
     money,
 )
 from orchestration.admin.calls import call_link
-from orchestration.admin.content import JsonText, cut, stored
+from orchestration.admin.content import JsonText, stored
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
+from orchestration.cut_json import cut
 from orchestration.models import AIRequestAudit, AIResponseAudit
 
 PARTS = {

@@ -23,11 +23,10 @@ from unfold.views import ChangeList
 from orchestration.admin.added import AddedActions, Button
 from orchestration.admin.content import as_json as as_json
 from orchestration.admin.sections import Fact, Section
+from orchestration.looks import note_look
 from orchestration.references import Reference
 
 VIEW_CONTENT = "orchestration.view_content"
-LOOKED = "Looked at the content"
-"""How the entry about a look at prompts, answers and payloads begins."""
 NOTHING = "–"  # noqa: RUF001 - a dash, as the rest of the admin shows what is empty
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -194,7 +193,7 @@ class DetailAdmin(ReadOnlyAdmin):
             "sections": list(self.sections(request, obj)),
         }
         if self.shows_content and may_read_content(request):
-            self.log_change(request, obj, f"{LOOKED}.")
+            note_look(request.user, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # --- downloads --------------------------------------------------------------------------
@@ -213,7 +212,7 @@ class DetailAdmin(ReadOnlyAdmin):
             raise Http404
         rows = self.get_queryset(request).filter(pk=obj.pk)
         text = rows.annotate(whole=Cast(F(column), TextField())).values_list("whole", flat=True).get()
-        self.log_change(request, obj, f"{LOOKED}: downloaded {column}.")
+        note_look(request.user, obj, f": downloaded {column}")
         return HttpResponse(
             text or "null",
             content_type="application/json",

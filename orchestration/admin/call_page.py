@@ -16,7 +16,6 @@ from django.utils import timezone
 from orchestration.admin.acting import call_url
 from orchestration.admin.attempts import attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
-    LOOKED,
     NOTHING,
     STATE_COLOURS,
     may_read_content,
@@ -24,8 +23,10 @@ from orchestration.admin.base import (
     seconds,
     short_id,
 )
-from orchestration.admin.content import cut, stored
+from orchestration.admin.content import stored
 from orchestration.admin.sections import Fact, Section, added_call_sections
+from orchestration.cut_json import cut
+from orchestration.looks import LOOKED
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.references import reference
 from orchestration.timeline import phases, timeline
@@ -101,7 +102,7 @@ def _timeline(call: ServiceCallRecord, audits: list[AIRequestAudit]) -> Section:
 
 
 def _payloads(call: ServiceCallRecord, *, content: bool) -> Section:
-    found = ((name, stored(call, name, url=_download(call, name))) for name in CONTENT) if content else ()
+    found = ((name, stored(call, name, url=content_url(call, name))) for name in CONTENT) if content else ()
     return Section(
         title="Result, input and context",
         template="admin/orchestration/parts/payloads.html",
@@ -114,7 +115,8 @@ def _payloads(call: ServiceCallRecord, *, content: bool) -> Section:
     )
 
 
-def _download(call: ServiceCallRecord, column: str) -> str:
+def content_url(call: ServiceCallRecord, column: str) -> str:
+    """Where one of CONTENT is downloaded whole."""
     return reverse("admin:orchestration_servicecallrecord_content", args=(call.pk, column))
 
 
@@ -135,7 +137,7 @@ def _replays(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
         context={
             "calls": [(row, call_url(row.pk), short_id(row.pk), row.pk == call.pk) for row in listed],
             "lines": list(_compared(listed)),
-            "results": [stored(row, "result", url=_download(row, "result")) for row in listed] if content else [],
+            "results": [stored(row, "result", url=content_url(row, "result")) for row in listed] if content else [],
             "more": len(rows) > LISTED_REPLAYS,
         },
     )

@@ -52,9 +52,10 @@ def require(request: HttpRequest, *permissions: str) -> None:
 
 
 def shown_call(request: HttpRequest, call_id: str) -> ServiceCallRecord:
-    """A call for someone who may view calls; 403 or 404 otherwise."""
+    """A call for someone who may view calls, its content unread; 403 or 404 otherwise."""
     require(request, VIEW_CALLS)
-    call = ServiceCallRecord.objects.filter(pk=call_id).first() if CALL_ID.match(call_id) else None
+    rows = ServiceCallRecord.objects.defer("input", "context", "result")
+    call = rows.filter(pk=call_id).first() if CALL_ID.match(call_id) else None
     if call is None:
         raise Http404
     return call

@@ -170,9 +170,15 @@ def dry_run_url(call_id: str) -> str:
 @add_call_buttons
 def preview_buttons(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Button]:
     """What can be done with a stored result."""
-    if call.status != Status.SUCCEEDED or call.domain_persist_state == PersistState.NONE or call.result is None:
+    if call.status != Status.SUCCEEDED or call.domain_persist_state == PersistState.NONE:
         return
-    if request.user.has_perm(PREVIEW):
-        yield Button(title="Dry run, persist again", url=dry_run_url(call.pk), icon="preview")
-        if call.domain_persist_state == PersistState.PERSISTED and request.user.has_perm(TAKE_BACK):
-            yield Button(title="Take back", url=f"{dry_run_url(call.pk)}?how={REVERT}", icon="undo")
+    if not request.user.has_perm(PREVIEW) or not _has_result(call):
+        return
+    yield Button(title="Dry run, persist again", url=dry_run_url(call.pk), icon="preview")
+    if call.domain_persist_state == PersistState.PERSISTED and request.user.has_perm(TAKE_BACK):
+        yield Button(title="Take back", url=f"{dry_run_url(call.pk)}?how={REVERT}", icon="undo")
+
+
+def _has_result(call: ServiceCallRecord) -> bool:
+    """Asked of the database: the page has not read the result, which can have 50 MB."""
+    return ServiceCallRecord.objects.filter(pk=call.pk, result__isnull=False).exists()

@@ -15,14 +15,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from orchestration.admin.acting import call_url
 from orchestration.admin.added import Button, add_call_buttons
 from orchestration.admin.base import VIEW_CONTENT, may_read_content, money
-from orchestration.admin.content import as_json
+from orchestration.admin.call_page import content_url
+from orchestration.admin.content import JsonText, as_json
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.types import Message
 from persistence.admin.acting import ReplayForm
 from persistence.admin.pages import ReasonForm, note, page, render, require, shown_call
-from persistence.siblings import compare, replay_with_model, sent_messages
+from persistence.siblings import Side, TooLong, compare, replay_with_model, sent_messages
 
 REPLAY = "orchestration.replay_servicecallrecord"
 LISTED_RELATIVES = 20
@@ -138,10 +139,17 @@ def compare_page(request: HttpRequest, call_id: str, other_id: str) -> HttpRespo
             ("Request", found.request, "The requests are the same."),
             ("Domain objects", found.objects, "What they became is the same, but for keys and times."),
         ],
-        outputs=(as_json(found.left.output), as_json(found.right.output)),
+        outputs=[_answer(left, found.left), _answer(right, found.right)],
         objects=(found.left.objects, found.right.objects),
         waits=not (left.is_terminal and right.is_terminal),
     )
+
+
+def _answer(call: ServiceCallRecord, side: Side) -> JsonText:
+    """Whole, or where it is downloaded."""
+    if not isinstance(side.output, TooLong):
+        return as_json(side.output)
+    return JsonText("", side.output.length, content_url(call, "result"))
 
 
 def _ms(latency: int | None) -> str:

@@ -50,6 +50,15 @@ def test_it_shows_rows_field_by_field_changes_nothing_and_applies_exactly_that(r
     assert entry.get_change_message() == "Persist again (keep): persisted, 1 created. handler is fixed"
 
 
+def test_fifty_megabytes_are_tried_out_and_shown_cut(root: Client) -> None:
+    call = memo("x" * 50_000_000)
+    page = html(root.get(url(call)))
+    assert len(page) < 200_000
+    assert "1 row created" in page and "xxx…</ins>" in page
+    assert "Persisted: 1 created." in html(apply(root, call, page))
+    assert len(Message.objects.get().content) == 50_000_000
+
+
 def test_an_update_shows_before_and_after_and_what_changed_in_between_is_told_not_done(root: Client) -> None:
     call = memo("new")
     persist(call)
