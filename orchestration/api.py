@@ -28,6 +28,7 @@ from orchestration.api_access import (
     refusals,
     require_permission,
     require_scope,
+    shows_content,
     visible_call,
 )
 from orchestration.api_errors import ApiError
@@ -160,7 +161,8 @@ def list_service_calls(request: ApiRequest, wanted: Query[CallFilter]) -> JsonOb
 
 @router.get("/service-calls/{call_id}", response={200: CallOut, **MISSING}, summary="One call, its state and result")
 def get_service_call(request: ApiRequest, call_id: str) -> JsonObject:
-    return call_detail(request, visible_call(request.auth, call_id), content=may_read_content(request.auth))
+    call = visible_call(request.auth, call_id)
+    return call_detail(request, call, content=shows_content(request, call))
 
 
 @router.get(
@@ -170,7 +172,7 @@ def get_service_call(request: ApiRequest, call_id: str) -> JsonObject:
 )
 def list_call_attempts(request: ApiRequest, call_id: str) -> list[JsonObject]:
     call = visible_call(request.auth, call_id)
-    return attempts(_audits(call), content=may_read_content(request.auth))
+    return attempts(_audits(call), content=shows_content(request, call, prompts=True))
 
 
 @router.get(
@@ -217,7 +219,7 @@ def _operate(
     with refusals(), transaction.atomic():
         transition(call)
         transaction.on_commit(lambda: _wake(call))
-    return call_detail(request, call, content=may_read_content(request.auth))
+    return call_detail(request, call, content=shows_content(request, call))
 
 
 def _wake(call: ServiceCallRecord) -> None:

@@ -20,6 +20,7 @@ from orchestration.errors import (
     ServiceNotFound,
     TransitionRefused,
 )
+from orchestration.looks import note_look
 from orchestration.models import ServiceCallRecord
 
 READ = "calls:read"
@@ -62,6 +63,18 @@ def require_permission(principal: Principal, permission: str) -> None:
 
 def may_read_content(principal: Principal) -> bool:
     return CONTENT in principal.scopes
+
+
+def shows_content(request: ApiRequest, call: ServiceCallRecord, *, prompts: bool = False) -> bool:
+    """Whether prompts, answers and payloads of a call are shown; when they are, its history says who looked.
+
+    That somebody reads what they sent and got themselves is no look; their `prompts`, which a service wrote, are.
+    """
+    if not may_read_content(request.auth):
+        return False
+    if prompts or call.requested_by_id != request.auth.user.pk:
+        note_look(request.auth.user, call, " over the API")
+    return True
 
 
 def visible_call(principal: Principal, call_id: str) -> ServiceCallRecord:

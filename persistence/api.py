@@ -13,11 +13,11 @@ from pydantic import ConfigDict, Field
 from orchestration.api_access import (
     WRITE,
     ApiRequest,
-    may_read_content,
     operable_call,
     refusals,
     require_permission,
     require_scope,
+    shows_content,
     visible_call,
 )
 from orchestration.api_errors import ApiError
@@ -81,7 +81,7 @@ def list_call_objects(request: ApiRequest, call_id: str) -> list[JsonObject]:
         .prefetch_related(Prefetch("objects_touched", PersistedObject.objects.select_related("content_type")))
     )
     found = find_objects(touched.reference for chunk in chunks for touched in chunk.objects_touched.all())
-    content = may_read_content(request.auth)
+    content = shows_content(request, call)
     return [_chunk(chunk, found, content=content) for chunk in chunks]
 
 
@@ -158,7 +158,7 @@ def persist_service_call(
     if report.outcome is Replayed.REFUSED:
         raise ApiError(409, "replay_refused", report.error)
     shown = report.as_json()
-    if not may_read_content(request.auth):
+    if not shows_content(request, call):
         for change in [*shown["other"], *(change for part in shown["parts"] for change in part["changes"])]:
             change["fields"] = None
     return shown

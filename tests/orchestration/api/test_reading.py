@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -16,7 +19,8 @@ from orchestration.models import AIResponseAudit
 from orchestration.models.audits import Outcome
 from orchestration.testing import run_due_calls
 from persistence.models import ObjectRole, PersistedChunk, PersistedObject
-from tests.orchestration.api.conftest import Caller
+from tests.orchestration.admin.conftest import root  # noqa: F401 - a fixture
+from tests.orchestration.api.conftest import SUBMIT, Caller
 from tests.orchestration.factories import failed, queued, request_audit, running
 
 pytestmark = pytest.mark.postgres
@@ -62,6 +66,26 @@ def test_content_is_hidden_without_its_scope(caller: Any) -> None:
     assert (attempt["content"], attempt["messages"], attempt["answer"]["raw"]) == ("hidden", None, None)
     for path in ("", "/attempts", "/timeline", "/objects"):
         assert "secret" not in who.get(f"/service-calls/{call.pk}{path}").content.decode()
+
+
+def test_a_look_at_content_is_noted_like_one_in_the_console(caller: Any, root: Client) -> None:  # noqa: F811
+    owner = caller("owner", permissions=SUBMIT)
+    call = queued(requested_by=owner.user)
+    reader = caller("reader", permissions=("view_servicecallrecord",))
+    blind = caller("blind", scopes=("calls:read",), permissions=("view_servicecallrecord",))
+    looks = LogEntry.objects.filter(object_id=call.pk, change_message="Looked at the content over the API.")
+    blind.get(f"/service-calls/{call.pk}")
+    owner.get(f"/service-calls/{call.pk}")
+    reader.get(f"/service-calls/{call.pk}/timeline")
+    assert not looks.exists(), "content was hidden, one's own, or not shown"
+    reader.get(f"/service-calls/{call.pk}")
+    reader.get(f"/service-calls/{call.pk}/objects")
+    reader.get(f"/service-calls/{call.pk}/attempts")
+    assert [look.user for look in looks] == [reader.user] * 3
+    owner.get(f"/service-calls/{call.pk}/attempts")
+    assert looks.filter(user=owner.user).count() == 1, "the prompt is the service's"
+    history = root.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
+    assert "reader@example.com" in history[history.index("Its content was looked at") :]
 
 
 def test_a_call_that_ran_shows_its_messages_answer_timeline_and_tokens(ann: Caller) -> None:
