@@ -1,8 +1,12 @@
-"""Chats and their messages in the console, each message with the call it belongs to."""
+"""Chats and their messages in the console, each message with the call it belongs to; what was said is content."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Max, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -11,8 +15,11 @@ from unfold.decorators import display
 
 from apps.chatlab.exports import MESSAGES
 from apps.chatlab.models import ChatSession, Delivery, Message, MessageMedia
+from apps.simulation.models import Simulation
 from orchestration.admin.added import add_list_action
-from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.base import ReadOnlyAdmin, may_read_content
+from orchestration.admin.filters import MomentFilter
+from orchestration.looks import note_look
 from persistence.admin.exports import export_action
 from persistence.provenance import ProvenanceMixin
 
@@ -22,6 +29,10 @@ DELIVERY_COLOURS = {
     Delivery.FAILED.label: "danger",
 }
 EXCERPT = 80
+FOUND_SIMULATIONS = 100
+FOUND_TEXTS = 1000
+WINDOW = 50_000
+"""What was said is looked for in this many of the newest messages: no index serves it."""
 
 
 add_list_action(Message, export_action(MESSAGES))
@@ -46,13 +57,40 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):
         "call_link",
         "created_at",
     )
-    list_filter = ("role", "message_type", "delivery_status", "created_at")
+    list_filter = ("role", "message_type", "delivery_status", ("created_at", MomentFilter))
     list_select_related = ("simulation",)
-    search_fields = ("content", "simulation__sim_patient_full_name", "=call__id")
-    date_hierarchy = "created_at"
+    search_fields = ("id",)  # shows the search field; get_search_results looks
+    search_help_text = "Call id, patient, or text of the newest messages"
     inlines = (MediaInline,)
-    exclude = ("call",)
     readonly_fields = ("call_link",)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        names = super().get_list_display(request)
+        return [name for name in names if name != "excerpt" or may_read_content(request)]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("call",) if may_read_content(request) else ("call", "content")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        named = Simulation.objects.filter(sim_patient_full_name__icontains=text).order_by("-pk")
+        which = Q(call=text) | Q(simulation__in=list(named.values_list("pk", flat=True)[:FOUND_SIMULATIONS]))
+        if may_read_content(request):
+            newest = Message.objects.aggregate(last=Max("pk"))["last"] or 0
+            said = Message.objects.filter(pk__gt=newest - WINDOW, content__icontains=text).order_by("-pk")
+            which |= Q(pk__in=list(said.values_list("pk", flat=True)[:FOUND_TEXTS]))
+        return queryset.filter(which), False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj is not None and may_read_content(request):
+            note_look(request.user, obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Content")
     def excerpt(self, message: Message) -> str:

@@ -69,7 +69,6 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
     list_filter = ("status", "feedback_status", "created_at")
     list_select_related = ("user",)
     search_fields = ("sim_patient_full_name", "chief_complaint", "diagnosis", "user__email", "=uuid")
-    date_hierarchy = "created_at"
     inlines = (MetadataInline,)
     readonly_fields = (
         "uuid",

@@ -6,6 +6,8 @@ import json
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -88,6 +90,28 @@ def test_messages_are_found_but_not_changed(console: Client, simulation: Simulat
     found = console.get(reverse("admin:chatlab_message_changelist"), {"q": "alert"})
     assert len(found.context["cl"].result_list) == 1
     assert Message.objects.get(pk=message.pk).content != "rewritten"
+
+
+def test_what_was_said_needs_the_right_to_read_content_and_a_look_is_noted(
+    console: Client, simulation: Simulation
+) -> None:
+    message = Message.objects.get(role="user")
+    reader = User.objects.create_user("staff@example.com", PASSWORD, is_staff=True, role="staff")
+    reader.user_permissions.add(Permission.objects.get(codename="view_message", content_type__app_label="chatlab"))
+    client, looks = (
+        Client(),
+        LogEntry.objects.filter(object_id=str(message.pk), change_message="Looked at the content."),
+    )
+    client.force_login(reader)
+    for query in ("", "?q=alert", f"?q={message.call_id}"):
+        page = client.get(f"{reverse('admin:chatlab_message_changelist')}{query}")
+        assert "alert(1)" not in page.content.decode()
+        assert len(page.context["cl"].result_list) == {"": Message.objects.count(), "?q=alert": 0}.get(query, 2)
+    change = reverse("admin:chatlab_message_change", args=[message.pk])
+    assert "alert(1)" not in client.get(change).content.decode()
+    assert not looks.exists()
+    assert "alert(1)" in console.get(change).content.decode()
+    assert looks.get().user.email == "root@example.com"
 
 
 def test_correcting_metadata_renews_the_checksum(console: Client, simulation: Simulation) -> None:
