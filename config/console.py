@@ -30,6 +30,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "persistence.PersistedPart",
         "persistence.PersistenceDeath",
         "persistence.DrainWake",
+        "persistence.RetentionMark",
+        "persistence.RetentionHeld",
     ),
     "Audits": (
         "orchestration.AIRequestAudit",
@@ -62,6 +64,8 @@ ICONS = {
     "persistence.BulkItem": "checklist",
     "persistence.PersistenceDeath": "heart_broken",
     "persistence.DrainWake": "alarm",
+    "persistence.RetentionMark": "event_available",
+    "persistence.RetentionHeld": "lock_clock",
     "django_q.Schedule": "schedule",
     "django_q.Success": "task_alt",
     "django_q.Failure": "error",

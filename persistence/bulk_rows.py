@@ -47,6 +47,7 @@ class BulkRun(models.Model):
     error = models.TextField(blank=True, default="", help_text="Why it failed.")
     total = models.PositiveIntegerField(default=0)
     file = models.CharField(max_length=255, blank=True, default="", help_text="What an export wrote, in the storage.")
+    parts = models.JSONField(default=list, blank=True, help_text="What an unfinished export has stored so far.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
@@ -76,6 +77,10 @@ class BulkRun(models.Model):
         return self.state in {BulkState.DONE, BulkState.ABORTED, BulkState.FAILED}
 
 
+TROUBLES = ("failed", "refused", "gone")
+"""Outcomes of items that were not done."""
+
+
 class BulkItem(models.Model):
     """One row of a bulk run; `outcome` is empty until it was done. No foreign key: it outlives pruned calls."""
 
@@ -95,6 +100,7 @@ class BulkItem(models.Model):
         indexes = (
             models.Index(fields=("run", "id"), condition=models.Q(outcome=""), name="bulk_item_open"),
             models.Index(fields=("run", "outcome"), name="bulk_item_outcome"),
+            models.Index(fields=("outcome", "id"), condition=models.Q(outcome__in=TROUBLES), name="bulk_item_trouble"),
         )
 
     def __str__(self) -> str:

@@ -1,44 +1,38 @@
-"""Rows out as CSV, XLSX, JSON, JSONL, and JSONL dialogues for fine-tuning.
+"""Rows out as files: what can be exported, and how a worker does it in parts that a kill cannot take back.
 
-Page by page from a frozen list, so memory is bounded, whatever the number of rows.
+A part is some thousand rows of the frozen list, stored as a file; that it is there, and what became of its rows, is
+committed together. So memory is bounded, an export goes on where it was, and it may take any number of tasks.
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import io
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
-from typing import IO, Any, Protocol
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, BinaryIO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from import_export.resources import ModelResource
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.workbook.workbook import Workbook
 
-from orchestration.spreadsheets import escaped
-from orchestration.types import JsonObject
 from persistence.errors import BulkRefused
+from persistence.export_formats import FORMATS, Dialogue, Dialogues, Format
 from persistence.models import BulkRun, BulkState
 
 ROWS_AT_ONCE = 500
+"""That one query asks for."""
+ROWS_IN_MEMORY = 50
+"""Of these; a row can have megabytes."""
+ROWS_IN_PART = 5_000
 FOLDER = "exports"
 KEPT_FOR = timedelta(days=7)
-MAX_CELL = 32_767
-"""Characters that a cell of XLSX can hold."""
-
-Dialogue = Callable[[Any], JsonObject | None]
-"""A row as `{"messages": [{role, content}, ...]}`; None when it is no whole dialogue."""
+GoesOn = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,167 +94,139 @@ def _registered() -> dict[str, Exporter]:
     return _exporters
 
 
-# --- formats --------------------------------------------------------------------------------
-
-
-class Writer(Protocol):
-    """Takes rows one by one and leaves a finished file behind."""
-
-    def write(self, row: Any) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class CsvWriter:
-    """UTF-8 with a byte order mark, so that spreadsheets see it is; what they would run is escaped."""
-
-    def __init__(self, path: Path, columns: list[Any]) -> None:
-        self.columns = columns
-        self.file = path.open("w", encoding="utf-8-sig", newline="")
-        self.csv = csv.writer(self.file)
-        self.csv.writerow([field.column_name for field in columns])
-
-    def write(self, row: Any) -> None:
-        self.csv.writerow([cell(field, row) for field in self.columns])
-
-    def close(self) -> None:
-        self.file.close()
-
-
-class XlsxWriter:
-    """One sheet, streamed; cells are cut at what the format can hold, and say so."""
-
-    def __init__(self, path: Path, columns: list[Any]) -> None:
-        self.path, self.columns = path, columns
-        self.book = Workbook(write_only=True)
-        self.sheet = self.book.create_sheet("rows")
-        self.sheet.append([field.column_name for field in columns])
-
-    def write(self, row: Any) -> None:
-        self.sheet.append([_fitting(cell(field, row)) for field in self.columns])
-
-    def close(self) -> None:
-        self.book.save(self.path)
-
-
-class JsonWriter:
-    """One array, or with `lines` one object per line."""
-
-    def __init__(self, path: Path, columns: list[Any], *, lines: bool = False) -> None:
-        self.columns, self.lines, self.count = columns, lines, 0
-        self.file: IO[str] = path.open("w", encoding="utf-8")
-
-    def write(self, row: Any) -> None:
-        self.put({field.column_name: plain(field, row) for field in self.columns})
-
-    def put(self, value: JsonObject) -> None:
-        before = "" if self.lines else ",\n" if self.count else "[\n"
-        after = "\n" if self.lines else ""
-        self.file.write(before + json.dumps(value, ensure_ascii=False, cls=DjangoJSONEncoder) + after)
-        self.count += 1
-
-    def close(self) -> None:
-        if not self.lines:
-            self.file.write("\n]\n" if self.count else "[]\n")
-        self.file.close()
-
-
-class DialogueWriter(JsonWriter):
-    """JSONL for fine-tuning: a dialogue a line; rows that are none are left out."""
-
-    def __init__(self, path: Path, dialogue: Dialogue) -> None:
-        super().__init__(path, [], lines=True)
-        self.dialogue = dialogue
-
-    def write(self, row: Any) -> None:
-        found = self.dialogue(row)
-        if found is not None:
-            self.put(found)
-
-
-FORMATS = {"csv": "csv", "xlsx": "xlsx", "json": "json", "jsonl": "jsonl", "dialogues": "jsonl"}
-"""Format to file extension; `dialogues` is for fine-tuning: `{"messages": [{role, content}, ...]}` a line."""
-
-
-def _writer(kind: str, path: Path, found: Exporter, *, content: bool) -> Writer:
-    columns = found.columns(content=content)
-    if kind == "csv":
-        return CsvWriter(path, columns)
-    if kind == "xlsx":
-        return XlsxWriter(path, columns)
-    if kind == "dialogues":
-        if found.dialogue is None:
-            raise BulkRefused(f"There are no dialogues in {found.name}.")
-        return DialogueWriter(path, found.dialogue)
-    return JsonWriter(path, columns, lines=kind == "jsonl")
-
-
-def plain(field: Any, row: Any) -> Any:
-    """A column's value as JSON holds it."""
-    value = field.get_value(row)
-    return str(value) if isinstance(value, Model | Decimal) else value
-
-
-def cell(field: Any, row: Any) -> Any:
-    """A column's value as a spreadsheet holds it: text, number or nothing; JSON as text, times in ISO 8601."""
-    value = field.get_value(row)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False, cls=DjangoJSONEncoder)
-    elif isinstance(value, datetime):
-        value = value.isoformat()
-    return escaped(str(value))
-
-
-def _fitting(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    clean = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
-    return clean if len(clean) <= MAX_CELL else f"{clean[: MAX_CELL - 7]} (cut)"
-
-
 # --- writing --------------------------------------------------------------------------------
 
 
-def write_export(run: BulkRun, goes_on: Callable[[], bool]) -> int | None:
-    """Write the file of an export from its frozen list, from the beginning; returns the rows that are in it.
+class Stopped(Exception):
+    """Whoever asked said to stop."""
 
-    None when `goes_on` said to stop: then nothing is kept. Rows that went meanwhile are marked `gone`.
+
+def write_export(run: BulkRun, goes_on: GoesOn) -> int | None:
+    """Go on with the file of an export, from what earlier tasks stored; returns the rows that are in it.
+
+    None when `goes_on` said to stop, or another worker took over: what was stored stays, for whoever goes on. Rows that
+    went meanwhile are marked `gone`.
     """
     forget_old_exports()
-    found, kind, content = exporter(run.options["exporter"]), run.options["format"], bool(run.options.get("content"))
-    run.items.exclude(outcome="").update(outcome="")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"rows.{FORMATS[kind]}"
-        with closing(_writer(kind, path, found, content=content)) as writer:
-            for keys in _pages(run):
-                if not goes_on():
-                    return None
-                rows = {str(row.pk): row for row in found.rows(content=content).filter(pk__in=keys)}
-                for key in keys:
-                    if key in rows:
-                        writer.write(rows[key])
-                run.items.filter(call_id__in=rows).update(outcome="written")
-                run.items.filter(call_id__in=[key for key in keys if key not in rows]).update(outcome="gone")
-        with path.open("rb") as written:
-            run.file = default_storage.save(f"{FOLDER}/{found.name}-{run.pk}.{FORMATS[kind]}", File(written))
-    run.save(update_fields=["file"])
+    found, form = _asked_for(run)
+    try:
+        while run.items.filter(outcome="").exists():
+            _write_part(run, found, form, goes_on)
+        if not run.file:
+            _write_file(run, found, form, goes_on)
+    except Stopped:
+        return None
     return run.items.filter(outcome="written").count()
 
 
-def _pages(run: BulkRun) -> Iterator[list[str]]:
+def _asked_for(run: BulkRun) -> tuple[Exporter, Format]:
+    found, kind = exporter(run.options["exporter"]), FORMATS[run.options["format"]]
+    if kind is not Dialogues:
+        return found, kind(found.columns(content=bool(run.options.get("content"))))
+    if found.dialogue is None:
+        raise BulkRefused(f"There are no dialogues in {found.name}.")
+    return found, Dialogues([], found.dialogue)
+
+
+@dataclass(slots=True)
+class _Part:
+    """Items that were looked at, in order."""
+
+    first: int = 0
+    last: int = 0
+    seen: int = 0
+    gone: list[str] = field(default_factory=list)
+
+
+def _write_part(run: BulkRun, found: Exporter, form: Format, goes_on: GoesOn) -> None:
+    """Store the next rows and say so in the list; Stopped, with what was written until then stored."""
+    content, part, stopped = bool(run.options.get("content")), _Part(), False
+    with tempfile.TemporaryFile() as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        for items in _open_items(run):
+            stopped = not goes_on()
+            if stopped:
+                break
+            keys = [key for _, key in items]
+            rows = found.rows(content=content).filter(pk__in=keys).order_by("pk")
+            there = form.write_part(text, rows.iterator(chunk_size=ROWS_IN_MEMORY))
+            part.gone += [key for key in keys if key not in there]
+            part.first, part.last, part.seen = part.first or items[0][0], items[-1][0], part.seen + len(items)
+            if part.seen >= ROWS_IN_PART:
+                break
+        text.flush()
+        if part.seen:
+            _keep_part(run, part, file)
+    if stopped:
+        forget_old_exports()  # an aborted run's parts
+        raise Stopped
+
+
+def _open_items(run: BulkRun) -> Iterator[list[tuple[int, str]]]:
+    """(key of the item, key of the row), some at a time."""
     last = 0
-    while items := list(run.items.filter(pk__gt=last).order_by("pk").values_list("pk", "call_id")[:ROWS_AT_ONCE]):
+    while items := list(
+        run.items.filter(outcome="", pk__gt=last).order_by("pk").values_list("pk", "call_id")[:ROWS_AT_ONCE]
+    ):
         last = items[-1][0]
-        yield [key for _, key in items]
+        yield items
+
+
+def _keep_part(run: BulkRun, part: _Part, file: BinaryIO) -> None:
+    """Stopped when another worker took over."""
+    name = _store(f"{FOLDER}/parts/{run.pk}-{part.first}", file)
+    with transaction.atomic():
+        kept = _held(run).update(parts=[*run.parts, name])
+        if kept:
+            items = run.items.filter(outcome="", pk__gte=part.first, pk__lte=part.last)
+            items.filter(call_id__in=part.gone).update(outcome="gone")
+            items.update(outcome="written")
+    if not kept:
+        default_storage.delete(name)
+        raise Stopped
+    run.parts = [*run.parts, name]
+
+
+def _write_file(run: BulkRun, found: Exporter, form: Format, goes_on: GoesOn) -> None:
+    """Put the parts together."""
+
+    def parts() -> Iterator[File[bytes]]:
+        for name in run.parts:
+            if not goes_on():
+                raise Stopped
+            with default_storage.open(name) as part:
+                yield part
+
+    with tempfile.TemporaryFile() as whole:
+        form.assemble(parts(), whole)
+        name = _store(f"{FOLDER}/{found.name}-{run.pk}.{form.extension}", whole)
+    if not _held(run).update(file=name, parts=[]):
+        default_storage.delete(name)
+        raise Stopped
+    _remove(run.parts)
+    run.file, run.parts = name, []
+
+
+def _held(run: BulkRun) -> QuerySet[BulkRun]:
+    """The run, as long as no other worker has it."""
+    return BulkRun.objects.filter(pk=run.pk, lease_token=run.lease_token)
+
+
+def _store(name: str, file: BinaryIO) -> str:
+    file.seek(0)
+    return default_storage.save(name, File(file))
+
+
+def _remove(names: list[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
 
 
 def forget_old_exports() -> int:
-    """Remove files that are older than a week; returns how many."""
-    old = BulkRun.objects.filter(finished_at__lt=timezone.now() - KEPT_FOR, state=BulkState.DONE).exclude(file="")
-    for run in old:
-        default_storage.delete(run.file)
-        run.file = ""
-        run.save(update_fields=["file"])
+    """Remove files that are older than a week, and parts of exports that were aborted or failed; returns how many."""
+    ended = BulkRun.objects.filter(state__in=(BulkState.DONE, BulkState.ABORTED, BulkState.FAILED))
+    old = list(ended.filter(finished_at__lt=timezone.now() - KEPT_FOR).exclude(file=""))
+    for run in (*old, *ended.exclude(parts=[])):
+        _remove([*run.parts, *([run.file] if run in old else [])])
+        BulkRun.objects.filter(pk=run.pk).update(parts=[], **({"file": ""} if run in old else {}))
     return len(old)

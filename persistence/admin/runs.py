@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from orchestration.admin.base import NOTHING, DetailAdmin, ReadOnlyAdmin, moment
@@ -20,6 +21,7 @@ from orchestration.admin.sections import Fact, Section
 from persistence.admin.acting import run_url
 from persistence.admin.pages import ReasonForm, note, page, page_urls, render
 from persistence.bulk import abort, forecast, pause, progress, start
+from persistence.bulk_rows import TROUBLES
 from persistence.errors import BulkRefused
 from persistence.exporting import permission_to_export
 from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
@@ -118,7 +120,7 @@ class BulkRunAdmin(DetailAdmin):
             yield _plan(request, run)
         else:
             yield Section(title="Progress", template="admin/persistence/progress.html", context=how_far(request, run))
-        troubles = list(run.items.filter(outcome__in=("refused", "failed", "gone")).order_by("pk")[:LISTED_TROUBLES])
+        troubles = list(run.items.filter(outcome__in=TROUBLES).order_by("pk")[:LISTED_TROUBLES])
         if troubles:
             items = reverse("admin:persistence_bulkitem_changelist")
             yield Section(
@@ -241,13 +243,27 @@ def download(request: HttpRequest, run_id: int) -> FileResponse:
 # --- the other rows of persistence ----------------------------------------------------------
 
 
+class TroubleFilter(DropdownFilter):
+    """What was not done; the other outcomes are nearly all rows, and no index would help to find them."""
+
+    title = "trouble"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(outcome, outcome) for outcome in TROUBLES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(outcome=value, outcome__in=TROUBLES) if value in TROUBLES else queryset
+
+
 @admin.register(BulkItem)
 class BulkItemAdmin(ReadOnlyAdmin):
     """The rows of runs, each with what became of it."""
 
     list_display = ("run", "row", "outcome", "counts", "error", "done")
     list_display_links = None
-    list_filter = ("outcome",)
+    list_filter = (TroubleFilter,)
     list_select_related = ("run",)
     search_fields = ("=call_id", "=run__id")
     search_help_text = "Call id or number of the run"

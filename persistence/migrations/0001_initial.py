@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True, default='', help_text='Why it failed.')),
                 ('total', models.PositiveIntegerField(default=0)),
                 ('file', models.CharField(blank=True, default='', help_text='What an export wrote, in the storage.', max_length=255)),
+                ('parts', models.JSONField(blank=True, default=list, help_text='What an unfinished export has stored so far.')),
                 ('leased_until', models.DateTimeField(blank=True, help_text='Until then a worker is at it.', null=True)),
                 ('lease_token', models.BigIntegerField(default=0)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -183,6 +184,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='bulkitem',
             index=models.Index(fields=['run', 'outcome'], name='bulk_item_outcome'),
+        ),
+        migrations.AddIndex(
+            model_name='bulkitem',
+            index=models.Index(condition=models.Q(('outcome__in', ('failed', 'refused', 'gone'))), fields=['outcome', 'id'], name='bulk_item_trouble'),
         ),
         migrations.AddConstraint(
             model_name='bulkitem',

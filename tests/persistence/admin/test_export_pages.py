@@ -18,8 +18,9 @@ from openpyxl import load_workbook
 
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.spreadsheets import escaped, is_formula, unescaped
+from persistence import exporting
 from persistence.bulk import abort, start
-from persistence.bulk_work import work
+from persistence.bulk_work import Hold, work
 from persistence.exporting import forget_old_exports
 from persistence.models import BulkRun, BulkState
 from tests.orchestration.admin.rows import answer, succeeded
@@ -130,6 +131,82 @@ def test_a_long_export_waits_for_a_worker_can_be_aborted_and_tells_rows_that_wen
     other = BulkRun.objects.latest("pk")
     abort(other)
     assert work(other.pk) == 0
+
+
+def parts() -> list[str]:
+    """What is stored of exports that are not finished."""
+    folder = Path(default_storage.path("exports/parts"))
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "json", "jsonl"])
+def test_a_killed_export_goes_on_where_it_was(root: Client, monkeypatch: Any, kind: str) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
+    monkeypatch.setattr("persistence.exporting.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("persistence.exporting.ROWS_IN_PART", 4)
+    for number in range(9):
+        failed(error=f"line one\nline {number}")
+    ask(root, "servicecallrecord", kind, content=True)
+    run = BulkRun.objects.get()
+    store, asked = exporting._store, []
+
+    def dies_at(number: int) -> Any:
+        def stored(*args: Any) -> str:
+            asked.append(args)
+            if len(asked) == number:
+                raise SystemExit
+            return store(*args)
+
+        return stored
+
+    for dies_before in (2, 4, 6):  # the second part, the third one, the file
+        monkeypatch.setattr(exporting, "_store", dies_at(dies_before))
+        with pytest.raises(SystemExit):
+            work(run.pk)
+        BulkRun.objects.update(leased_until="2020-01-01T00:00:00Z")
+    assert run.items.filter(outcome="written").count() == 9 and len(parts()) == 3
+    monkeypatch.setattr(exporting, "_store", store)
+    assert work(run.pk) == 9
+    assert parts() == []
+    told = texts(kind, fetched(root, run))
+    assert [text.partition(" ")[2][-6:] for text in told] == [f"line {number}" for number in range(9)]
+
+
+def texts(kind: str, file: bytes) -> list[str]:
+    """The column `error`."""
+    if kind == "xlsx":
+        header, *rows = [[cell.value for cell in row] for row in load_workbook(io.BytesIO(file)).active.iter_rows()]
+        return [row[header.index("error")] for row in rows]
+    if kind == "csv":
+        return [row["error"] for row in csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline=""))]
+    return [row["error"] for row in (json.loads(file) if kind == "json" else map(json.loads, file.splitlines()))]
+
+
+def test_an_export_takes_several_tasks_and_one_that_was_taken_over_keeps_nothing(
+    root: Client, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
+    monkeypatch.setattr("persistence.exporting.ROWS_AT_ONCE", 1)
+    for _ in range(3):
+        failed()
+    ask(root, "servicecallrecord", "jsonl")
+    run = BulkRun.objects.get()
+    turns = iter([True, False, True, True, False, True])
+    monkeypatch.setattr(Hold, "goes_on", lambda hold: next(turns))
+    assert work(run.pk) == 0 and run.items.filter(outcome="written").count() == 1
+    assert work(run.pk) == 0 and run.items.filter(outcome="written").count() == 3
+
+    def overtaken(hold: Hold) -> bool:
+        BulkRun.objects.update(lease_token=99)
+        return True
+
+    monkeypatch.setattr(Hold, "goes_on", overtaken)
+    assert work(run.pk) == 0
+    run.refresh_from_db()
+    assert (run.state, run.file, len(parts())) == (BulkState.RUNNING, "", 2)
+    abort(run)
+    forget_old_exports()
+    assert parts() == []
 
 
 def test_an_export_that_breaks_is_failed_and_says_why_without_values(root: Client, monkeypatch: Any) -> None:

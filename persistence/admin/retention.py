@@ -1,0 +1,29 @@
+"""How far old content was removed, and what was left behind."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from orchestration.admin.base import ReadOnlyAdmin, moment
+from persistence.models import RetentionHeld, RetentionMark
+
+
+@admin.register(RetentionMark)
+class RetentionMarkAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "walked_until")
+    list_display_links = None
+
+    @display(description="Removed or held until")
+    def walked_until(self, mark: RetentionMark) -> str:
+        return moment(mark.until)
+
+
+@admin.register(RetentionHeld)
+class RetentionHeldAdmin(ReadOnlyAdmin):
+    """Rows whose content was old enough to go, and stays because their call is not finished with."""
+
+    list_display = ("kind", "row_id")
+    list_display_links = None
+    ordering = ("-id",)
+    sortable_by = ()
