@@ -1,6 +1,8 @@
-"""`make run`, as a process: the main job over HTTP with both servers, and what it refuses."""
+"""`make run`, as a process: the main job over HTTP with both servers, what else is documented, what it refuses."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from apps.consensus.decision import decide
 from config.main_job import Outcome, report
+from config.serve import Refused, parse, prepare
 from orchestration.models import ServiceCallRecord
 from tests.leftovers import RUN_VARIABLE, leftovers
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTED = "127.0.0.1:8000"
 
 
 def free_port():
@@ -50,55 +55,83 @@ def finish(process, seconds=180):
 
 @pytest.mark.cluster
 @pytest.mark.timeout(400)
-def test_the_main_job_runs_and_running_it_again_loses_nothing(tmp_path):
-    status, first, err = finish(start(tmp_path, "--once", "--port", str(free_port())))
-    assert status == 0, err
-    assert "Answers are SIMULATED" in first
-    assert first.count("succeeded, 1 attempt(s)") == 2
-    assert "/admin/  sign in as admin@example.com" in first
-    status, second, err = finish(start(tmp_path, "--once", "--port", str(free_port())))
-    assert status == 0, err
-    assert first_message_number(second) > last_message_number(first)
+def test_the_main_job_runs_again_and_again_and_however_it_ends_nothing_is_left(tmp_path):
+    """On one database: interrupted while it starts, once, and serving until Ctrl-C while documented commands run."""
+    interrupted_while_it_starts(tmp_path)
+    first = once(tmp_path)
+    second = served_until_interrupted(tmp_path)
+    assert message_numbers(second)[0] > message_numbers(first)[-1]
+
+
+def interrupted_while_it_starts(folder):
+    process = start(folder, "--once", "--port", str(free_port()))
+    for line in process.stdout:
+        if line.startswith("starting"):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    ended(process, status=1)
+
+
+def once(folder):
+    """What it said."""
+    out = ended(start(folder, "--once", "--port", str(free_port())), status=0)
+    assert "Answers are SIMULATED" in out
+    assert out.count("succeeded, 1 attempt(s)") == 2
+    assert "/admin/  sign in as admin@example.com" in out
+    return out
+
+
+def served_until_interrupted(folder):
+    """What it said until it served."""
+    port = free_port()
+    process = start(folder, "--port", str(port))
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Serving until Ctrl-C"):
+                documented_commands(f"127.0.0.1:{port}", folder)
+                break
+    finally:
+        process.send_signal(signal.SIGINT)
+    ended(process, status=0)
+    return "".join(said)
+
+
+def ended(process, *, status):
+    """Its output; it ends as it should and leaves no process behind."""
+    found, out, err = finish(process)
+    assert found == status, err
     assert not leftovers(os.environ[RUN_VARIABLE])
-
-
-def first_message_number(output):
-    return message_numbers(output)[0]
-
-
-def last_message_number(output):
-    return message_numbers(output)[-1]
+    return out
 
 
 def message_numbers(output):
     return [int(line.split()[1]) for line in output.splitlines() if line.startswith("  message ")]
 
 
-@pytest.mark.cluster
-@pytest.mark.timeout(400)
-def test_it_serves_until_it_is_interrupted_and_leaves_nothing(tmp_path):
-    process = start(tmp_path, "--port", str(free_port()))
-    for line in process.stdout:
-        if line.startswith("Serving until Ctrl-C"):
-            break
-    process.send_signal(signal.SIGINT)
-    status, _, err = finish(process)
-    assert status == 0, err
-    assert not leftovers(os.environ[RUN_VARIABLE])
+def documented_commands(served, folder):
+    """The shell commands of docs/consensus.md, run as they stand there."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "consensus.md").read_text(), re.DOTALL)
+    review, own_key = (asked(block, served, folder) for block in blocks if DOCUMENTED in block)
+    assert review["status"] == "completed"
+    assert len(review["reviews"]) == 5
+    verdict = decide(review["reviews"])
+    assert review["decision"]["decision"] == verdict.decision
+    assert review["decision"]["overall_weighted_confidence"] == str(verdict.overall_weighted_confidence)
+    assert own_key["secret"].startswith("orca_")
+    assert own_key["scopes"] == ["runs:read", "runs:write"]
 
 
-@pytest.mark.cluster
-@pytest.mark.timeout(400)
-def test_an_interrupt_while_it_starts_leaves_nothing(tmp_path):
-    process = start(tmp_path, "--once", "--port", str(free_port()))
-    for line in process.stdout:
-        if line.startswith("starting"):
-            break
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    status, _, err = finish(process)
-    assert status == 1, err
-    assert not leftovers(os.environ[RUN_VARIABLE])
+def asked(command, served, folder):
+    """The JSON that a shell command prints."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command.replace(DOCUMENTED, served)],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_a_busy_port_is_a_clear_message_before_anything_starts(tmp_path):
@@ -115,17 +148,17 @@ def test_a_busy_port_is_a_clear_message_before_anything_starts(tmp_path):
 
 
 @pytest.mark.parametrize("port", ["0", "70000"])
-def test_a_port_that_is_none_is_refused(tmp_path, port):
-    status, _, err = finish(start(tmp_path, "--port", port))
-    assert status == 2
-    assert "a port is a number from 1 to 65535" in err
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit) as refused:
+        parse(["--port", port])
+    assert refused.value.code == 2
+    assert "a port is a number from 1 to 65535" in capsys.readouterr().err
 
 
-def test_it_is_refused_in_production(tmp_path):
-    variables = {"DJANGO_DEBUG": "false", "DJANGO_SECRET_KEY": "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"}
-    status, _, err = finish(start(tmp_path, "--once", **variables))
-    assert status == 1
-    assert "needs DJANGO_DEBUG=true" in err
+def test_it_is_refused_in_production(settings):
+    settings.DEBUG = False
+    with pytest.raises(Refused, match="needs DJANGO_DEBUG=true"):
+        prepare(free_port())
 
 
 def test_settings_that_cannot_be_read_are_named_without_a_traceback(tmp_path):
