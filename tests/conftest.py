@@ -17,6 +17,11 @@ from tests.environment import POSTGRES_WANTED
 from tests.leftovers import RUN_VARIABLE, leftovers
 
 CHROMIUM = "chromium"
+MEASURED = ("tests/orchestration/", "tests/persistence/")
+"""The tests whose processes are measured for coverage, too. It costs each process a second to start."""
+MEASURES = "COVERAGE_PROCESS_CONFIG"
+"""What coverage tells the processes that are started, with `patch = ["subprocess"]`."""
+MEASURES_KEY = pytest.StashKey[str | None]()
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -32,6 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=_why_no_postgres()))
         if item.get_closest_marker("browser") is not None and shutil.which(CHROMIUM) is None:
             item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture, for fixtures start processes, too."""
+    measures = item.config.stash.setdefault(MEASURES_KEY, os.environ.get(MEASURES))
+    if measures is not None and item.nodeid.startswith(MEASURED):
+        os.environ[MEASURES] = measures
+    else:
+        os.environ.pop(MEASURES, None)
 
 
 def _why_no_postgres() -> str:
