@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import orjson
 
-from apps.gateway.caching import Hit, question_of, read_directives
+from apps.gateway.caching import Hit, Lookup, question_of, read_directives
 from apps.gateway.callers import Caller
 from apps.gateway.compression import Level, compress_request
 from apps.gateway.errors import bad_request
@@ -24,7 +24,11 @@ LONG_BODY = 20_000
 
 
 async def serve(exchange: Exchange) -> None:
-    """Key, limits, compression, masking, cache, provider, record. A hit asks the limits and is recorded at once."""
+    """Key, limits, compression, masking, cache, provider, record.
+
+    The provider is asked for nothing, not even for the embedding that the cache needs, before the limits were asked and
+    the row is committed.
+    """
     async with recorded(exchange):
         caller = await exchange.identify()
         if exchange.row.endpoint == Endpoint.CHAT:
@@ -36,18 +40,38 @@ async def serve(exchange: Exchange) -> None:
         if caller.mask_personal_data:
             await _mask(exchange)
         if exchange.row.streamed:
+            exchange.ask_for_usage()
+        hit = await _look_up_with_provider(exchange)
+        if hit is not None:
+            await _serve_hit(exchange, hit)
+        elif exchange.row.streamed:
             await StreamRelay(exchange).run()
         else:
             await relay_whole(exchange)
 
 
 async def _look_up(exchange: Exchange, caller: Caller) -> Hit | None:
+    """In the cache, as far as that needs no provider."""
     if caller.cache == CacheMode.OFF:
         return None
-    exchange.question = question_of(caller.user_id, exchange.asked)
-    exchange.directives = read_directives(exchange.incoming.header(b"cache-control"))
-    exchange.cache_state = b"MISS" if exchange.directives.read else b"BYPASS"
-    return await exchange.runtime.cache.look_up(exchange.question, caller.cache, exchange.directives)
+    directives = read_directives(exchange.incoming.header(b"cache-control"))
+    question = question_of(caller.user_id, exchange.asked)
+    exchange.lookup = lookup = Lookup(exchange.runtime.cache, question, caller.cache, directives)
+    exchange.cache_state = b"MISS" if directives.read else b"BYPASS"
+    hit = await lookup.exact()
+    return await lookup.similar() if hit is None and not lookup.asks_provider else hit
+
+
+async def _look_up_with_provider(exchange: Exchange) -> Hit | None:
+    """By an embedding of the provider's; not when the provider must not see the question."""
+    lookup = exchange.lookup
+    if lookup is None or not lookup.asks_provider:
+        return None
+    if exchange.row.masked:
+        lookup.compare_exactly()
+        return None
+    await exchange.open()
+    return await lookup.similar()
 
 
 async def _serve_hit(exchange: Exchange, hit: Hit) -> None:
@@ -56,9 +80,7 @@ async def _serve_hit(exchange: Exchange, hit: Hit) -> None:
     answer = orjson.loads(hit.answer)
     exchange.note_usage(answer.get("usage"), None)
     row.cache_hit, row.cache_kind, row.answered_by = True, hit.kind, row.model
-    row.status, row.http_status, row.cost = Status.COMPLETED, 200, Decimal(0)
-    row.latency_ms = round(incoming.milliseconds)
-    await exchange.open(response=hit.answer)
+    await _record_hit(exchange, hit)
     exchange.cache_state = b"HIT" if hit.kind == CacheKind.EXACT else b"SEMANTIC"
     headers: Headers = [*exchange.headers(), (b"age", b"%d" % hit.age)]
     if hit.kind == CacheKind.SEMANTIC:
@@ -68,6 +90,17 @@ async def _serve_hit(exchange: Exchange, hit: Hit) -> None:
         return
     await incoming.begin(200, [*STREAM_TYPE, *headers])
     await incoming.write(b"".join(as_chunks(answer, with_usage=exchange.usage_wanted)), more=False)
+
+
+async def _record_hit(exchange: Exchange, hit: Hit) -> None:
+    """At once, unless the row is there already."""
+    if exchange.opened:
+        await exchange.close(Status.COMPLETED, 200, hit.answer)
+        return
+    row = exchange.row
+    row.status, row.http_status, row.cost = Status.COMPLETED, 200, Decimal(0)
+    row.latency_ms = round(exchange.incoming.milliseconds)
+    await exchange.open(response=hit.answer)
 
 
 async def _compress(exchange: Exchange, caller: Caller) -> None:

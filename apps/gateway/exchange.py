@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from apps.gateway.caching import Directives, NewAnswer, Question
+from apps.gateway.caching import Lookup, NewAnswer
 from apps.gateway.callers import Caller
 from apps.gateway.conf import gateway_settings
 from apps.gateway.errors import (
@@ -58,9 +58,8 @@ class Exchange:
         self.is_altered = False
         """What is sent differs from what was asked: it is compressed or masked."""
         self.restorer: Restorer | None = None
-        self.question: Question | None = None
-        """What the cache compares; None when it is not asked."""
-        self.directives = Directives()
+        self.lookup: Lookup | None = None
+        """None when the cache is not asked."""
         self.cache_state = b"BYPASS"
         self.opened = False
         self.closed = False
@@ -91,6 +90,11 @@ class Exchange:
         """Whether the client of a stream asked for its usage."""
         return (self.asked.get("stream_options") or {}).get("include_usage") is True
 
+    def ask_for_usage(self) -> None:
+        """Have a stream tell its usage, whether its client wants it or not."""
+        options = self.asked.get("stream_options") or {}
+        self.sent = self.sent | {"stream_options": options | {"include_usage": True}}
+
     def alter(self, body: dict[str, Any]) -> None:
         """Send this instead of what was asked."""
         self.sent, self.is_altered = body, True
@@ -98,8 +102,10 @@ class Exchange:
     async def open(self, response: bytes | None = None) -> None:
         """Ask the key's limits and commit the row; GatewayError 429 when the key may not go on.
 
-        With a final status the row ends here, with `response`.
+        With a final status the row ends here, with `response`. A row that is there already is left alone.
         """
+        if self.opened:
+            return
         op = Open(
             self.row,
             prompt=self.raw,
@@ -107,6 +113,7 @@ class Exchange:
             response=response,
             size=size_of(self.sent, default_output=self.settings.RESERVED_OUTPUT_TOKENS),
             models=self.models,
+            embedding=len(self.lookup.question.text.encode()) if self.lookup and self.lookup.asks_provider else 0,
         )
         grant = await self.runtime.journal.open(op)
         self.levels = grant.levels
@@ -138,12 +145,10 @@ class Exchange:
                 async with self._asked() as reply:
                     yield reply
         except TimeoutError:
-            self.note_usage(None, "")  # the provider was asked, and may have worked on it all the time
-            if self.runtime.is_over:
-                raise stopping() from None
-            raise from_connection(ProviderError("No answer in time.", code="timeout")) from None
+            failure = self._unanswered(ProviderError("No answer in time.", code="timeout"))
+            raise (stopping() if self.runtime.is_over else failure) from None
         except ProviderError as error:
-            raise from_connection(error) from None
+            raise self._unanswered(error) from None
         finally:
             self.runtime.asking.discard(self._stopped)
 
@@ -170,7 +175,7 @@ class Exchange:
             try:
                 reply = await asking.__aenter__()
             except ProviderError as error:
-                failure = from_connection(error)
+                failure = self._unanswered(error)
             except PaidRequestsForbidden:
                 raise GatewayError(
                     503, "paid_requests_forbidden", "This gateway may not ask a paid provider."
@@ -188,6 +193,12 @@ class Exchange:
                 break
         raise failure
 
+    def _unanswered(self, error: ProviderError) -> GatewayError:
+        """A provider that is only slow may have worked on what was asked all the time, and is paid for it."""
+        if error.code == "timeout" and error.sent:
+            self.note_usage(None, "")
+        return from_connection(error)
+
     async def close(self, status: Status, http_status: int, response: bytes | None, error_code: str = "") -> None:
         """Commit how the request ended; the first end counts."""
         if self.closed:
@@ -197,18 +208,26 @@ class Exchange:
         self.row.http_status, self.row.error_code = http_status, error_code
         self.row.latency_ms = round(self.incoming.milliseconds)
         if self.opened:
-            await self.runtime.journal.close(Close(self.row, response, await self._to_keep(response)))
+            kept = await self._to_keep(response)
+            self._note_embedding()
+            await self.runtime.journal.close(Close(self.row, response, kept))
         else:
             await self.runtime.journal.open(Open(self.row, prompt=self.raw, response=response))
 
     async def _to_keep(self, response: bytes | None) -> NewAnswer | None:
         """What goes into the cache: a whole answer of the model that was asked for."""
-        good = self.row.status in {Status.COMPLETED, Status.CLIENT_LEFT} and not self.row.error_code
-        if not good or self.question is None or response is None or self.caller is None:
+        row = self.row
+        good = row.status in {Status.COMPLETED, Status.CLIENT_LEFT} and not row.error_code and not row.cache_hit
+        if not good or self.lookup is None or response is None or row.answered_by != row.model:
             return None
-        if self.row.answered_by != self.row.model:
-            return None
-        return await self.runtime.cache.new_answer(self.question, self.caller.cache, self.directives, response)
+        return await self.lookup.to_keep(response)
+
+    def _note_embedding(self) -> None:
+        """What the cache had the provider do."""
+        embedding = self.lookup.embedding if self.lookup is not None else None
+        if embedding is not None:
+            self.row.embedding_tokens = embedding.tokens
+            self.row.tokens_estimated = self.row.tokens_estimated or embedding.estimated
 
     def note_usage(self, usage: Any, said: str | None) -> None:
         """Token counts as the provider told them; else estimated from what was asked and said."""

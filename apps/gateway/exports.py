@@ -16,8 +16,8 @@ class InteractionResource(ModelResource):
         fields = (
             *("id", "request_id", "user_id", "api_key_id", "endpoint", "model", "answered_by", "provider", "status"),
             *("http_status", "error_code", "streamed", "cache_hit", "cache_kind", "prompt_tokens", "response_tokens"),
-            *("cached_tokens", "tokens_estimated", "cost", "latency_ms", "first_token_ms", "compression"),
-            *("tokens_saved", "masked", "timestamp"),
+            *("cached_tokens", "embedding_tokens", "tokens_estimated", "cost", "latency_ms", "first_token_ms"),
+            *("compression", "tokens_saved", "masked", "timestamp"),
         )
         export_order = fields
 

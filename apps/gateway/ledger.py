@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.gateway.caching import NewAnswer, save_answers
+from apps.gateway.conf import gateway_settings
 from apps.gateway.encryption import Keyring, keyring
 from apps.gateway.errors import GatewayError, bad_request, invalid_key
 from apps.gateway.limits import Demand, Levels, admit, charge, levels, refill, settle
 from apps.gateway.models import Interaction, KeyMeter, Status
-from apps.gateway.sizes import Size
+from apps.gateway.sizes import Size, likely_tokens
 from orchestration.log import describe
 from orchestration.models import ModelPrice
 from orchestration.types import Usage
@@ -40,7 +41,10 @@ CLOSE_COLUMNS = (
     "prompt_tokens",
     "response_tokens",
     "cached_tokens",
+    "embedding_tokens",
     "tokens_estimated",
+    "cache_hit",
+    "cache_kind",
     "cost",
     "latency_ms",
     "first_token_ms",
@@ -84,6 +88,8 @@ class Open:
     """None: nothing is asked of the key."""
     models: tuple[str, ...] = ()
     """Which may be asked; the dearest one is reserved."""
+    embedding: int = 0
+    """The most tokens of the question that is to be embedded."""
     refusal: GatewayError | None = None
     """What was decided: it stays so when the batch has to be written again."""
 
@@ -219,7 +225,8 @@ def _granted(op: Open, meters: dict[int, KeyMeter], now: datetime) -> Grant:
     if isinstance(cost, GatewayError):
         return _refused(op, cost, levels(meter))
     runs = row.status == Status.IN_FLIGHT
-    tokens = op.size.likely_prompt + (op.size.output if meter.api_key.tokens_per_minute is not None else 0)
+    tokens = likely_tokens(op.embedding) + op.size.likely_prompt
+    tokens += op.size.output if meter.api_key.tokens_per_minute is not None else 0
     demand = Demand(tokens=tokens, cost=cost) if runs else Demand(runs=False)
     refusal = admit(meter, demand, now)
     if refusal is not None:
@@ -241,17 +248,26 @@ def _worst_cost(op: Open, key: ApiKey) -> Decimal | GatewayError:
     if key.budget is None or op.size is None:
         return Decimal(0)
     usage = Usage(input_tokens=op.size.worst_prompt, output_tokens=op.size.output)
-    worst = Decimal(0)
-    for model in op.models:
-        price = prices.at(op.row.provider, model)
-        if price is None:
-            return bad_request(
-                "This key has a budget, and the model has no price here: ask for it to be added, or use another model.",
-                param="model",
-                code="model_without_price",
-            )
-        worst = max(worst, price.cost(usage))
-    return worst
+    costs = [_cost(op.row.provider, model, usage) for model in op.models]
+    embedding = _embedding_cost(op.row.provider, op.embedding)
+    if None in costs or embedding is None:
+        return bad_request(
+            "This key has a budget, and the model has no price here: ask for it to be added, or use another model.",
+            param="model",
+            code="model_without_price",
+        )
+    return max((cost for cost in costs if cost is not None), default=Decimal(0)) + embedding
+
+
+def _cost(provider: str, model: str, usage: Usage) -> Decimal | None:
+    """None: no price is known."""
+    price = prices.at(provider, model)
+    return None if price is None else price.cost(usage)
+
+
+def _embedding_cost(provider: str, tokens: int) -> Decimal | None:
+    """Of a question for the semantic cache."""
+    return _cost(provider, gateway_settings().EMBEDDING_MODEL, Usage(input_tokens=tokens)) if tokens else Decimal(0)
 
 
 def _sealed(op: Open, ring: Keyring) -> tuple[bytes | None, ...]:
@@ -314,25 +330,29 @@ def _answer(ops: list[Close], answers: dict[int, bytes], ring: Keyring) -> None:
 
 def _price(row: Interaction) -> None:
     """Note the cost; a model without a price leaves it empty."""
+    row.cost = _answer_cost(row)
+    if row.embedding_tokens:
+        row.cost = (row.cost or Decimal(0)) + (_embedding_cost(row.provider, row.embedding_tokens) or Decimal(0))
+
+
+def _answer_cost(row: Interaction) -> Decimal | None:
     tokens = row.prompt_tokens + row.response_tokens
+    if row.cache_hit:
+        return Decimal(0)
     if not tokens:
-        row.cost = Decimal(0) if row.status == Status.FAILED else None
-        return
-    price = prices.at(row.provider, row.answered_by or row.model)
-    if price is not None:
-        row.cost = price.cost(
-            Usage(
-                input_tokens=row.prompt_tokens,
-                cached_input_tokens=row.cached_tokens,
-                output_tokens=row.response_tokens,
-                total_tokens=tokens,
-            )
-        )
+        return Decimal(0) if row.status == Status.FAILED else None
+    usage = Usage(
+        input_tokens=row.prompt_tokens,
+        cached_input_tokens=row.cached_tokens,
+        output_tokens=row.response_tokens,
+        total_tokens=tokens,
+    )
+    return _cost(row.provider, row.answered_by or row.model, usage)
 
 
 def _charge(meter: KeyMeter, row: Interaction, before: str) -> None:
     """Once for each row: what it used, in place of what was reserved, or of the worst case that the sweep charged."""
-    cost, tokens = row.cost or Decimal(0), row.prompt_tokens + row.response_tokens
+    cost, tokens = row.cost or Decimal(0), row.tokens_used
     if before == Status.IN_FLIGHT:
         reserved = {"reserved_cost": row.reserved_cost, "reserved_tokens": row.reserved_tokens}
         settle(meter, **reserved, cost=cost, tokens=tokens)

@@ -74,6 +74,7 @@ def usage_of(user_id: str, days: int) -> list[dict[str, Any]]:
             cache_hits=Count("id", filter=Q(cache_hit=True)),
             prompt_tokens=Sum("prompt_tokens"),
             response_tokens=Sum("response_tokens"),
+            embedding_tokens=Sum("embedding_tokens"),
             total_cost=Sum("cost"),
         )
         .order_by("-date", "model")

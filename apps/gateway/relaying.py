@@ -49,8 +49,6 @@ class StreamRelay:
         self.assembly = Assembly()
         self.done = False
         self._restorer = StreamRestorer(exchange.restorer) if exchange.restorer is not None else None
-        options = exchange.asked.get("stream_options") or {}
-        exchange.sent = exchange.sent | {"stream_options": options | {"include_usage": True}}
 
     async def run(self) -> None:
         """Relay to the end. Before the first chunk a failure is an HTTP error, afterwards an error event."""

@@ -32,7 +32,7 @@ def size_of(body: dict[str, Any], *, default_output: int) -> Size:
     if "input" in body:
         given = body["input"]
         length = len(given.encode(errors="replace")) if isinstance(given, str) else len(orjson.dumps(given))
-        return Size(-(-length // CHARACTERS_PER_TOKEN), length, 0)
+        return Size(likely_tokens(length), length, 0)
     worst = sum(map(_message_bytes, body.get("messages", ())))
     for field in ("tools", "functions", "response_format"):
         if field in body:
@@ -41,7 +41,12 @@ def size_of(body: dict[str, Any], *, default_output: int) -> Size:
     output = default_output if asked is None else asked
     choices = body.get("n")
     output = min(output * (choices if _is_count(choices) else 1), LARGEST)
-    return Size(-(-worst // CHARACTERS_PER_TOKEN), worst, output)
+    return Size(likely_tokens(worst), worst, output)
+
+
+def likely_tokens(length: int) -> int:
+    """Of a text of that many bytes, by the rule of thumb."""
+    return -(-length // CHARACTERS_PER_TOKEN)
 
 
 def _is_count(value: Any) -> bool:

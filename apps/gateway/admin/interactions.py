@@ -85,6 +85,8 @@ class InteractionAdmin(DetailAdmin):
             yield Fact("Error", row.error_code)
         estimated = ", estimated" if row.tokens_estimated else ""
         yield Fact("Tokens in / out", f"{row.prompt_tokens} / {row.response_tokens}{estimated}")
+        if row.embedding_tokens:
+            yield Fact("Tokens embedded for the cache", row.embedding_tokens)
         yield Fact("Cost", money(row.cost))
         yield Fact("Reserved", money(row.reserved_cost or Decimal(0)))
         yield Fact("Cache", row.get_cache_kind_display() or "no hit")

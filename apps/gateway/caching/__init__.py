@@ -1,6 +1,6 @@
 """The cache of answers: the same question, or a question that is the same in other words, of the same owner."""
 
-from apps.gateway.caching.answers import AnswerCache
+from apps.gateway.caching.answers import AnswerCache, Lookup
 from apps.gateway.caching.directives import Directives, read_directives
 from apps.gateway.caching.question import Question, question_of
 from apps.gateway.caching.store import Hit, NewAnswer, forget_expired, forget_owner, save_answers
@@ -9,6 +9,7 @@ __all__ = (
     "AnswerCache",
     "Directives",
     "Hit",
+    "Lookup",
     "NewAnswer",
     "Question",
     "forget_expired",

@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                 ('prompt_tokens', models.PositiveIntegerField(default=0)),
                 ('response_tokens', models.PositiveIntegerField(default=0)),
                 ('cached_tokens', models.PositiveIntegerField(default=0)),
+                ('embedding_tokens', models.PositiveIntegerField(default=0)),
                 ('tokens_estimated', models.BooleanField(default=False)),
                 ('cost', models.DecimalField(blank=True, decimal_places=8, max_digits=14, null=True)),
                 ('reserved_cost', models.DecimalField(decimal_places=8, default=Decimal('0'), max_digits=14)),

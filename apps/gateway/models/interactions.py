@@ -71,6 +71,8 @@ class Interaction(models.Model):
     response_tokens = models.PositiveIntegerField(default=0)
     cached_tokens = models.PositiveIntegerField(default=0)
     """Prompt tokens that the provider had in its own cache."""
+    embedding_tokens = models.PositiveIntegerField(default=0)
+    """Of the question, when the semantic cache had the provider embed it."""
     tokens_estimated = models.BooleanField(default=False)
     """The provider did not say how many: counted from the text."""
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
@@ -114,6 +116,11 @@ class Interaction(models.Model):
 
     def __str__(self) -> str:
         return self.request_id
+
+    @property
+    def tokens_used(self) -> int:
+        """What the provider took for it: of a cached answer nothing but the question's embedding."""
+        return self.embedding_tokens + (0 if self.cache_hit else self.prompt_tokens + self.response_tokens)
 
 
 class InteractionPayload(models.Model):

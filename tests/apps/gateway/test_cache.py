@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Coroutine
@@ -15,9 +16,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from apps.gateway.caching import AnswerCache, Directives, Hit, forget_owner, question_of, read_directives
+from apps.gateway.caching import (
+    AnswerCache,
+    Directives,
+    Hit,
+    Lookup,
+    forget_owner,
+    question_of,
+    read_directives,
+    save_answers,
+)
 from apps.gateway.caching import store as cache_store
-from apps.gateway.caching.embedding import HashingEmbedder, ProviderEmbedder, Vector
+from apps.gateway.caching.embedding import Embedding, HashingEmbedder, ProviderEmbedder
 from apps.gateway.caching.sameness import Wording, guarded_by, words_of
 from apps.gateway.models import CacheEntry, CacheMode
 from orchestration.conf import ClientSettings
@@ -32,9 +42,10 @@ class BlindEmbedder:
     """To it every text is the same: what keeps questions apart then are the guards alone."""
 
     label = "blind"
+    model = ""
 
-    async def embed(self, text: str) -> Vector | None:
-        return np.array([1.0, 0.0], np.float32)
+    async def embed(self, text: str) -> Embedding:
+        return Embedding(np.array([1.0, 0.0], np.float32))
 
     def may_be_same(self, one: Wording, other: Wording) -> bool:
         return ProviderEmbedder.may_be_same(self, one, other)  # type: ignore[arg-type]
@@ -64,13 +75,18 @@ class Asker:
         self.cache = AnswerCache(here, embedder or HashingEmbedder())
         self.mode = mode
 
+    def lookup(self, body: dict[str, Any], owner: str, cache_control: str) -> Lookup:
+        return Lookup(self.cache, question_of(owner, body), self.mode, read_directives(cache_control))
+
     def save(self, body: dict[str, Any], answer: bytes = b"", *, owner: str = OWNER, cache_control: str = "") -> bool:
-        directives = read_directives(cache_control)
-        saving = self.cache.save(question_of(owner, body), self.mode, directives, answer or answer_of())
-        return done(saving)
+        kept = done(self.lookup(body, owner, cache_control).to_keep(answer or answer_of()))
+        if kept is not None:
+            save_answers([kept])
+        return kept is not None
 
     def find(self, body: dict[str, Any], *, owner: str = OWNER, cache_control: str = "") -> Hit | None:
-        return done(self.cache.look_up(question_of(owner, body), self.mode, read_directives(cache_control)))
+        lookup = self.lookup(body, owner, cache_control)
+        return done(lookup.exact()) or done(lookup.similar())
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +140,7 @@ def test_the_same_question_in_another_dress_is_found(first, second):
     assert Asker(mode=CacheMode.EXACT).find(body(second)) is None
 
 
-def test_the_very_same_question_is_an_exact_hit_and_off_is_off():
+def test_the_very_same_question_is_an_exact_hit():
     asker = Asker(mode=CacheMode.EXACT)
     assert asker.find(body()) is None
     assert asker.save(body())
@@ -132,10 +148,6 @@ def test_the_very_same_question_is_an_exact_hit_and_off_is_off():
     assert hit is not None
     assert (hit.kind, hit.answer, hit.similarity) == ("exact", answer_of(), 1.0)
     assert 0 <= hit.age <= 2
-    off = Asker(mode=CacheMode.OFF)
-    assert off.find(body()) is None
-    assert not off.save(body("Something else?"))
-    assert CacheEntry.objects.count() == 1
 
 
 def test_what_does_not_change_the_answer_does_not_change_the_question():
@@ -300,9 +312,16 @@ def test_a_hit_asks_the_database_once(django_assert_num_queries):
         assert asker.find(body("what is the capital of France")) is not None
 
 
-def test_embeddings_of_the_provider_and_their_failure():
+class FromProvider(ProviderEmbedder):
+    """The provider's, in an event loop of its own."""
+
+    async def embed(self, text: str) -> Embedding:
+        return asyncio.run(super().embed(text))
+
+
+def test_embeddings_of_the_provider_and_their_failure(caplog):
     relay = SimulatorRelay(ClientSettings(provider="simulator"))
-    asker = Asker(ProviderEmbedder(relay, "text-embedding-3-small"))
+    asker = Asker(FromProvider(relay, "text-embedding-3-small"))
     asker.save(body("Tell me about the rivers, the lakes and the mountains of France"))
     entry = CacheEntry.objects.get()
     assert entry.embedder == "provider-text-embedding-3-small"
@@ -313,5 +332,6 @@ def test_embeddings_of_the_provider_and_their_failure():
     assert asker.find(body("Tell me about the mountains, the lakes and the rivers of France")) is None  # the same bag
     assert Asker().find(body("tell me about the rivers, the lakes and the mountains of France")) is None  # its vectors
 
-    broken = ProviderEmbedder(relay, None)  # the provider refuses this with 400
-    assert done(broken.embed("x")) is None
+    broken = FromProvider(relay, None)  # the provider refuses this with 400
+    assert done(broken.embed("x")) == Embedding(None)
+    assert "no embedding error=bad_request" in caplog.text

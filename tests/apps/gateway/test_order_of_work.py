@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import httpx2
 import openai
 import pytest
 
 from apps.gateway.encryption import decrypt
-from apps.gateway.models import Interaction, InteractionPayload, Status
-from tests.apps.gateway.raw_provider import CHUNKED, END, USAGE, RawProvider, delta, event, http
+from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, Status
+from tests.apps.gateway.raw_provider import CHUNKED, END, USAGE, Part, RawProvider, delta, event, http
 from tests.apps.gateway.serving import MODEL, ask, client, gateway, key, price
 from tests.apps.people import person
 
@@ -93,6 +94,52 @@ def test_a_half_or_failed_answer_is_never_kept_and_another_wording_finds_a_whole
     assert again.headers["x-cache"] == "SEMANTIC" and 0.95 <= float(again.headers["x-cache-similarity"]) <= 1
     assert differs.headers["x-cache"] == "MISS"
     assert [each.headers["x-cache"] for each in never] == ["BYPASS"] * 2
+
+
+def embedded(*numbers: float) -> list[Part]:
+    usage = {"prompt_tokens": 9, "total_tokens": 9}
+    return http(200, json.dumps({"data": [{"embedding": numbers}], "usage": usage}).encode())
+
+
+def test_what_the_cache_asks_of_the_provider_is_limited_recorded_and_charged():
+    """One embedding a miss, asked for after the limits, and not of a text that the provider must not see."""
+    price()
+    semantic = {"cache": "semantic"}
+    made, secret = key(budget=Decimal(100_000), requests_per_minute=3, policy=semantic)
+    _, private = key(policy=semantic | {"mask_personal_data": True})
+    answer = http(200, whole("Paris", "stop"))
+    question, similar = ask("What is the capital of France?"), ask("What would be the capital of France?")
+    with RawProvider(embedded(3, 4), answer, embedded(3, 4), answer) as provider:
+        with gateway(provider.base_url, EMBEDDING_MODEL="embed") as server:
+            caller = client(server, secret)
+            with pytest.raises(openai.BadRequestError, match="no price"):
+                caller.chat.completions.create(**question)
+            price("embed")
+            miss = caller.chat.completions.with_raw_response.create(**question)
+            hit = caller.chat.completions.with_raw_response.create(**similar)
+            kept = client(server, secret).chat.completions.with_raw_response.create(
+                **ask("And of Spain?"), extra_headers={"Cache-Control": "no-store"}
+            )
+            with pytest.raises(openai.RateLimitError):
+                caller.chat.completions.create(**ask("What was the capital of France?"))
+            assert len(provider.bodies) == 4, "who may not ask has nothing embedded"
+            client(server, private).chat.completions.create(**ask("Who is jane.doe@example.com?"))
+            assert "model" in provider.bodies[4] and "jane" not in json.dumps(provider.bodies[4:])
+    assert [body["model"] for body in provider.bodies] == ["embed", MODEL, "embed", MODEL, MODEL]
+    assert [each.headers["x-cache"] for each in (miss, hit, kept)] == ["MISS", "SEMANTIC", "BYPASS"]
+    assert [each.headers["x-gateway-cost"] for each in (miss, hit, kept)] == ["2.10000000", "0.90000000", "1.20000000"]
+    rows = (
+        Interaction.objects.filter(api_key=made).order_by("id").values_list("status", "embedding_tokens", "cache_hit")
+    )
+    assert list(rows.values_list("status", "embedding_tokens", "cache_hit")) == [
+        (Status.REFUSED, 0, False),
+        (Status.COMPLETED, 9, False),
+        (Status.COMPLETED, 9, True),
+        (Status.COMPLETED, 0, False),
+        (Status.REFUSED, 0, False),
+    ]
+    meter = KeyMeter.objects.select_related("api_key").get(pk=made.pk)
+    assert (meter.reserved, meter.in_flight, meter.api_key.spent) == (0, 0, Decimal("4.2"))
 
 
 def test_what_was_asked_and_what_was_sent_are_both_recorded():
