@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'user',
                 'ordering': ('email',),
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_once_in_any_case'), models.CheckConstraint(condition=models.Q(('role__in', ['trainee', 'instructor', 'staff', 'admin'])), name='user_role_known')],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +75,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'API key',
                 'db_table': 'api_key',
                 'ordering': ('-created_at', '-id'),
+                'constraints': [models.CheckConstraint(condition=models.Q(('spent__gte', 0)), name='api_key_spent_not_negative'), models.CheckConstraint(condition=models.Q(('budget__isnull', True), ('budget__gte', 0), _connector='OR'), name='api_key_budget_not_negative')],
             },
         ),
         migrations.CreateModel(
@@ -94,6 +96,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'invitation',
                 'ordering': ('-id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('role__in', ['trainee', 'instructor', 'staff', 'admin'])), name='invitation_role_known'), models.CheckConstraint(condition=models.Q(('claimed_at__isnull', True), ('revoked_at__isnull', True), _connector='OR'), name='invitation_settled_once'), models.UniqueConstraint(django.db.models.functions.text.Lower('email'), condition=models.Q(('claimed_at__isnull', True), ('revoked_at__isnull', True)), name='invitation_open_once_per_email')],
             },
         ),
         migrations.CreateModel(
@@ -110,33 +113,5 @@ class Migration(migrations.Migration):
                 'db_table': 'invitation_event',
                 'ordering': ('id',),
             },
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_once_in_any_case'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['trainee', 'instructor', 'staff', 'admin'])), name='user_role_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('spent__gte', 0)), name='api_key_spent_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('budget__isnull', True), ('budget__gte', 0), _connector='OR'), name='api_key_budget_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['trainee', 'instructor', 'staff', 'admin'])), name='invitation_role_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_at__isnull', True), ('revoked_at__isnull', True), _connector='OR'), name='invitation_settled_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), condition=models.Q(('claimed_at__isnull', True), ('revoked_at__isnull', True)), name='invitation_open_once_per_email'),
         ),
     ]

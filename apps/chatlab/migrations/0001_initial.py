@@ -11,9 +11,9 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '__first__'),
         ('orchestration', '0001_initial'),
         ('simulation', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -58,6 +58,8 @@ class Migration(migrations.Migration):
                 'db_table': 'message',
                 'ordering': ('simulation', 'sequence'),
                 'permissions': (('export_message', 'Can export messages'),),
+                'indexes': [models.Index(condition=models.Q(('delivery_status', 'pending')), fields=['call'], name='message_pending'), models.Index(condition=models.Q(('image_requested', True)), fields=['simulation'], name='message_image_requested')],
+                'constraints': [models.UniqueConstraint(fields=('simulation', 'sequence'), name='message_sequence_once'), models.UniqueConstraint(condition=models.Q(('client_id__isnull', False)), fields=('simulation', 'client_id'), name='message_client_id_once'), models.CheckConstraint(condition=models.Q(('sequence__gte', 1)), name='message_sequence_from_one'), models.CheckConstraint(condition=models.Q(('retries__lte', 2)), name='message_retries_limited'), models.CheckConstraint(condition=models.Q(('role__in', ['user', 'assistant', 'system'])), name='message_role_known'), models.CheckConstraint(condition=models.Q(('message_type__in', ['text', 'image', 'order', 'results', 'event'])), name='message_type_known'), models.CheckConstraint(condition=models.Q(('delivery_status__in', ['pending', 'delivered', 'failed'])), name='message_delivery_known')],
             },
         ),
         migrations.CreateModel(
@@ -72,46 +74,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'message media',
                 'db_table': 'message_media',
                 'ordering': ('id',),
+                'constraints': [models.UniqueConstraint(fields=('message', 'image'), name='message_media_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('delivery_status', 'pending')), fields=['call'], name='message_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('image_requested', True)), fields=['simulation'], name='message_image_requested'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('simulation', 'sequence'), name='message_sequence_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_id__isnull', False)), fields=('simulation', 'client_id'), name='message_client_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('sequence__gte', 1)), name='message_sequence_from_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('retries__lte', 2)), name='message_retries_limited'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['user', 'assistant', 'system'])), name='message_role_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('message_type__in', ['text', 'image', 'order', 'results', 'event'])), name='message_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('delivery_status__in', ['pending', 'delivered', 'failed'])), name='message_delivery_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='messagemedia',
-            constraint=models.UniqueConstraint(fields=('message', 'image'), name='message_media_once'),
         ),
     ]

@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '__first__'),
         ('orchestration', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -71,6 +71,8 @@ class Migration(migrations.Migration):
                 'db_table': 'consensus_run',
                 'ordering': ('-created_at', '-id'),
                 'permissions': (('operate_run', "Can retry, cancel and revise everybody's runs"),),
+                'indexes': [models.Index(fields=['user', '-created_at', '-id'], name='run_owner_newest'), models.Index(fields=['-created_at', '-id'], name='run_newest')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'completed', 'failed', 'cancelled'])), name='run_status_known'), models.CheckConstraint(condition=models.Q(('run_type__in', ['initial', 'revision'])), name='run_type_known'), models.CheckConstraint(condition=models.Q(('priority__in', ['normal', 'high'])), name='run_priority_known'), models.CheckConstraint(condition=models.Q(('temperature__gte', 0), ('temperature__lte', 2)), name='run_temperature_between_0_and_2'), models.CheckConstraint(condition=models.Q(('overall_weighted_confidence__isnull', True), models.Q(('overall_weighted_confidence__gte', 0), ('overall_weighted_confidence__lte', 1)), _connector='OR'), name='run_confidence_between_0_and_1'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'completed'), _negated=True), models.Q(('decision_label__isnull', False), ('overall_weighted_confidence__isnull', False)), _connector='OR'), name='run_completed_is_decided'), models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('user', 'idempotency_key'), name='run_idempotency_by_user')],
             },
         ),
         migrations.CreateModel(
@@ -107,6 +109,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'consensus_persona_review',
                 'ordering': ('run', 'id'),
+                'constraints': [models.UniqueConstraint(fields=('run', 'persona_id'), name='review_once_by_persona'), models.CheckConstraint(condition=models.Q(('confidence_score__gte', 0), ('confidence_score__lte', 1)), name='review_score_between_0_and_1')],
             },
         ),
         migrations.CreateModel(
@@ -138,6 +141,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'consensus_run_event',
                 'ordering': ('run', 'sequence'),
+                'constraints': [models.UniqueConstraint(fields=('run', 'sequence'), name='run_event_once')],
             },
         ),
         migrations.CreateModel(
@@ -159,6 +163,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'step progress',
                 'db_table': 'consensus_step',
                 'ordering': ('run', 'position'),
+                'constraints': [models.UniqueConstraint(fields=('run', 'step'), name='step_once_in_a_run'), models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'running', 'completed', 'failed'])), name='step_status_known')],
             },
         ),
         migrations.CreateModel(
@@ -177,61 +182,5 @@ class Migration(migrations.Migration):
                 'ordering': ('prompt_set', 'position', 'id'),
                 'constraints': [models.UniqueConstraint(fields=('prompt_set', 'persona_id'), name='persona_once_in_a_version'), models.CheckConstraint(condition=models.Q(('weight__gte', 0), ('weight__lte', 1)), name='persona_weight_between_0_and_1')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['user', '-created_at', '-id'], name='run_owner_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['-created_at', '-id'], name='run_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'completed', 'failed', 'cancelled'])), name='run_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('run_type__in', ['initial', 'revision'])), name='run_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', ['normal', 'high'])), name='run_priority_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('temperature__gte', 0), ('temperature__lte', 2)), name='run_temperature_between_0_and_2'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('overall_weighted_confidence__isnull', True), models.Q(('overall_weighted_confidence__gte', 0), ('overall_weighted_confidence__lte', 1)), _connector='OR'), name='run_confidence_between_0_and_1'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'completed'), _negated=True), models.Q(('decision_label__isnull', False), ('overall_weighted_confidence__isnull', False)), _connector='OR'), name='run_completed_is_decided'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('user', 'idempotency_key'), name='run_idempotency_by_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='personareview',
-            constraint=models.UniqueConstraint(fields=('run', 'persona_id'), name='review_once_by_persona'),
-        ),
-        migrations.AddConstraint(
-            model_name='personareview',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence_score__gte', 0), ('confidence_score__lte', 1)), name='review_score_between_0_and_1'),
-        ),
-        migrations.AddConstraint(
-            model_name='runevent',
-            constraint=models.UniqueConstraint(fields=('run', 'sequence'), name='run_event_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stepprogress',
-            constraint=models.UniqueConstraint(fields=('run', 'step'), name='step_once_in_a_run'),
-        ),
-        migrations.AddConstraint(
-            model_name='stepprogress',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'running', 'completed', 'failed'])), name='step_status_known'),
         ),
     ]

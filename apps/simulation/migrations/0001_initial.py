@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '__first__'),
         ('orchestration', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -52,6 +52,8 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'simulation',
                 'ordering': ('-id',),
+                'indexes': [models.Index(fields=['user', '-id'], name='simulation_owner_newest'), models.Index(condition=models.Q(('status', 'preparing')), fields=['initial_call'], name='simulation_preparing'), models.Index(condition=models.Q(('feedback_status', 'pending')), fields=['feedback_call'], name='simulation_feedback_pending'), models.Index(condition=models.Q(('status', 'running')), fields=['ends_at'], name='simulation_time_limit')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['preparing', 'running', 'paused', 'failed', 'ended'])), name='simulation_status_known'), models.CheckConstraint(condition=models.Q(('next_sequence__gte', 1)), name='simulation_sequence_positive'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('status', 'ended')), models.Q(models.Q(('status', 'ended'), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='simulation_ended_has_time'), models.CheckConstraint(condition=models.Q(models.Q(('paused_at__isnull', False), ('status', 'paused')), models.Q(models.Q(('status', 'paused'), _negated=True), ('paused_at__isnull', True)), _connector='OR'), name='simulation_paused_has_time'), models.CheckConstraint(condition=models.Q(('feedback_status__in', ['none', 'pending', 'ready', 'failed'])), name='simulation_feedback_status_known'), models.CheckConstraint(condition=models.Q(('next_event__gte', 1)), name='simulation_event_number_positive')],
             },
         ),
         migrations.CreateModel(
@@ -72,6 +74,8 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'feedback_question',
                 'ordering': ('id',),
+                'indexes': [models.Index(condition=models.Q(('status', 'pending')), fields=['call'], name='feedback_question_pending')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('client_id__isnull', False)), fields=('simulation', 'client_id'), name='feedback_question_client_id_once'), models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'answered', 'failed'])), name='feedback_question_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'answered'), _negated=True), models.Q(('answer', ''), _negated=True), _connector='OR'), name='feedback_question_answered')],
             },
         ),
         migrations.CreateModel(
@@ -88,6 +92,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'simulation_event',
                 'ordering': ('simulation', 'sequence'),
+                'constraints': [models.UniqueConstraint(fields=('simulation', 'sequence'), name='simulation_event_once')],
             },
         ),
         migrations.CreateModel(
@@ -107,6 +112,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'simulation feedback',
                 'db_table': 'simulation_feedback',
                 'ordering': ('-id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('patient_experience__lte', 5)), name='feedback_experience_in_range')],
             },
         ),
         migrations.CreateModel(
@@ -129,6 +135,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'simulation_image',
                 'ordering': ('id',),
+                'indexes': [models.Index(condition=models.Q(('revealed_at__isnull', True)), fields=['simulation', 'id'], name='simulation_image_hidden')],
             },
         ),
         migrations.CreateModel(
@@ -147,82 +154,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'simulation metadata',
                 'db_table': 'simulation_metadata',
                 'ordering': ('kind', 'key'),
+                'constraints': [models.UniqueConstraint(fields=('simulation', 'key'), name='simulation_metadata_once'), models.CheckConstraint(condition=models.Q(('kind__in', ['demographics', 'history', 'lab_result', 'radiology_result'])), name='simulation_metadata_kind_known')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='simulation',
-            index=models.Index(fields=['user', '-id'], name='simulation_owner_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='simulation',
-            index=models.Index(condition=models.Q(('status', 'preparing')), fields=['initial_call'], name='simulation_preparing'),
-        ),
-        migrations.AddIndex(
-            model_name='simulation',
-            index=models.Index(condition=models.Q(('feedback_status', 'pending')), fields=['feedback_call'], name='simulation_feedback_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='simulation',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['ends_at'], name='simulation_time_limit'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['preparing', 'running', 'paused', 'failed', 'ended'])), name='simulation_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(('next_sequence__gte', 1)), name='simulation_sequence_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('status', 'ended')), models.Q(models.Q(('status', 'ended'), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='simulation_ended_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('paused_at__isnull', False), ('status', 'paused')), models.Q(models.Q(('status', 'paused'), _negated=True), ('paused_at__isnull', True)), _connector='OR'), name='simulation_paused_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(('feedback_status__in', ['none', 'pending', 'ready', 'failed'])), name='simulation_feedback_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulation',
-            constraint=models.CheckConstraint(condition=models.Q(('next_event__gte', 1)), name='simulation_event_number_positive'),
-        ),
-        migrations.AddIndex(
-            model_name='feedbackquestion',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['call'], name='feedback_question_pending'),
-        ),
-        migrations.AddConstraint(
-            model_name='feedbackquestion',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_id__isnull', False)), fields=('simulation', 'client_id'), name='feedback_question_client_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='feedbackquestion',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'answered', 'failed'])), name='feedback_question_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='feedbackquestion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'answered'), _negated=True), models.Q(('answer', ''), _negated=True), _connector='OR'), name='feedback_question_answered'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulationevent',
-            constraint=models.UniqueConstraint(fields=('simulation', 'sequence'), name='simulation_event_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulationfeedback',
-            constraint=models.CheckConstraint(condition=models.Q(('patient_experience__lte', 5)), name='feedback_experience_in_range'),
-        ),
-        migrations.AddIndex(
-            model_name='simulationimage',
-            index=models.Index(condition=models.Q(('revealed_at__isnull', True)), fields=['simulation', 'id'], name='simulation_image_hidden'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulationmetadata',
-            constraint=models.UniqueConstraint(fields=('simulation', 'key'), name='simulation_metadata_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='simulationmetadata',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['demographics', 'history', 'lab_result', 'radiology_result'])), name='simulation_metadata_kind_known'),
         ),
     ]
