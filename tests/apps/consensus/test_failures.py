@@ -21,7 +21,7 @@ from tests.apps.consensus.calling import caller
 from tests.apps.consensus.reviewing import IDEA, blocking, expands, marker, new_run, says, script, steps_of
 from tests.apps.people import person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from tests.apps.consensus.reviewing import (
 )
 from tests.apps.people import person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def finished(*faults: Fault, **fields: object) -> Run:

@@ -17,7 +17,7 @@ from orchestration.testing import run_due_calls
 from tests.apps.people import person
 from tests.apps.training.visits import Visitor, begun, elements, scenario_of, shown_sequences, versions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 PLANTED = "<script>alert(1)</script>"
 
 

@@ -25,7 +25,7 @@ from apps.training.demo.cases import rash_picture
 from tests.apps.people import PASSWORD, person
 from tests.apps.training.visits import Visitor, begun, scenario_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 @pytest.fixture
