@@ -90,6 +90,11 @@ def stopping() -> GatewayError:
     return error
 
 
+def client_left() -> GatewayError:
+    """For the record: there is nobody to be told."""
+    return server_error(499, "client_left", "The client went away.")
+
+
 def malformed_answer() -> GatewayError:
     return server_error(502, "malformed_response", "The provider's answer cannot be read.")
 

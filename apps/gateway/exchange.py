@@ -16,6 +16,7 @@ from apps.gateway.conf import gateway_settings
 from apps.gateway.errors import (
     GatewayError,
     bad_request,
+    client_left,
     from_connection,
     from_reply,
     internal_error,
@@ -146,6 +147,8 @@ class Exchange:
                     yield reply
         except TimeoutError:
             failure = self._unanswered(ProviderError("No answer in time.", code="timeout"))
+            if self.incoming.left:
+                failure = client_left()
             raise (stopping() if self.runtime.is_over else failure) from None
         except ProviderError as error:
             raise self._unanswered(error) from None

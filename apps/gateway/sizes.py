@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 CHARACTERS_PER_TOKEN = 4
-MEDIA_TOKENS = 4096
-"""The worst case of an image, a file or a sound in a message."""
+MEDIA_TOKENS = 50_000
+"""The worst case of an image or a sound in a message: eight tiles of gpt-4o-mini, the dearest to count, are 48,169."""
 MESSAGE_TOKENS = 8
 """What a message costs beside its text."""
 LARGEST = 2**31 - 1
@@ -54,11 +54,18 @@ def _is_count(value: Any) -> bool:
 
 
 def _message_bytes(message: dict[str, Any]) -> int:
-    total = MESSAGE_TOKENS + len(orjson.dumps(message["tool_calls"]) if message.get("tool_calls") else b"")
+    beside = {name: value for name, value in message.items() if name not in {"role", "content"} and value}
+    total = MESSAGE_TOKENS + (len(orjson.dumps(beside)) if beside else 0)
     content = message.get("content")
     if isinstance(content, str):
         return total + len(content.encode())
-    for part in content if isinstance(content, list) else ():
-        text = part.get("text") if isinstance(part, dict) else None
-        total += len(text.encode()) if isinstance(text, str) else MEDIA_TOKENS
-    return total
+    return total + sum(map(_part_bytes, content if isinstance(content, list) else ()))
+
+
+def _part_bytes(part: Any) -> int:
+    text = part.get("text") if isinstance(part, dict) else None
+    if isinstance(text, str):
+        return len(text.encode())
+    if isinstance(part, dict) and part.get("type") in {"image_url", "input_audio"}:
+        return MEDIA_TOKENS
+    return max(MEDIA_TOKENS, len(orjson.dumps(part)))  # a file's text is at most as long as the file

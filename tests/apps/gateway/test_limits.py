@@ -21,7 +21,7 @@ from apps.gateway.conf import gateway_settings
 from apps.gateway.ledger import Close, Open, flush
 from apps.gateway.limits import Demand, admit, levels, refill, settle
 from apps.gateway.models import GatewayWorker, Interaction, KeyMeter, KeyPolicy, Status
-from apps.gateway.sizes import Size
+from apps.gateway.sizes import MEDIA_TOKENS, MESSAGE_TOKENS, Size, size_of
 from apps.gateway.sweeping import longest, sweep
 from tests.apps.gateway.raw_provider import GOOD, HELD, RawProvider, http
 from tests.apps.gateway.serving import MODEL, Workers, ask, client, gateway, key, price
@@ -74,6 +74,26 @@ def test_parallel_places_and_what_hits_do_not_take():
     refused = admit(made, Demand(), NOW)
     assert refused is not None and (refused.kind, refused.retry_after) == ("parallel", 1)
     assert admit(made, Demand(runs=False), NOW) is None
+
+
+def test_the_size_of_a_request_is_its_worst_case():
+    def worst(*content: Any, **message: Any) -> int:
+        body = {
+            "messages": [{"role": "user", "content": content[0] if len(content) == 1 else list(content), **message}]
+        }
+        return size_of(body, default_output=7).worst_prompt - MESSAGE_TOKENS
+
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 90_000}"}}
+    file = {"type": "file", "file": {"file_data": "A" * 90_000}}
+    assert worst("zwölf") == worst([{"type": "text", "text": text} for text in ("zwö", "lf")]) == 6
+    assert worst([image, image]) == 2 * MEDIA_TOKENS and worst([file, file]) > 180_000
+    assert worst("", name="x" * 100) > 100 and worst(None, tool_calls=[{"id": "x" * 100}]) > 100
+    said = ask("x" * 92)
+    assert size_of(said, default_output=7) == Size(25, 100, 7)
+    assert size_of(said | {"tools": ["x" * 100]}, default_output=7).worst_prompt > 200
+    assert size_of(said | {"max_tokens": 5, "n": 3}, default_output=7).output == 15
+    assert size_of(said | {"max_tokens": 5, "max_completion_tokens": 4, "n": "3"}, default_output=7).output == 4
+    assert size_of({"input": "x" * 9}, default_output=7) == Size(3, 9, 0)
 
 
 @pytest.mark.parametrize(

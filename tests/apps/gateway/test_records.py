@@ -82,15 +82,17 @@ def test_a_client_may_leave_at_every_stage(policy):
 
 
 @pytest.mark.postgres
-def test_a_killed_worker_leaves_no_request_without_its_row(tmp_path):
-    """Two processes; one is killed while it streams: its rows become unknown, what they reserved is given back."""
+def test_processes_that_are_killed_or_stopped_leave_no_request_without_its_row(tmp_path):
+    """Two processes with streams. One is killed: its rows become unknown, and their worst case stays charged. The other
+    is asked to stop: what ends in time is whole, a stream is broken off with an error event, a waiting request gets a
+    503, and all of them are settled."""
     price()
     made, secret = key(budget=100_000)
     hanging: list[Part] = [CHUNKED, event(delta("Hel")), HANG]
-    with RawProvider(hanging) as provider:
-        processes = [
-            Workers(1, provider.base_url, tmp_path / f"log{number}", WHEN_CLIENT_LEAVES="cancel") for number in (1, 2)
-        ]
+    held: list[Part] = [HELD if part == 0.4 else part for part in SLOW_STREAM]
+    wanted = {"WHEN_CLIENT_LEAVES": "cancel", "STOP_SECONDS": 1, "LEASE_SECONDS": 3}
+    with RawProvider(*[hanging] * 12, held, [HANG]) as provider:
+        processes = [Workers(1, provider.base_url, tmp_path / f"log{number}", **wanted) for number in (1, 2)]
         with processes[0], processes[1]:
             until(lambda: GatewayWorker.objects.count() == 2, "both beat", 30)
             sockets = [_begin(process.port, secret) for process in processes for _ in range(6)]
@@ -103,43 +105,31 @@ def test_a_killed_worker_leaves_no_request_without_its_row(tmp_path):
             meter.refresh_from_db()
             assert (meter.in_flight, meter.reserved) == (6, reserved / 2)
             assert meter.api_key.spent == reserved / 2, "what they cost is not known, so it is the worst case"
-            for each in sockets:
+            for each in sockets[:-1]:
                 each.close()
-            until(lambda: not Interaction.objects.in_flight().exists(), "the rest ends", 10)
-    told = Counter(Interaction.objects.values_list("status", flat=True))
-    assert told == {Status.UNKNOWN: 6, Status.CLIENT_LEFT: 6}
-    meter.refresh_from_db()
-    assert (meter.reserved, meter.in_flight) == (0, 0)
+            until(lambda: Interaction.objects.in_flight().count() == 1, "those whose clients left end", 10)
 
-
-def test_a_process_that_is_asked_to_stop_ends_its_answers_and_records_them(tmp_path):
-    """What ends in time is whole; a stream is broken off with an error event, a waiting request with a 503."""
-    price()
-    made, secret = key(budget=100_000)
-    hanging: list[Part] = [CHUNKED, event(delta("Hel")), HANG]
-    held: list[Part] = [HELD if part == 0.4 else part for part in SLOW_STREAM]
-    with RawProvider(held, hanging, [HANG]) as provider:
-        with Workers(1, provider.base_url, tmp_path / "log", STOP_SECONDS=1, LEASE_SECONDS=60) as process:
-            whole, broken = _begin(process.port, secret), _begin(process.port, secret)
-            waiting = _send(process.port, secret, ask(max_tokens=10))
-            until(lambda: len(provider.bodies) == 3, "the third is asked", 5)
-            process.stop()
+            whole, waiting = _begin(processes[1].port, secret), _send(processes[1].port, secret, ask(max_tokens=10))
+            until(lambda: len(provider.bodies) == 14, "the last is asked", 5)
+            processes[1].stop()
             provider.release()
-            answers = [_rest(each) for each in (whole, broken, waiting)]
+            answers = [_rest(each) for each in (whole, sockets[-1], waiting)]
     assert answers[0].endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert b'"code":"server_stopping"' in answers[1] and answers[1].endswith(b"}\n\n\r\n0\r\n\r\n")
     assert answers[2].startswith(b"HTTP/1.1 503") and b"retry-after: 1\r\n" in answers[2]
     rows = list(Interaction.objects.order_by("id"))
-    assert [(row.status, row.error_code, row.tokens_estimated) for row in rows] == [
-        (Status.COMPLETED, "", False),
-        (Status.FAILED, "server_stopping", True),
-        (Status.FAILED, "server_stopping", True),
-    ]
-    assert all(row.prompt_tokens for row in rows) and rows[1].response_tokens
-    assert ApiKey.objects.get(pk=made.pk).spent == sum(row.cost or 0 for row in rows)
-    meter = KeyMeter.objects.get(pk=made.pk)
+    told = Counter((row.status, row.error_code, row.tokens_estimated) for row in rows)
+    assert told == {
+        (Status.UNKNOWN, "process_died", False): 6,
+        (Status.CLIENT_LEFT, "client_left", True): 5,
+        (Status.FAILED, "server_stopping", True): 2,
+        (Status.COMPLETED, "", False): 1,
+    }
+    assert all(row.prompt_tokens for row in rows if row.status != Status.UNKNOWN)
+    meter.refresh_from_db()
     assert (meter.reserved, meter.in_flight) == (0, 0)
-    assert not GatewayWorker.objects.exists(), "it said goodbye"
+    assert meter.api_key.spent == sum(row.reserved_cost if row.cost is None else row.cost for row in rows)
+    assert GatewayWorker.objects.count() == 1, "only the killed one did not say goodbye"
 
 
 def _send(port: int, secret: str, body: dict[str, Any]) -> socket.socket:
