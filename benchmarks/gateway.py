@@ -91,7 +91,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Any) -> None:
             continue
         return
     log.seek(0)
-    raise SystemExit(f"{' '.join(process.args[:4])} did not start:\n{log.read()[-3000:].decode(errors='replace')}")  # type: ignore[index]
+    raise SystemExit(f"{process.args!r:.200} did not start:\n{log.read()[-3000:].decode(errors='replace')}")
 
 
 @contextmanager
@@ -178,7 +178,7 @@ def script(provider_url: str) -> None:
     """Every answer of the provider is the same text of WORDS words."""
     faults = [{"kind": "text", "text": "word " * WORDS, "times": 0}]
     url = provider_url.removesuffix("/v1") + "/_script"
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()  # noqa: S310
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()  # noqa: S310 - our own
 
 
 def main() -> None:

@@ -150,7 +150,7 @@ def flush(ops: Sequence[Open | Close], again: bool = False) -> list[Grant | None
         _close(closed, meters)
         _answer(closed, answers, ring)
         grants |= {id(op): _granted(op, meters, now) for op in opened}
-        _insert(opened, sealed)
+        _insert(opened, sealed, ring.current)
         _keep([op.kept for op in closed if op.kept is not None])
     return [grants.get(id(op)) for op in ops]
 
@@ -270,19 +270,18 @@ def _embedding_cost(provider: str, tokens: int) -> Decimal | None:
     return _cost(provider, gateway_settings().EMBEDDING_MODEL, Usage(input_tokens=tokens)) if tokens else Decimal(0)
 
 
-def _sealed(op: Open, ring: Keyring) -> tuple[bytes | None, ...]:
-    """Prompt, what is sent, and response, encrypted, and the key's id."""
-    parts = (op.prompt, op.sent, op.response)
-    return (*(None if part is None else ring.fernet.encrypt(part) for part in parts), ring.current)  # type: ignore[return-value]
+def _sealed(op: Open, ring: Keyring) -> list[bytes | None]:
+    """Prompt, what is sent, and response, encrypted."""
+    return [None if part is None else ring.fernet.encrypt(part) for part in (op.prompt, op.sent, op.response)]
 
 
-def _insert(ops: list[Open], sealed: dict[int, tuple[Any, ...]]) -> None:
+def _insert(ops: list[Open], sealed: dict[int, list[bytes | None]], key_id: str) -> None:
     if not ops:
         return
     payloads = []
     for op in ops:
         if id(op) in sealed:
-            prompt, sent, response, key_id = sealed[id(op)]
+            prompt, sent, response = sealed[id(op)]
             payloads.append((prompt, sent, None if op.response is None else response, key_id, op.row.request_id))
     with connection.cursor() as cursor:
         cursor.executemany(OPEN_SQL, [_prepared(op.row, FIELDS) for op in ops])

@@ -28,7 +28,7 @@ MOST_CANDIDATES = 2_000
 TOUCH_SECONDS = 5.0
 """How long a process keeps to itself which entries it used."""
 READ_SQL = {
-    column: f"SELECT id, answer_enc, created_at, expires_at FROM gateway_cache_entry WHERE {column} = %s"  # noqa: S608
+    column: f"SELECT id, answer_enc, created_at, expires_at FROM gateway_cache_entry WHERE {column} = %s"  # noqa: S608 - constants
     for column in ("key", "id")
 }
 BATCH = 500

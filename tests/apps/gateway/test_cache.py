@@ -28,7 +28,7 @@ from apps.gateway.caching import (
 )
 from apps.gateway.caching import store as cache_store
 from apps.gateway.caching.embedding import Embedding, HashingEmbedder, ProviderEmbedder
-from apps.gateway.caching.sameness import Wording, guarded_by, words_of
+from apps.gateway.caching.sameness import guarded_by, words_of
 from apps.gateway.models import CacheEntry, CacheMode
 from orchestration.conf import ClientSettings
 from orchestration.providers.relay import SimulatorRelay
@@ -43,12 +43,10 @@ class BlindEmbedder:
 
     label = "blind"
     model = ""
+    may_be_same = ProviderEmbedder.may_be_same
 
     async def embed(self, text: str) -> Embedding:
         return Embedding(np.array([1.0, 0.0], np.float32))
-
-    def may_be_same(self, one: Wording, other: Wording) -> bool:
-        return ProviderEmbedder.may_be_same(self, one, other)  # type: ignore[arg-type]
 
 
 async def here(function: Any, *arguments: Any) -> Any:
