@@ -22,12 +22,20 @@ SPARE_FINDINGS = 3
 
 
 class TextForm(forms.Form):
-    """A text that is told: an event, a direction, a note."""
+    """A text that is told: an event, a direction."""
 
     text = forms.CharField(max_length=MAX_TEXT, validators=[validate_text])
 
 
-class NoteForm(TextForm):
+class NoteTextForm(forms.Form):
+    """What a note says."""
+
+    text = forms.CharField(
+        label="Note", max_length=MAX_TEXT, validators=[validate_text], widget=forms.Textarea(attrs={"rows": 5})
+    )
+
+
+class NoteForm(NoteTextForm):
     """A note on the session, or on the message with a number."""
 
     message_sequence = forms.IntegerField(required=False, min_value=1, label="Message number")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.training.views import board, chat, feedback, invitations, scenarios, trainee
+from apps.training.views import board, chat, feedback, invitations, notes, scenarios, trainee
 
 app_name = "training"
 ONE = "simulations/<uuid:simulation_id>"
@@ -27,7 +27,8 @@ urlpatterns = [
     path(f"{ONE}/watch", board.watch, name="watch"),
     path(f"{ONE}/watch/live", board.watch_live, name="watch_live"),
     path(f"{ONE}/commands/<slug:kind>", board.command, name="command"),
-    path(f"{ONE}/notes", board.note, name="note"),
+    path(f"{ONE}/notes", notes.add, name="note"),
+    path(f"{ONE}/notes/<int:note_id>", notes.edit, name="edit_note"),
     path("board", board.board, name="board"),
     path("board/live", board.board_live, name="board_live"),
     path("scenarios", scenarios.scenarios, name="scenarios"),

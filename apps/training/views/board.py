@@ -17,12 +17,12 @@ from apps.trainerlab import directing
 from apps.trainerlab.board import BoardRow
 from apps.trainerlab.board import board as board_rows
 from apps.trainerlab.debrief import debrief as debrief_of
-from apps.trainerlab.models import InstructorNote, SessionEvent
+from apps.trainerlab.models import InstructorNote, SessionEvent, TrainerSession
 from apps.training.access import PageRequest, directs, for_instructors, signed_in, visible
 from apps.training.answers import complaints, done, refused
 from apps.training.conversation import added_messages, facts_part, message_parts, messages_after, state_part
 from apps.training.debrief import metrics_of
-from apps.training.forms import FLAGS, KINDS, FindingForm, NoteForm, TextForm
+from apps.training.forms import FLAGS, KINDS, FindingForm, TextForm
 from apps.training.parts import Part, number_of, versions_of, what_differs
 from apps.training.showing import show
 from apps.training.views.chat import EVENT_KINDS, events_url
@@ -101,7 +101,7 @@ def watch_parts(simulation: Simulation) -> list[Part]:
             id="notes",
             template="training/parts/notes.html",
             shown=[[row.pk, row.content] for row in notes],
-            context={"notes": notes},
+            context={"notes": notes, "simulation": simulation},
         ),
     ]
 
@@ -186,23 +186,6 @@ COMMANDS: dict[str, Callable[[PageRequest, Simulation, str], str]] = {
 """Each returns what is wrong with the form, or nothing."""
 
 
-@for_instructors
-@require_POST
-def note(request: PageRequest, simulation_id: UUID) -> HttpResponse:
-    simulation = visible(request.user, simulation_id)
-    form = NoteForm(request.POST)
-    page = "training:debrief" if "on_debrief" in request.POST else WATCH
-    if not form.is_valid():
-        return refused(request, complaints(form), page, simulation.uuid, status=422)
-    try:
-        directing.add_note(
-            simulation.pk, request.user, form.cleaned_data["text"], form.cleaned_data["message_sequence"]
-        )
-    except SimulationRefused as error:
-        return refused(request, str(error), page, simulation.uuid)
-    return done(request, page, simulation.uuid)
-
-
 @signed_in
 @require_GET
 def debrief(request: PageRequest, simulation_id: UUID) -> HttpResponse:
@@ -211,7 +194,7 @@ def debrief(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     if not simulation.has_ended and not directs(request.user):
         return redirect("training:chat", simulation.uuid)
     found = debrief_of(simulation)
-    session = getattr(simulation, "trainer_session", None)
+    session = TrainerSession.objects.select_related("template").filter(simulation=simulation).first()
     context = {
         "simulation": simulation,
         "debrief": found,

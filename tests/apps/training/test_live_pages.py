@@ -7,9 +7,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.accounts.roles import UserRole
 from apps.chatlab.models import MAX_CONTENT, Message
+from apps.simulation.lifecycle import end_simulation
 from apps.simulation.models import Simulation, SimulationMetadata
 from apps.trainerlab.directing import pause
-from apps.trainerlab.models import ScenarioTemplate, SessionEvent
+from apps.trainerlab.models import InstructorNote, ScenarioTemplate, SessionEvent
 from apps.training.demo.cases import rash_picture
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
@@ -220,6 +221,31 @@ def test_commands_are_carried_out_once_and_bad_ones_say_why(
     assert "no message" in instructor.send(at(running, "/notes"), text="x", message_sequence=99).content.decode()
     assert list(SessionEvent.objects.values_list("kind", flat=True)) == ["event", "finding"]
     assert trainee.get(at(running)).content.decode().count("It rings.") == 1
+
+
+def test_a_note_is_changed_and_removed_by_who_wrote_it_and_by_nobody_else(
+    trainee: Visitor, instructor: Visitor, running: Simulation
+) -> None:
+    for text, number in (("Wam welcome.", 1), ("Too long.", "")):
+        instructor.send(at(running, "/notes"), text=text, message_sequence=number)
+    note, other = InstructorNote.objects.order_by("pk")
+    place, watched = at(running, f"/notes/{note.pk}"), instructor.get(at(running, "/watch")).content.decode()
+    assert f'href="/training{place}"' in watched
+    assert "Wam welcome." in instructor.get(place).content.decode()
+    stranger = Visitor(person(UserRole.INSTRUCTOR))
+    assert f"/notes/{note.pk}" not in stranger.get(at(running, "/watch")).content.decode()
+    for somebody, where in ((trainee, place), (stranger, place), (instructor, at(running, "/notes/999"))):
+        assert (somebody.get(where).status_code, somebody.post(where, remove="1").status_code) == (404, 404)
+
+    empty = instructor.post(place, text=" ")
+    assert (empty.status_code, "required" in empty.content.decode()) == (422, True)
+    changed = instructor.post(place, text="Warm welcome.")
+    assert "The note is changed." in changed.content.decode()
+    assert "Warm welcome." in instructor.live(at(running, "/watch"), 0, versions(watched))
+    end_simulation(running)
+    removed = instructor.post(at(running, f"/notes/{other.pk}"), remove="1").content.decode()
+    assert "The note is removed." in removed and "Warm welcome." in removed and "Too long." not in removed
+    assert list(InstructorNote.objects.values_list("content", flat=True)) == ["Warm welcome."]
 
 
 def test_feedback_waits_for_a_running_reply_and_can_be_asked_about(trainee: Visitor, running: Simulation) -> None:
