@@ -15,6 +15,7 @@ from django.db.models import DecimalField, Field, GeneratedField, JSONField, Mod
 from django.utils.duration import duration_iso_string
 
 from orchestration.types import JsonObject
+from persistence.fields import CounterField
 
 KEYS_PER_QUERY = 500
 
@@ -23,8 +24,10 @@ RowKey = tuple[type[Model], Any]
 
 
 def columns(model: type[Model]) -> list[Field[Any, Any]]:
-    """The stored columns of a model's own table; what the database computes is left out."""
-    return [field for field in model._meta.local_concrete_fields if not isinstance(field, GeneratedField)]
+    """The stored columns of a model's own table; what the database computes is left out, and what only counts."""
+    return [
+        field for field in model._meta.local_concrete_fields if not isinstance(field, GeneratedField | CounterField)
+    ]
 
 
 def image_of(model: type[Model], values: JsonObject) -> JsonObject:

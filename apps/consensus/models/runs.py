@@ -17,6 +17,7 @@ from apps.consensus.decision import Label
 from apps.consensus.models.prompts import PromptSet
 from apps.consensus.shipped import PERSONA_IDS
 from orchestration.models import ServiceCallRecord
+from persistence.fields import CounterField
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -118,7 +119,7 @@ class Run(models.Model):
     error_context = models.JSONField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null: none given
     request_fingerprint = models.CharField(max_length=64, blank=True, default="")
-    last_event = models.PositiveIntegerField(default=0, editable=False)
+    last_event = CounterField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -19,6 +19,7 @@ from apps.simulation.models.kinds import EventKind
 from apps.simulation.text import validate_line, validate_text
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import call_brings_nothing
+from persistence.fields import CounterField
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -118,7 +119,7 @@ class Simulation(models.Model):
     )
     """Makes the newest feedback."""
     next_sequence = models.PositiveIntegerField(default=1, editable=False)
-    next_event = models.PositiveIntegerField(default=1, editable=False)
+    next_event = CounterField(default=1, editable=False)
     metadata_checksum = models.CharField(max_length=64, blank=True, default="", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)

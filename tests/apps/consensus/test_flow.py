@@ -14,6 +14,7 @@ from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
+from persistence.replay import Replayed, persist_again, revert
 from tests.apps.consensus.reviewing import (
     IDEA,
     PROPOSAL,
@@ -121,6 +122,20 @@ def test_each_change_is_an_event_numbered_without_gaps() -> None:
     last = run.events.last()
     assert last is not None
     assert (last.kind, last.data["status"]) == ("run", "completed")
+
+
+def test_a_review_that_is_taken_back_and_stored_again_decides_again_and_gives_no_event_number_twice() -> None:
+    run = finished(*script())
+    seen, decided = run.last_event, Decision.objects.get().decision_json
+    last = run.steps.get(step=f"review_{run.reviews.latest('pk').persona_id}")
+    assert revert(last.call_id).outcome is Replayed.REVERTED
+    run.refresh_from_db()
+    assert (run.status, Decision.objects.exists()) == (RunStatus.RUNNING, False)
+    assert persist_again(last.call_id).outcome is Replayed.PERSISTED
+    run.refresh_from_db()
+    assert (run.status, Decision.objects.get().decision_json) == (RunStatus.COMPLETED, decided)
+    told = [event.kind for event in run.events.filter(sequence__gt=seen)]
+    assert told == ["step", "step", "step", "run"], "a reader who has seen the rest is told of the second time"
 
 
 def test_a_replayed_review_changes_nothing() -> None:

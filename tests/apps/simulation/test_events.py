@@ -25,6 +25,7 @@ from apps.simulation.models import Audience, EventKind, Simulation, SimulationEv
 from apps.simulation.streaming import Stream, stream_async, stream_sync
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
+from persistence.replay import Replayed, persist_again, revert
 from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says
 from tests.apps.people import person, signed_in
 
@@ -40,6 +41,11 @@ def parsed(text: str) -> list[tuple[int | None, str, dict[str, Any]]]:
             number = int(fields["id"]) if "id" in fields else None
             events.append((number, fields["event"], json.loads(fields["data"])))
     return events
+
+
+def told_after(simulation: Simulation, sequence: int) -> list[SimulationEvent]:
+    """What a reader gets who has seen everything up to `sequence`."""
+    return streaming.look(simulation.pk, sequence, simulation.user).events
 
 
 @pytest.mark.django_db
@@ -66,6 +72,24 @@ def test_every_step_of_a_session_is_told_in_order() -> None:
     ]
     assert simulation.last_event == len(events) == caller.get(f"/simulations/{simulation.uuid}").json()["last_event"]
     assert all("content" not in event.data for event in events), "an event names rows, it does not copy them"
+
+
+@pytest.mark.django_db
+def test_a_reply_that_is_taken_back_leaves_a_hole_and_no_number_comes_twice() -> None:
+    caller = signed_in(person())
+    with scripted(OPENING, says("Since last night.")):
+        simulation = new_simulation(caller)
+        run_due_calls()
+        say(caller, simulation, "When did it start?")
+        run_due_calls()
+    before = list(simulation.events.order_by("sequence").values_list("sequence", flat=True))
+    reply = Message.objects.filter(simulation=simulation, role="assistant").latest("sequence")
+    assert revert(reply.call_id).outcome is Replayed.REVERTED
+    assert [event.sequence for event in told_after(simulation, 0)] == before[:-2], "without what told of the reply"
+    assert persist_again(reply.call_id).outcome is Replayed.PERSISTED
+    told = [(event.sequence, event.kind) for event in told_after(simulation, before[-1])]
+    assert told == [(before[-1] + 1, "message"), (before[-1] + 2, "delivery")]
+    assert Message.objects.filter(simulation=simulation).latest("sequence").sequence == reply.sequence
 
 
 @pytest.mark.django_db
