@@ -74,6 +74,7 @@ def pages() -> Iterator[Page]:
             yield Page(f"{name} page", reverse(f"admin:{name}_change", args=(row.pk,)), DETAIL_QUERIES)
     yield from call_lists()
     yield from call_pages()
+    yield from other_pages()
 
 
 def call_lists() -> Iterator[Page]:
@@ -112,6 +113,27 @@ def call_pages() -> Iterator[Page]:
         if call is not None:
             url = reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
             yield Page(f"call page, {kind}", url, DETAIL_QUERIES)
+
+
+def other_pages() -> Iterator[Page]:
+    """Reports, what is asked about one or two calls, and what machines ask."""
+    one, other = ServiceCallRecord.objects.filter(status="succeeded").order_by("-created_at")[:2]
+    schema = urlencode({"schema": one.schema_identity})
+    addresses = {
+        "dead letters": reverse("admin:persistence_dead_letters"),
+        "schemas and handlers": reverse("admin:persistence_upgrades"),
+        "schemas and handlers, one schema": f"{reverse('admin:persistence_upgrades')}?{schema}",
+        "history": reverse("admin:orchestration_servicecallrecord_history", args=(one.pk,)),
+        "replay": reverse("admin:persistence_replay", args=(one.pk,)),
+        "compare": reverse("admin:persistence_compare", args=(one.pk, other.pk)),
+        "metrics": "/metrics",
+        "readyz": "/readyz",
+        "REST list": "/api/v1/service-calls",
+        "REST call": f"/api/v1/service-calls/{one.pk}",
+        "REST stats": "/api/v1/stats",
+    }
+    for name, url in addresses.items():
+        yield Page(name, url, DETAIL_QUERIES)
 
 
 def visit(client: Client, page: Page, runs: int) -> Visit:

@@ -137,7 +137,7 @@ class Counted:
 
 
 def counted(rows: QuerySet[ServiceCallRecord]) -> Counted:
-    """Rows of a small index, counted up to COUNTED_UP_TO."""
+    """Rows counted up to COUNTED_UP_TO, by an index that finds them."""
     found = rows.order_by().values("pk")[: COUNTED_UP_TO + 1].count()
     return Counted(count=min(found, COUNTED_UP_TO), more=found > COUNTED_UP_TO)
 

@@ -38,6 +38,8 @@ class DeadGroup:
     last_seen: datetime
     keys: list[tuple[str, str, str | None]] = field(default_factory=list)
     """(namespace, schema, error as stored): which rows these are."""
+    examples: list[str] = field(default_factory=list)
+    """Calls, one for each of these."""
 
 
 def normalized(error: str) -> str:
@@ -51,15 +53,16 @@ def dead_groups() -> list[DeadGroup]:
         ServiceCallRecord.objects.dead()
         .order_by()
         .values_list("namespace", "schema_identity", "domain_persist_error")
-        .annotate(Count("pk"), Min("updated_at"), Max("updated_at"))
+        .annotate(Count("pk"), Min("updated_at"), Max("updated_at"), Max("pk"))
     )
     groups: dict[str, DeadGroup] = {}
-    for namespace, schema, error, count, first, last in rows:
+    for namespace, schema, error, count, first, last, example in rows:
         new = _group(namespace, schema, error or "", first, last)
         group = groups.setdefault(new.fingerprint, new)
         group.count += count
         group.first_seen, group.last_seen = min(group.first_seen, first), max(group.last_seen, last)
         group.keys.append((namespace, schema, error))
+        group.examples.append(example)
     return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint))
 
 

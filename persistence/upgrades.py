@@ -29,6 +29,7 @@ from persistence.registry import all_handlers
 
 Upgrade = Callable[[JsonObject], JsonObject]
 READ_AT_ONCE = 500
+WINDOW = 50_000
 
 _steps: dict[tuple[str, int], Upgrade] = {}
 
@@ -128,10 +129,13 @@ class Coverage:
         return self.current + self.upgradable + self.not_upgradable
 
 
-def schema_coverage(schema: type[OutputSchema]) -> Coverage:
-    """Try every stored result of a schema: carry it to the present version and validate it; reads only."""
+def schema_coverage(schema: type[OutputSchema], *, newest: int | None = None) -> Coverage:
+    """Try every stored result of a schema: carry it to the present version and validate it; reads only.
+
+    `newest`: only so many, among the newest WINDOW calls.
+    """
     report = Coverage(schema=str(schema.identity), version=schema.version)
-    for call_id, version, result in _stored(schema):
+    for call_id, version, result in _stored(schema, newest):
         report.versions[version] = report.versions.get(version, 0) + 1
         why = _fault(schema, version, result)
         if why:
@@ -145,11 +149,19 @@ def schema_coverage(schema: type[OutputSchema]) -> Coverage:
     return report
 
 
-def _stored(schema: type[OutputSchema]) -> Iterator[tuple[str, int, Any]]:
-    rows = ServiceCallRecord.objects.in_status(Status.SUCCEEDED).filter(
+def _stored(schema: type[OutputSchema], newest: int | None) -> Iterator[tuple[str, int, Any]]:
+    rows: QuerySet[ServiceCallRecord] = ServiceCallRecord.objects.in_status(Status.SUCCEEDED).filter(
         schema_identity=str(schema.identity), result__isnull=False
     )
-    yield from rows.order_by().values_list("pk", "schema_version", "result").iterator(chunk_size=READ_AT_ONCE)
+    rows = rows.order_by() if newest is None else _newest(rows, "created_at", WINDOW).order_by("-created_at")[:newest]
+    yield from rows.values_list("pk", "schema_version", "result").iterator(chunk_size=READ_AT_ONCE)
+
+
+def _newest(rows: QuerySet[Any], column: str, count: int) -> QuerySet[Any]:
+    """Those among the newest `count` rows of their table, by an indexed time."""
+    times = rows.model._default_manager.order_by(f"-{column}").values_list(column, flat=True)
+    oldest = next(iter(times[count : count + 1]), None)
+    return rows.filter(**{f"{column}__gte": oldest}) if oldest is not None else rows
 
 
 def _fault(schema: type[OutputSchema], version: int, result: Any) -> str:
@@ -175,11 +187,16 @@ class HandlerVersion:
     last: Any
 
 
-def handler_versions(*, outdated_only: bool = False) -> list[HandlerVersion]:
-    """Chunks by handler and fingerprint of its source, newest first; `outdated_only`: what older code persisted."""
+def handler_versions(*, outdated_only: bool = False, newest: int | None = None) -> list[HandlerVersion]:
+    """Chunks by handler and fingerprint of its source, newest first; `outdated_only`: what older code persisted.
+
+    `newest`: only of so many chunks.
+    """
     present = {str(identity): handler.fingerprint for identity, handler in all_handlers().items()}
+    chunks: QuerySet[PersistedChunk] = PersistedChunk.objects.all()
     rows = (
-        PersistedChunk.objects.order_by()
+        (chunks if newest is None else _newest(chunks, "persisted_at", newest))
+        .order_by()
         .values_list("handler_identity", "handler_fingerprint")
         .annotate(chunks=Count("pk"), first=Min("persisted_at"), last=Max("persisted_at"))
         .order_by("-last")

@@ -20,6 +20,9 @@ from persistence.replay import Policy
 from persistence.upgrades import handler_versions, schema_coverage
 
 EXAMPLES = 5
+SHOWN_GROUPS = 100
+NEWEST_CHUNKS = 50_000
+NEWEST_RESULTS = 500
 
 
 @page("dead-letters/", "dead_letters")
@@ -34,7 +37,8 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         request,
         "dead_letters.html",
         "Dead letters",
-        groups=[(group, _examples(group)) for group in groups],
+        groups=[(group, _examples(group)) for group in groups[:SHOWN_GROUPS]],
+        group_count=len(groups),
         total=sum(group.count for group in groups),
         may_persist=request.user.has_perm(PERSIST),
         may_preview=request.user.has_perm(PREVIEW),
@@ -58,24 +62,25 @@ def _act(request: HttpRequest, groups: list[DeadGroup]) -> HttpResponse | None:
 
 
 def _examples(group: DeadGroup) -> list[tuple[str, str, str]]:
-    """(id, its page, its dry run) of the latest calls of a group."""
-    keys = dead_of(group).order_by("-created_at", "-pk").values_list("pk", flat=True)[:EXAMPLES]
-    return [(key, call_url(key), dry_run_url(key)) for key in keys]
+    """(id, its page, its dry run) of calls of a group, the latest first."""
+    return [(key, call_url(key), dry_run_url(key)) for key in sorted(group.examples, reverse=True)[:EXAMPLES]]
 
 
 @page("upgrades/", "upgrades")
 def upgrade_report(request: HttpRequest) -> HttpResponse:
-    """Which code persisted what; and, for a schema that is asked for, whether its stored results still fit."""
+    """Which code persisted what of late; and, for a schema that is asked for, whether its newest results still fit."""
     require(request, VIEW_CALLS)
     ensure_autostarted()
     wanted = request.GET.get("schema", "")
     schema: Any = schemas.try_get(wanted) if wanted in {str(identity) for identity in schemas.all()} else None
-    coverage = schema_coverage(schema) if schema else None
+    coverage = schema_coverage(schema, newest=NEWEST_RESULTS) if schema else None
     return render(
         request,
         "upgrades.html",
         "Schemas and handlers",
-        handlers=handler_versions(),
+        handlers=handler_versions(newest=NEWEST_CHUNKS),
+        newest_chunks=NEWEST_CHUNKS,
+        newest_results=NEWEST_RESULTS,
         schemas=[str(identity) for identity in schemas.all()],
         wanted=wanted,
         coverage=coverage,
