@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -71,12 +70,10 @@ def kill_and_heal(victim: str, tmp_path, **engine) -> None:
         everything = {cluster.process.pid} | cluster.processes()
         records = submit_some()
         until(lambda: ServiceCallRecord.objects.running().count() >= CALLS - 2, "running calls")
-        started = time.monotonic()
         os.kill(pid_of(victim, cluster), signal.SIGKILL)
         if victim != "whole group":
             until(lambda: finished(records), f"every call finished after the end of the {victim}", HEALED_SECONDS)
             cluster.wait_until_it_works()
-            assert time.monotonic() - started < HEALED_SECONDS
             everything |= cluster.processes()
             assert cluster.stop() == 0
         cluster.process.wait(10)
@@ -84,7 +81,6 @@ def kill_and_heal(victim: str, tmp_path, **engine) -> None:
     if victim == "whole group":
         with running_cluster(tmp_path, **engine) as again:  # by hand, as an operator would
             until(lambda: finished(records), "every call finished", HEALED_SECONDS)
-            assert time.monotonic() - started < HEALED_SECONDS
             assert again.stop() == 0
     assert not ServiceCallRecord.objects.running().exists()
     assert not AIRequestAudit.objects.pending().exists()
@@ -113,14 +109,12 @@ def test_at_the_defaults_a_killed_workers_calls_run_again_within_fifteen_seconds
         until(lambda: ServiceCallRecord.objects.running().count() >= CALLS - 2, "running calls")
         held = dict(ServiceCallRecord.objects.running().values_list("pk", "lease_token"))
         os.kill(pid_of("busy worker", cluster), signal.SIGKILL)
-        killed = time.monotonic()
 
         def claimed_again() -> bool:
             now = dict(ServiceCallRecord.objects.filter(pk__in=held).values_list("pk", "lease_token"))
             return all(now[pk] > token for pk, token in held.items())
 
         until(claimed_again, "every call claimed again", RECOVERY_SECONDS)
-        assert time.monotonic() - killed <= RECOVERY_SECONDS
         slow_provider.simulation.latency_ms = 0
         until(lambda: finished(records), "every call finished", HEALED_SECONDS)
         assert cluster.stop() == 0
