@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -13,10 +13,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from apps.accounts.roles import Action, Reach, Resource, UserRole, reach
-
-if TYPE_CHECKING:
-    from apps.accounts.models import User
+from apps.accounts.owned import OwnedQuerySet
+from apps.accounts.roles import Resource, UserRole
 
 LIFETIME = timedelta(days=7)
 
@@ -35,17 +33,9 @@ class InvitationState(models.TextChoices):
     REVOKED = "revoked"
 
 
-class InvitationQuerySet(models.QuerySet["Invitation"]):
-    def visible_to(self, user: User) -> Self:
-        return self._within(reach(user, Action.VIEW, Resource.INVITATION), user)
-
-    def changeable_by(self, user: User) -> Self:
-        return self._within(reach(user, Action.CHANGE, Resource.INVITATION), user)
-
-    def _within(self, allowed: Reach, user: User) -> Self:
-        if allowed is Reach.ANY:
-            return self
-        return self.filter(invited_by=user) if allowed is Reach.OWN else self.none()
+class InvitationQuerySet(OwnedQuerySet["Invitation"]):
+    resource = Resource.INVITATION
+    owner = "invited_by"
 
     def unsettled(self) -> Self:
         """Neither claimed nor revoked; they may have expired."""

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.accounts.owned import OwnedQuerySet
 from apps.accounts.roles import Action, Reach, Resource, reach
 from apps.simulation.cases import validate_findings, validate_modifiers
 from apps.simulation.models import Simulation, StoredImage
@@ -34,18 +35,11 @@ CASE_FIELDS = (
 """What a scenario hands to each simulation that is started from it."""
 
 
-class ScenarioTemplateQuerySet(models.QuerySet["ScenarioTemplate"]):
-    def visible_to(self, user: User) -> Self:
-        """As an author sees them, with diagnosis and findings."""
-        return self._within(reach(user, Action.VIEW, Resource.SCENARIO), user)
+class ScenarioTemplateQuerySet(OwnedQuerySet["ScenarioTemplate"]):
+    """Who may see a scenario sees it as its author does, with diagnosis and findings."""
 
-    def changeable_by(self, user: User) -> Self:
-        return self._within(reach(user, Action.CHANGE, Resource.SCENARIO), user)
-
-    def _within(self, allowed: Reach, user: User) -> Self:
-        if allowed is Reach.ANY:
-            return self
-        return self.filter(owner=user) if allowed is Reach.OWN else self.none()
+    resource = Resource.SCENARIO
+    owner = "owner"
 
     def usable(self) -> Self:
         """Not archived."""

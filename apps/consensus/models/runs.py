@@ -12,7 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.accounts.roles import Action, Reach, Resource, reach
+from apps.accounts.owned import OwnedQuerySet
+from apps.accounts.roles import Resource
 from apps.consensus.decision import Label
 from apps.consensus.models.prompts import PromptSet
 from apps.consensus.shipped import PERSONA_IDS
@@ -66,20 +67,14 @@ class StepStatus(models.TextChoices):
     FAILED = "failed"
 
 
-class RunQuerySet(models.QuerySet["Run"]):
+class RunQuerySet(OwnedQuerySet["Run"]):
+    """Who may change a run may retry, cancel and revise it."""
+
+    resource = Resource.RUN
+
     def visible_to(self, user: User) -> Self:
         """One's own; staff see all."""
-        allowed = Reach.ANY if user.is_staff else reach(user, Action.VIEW, Resource.RUN)
-        return self._within(allowed, user)
-
-    def changeable_by(self, user: User) -> Self:
-        """What the user may retry, cancel and revise."""
-        return self._within(reach(user, Action.CHANGE, Resource.RUN), user)
-
-    def _within(self, allowed: Reach, user: User) -> Self:
-        if allowed is Reach.ANY:
-            return self
-        return self.filter(user=user) if allowed is Reach.OWN else self.none()
+        return self if user.is_staff else super().visible_to(user)
 
     def locked(self, pk: uuid.UUID | str) -> Run:
         """The run, its row locked until the caller's transaction ends; Run.DoesNotExist otherwise."""

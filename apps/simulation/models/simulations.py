@@ -13,7 +13,8 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.accounts.roles import Action, Reach, Resource, reach
+from apps.accounts.owned import OwnedQuerySet
+from apps.accounts.roles import Resource
 from apps.simulation.cases import validate_findings, validate_modifiers
 from apps.simulation.models.kinds import EventKind
 from apps.simulation.text import validate_line, validate_text
@@ -24,7 +25,6 @@ from persistence.fields import CounterField
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
-    from apps.accounts.models import User
     from apps.simulation.models.events import SimulationEventQuerySet
     from apps.simulation.models.feedback import SimulationFeedback
     from apps.simulation.models.images import SimulationImage
@@ -50,19 +50,10 @@ class FeedbackStatus(models.TextChoices):
     FAILED = "failed"
 
 
-class SimulationQuerySet(models.QuerySet["Simulation"]):
-    def visible_to(self, user: User) -> Self:
-        """What the user's role lets it see."""
-        return self._within(reach(user, Action.VIEW, Resource.SIMULATION), user)
+class SimulationQuerySet(OwnedQuerySet["Simulation"]):
+    """Who may change a simulation may post to it, end it and retry it."""
 
-    def changeable_by(self, user: User) -> Self:
-        """What the user's role lets it post to, end and retry."""
-        return self._within(reach(user, Action.CHANGE, Resource.SIMULATION), user)
-
-    def _within(self, allowed: Reach, user: User) -> Self:
-        if allowed is Reach.ANY:
-            return self
-        return self.filter(user=user) if allowed is Reach.OWN else self.none()
+    resource = Resource.SIMULATION
 
     def stalled(self) -> Self:
         """Preparing, but the first call ended without a result: failed, cancelled, or it could not be stored."""
