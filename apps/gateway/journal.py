@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
-from apps.gateway.errors import GatewayError, server_error
+from apps.gateway.errors import server_error
 from apps.gateway.ledger import Close, Grant, Open, flush
 from orchestration.log import describe
 
@@ -62,12 +63,34 @@ def _guarded(function: Callable[..., T], *args: object) -> T:
         raise
 
 
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """What somebody handed in, and waits for."""
+
+    op: Op
+    done: asyncio.Future[Any]
+    since: float
+    tried: bool = False
+    """It was written before, and perhaps committed, when the connection broke."""
+
+    def refuse(self) -> None:
+        self.done.set_exception(
+            server_error(503, "not_recordable", "The gateway cannot record requests now. Try again later.")
+        )
+        self.done.exception()  # a writer that was cancelled meanwhile never looks
+
+    @property
+    def is_late(self) -> bool:
+        patience = CLOSING_SECONDS if isinstance(self.op, Close) else PATIENCE_SECONDS
+        return time.monotonic() - self.since >= patience
+
+
 class Journal:
     """Group commit over `flush`. Made in the event loop that uses it; `aclose` commits what waits."""
 
     def __init__(self) -> None:
         self.database = Database("gateway-journal")
-        self._waiting: list[tuple[Op, asyncio.Future[Any]]] = []
+        self._waiting: list[Waiting] = []
         self._work = asyncio.Event()
         self._closing = False
         self._task = asyncio.create_task(self._run())
@@ -87,10 +110,10 @@ class Journal:
         await self.database.aclose()
 
     async def _write(self, op: Op) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((op, future))
+        waiting = Waiting(op, asyncio.get_running_loop().create_future(), time.monotonic())
+        self._waiting.append(waiting)
         self._work.set()
-        return await asyncio.shield(future)  # a cancelled writer does not take back what it handed in
+        return await asyncio.shield(waiting.done)  # a cancelled writer does not take back what it handed in
 
     async def _run(self) -> None:
         while not (self._closing and not self._waiting):
@@ -102,38 +125,30 @@ class Journal:
             if batch:
                 await self._commit(batch)
 
-    async def _commit(self, batch: list[tuple[Op, asyncio.Future[Any]]]) -> None:
-        results = await self._persistently([op for op, _ in batch])
-        for (_, future), result in zip(batch, results, strict=True):
-            if isinstance(result, Exception):
-                future.set_exception(result)
-                future.exception()  # a writer that was cancelled meanwhile never looks
-            else:
-                future.set_result(result)
+    async def _commit(self, batch: list[Waiting]) -> None:
+        """Flush; a database that is away is waited for, and the one bad row found by flushing one by one."""
+        try:
+            results = await self.database.run(flush, [each.op for each in batch], any(each.tried for each in batch))
+        except AWAY:
+            self._take_back(batch)
+            await asyncio.sleep(PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - what a row breaks must reach its writer, not end the journal
+            if len(batch) == 1:
+                logger.error("gateway journal refused op=%s error=%s", type(batch[0].op).__name__, describe(error))
+                batch[0].refuse()
+                return
+            for each in batch:
+                await self._commit([each])
+        else:
+            for each, result in zip(batch, results, strict=True):
+                each.done.set_result(result)
 
-    async def _persistently(self, ops: Sequence[Op], *, again: bool = False) -> list[Any]:
-        """Flush; wait for a database that is away; find the one bad row by flushing one by one."""
-        started = time.monotonic()
-        while True:
-            try:
-                return await self.database.run(flush, ops, again)
-            except AWAY:
-                again = True
-                left = [op for op in ops if time.monotonic() - started < _patience(op)]
-                if len(left) < len(ops):
-                    kept = iter(await self._persistently(left, again=True) if left else ())
-                    return [next(kept) if op in left else _unavailable() for op in ops]
-                await asyncio.sleep(PAUSE_SECONDS)
-            except Exception as error:  # noqa: BLE001 - what a row breaks must reach its writer, not end the journal
-                if len(ops) == 1:
-                    logger.error("gateway journal refused op=%s error=%s", type(ops[0]).__name__, describe(error))
-                    return [_unavailable()]
-                return [(await self._persistently([op], again=again))[0] for op in ops]
-
-
-def _patience(op: Op) -> float:
-    return CLOSING_SECONDS if isinstance(op, Close) else PATIENCE_SECONDS
-
-
-def _unavailable() -> GatewayError:
-    return server_error(503, "not_recordable", "The gateway cannot record requests now. Try again later.")
+    def _take_back(self, batch: list[Waiting]) -> None:
+        """Try again with what came meanwhile; whoever waited too long is told."""
+        for each in batch:
+            each.tried = True
+            if each.is_late:
+                each.refuse()
+        self._waiting[:0] = [each for each in batch if not each.done.done()]
+        if self._waiting:
+            self._work.set()
