@@ -64,7 +64,19 @@ def _first(days: int) -> Any:
 
 def _top(rows: QuerySet[Interaction], *fields: str) -> list[dict[str, Any]]:
     found = list(rows.values(*fields).annotate(**FIGURES).order_by("-total_cost", "-requests")[:MOST_ROWS])
-    return [row | {"label": " ".join(str(row[field]) for field in fields if row[field]) or "none"} for row in found]
+    return [
+        row
+        | {
+            "label": " ".join(str(row[field]) for field in fields if row[field]) or "none",
+            "shown_cost": _plain(row["total_cost"]),
+        }
+        for row in found
+    ]
+
+
+def _plain(figure: Decimal) -> str:
+    """Without trailing zeros."""
+    return f"{figure.normalize():f}"
 
 
 def _chart(title: str, days: list[dict[str, Any]], figure: str) -> dict[str, str]:
@@ -72,7 +84,7 @@ def _chart(title: str, days: list[dict[str, Any]], figure: str) -> dict[str, str
     most = max(days, key=lambda row: row[figure])
     return {
         "title": title,
-        "story": f"{Decimal(sum(row[figure] for row in days)).normalize():f} in all, most on {most['day']:%b %d}.",
+        "story": f"{_plain(Decimal(sum(row[figure] for row in days)))} in all, most on {most['day']:%b %d}.",
         "data": json.dumps(
             {
                 "labels": [f"{row['day']:%b %d}" for row in days],
