@@ -1,7 +1,8 @@
 """What a claim costs with a long queue: `python -m benchmarks.claim --rows 100000` on the database of DATABASE_URL.
 
-For a scratch database: fills the queue, claims from it, and removes what it filled in. Prints one JSON object; times
-in milliseconds.
+`behind` are claims of calls that wait behind as many calls of a paused service, and `all_held` is a look at a queue in
+which nothing but those is left. For a scratch database: fills the queue, claims from it, and removes what it filled in.
+Prints one JSON object; times in milliseconds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import django
@@ -22,18 +23,23 @@ django.setup()
 from django.utils import timezone  # noqa: E402 - after the setup
 
 from orchestration.engine.claim import claim  # noqa: E402
-from orchestration.models import ServiceCallRecord  # noqa: E402
+from orchestration.models import Pause, ServiceCallRecord  # noqa: E402
+from orchestration.models.limits import PauseKind  # noqa: E402
 
 BATCH = 64
+SERVICES = [f"services.benchmark.default.Service{number}" for number in range(10)]
+PAUSED = "services.benchmark.default.Paused"
 
 
-def fill(rows: int, priorities: int) -> None:
-    """Queue calls with random priorities, due within the last hour."""
-    now = timezone.now()
+def fill(rows: int, priorities: int, services: Sequence[str], hours_ago: int = 0) -> None:
+    """Queue calls with random priorities, due within one hour."""
+    now = timezone.now() - timedelta(hours=hours_ago)
     for start in range(0, rows, 5000):
         ServiceCallRecord.objects.bulk_create(
             ServiceCallRecord(
-                service_identity=f"services.benchmark.default.Service{number % 10}",
+                service_identity=services[number % len(services)],
+                client="default",
+                model_requested="gpt-4o-mini",
                 namespace="benchmark",
                 context={"number": number, "text": "x" * 500},
                 priority=random.randint(-priorities, priorities),  # noqa: S311 - no secret
@@ -61,15 +67,21 @@ def main() -> None:
     parser.add_argument("--priorities", type=int, default=5, help="From minus this to this.")
     options = parser.parse_args()
     try:
-        fill(options.rows, options.priorities)
-        found = {
+        fill(options.rows, options.priorities, SERVICES)
+        found: dict[str, object] = {
             "database": connection.vendor,
             "rows": options.rows,
             "claim_64": timed(options.repeat, lambda: claim(BATCH, "benchmark")),
             "claim_1": timed(options.repeat, lambda: claim(1, "benchmark")),
             "anything_due": timed(options.repeat, lambda: ServiceCallRecord.objects.due().exists()),
         }
+        Pause.start(PauseKind.SERVICE, PAUSED)
+        fill(options.rows, options.priorities, [PAUSED], hours_ago=2)
+        found["behind"] = timed(options.repeat, lambda: claim(BATCH, "benchmark"))
+        ServiceCallRecord.objects.filter(service_identity__in=SERVICES).delete()
+        found["all_held"] = timed(options.repeat, lambda: claim(BATCH, "benchmark"))
     finally:
+        Pause.objects.filter(name=PAUSED).delete()
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM service_call_record WHERE namespace = 'benchmark'")
     print(json.dumps(found))

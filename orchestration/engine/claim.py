@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 
 from django.db import connection, transaction
@@ -19,6 +20,7 @@ from orchestration.conf import engine_settings
 from orchestration.engine.gate import Gate
 from orchestration.engine.limits import Limits
 from orchestration.models import OrderingKey, ServiceCallRecord
+from orchestration.models.aging import URGENCY
 from orchestration.models.calls import Status
 
 RowT = TypeVar("RowT", bound=Model)
@@ -45,7 +47,7 @@ def claim(limit: int, worker: str, limits: Limits | None = None) -> list[Service
     paused, beyond a rate limit or behind an open circuit stay as they are. `limits` is the worker's cached view.
     """
     limits = limits or Limits()
-    if limit < 1 or not limits.open(ServiceCallRecord.objects.due()).exists():
+    if limit < 1 or not limits.any_open(ServiceCallRecord.objects.due()):
         return []
     with transaction.atomic():
         gate = Gate(limits)
@@ -77,13 +79,22 @@ def _pick(limit: int, gate: Gate) -> list[ServiceCallRecord]:
     seen: list[str] = []
     while len(picked) < limit:
         room = limit - len(picked)
-        calls = gate.candidates(ServiceCallRecord.objects.claimable())
-        found = list(_skip_locked(calls.exclude(pk__in=seen) if seen else calls)[:room])
+        calls = ServiceCallRecord.objects.claimable()
+        found = _most_urgent(gate.candidates(calls.exclude(pk__in=seen) if seen else calls), room)
         picked += gate.admit(_only_in_turn(found))
         seen += [record.pk for record in found]
         if len(found) < room or not gate.narrowed:
             break
     return picked
+
+
+def _most_urgent(parts: Sequence[QuerySet[ServiceCallRecord]], limit: int) -> list[ServiceCallRecord]:
+    """The first ones of ordered querysets taken together."""
+    if len(parts) == 1:
+        return list(_skip_locked(parts[0])[:limit])
+    keys = sorted(chain.from_iterable(_skip_locked(part).values_list(*URGENCY)[:limit] for part in parts))[:limit]
+    rows = ServiceCallRecord.objects.in_bulk([pk for *_, pk in keys])
+    return [rows[pk] for *_, pk in keys]
 
 
 def _skip_locked(queryset: QuerySet[RowT]) -> QuerySet[RowT]:

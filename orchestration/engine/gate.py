@@ -17,8 +17,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from orchestration.engine.bucket import Bucket
-from orchestration.engine.limits import Limits
+from orchestration.engine.limits import Hold, Limits, open_parts
 from orchestration.errors import CallHeld
+from orchestration.lanes import LanePattern
 from orchestration.models import ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.models.calls import ServiceCallQuerySet
 from orchestration.models.limits import CircuitState
@@ -59,16 +60,11 @@ class Gate:
     _allowances: list[Allowance] | None = None
     _probes: dict[str, Probe] = field(default_factory=dict)
 
-    def candidates(self, calls: ServiceCallQuerySet) -> ServiceCallQuerySet:
-        """The calls worth picking."""
-        calls = self.limits.open(calls)
-        for allowance in self._allowances or ():
-            if allowance.left < 1:
-                calls = calls.exclude(allowance.limit.lanes.condition())
-        for client, probe in self._probes.items():
-            if probe.left < 1:
-                calls = calls.exclude(client=client)
-        return calls
+    def candidates(self, calls: ServiceCallQuerySet) -> list[ServiceCallQuerySet]:
+        """The queued calls worth picking, in parts that are each in the order of `calls`."""
+        used_up = [allowance.limit.lanes for allowance in self._allowances or () if allowance.left < 1]
+        used_up += [LanePattern(client, "*") for client, probe in self._probes.items() if probe.left < 1]
+        return open_parts(calls, self.limits.holds() + [Hold("rate_limited", str(lanes), lanes) for lanes in used_up])
 
     def admit(
         self, picked: Sequence[ServiceCallRecord], *, own: ServiceCallRecord | None = None
@@ -130,7 +126,7 @@ class Gate:
 def admit_now(call: ServiceCallRecord, limits: Limits) -> None:
     """Let one call through that is about to run at once, in the caller's transaction; CallHeld says why not yet."""
     for hold in limits.holds():
-        if ServiceCallRecord.objects.filter(hold.calls, pk=call.pk).exists():
+        if hold.holds(call.kind):
             seconds = None if hold.until is None else max(0.0, (hold.until - timezone.now()).total_seconds())
             raise CallHeld(_held(hold.code, hold.what), code=hold.code, seconds=seconds)
     gate = Gate(limits)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import Q
 from django.utils import timezone
 
 from orchestration.conf import LimitSettings, engine_settings
 from orchestration.lanes import Lane, LanePattern
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.kinds import CallKind, queued_kinds
 from orchestration.models.limits import CircuitState, LimitSource
 from orchestration.types import JsonObject
 
@@ -25,12 +26,17 @@ CACHE_SECONDS = 1.0
 class Hold:
     """Why some calls do not start at present."""
 
-    calls: Q
     code: str
     """`paused`, `circuit_open` or `rate_limited`."""
     what: str
+    lanes: LanePattern | None = None
+    service: str = ""
+    """The identity of the one that is held, when `lanes` is None."""
     until: datetime | None = None
     """None: until an operator resumes, or a probe succeeds."""
+
+    def holds(self, kind: CallKind) -> bool:
+        return kind.service_identity == self.service if self.lanes is None else self.lanes.matches(kind.lane)
 
 
 @dataclass(frozen=True)
@@ -58,15 +64,16 @@ class Snapshot:
 
     def holds(self, at: datetime) -> list[Hold]:
         """What keeps calls from starting at a moment, buckets aside."""
-        found = [Hold(pause.condition(), "paused", f"the {pause}") for pause in self.pauses]
+        found = [Hold("paused", f"the {pause}", pause.lanes, pause.name) for pause in self.pauses]
         for circuit in self.tripped:
             waits = circuit.state == CircuitState.OPEN and circuit.retry_at is not None and circuit.retry_at > at
             if waits or circuit.client in self.probing:
                 until = circuit.retry_at if waits else None
-                found.append(Hold(Q(client=circuit.client), "circuit_open", f"client {circuit.client}", until))
+                lanes = LanePattern(circuit.client, "*")
+                found.append(Hold("circuit_open", f"client {circuit.client}", lanes, until=until))
         for limit in self.limits:
             if limit.blocked_until is not None and limit.blocked_until > at:
-                found.append(Hold(limit.lanes.condition(), "rate_limited", limit.pattern, limit.blocked_until))
+                found.append(Hold("rate_limited", limit.pattern, limit.lanes, until=limit.blocked_until))
         return found
 
 
@@ -102,23 +109,32 @@ class Limits:
         snapshot, now = self.snapshot(), time.monotonic()
         at = timezone.now()
         empty = [
-            Hold(LanePattern.parse(pattern).condition(), "rate_limited", pattern, at + timedelta(seconds=until - now))
+            Hold("rate_limited", pattern, LanePattern.parse(pattern), until=at + timedelta(seconds=until - now))
             for pattern, until in self._exhausted.items()
             if until > now + within
         ]
         return snapshot.holds(at + timedelta(seconds=within)) + empty
 
-    def open(self, calls: ServiceCallQuerySet, within: float = 0.0) -> ServiceCallQuerySet:
-        """Calls that nothing holds back; the buckets are asked when they are claimed."""
-        for hold in self.holds(within):
-            calls = calls.exclude(hold.calls)
-        return calls
+    def any_open(self, calls: ServiceCallQuerySet, within: float = 0.0) -> bool:
+        """Whether there is one of these queued calls that nothing holds back; the buckets are asked when it is
+        claimed."""
+        return any(part.exists() for part in open_parts(calls, self.holds(within)))
+
+
+def open_parts(calls: ServiceCallQuerySet, holds: Sequence[Hold]) -> list[ServiceCallQuerySet]:
+    """Those of these queued calls that nothing holds back: all of them, or else a queryset for each kind that goes on.
+
+    Each is read in order from an index of its own, so that it costs nothing how many calls are held.
+    """
+    if not holds:
+        return [calls]
+    return [calls.of_kind(kind) for kind in queued_kinds() if not any(hold.holds(kind) for hold in holds)]
 
 
 def anything_to_run() -> bool:
     """A due call that its order, pauses, circuits and limits let run."""
     due = ServiceCallRecord.objects.due().in_turn()
-    return due.exists() and Limits().open(due).exists()
+    return due.exists() and Limits().any_open(due)
 
 
 def held_back() -> list[JsonObject]:

@@ -196,13 +196,13 @@ class Pump:
 
 
 def _wake_another(limits: Limits) -> None:
-    if limits.open(ServiceCallRecord.objects.due()).exists():
+    if limits.any_open(ServiceCallRecord.objects.due()):
         wake(engine_settings().QUEUE, force=True)
 
 
 def _due_within(seconds: float, limits: Limits) -> bool:
     due = ServiceCallRecord.objects.due(timezone.now() + timedelta(seconds=seconds))
-    return limits.open(due, within=seconds).in_turn().exists()
+    return limits.any_open(due.in_turn(), within=seconds)
 
 
 def run_pump(*, stopping: Callable[[], bool] = stop_requested) -> PumpReport:

@@ -324,6 +324,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='servicecallrecord',
+            index=models.Index(models.F('service_identity'), models.F('client'), models.F('model_requested'), orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due_of_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='servicecallrecord',
             index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_expires_at'], name='call_leased'),
         ),
         migrations.AddIndex(

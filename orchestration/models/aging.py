@@ -36,3 +36,7 @@ class VirtualDueTime(Func):
     def _parts(self, compiler: SQLCompiler) -> tuple[str, str, list[Any]]:
         due, priority = (compiler.compile(source) for source in self.get_source_expressions())
         return due[0], priority[0], [*due[1], *priority[1]]
+
+
+URGENCY = (VirtualDueTime("due_at", "priority"), "due_at", "id")
+"""To order by, lower is sooner."""

@@ -16,7 +16,8 @@ from django.utils import timezone
 from orchestration.engine.faultpoints import fault
 from orchestration.errors import TransitionRefused
 from orchestration.lanes import Lane
-from orchestration.models.aging import VirtualDueTime
+from orchestration.models.aging import URGENCY, VirtualDueTime
+from orchestration.models.kinds import CallKind
 from orchestration.models.persisting import PersistenceTransitions
 from orchestration.models.persisting import PersistState as PersistState
 from orchestration.models.rollups import RollupMark
@@ -101,7 +102,10 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
 
     def claimable(self, now: datetime | None = None) -> Self:
         """Due calls in turn, most urgent first; waiting makes more urgent (see models/aging.py)."""
-        return self.due(now).in_turn().order_by(VirtualDueTime("due_at", "priority"), "due_at", "id")
+        return self.due(now).in_turn().order_by(*URGENCY)
+
+    def of_kind(self, kind: CallKind) -> Self:
+        return self.filter(service_identity=kind.service_identity, client=kind.client, model_requested=kind.model)
 
     def expired(self, now: datetime | None = None) -> Self:
         """Running calls whose worker stopped renewing its lease."""
@@ -289,6 +293,16 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
                 condition=Q(status=Status.QUEUED),
                 name="call_due",
             ),
+            models.Index(
+                F("service_identity"),
+                F("client"),
+                F("model_requested"),
+                VirtualDueTime("due_at", "priority"),
+                F("due_at"),
+                F("id"),
+                condition=Q(status=Status.QUEUED),
+                name="call_due_of_kind",
+            ),
             models.Index(fields=("lease_expires_at",), condition=Q(status=Status.RUNNING), name="call_leased"),
             models.Index(
                 fields=("-priority", "finished_at", "id"),  # the order in which the drain takes them
@@ -337,6 +351,10 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
     def lane(self) -> Lane:
         """Its client and model as they were when it was queued; rate limits, circuits and pauses go by it."""
         return Lane(self.client, self.model_requested)
+
+    @property
+    def kind(self) -> CallKind:
+        return CallKind(self.service_identity, self.client, self.model_requested)
 
     @property
     def usage(self) -> Usage:

@@ -16,7 +16,7 @@ from orchestration.errors import TransitionRefused
 from orchestration.lanes import PATTERN, Lane, LanePattern
 
 if TYPE_CHECKING:
-    from orchestration.models.calls import ServiceCallRecord
+    pass
 
 LONGEST_OPEN = timedelta(seconds=60)
 is_lane_pattern = RegexValidator(PATTERN, 'Write "client/model", such as "default/gpt-4o-mini" or "default/*".')
@@ -227,13 +227,7 @@ class Pause(models.Model):
         if not Pause.objects.filter(pk=self.pk).delete()[0]:
             raise TransitionRefused(f"The {self.kind} {self.name} is not paused.")
 
-    def condition(self) -> Q:
-        """The calls it holds back."""
-        if self.kind == PauseKind.SERVICE:
-            return Q(service_identity=self.name)
-        return LanePattern.parse(self.name).condition()
-
-    def holds(self, call: ServiceCallRecord) -> bool:
-        if self.kind == PauseKind.SERVICE:
-            return call.service_identity == self.name
-        return LanePattern.parse(self.name).matches(call.lane)
+    @property
+    def lanes(self) -> LanePattern | None:
+        """Of the calls that it holds back; None when it is a service's."""
+        return LanePattern.parse(self.name) if self.kind == PauseKind.MODEL else None

@@ -4,17 +4,19 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from orchestration.engine.claim import claim
-from orchestration.engine.limits import Limits, held_back
+from orchestration.engine.limits import Limits, held_back, open_parts
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import CallHeld, InvalidCall, TransitionRefused
 from orchestration.models import AIRequestAudit, Pause, ProviderCircuit, RateLimit, ServiceCallRecord
+from orchestration.models.kinds import QUEUED_KINDS, queued_kinds
 from orchestration.models.limits import PauseKind
 from orchestration.testing import run_due_calls
 from tests.engineapp.orca.services import triage
-from tests.orchestration.factories import SERVICE, queued
+from tests.orchestration.factories import SERVICE, failed, queued
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 TICKET = {"ticket": "it burns"}
@@ -66,7 +68,7 @@ def test_what_runs_already_goes_on():
 def test_a_pause_that_everything_waits_for_gives_workers_nothing_to_stay_for():
     call()
     Pause.start(PauseKind.MODEL, "*/*")
-    assert not Limits().open(ServiceCallRecord.objects.due(), within=10).exists()
+    assert not Limits().any_open(ServiceCallRecord.objects.due(), within=10)
 
 
 def test_calls_behind_a_long_paused_queue_are_reached():
@@ -75,6 +77,49 @@ def test_calls_behind_a_long_paused_queue_are_reached():
     Pause.start(PauseKind.SERVICE, "services.engineapp.default.Paused")
     other = queued()
     assert [record.pk for record in claim(5, "w1")] == [other.pk]
+
+
+def test_calls_of_several_services_are_claimed_in_their_order_while_something_is_held():
+    Pause.start(PauseKind.MODEL, "default/held")
+    now = timezone.now()
+    calls = [
+        queued(
+            service_identity=f"services.engineapp.default.S{number % 3}",
+            client="default",
+            model_requested=("held", "a", "b")[number % 3] if number < 6 else "a",
+            due_at=now - timedelta(seconds=20 - number),
+            priority=1 if number == 8 else 0,
+        )
+        for number in range(9)
+    ]
+    limits = Limits()
+    in_order = [calls[number].pk for number in (8, 1, 2, 4, 5, 6, 7)]
+    assert [record.pk for record in claim(3, "w1", limits)] == in_order[:3]
+    assert [record.pk for record in claim(9, "w1", limits)] == in_order[3:]
+    assert claim(9, "w1", limits) == []
+
+
+def test_the_kinds_of_queued_calls_are_found_once_each_and_of_no_others():
+    assert queued_kinds() == []
+    for service, client, model in [("b", "x", "m"), ("a", "y", "m"), ("a", "x", "n"), ("a", "x", "n"), ("a", "", "")]:
+        queued(service_identity=service, client=client, model_requested=model)
+    failed(service_identity="c", client="x", model_requested="m")
+    assert queued_kinds() == [("a", "", ""), ("a", "x", "n"), ("a", "y", "m"), ("b", "x", "m")]
+
+
+def test_neither_held_calls_nor_the_kinds_are_looked_for_row_by_row():
+    queued(client="default", model_requested="m")
+    Pause.start(PauseKind.SERVICE, "services.engineapp.default.Paused")
+    (part,) = open_parts(ServiceCallRecord.objects.claimable(), Limits().holds())
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # of one row it would be the better way
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN'} {QUEUED_KINDS}")
+        kinds = str(cursor.fetchall())
+    plan = part[:5].explain()
+    assert "call_due_of_kind" in plan
+    assert "TEMP B-TREE" not in plan and "Sort" not in plan
+    assert kinds.count("call_due_of_kind") == 2
 
 
 def test_a_pause_reaches_a_worker_within_the_second_that_its_view_is_kept():

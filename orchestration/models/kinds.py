@@ -1,0 +1,46 @@
+"""Kinds of calls: what pauses, limits and circuits tell them apart by. A queue of 100,000 calls has a few of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.db import connection
+
+from orchestration.lanes import Lane
+
+QUEUED_KINDS = """
+    WITH RECURSIVE kind AS (
+        SELECT service_identity, client, model_requested FROM service_call_record WHERE id = (
+            SELECT id FROM service_call_record WHERE status = 'queued'
+            ORDER BY service_identity, client, model_requested LIMIT 1
+        )
+        UNION ALL
+        SELECT next.service_identity, next.client, next.model_requested
+        FROM kind JOIN service_call_record AS next ON next.id = (
+            SELECT id FROM service_call_record WHERE status = 'queued' AND (service_identity, client, model_requested)
+                > (kind.service_identity, kind.client, kind.model_requested)
+            ORDER BY service_identity, client, model_requested LIMIT 1
+        )
+    )
+    SELECT service_identity, client, model_requested FROM kind
+"""
+"""From kind to kind through the index `call_due_of_kind`: as many steps as there are kinds, however many calls."""
+
+
+class CallKind(NamedTuple):
+    """A service, and where its calls go."""
+
+    service_identity: str
+    client: str
+    model: str
+
+    @property
+    def lane(self) -> Lane:
+        return Lane(self.client, self.model)
+
+
+def queued_kinds() -> list[CallKind]:
+    """The kinds of all queued calls, planned ones included."""
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUED_KINDS)
+        return [CallKind(*row) for row in cursor.fetchall()]
