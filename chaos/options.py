@@ -62,7 +62,7 @@ class Options:
     @property
     def duration(self) -> float:
         """Of the strikes."""
-        return max(self.kills * self.pace, 10.0)
+        return max(self.kills * self.pace, 4.0)
 
     @property
     def limit(self) -> float:

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(not ON_LINUX, reason="looks at processes through /proc"),
 ]
-SMALL = ["--calls", "24", "--kills", "3", "--pace", "3", "--seed", "5"]
+SMALL = ["--calls", "24", "--kills", "3", "--pace", "1.5", "--seed", "5", "--nodes", "1"]
 
 
 def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-import redis
 from django.db import connection
 from psycopg import sql
 
-from orchestration.engine.processes import ON_LINUX, is_alive
+from orchestration.engine.processes import ON_LINUX, children_of, is_alive
 from orchestration.engine.supervisor import Backoff
 from tests.clusters import RunningCluster, environment, running_cluster, until
 
@@ -38,82 +37,72 @@ def system_call(pid):
 
 
 @pytest.mark.postgres
-def test_a_cluster_stops_when_it_is_asked_and_leaves_nothing(tmp_path):
+def test_whichever_process_is_killed_its_cluster_is_replaced_and_stops_when_it_is_asked(tmp_path):
+    """The monitor and the idle worker end their clusters silently; the reasons say how each end was found."""
     with running_cluster(tmp_path) as cluster:
+        reasons = [reason_after_the_end_of(victim, cluster) for victim in (idle_worker, monitor, main, sentinel)]
+        assert reasons[0].startswith("wedged: no heartbeat task ran")
+        assert reasons[1].startswith("wedged: no result was acknowledged")
+        assert reasons[2:] == ["the cluster's main process ended"] * 2
         everything = cluster.processes()
         assert len(everything) >= 5
         assert cluster.stop() == 0
         assert not any(is_alive(pid) for pid in everything)
-        assert cluster.row.stopping is True
+        assert (cluster.row.stopping, cluster.row.restarts) == (True, len(reasons))
         assert not (tmp_path / "run" / "test.stopping").exists()
 
 
-def test_a_killed_main_process_is_replaced(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        everything = cluster.processes()
-        os.kill(cluster.main, signal.SIGKILL)
-        until(lambda: cluster.row.restarts == 1, "a counted restart")
-        assert not any(is_alive(pid) for pid in everything)
-        cluster.wait_until_it_works()
-        assert cluster.row.last_restart_reason == "the cluster's main process ended"
+def reason_after_the_end_of(victim, cluster):
+    """Why the supervisor says that it started a new cluster; the new one works, and nothing of the old one is left."""
+    everything, restarts = cluster.processes(), cluster.row.restarts
+    os.kill(victim(cluster), signal.SIGKILL)
+    until(lambda: cluster.row.restarts == restarts + 1, f"a counted restart after the end of the {victim.__name__}")
+    assert not any(is_alive(pid) for pid in everything)
+    cluster.wait_until_it_works()
+    return cluster.row.last_restart_reason
 
 
-def test_a_killed_sentinel_takes_its_cluster_with_it_and_is_replaced(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        everything = cluster.processes()
-        os.kill(cluster.sentinel, signal.SIGKILL)
-        until(lambda: cluster.row.restarts == 1, "a counted restart")
-        assert not any(is_alive(pid) for pid in everything)
-        cluster.wait_until_it_works()
+def main(cluster):
+    return cluster.main
 
 
-@pytest.mark.postgres
-def test_a_cluster_whose_idle_worker_was_killed_is_found_to_stand_still(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        workers = cluster.processes() - {cluster.main, cluster.sentinel}
-        os.kill(pipe_reader(workers), signal.SIGKILL)
-        until(lambda: cluster.row.restarts == 1, "a counted restart")
-        assert cluster.row.last_restart_reason.startswith("wedged: no heartbeat task ran")
-        cluster.wait_until_it_works()
+def sentinel(cluster):
+    return cluster.sentinel
 
 
-def test_a_cluster_that_acknowledges_nothing_is_found_to_stand_still(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        monitor = sorted(cluster.processes() - {cluster.main, cluster.sentinel})[-2]
-        os.kill(monitor, signal.SIGKILL)
-        until(lambda: cluster.row.restarts == 1, "a counted restart")
-        assert cluster.row.last_restart_reason.startswith("wedged: no result was acknowledged")
+def monitor(cluster):
+    return sorted(children_of(cluster.sentinel))[-2]
 
 
-def test_nothing_survives_a_killed_supervisor(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        everything = cluster.processes()
-        cluster.process.kill()
-        cluster.process.wait()
-        until(lambda: not any(is_alive(pid) for pid in everything), "the end of every process")
+def idle_worker(cluster):
+    return pipe_reader(children_of(cluster.sentinel))
 
 
-def test_after_a_killed_supervisor_the_next_one_takes_the_name_at_once(tmp_path):
+def test_a_name_belongs_to_one_supervisor_until_it_ends_and_nothing_survives_that(tmp_path):
     with running_cluster(tmp_path) as first:
+        here = RunningCluster("test", tmp_path / "run", tmp_path / "here.log")
+        elsewhere = RunningCluster("test", tmp_path / "elsewhere", tmp_path / "elsewhere.log")
+        assert (here.process.wait(30), elsewhere.process.wait(30)) == (1, 1)
+        assert "already runs as node 'test'" in here.log.read_text()
+        assert "Node 'test' is alive on host" in elsewhere.log.read_text()
+        assert first.process.poll() is None
+        everything = first.processes()
         first.process.kill()
         first.process.wait()
+        until(lambda: not any(is_alive(pid) for pid in everything), "the end of every process")
     with running_cluster(tmp_path) as second:
         assert second.row.pid == second.process.pid
 
 
-def test_a_second_supervisor_on_the_same_machine_is_refused(tmp_path):
-    with running_cluster(tmp_path) as first:
-        second = RunningCluster("test", tmp_path / "run", tmp_path / "second.log")
-        assert second.process.wait(30) == 1
-        assert "already runs as node 'test'" in second.log.read_text()
-        assert first.process.poll() is None
-
-
-def test_a_second_supervisor_on_another_machine_is_refused(tmp_path):
-    with running_cluster(tmp_path):
-        second = RunningCluster("test", tmp_path / "elsewhere", tmp_path / "second.log")
-        assert second.process.wait(30) == 1
-        assert "Node 'test' is alive on host" in second.log.read_text()
+def test_workers_are_told_to_stop_by_a_file_and_a_cluster_that_does_not_stop_is_killed_after_the_grace(tmp_path):
+    with running_cluster(tmp_path) as cluster:
+        everything = cluster.processes()
+        os.kill(cluster.sentinel, signal.SIGSTOP)  # the main process waits for it, for ever
+        cluster.process.send_signal(signal.SIGTERM)
+        until(lambda: (tmp_path / "run" / "test.stopping").exists(), "the stop file")
+        assert cluster.process.wait(40) == 0
+        assert not any(is_alive(pid) for pid in everything)
+        assert "cluster did not stop in time" in cluster.log.read_text()
 
 
 @pytest.mark.postgres
@@ -135,22 +124,6 @@ def test_the_waits_between_restarts_double_and_are_reset_by_health():
     assert backoff.after(lived=5) == 2
 
 
-def test_a_cluster_on_redis_heals_like_any_other(tmp_path, monkeypatch):
-    url = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/9"
-    try:
-        redis.Redis.from_url(url, socket_connect_timeout=1).ping()
-    except redis.RedisError:
-        pytest.skip("no Redis answers at REDIS_URL or 127.0.0.1:6379")
-    monkeypatch.setenv("ORCA_BROKER", "redis")
-    monkeypatch.setenv("REDIS_URL", url)
-    with running_cluster(tmp_path, "on-redis") as cluster:
-        workers = cluster.processes() - {cluster.main, cluster.sentinel}
-        os.kill(pipe_reader(workers), signal.SIGKILL)
-        until(lambda: cluster.row.restarts == 1, "a counted restart")
-        cluster.wait_until_it_works()
-        assert cluster.stop() == 0
-
-
 def test_run_once_runs_a_cluster_that_stops_by_itself(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "django", "qcluster", "--skip-checks", "--run-once"],
@@ -158,24 +131,6 @@ def test_run_once_runs_a_cluster_that_stops_by_itself(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0
-
-
-def test_a_cluster_that_does_not_stop_is_killed_after_the_grace(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        everything = cluster.processes()
-        os.kill(cluster.sentinel, signal.SIGSTOP)  # the main process waits for it, for ever
-        assert cluster.stop() == 0
-        assert not any(is_alive(pid) for pid in everything)
-        assert "cluster did not stop in time" in cluster.log.read_text()
-
-
-def test_workers_are_told_to_stop_by_a_file(tmp_path):
-    with running_cluster(tmp_path) as cluster:
-        os.kill(cluster.sentinel, signal.SIGSTOP)
-        cluster.process.send_signal(signal.SIGTERM)
-        until(lambda: (tmp_path / "run" / "test.stopping").exists(), "the stop file")
-        os.kill(cluster.sentinel, signal.SIGCONT)
-        assert cluster.process.wait(40) == 0
 
 
 @pytest.mark.postgres_only
