@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
@@ -189,8 +190,12 @@ def _run(request: HttpRequest, run_id: int) -> BulkRun:
 
 @page("<int:run_id>/progress/", "run_progress")
 def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The part of the page that refreshes itself."""
-    return render(request, "progress.html", "Progress", section=how_far(request, _run(request, run_id)))
+    """The figures, which refresh themselves; a whole new page when the state is not the one that is shown, so that its
+    buttons stay where they are while somebody reaches for them."""
+    section = how_far(request, _run(request, run_id))
+    if request.GET.get("shown", section["run"].state) != section["run"].state:
+        return HttpResponseClientRefresh()
+    return render(request, "progress.html", "Progress", section=section)
 
 
 def _started(run: BulkRun, reason: str) -> None:

@@ -7,24 +7,60 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 
 GRAVE = {"serious", "critical"}
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+SCRIPT = Axe().axe_script
+THEMES = ("light", "dark")
 
 
-def problems(page: Any, *, colours_only: bool = False) -> list[str]:
-    """Serious and critical findings on the page as it is shown now, one line each with the first elements.
-
-    `colours_only`: for a page that was looked at in other colours before.
-    """
-    options = (
-        {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if colours_only else None
-    )
-    found = Axe().run(page, options=options).response["violations"]
+def problems(page: Any) -> list[str]:
+    """Serious and critical findings on the page as it is shown now, by all rules, one line each with the first
+    elements."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(SCRIPT)
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(results => results.violations)")
     return [
         f"{finding['impact']} {finding['id']}: {finding['help']}: "
         + "; ".join(f"{node['html'][:160]} {_why(node)}" for node in finding["nodes"][:3])
         for finding in found
         if finding["impact"] in GRAVE
     ]
+
+
+def problems_in_both_themes(page: Any) -> list[str]:
+    """The same in light and in dark; leaves the page in light."""
+    found = []
+    for theme in reversed(THEMES):
+        show_in(page, theme)
+        found += [f"in {theme}: {problem}" for problem in problems(page)]
+    return found
+
+
+def show_in(page: Any, theme: str) -> None:
+    """As the switch of the theme does; nothing fades, so that axe sees the colours that stay."""
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate(
+        """dark => {
+            document.documentElement.classList.toggle('dark', dark);
+            document.getAnimations().forEach(animation => animation.finish());
+        }""",
+        theme == "dark",
+    )
+
+
+SIDEWAYS = """width => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(
+    document.documentElement.scrollWidth <= width ? [] :
+    [...document.querySelectorAll('main *, body *')].filter(it => it.getBoundingClientRect().right > width)
+        .slice(0, 5).map(it => it.outerHTML.slice(0, 160))
+))))"""
+
+
+def wider_than(page: Any, width: int) -> list[str]:
+    """What makes the page need scrolling sideways on a screen of this width; leaves the screen as it was."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 844})
+    try:
+        return list(page.evaluate(SIDEWAYS, width))
+    finally:
+        page.set_viewport_size(before)
 
 
 def _why(node: dict[str, Any]) -> str:

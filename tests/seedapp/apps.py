@@ -1,3 +1,7 @@
+import os
+import time
+from pathlib import Path
+
 from django.apps import AppConfig
 
 
@@ -5,3 +9,21 @@ class SeedappConfig(AppConfig):
     name = "tests.seedapp"
     label = "seedapp"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        if "SEEDAPP_PACE" in os.environ:
+            slow_down_bulk_runs(Path(os.environ["SEEDAPP_PACE"]))
+
+
+def slow_down_bulk_runs(pace: Path) -> None:
+    """Before each item a worker waits as long as the file says, in seconds: so there is time to stop it. Outside of its
+    transaction, in which SQLite would let nobody else write."""
+    from persistence.bulk_work import Hold
+
+    goes_on = Hold.goes_on
+
+    def rested(hold: Hold) -> bool:
+        time.sleep(float(pace.read_text()))
+        return goes_on(hold)
+
+    Hold.goes_on = rested

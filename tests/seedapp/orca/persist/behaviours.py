@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from orchestration.decorators import schema, service
@@ -10,6 +11,7 @@ from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
 from persistence.codecs import DjangoBaseCodec, codec
 from persistence.handlers import BasePersistenceHandler, persistence_handler
+from tests.seedapp.models import Message
 
 
 def kill_the_process(*_: Any) -> None:
@@ -17,7 +19,15 @@ def kill_the_process(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-CONDUCT: dict[str, Callable[..., Any]] = {"kill_the_process": kill_the_process}
+def as_deployed(handler: Any, response: Any) -> Message:
+    """In every process what the file at $SEEDAPP_DEPLOYED says: `mended`, or as it was, when it took no shouting."""
+    text, deployed = response.structured_data["text"], Path(os.environ["SEEDAPP_DEPLOYED"]).read_text()
+    if deployed != "mended" and text.isupper():
+        raise ValueError("shouting")
+    return Message.objects.create(role="note", content=text.lower())
+
+
+CONDUCT: dict[str, Callable[..., Any]] = {"kill_the_process": kill_the_process, "as_deployed": as_deployed}
 PLAN = ("prompts.seedcore.default.PatientNameSection",)
 
 
