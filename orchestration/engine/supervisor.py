@@ -19,7 +19,7 @@ from orchestration.engine.presence import Presence
 from orchestration.engine.processes import ProcessGroup, adopt_orphans, reap_orphans
 from orchestration.engine.slots import NODE_VARIABLE, STOP_FILE_VARIABLE, SUPERVISOR_VARIABLE, node_file, node_name
 from orchestration.engine.vitals import Marks
-from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick, sweep
+from orchestration.engine.watch import BURIAL_SECONDS, Repeating, Watch, beat_interval, bury, send_tick, sweep
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ class Supervisor:
         """Supervise until SIGTERM or SIGINT; 0 then, 1 when the node's name was lost. NodeNameTaken at the start."""
         self._prepare()
         threads = (
-            Repeating("sweep", engine_settings().RENEW_SECONDS, partial(sweep, self.node, self._marks)),
+            Repeating("burials", BURIAL_SECONDS, partial(bury, self.node, self._marks)),
+            Repeating("sweep", engine_settings().RENEW_SECONDS, partial(sweep, self.node)),
             Repeating("tick", engine_settings().TICK_SECONDS, send_tick),
             Repeating("watch", self._presence.interval, self._watch.look, self._watch.say_stopping),
         )

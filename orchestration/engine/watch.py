@@ -24,6 +24,8 @@ from orchestration.log import describe
 
 logger = logging.getLogger(__name__)
 
+BURIAL_SECONDS = 0.3
+"""How long the calls of a killed worker of this node wait for their rescue."""
 HEARTBEAT_TASK = "orchestration.tasks.heartbeat"
 LONGEST_GAP_IN_BEATS = 4
 """A longer time between two looks means that this machine, or this process, stood still."""
@@ -70,20 +72,34 @@ class Repeating(threading.Thread):
         self.join(seconds)
 
 
-def sweep(node: str, marks: Marks) -> None:
+def sweep(node: str) -> None:
     """Rescue calls of dead workers, wake for due calls that nobody was woken for.
 
-    A lease that ran out is found within RENEW_SECONDS even when no pump lives anywhere; the calls of this node's own
-    workers do not wait for that: who was killed at work left its mark.
+    A lease that ran out is found within RENEW_SECONDS even when no pump lives anywhere.
     """
     try:
-        for pid in marks.died_at_work():
-            rescue.bury(node, pid)
-            marks.forget(pid)
         rescue.sweep()
     except Error as error:
         rescue.database_away()
         logger.warning("sweep postponed node=%s error=%s", node, describe(error))
+
+
+def bury(node: str, marks: Marks) -> None:
+    """Rescue the calls of this node's own workers without waiting for their leases: who was killed at work left a mark.
+
+    Looks at files alone while nobody died.
+    """
+    dead = marks.died_at_work()
+    if not dead:
+        return
+    try:
+        for pid in dead:
+            rescue.bury(node, pid)
+            marks.forget(pid)
+    except Error as error:
+        logger.warning("burial postponed node=%s error=%s", node, describe(error))
+    else:
+        sweep(node)
 
 
 def send_tick() -> None:

@@ -15,7 +15,7 @@ from orchestration import signals
 from orchestration.engine import rescue
 from orchestration.engine.presence import Presence
 from orchestration.engine.vitals import Marks
-from orchestration.engine.watch import Repeating, Watch, beat_interval, send_tick, sweep
+from orchestration.engine.watch import Repeating, Watch, beat_interval, bury, send_tick, sweep
 from orchestration.models import WorkerNode
 from tests.orchestration.factories import expired, queued, running
 
@@ -189,19 +189,19 @@ def test_a_repeated_action_runs_at_once_then_again_and_its_last_action_when_stop
     assert done[-1] == "last"
 
 
-def test_the_supervisor_finds_expired_calls_and_wakes_for_them(marks, settings):
+def test_the_supervisor_finds_expired_calls_and_wakes_for_them(settings):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "WAKE_WINDOW_SECONDS": 0}
     record = expired()
-    sweep("here", marks)
+    sweep("here")
     record.refresh_from_db()
     assert (record.status, record.deaths) == ("queued", 1)
     assert OrmQ.objects.count() == 1
 
 
-def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up(marks):
+def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up():
     queued(ordering_key="k", sequence=2)
     running(ordering_key="k", sequence=1)
-    sweep("here", marks)
+    sweep("here")
     assert OrmQ.objects.count() == 0
 
 
@@ -213,7 +213,7 @@ def test_the_calls_of_a_worker_that_was_killed_at_work_do_not_wait_for_their_lea
         running(worker=f"{name}:ab") for name in (f"here:{dead.pid}", f"there:{dead.pid}", f"here:{os.getpid()}")
     )
     marks.busy()
-    sweep("here", marks)
+    bury("here", marks)
     for record, status in ((its, "queued"), (elsewhere, "running"), (living, "running")):
         record.refresh_from_db()
         assert record.status == status
