@@ -12,9 +12,11 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import User
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import PersistState, Status
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 from tests.rows_of_any_model import a_row
@@ -86,6 +88,24 @@ def test_the_first_page_costs_a_fixed_number_of_queries_and_counts_no_calls(root
         assert len(statements) <= 18, statements
         whole_table = 'SELECT COUNT(*) AS "__count" FROM "service_call_record"'
         assert not [sql for sql in statements if sql.strip() == whole_table]
+
+
+def test_no_report_costs_more_the_more_there_is(root: Client) -> None:
+    for number in range(ROWS):
+        error = f"Error_{'x' * number}: gone"
+        dead = {"domain_persist_state": PersistState.DEAD, "domain_persist_error": error}
+        queued(status=Status.SUCCEEDED, finished_at=timezone.now(), **dead)
+    one, other = succeeded(), succeeded()
+    schema = f"?schema={one.schema_identity}"
+    for name, args, query in (
+        ("persistence_dead_letters", (), ""),
+        ("persistence_upgrades", (), schema),
+        ("persistence_replay", (one.pk,), ""),
+        ("persistence_compare", (one.pk, other.pk), ""),
+        ("orchestration_servicecallrecord_history", (one.pk,), ""),
+    ):
+        status, statements = cost(root, f"{reverse(f'admin:{name}', args=args)}{query}")
+        assert (status, len(statements) <= PAGE_QUERIES) == (200, True), (name, len(statements), statements)
 
 
 @pytest.mark.parametrize("text", ["0123", "services.x", "user 1", "input.a=1", '"gone"', "timeout", "x.y=1"])
