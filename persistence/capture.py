@@ -11,7 +11,7 @@ other databases, rows of `bulk_create(ignore_conflicts=True)` whose key the data
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import OnConflict
-from django.db.models.expressions import BaseExpression, Combinable
+from django.db.models.expressions import BaseExpression, Col, Combinable
+from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
+from django.db.models.sql.where import AND
 
 from orchestration.types import JsonObject
 from persistence.images import RowKey, columns, image_of, read_images
@@ -73,6 +75,10 @@ class Capture:
         for key, image in before.items():
             self._before.setdefault(key, image)
             self._inserted.pop(key, None)
+
+    def knows(self, key: RowKey) -> bool:
+        """Whether it was told before what the row was."""
+        return key in self._before
 
     def inserted(self, key: RowKey, image: JsonObject | None) -> None:
         """A row that was not there; `image` when memory knows what was stored."""
@@ -126,6 +132,12 @@ class _Compilers:
     def touched(self, before: dict[RowKey, JsonObject | None]) -> None:
         for capture in self.captures:
             capture.touched(before)
+
+    def before(self, model: type[Model], keys: Iterable[Any]) -> dict[RowKey, JsonObject | None]:
+        """These rows as they are before a statement; None for what is not there, and for what every block knows."""
+        rows = [(model, model._meta.pk.to_python(key)) for key in keys]
+        unknown = [key for model, key in rows if not all(capture.knows((model, key)) for capture in self.captures)]
+        return dict.fromkeys(rows) | read_images(model, unknown)
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -184,16 +196,33 @@ def _following(compiler: type[Any]) -> type[Any]:
 def _change(
     compilers: _Compilers, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any
 ) -> Any:
-    """UPDATE and DELETE: the rows that the statement's own condition finds, as they are before it."""
+    """UPDATE and DELETE: the rows that the statement's own condition finds, as they are before it; more do no harm."""
+    keys = _keys_of(compiler.query, model)
+    compilers.touched(_found_by(compiler, model) if keys is None else compilers.before(model, keys))
+    with compilers.following():
+        return run()
+
+
+def _keys_of(query: Any, model: type[Model]) -> list[Any] | None:
+    """The rows that a statement may find at most, when it names them by key; None when it does not."""
+    if query.where.negated or query.where.connector != AND:
+        return None
+    for lookup in query.where.children:
+        if isinstance(lookup, Exact | In) and isinstance(lookup.lhs, Col) and lookup.lhs.target is model._meta.pk:
+            keys = lookup.rhs if isinstance(lookup, In) else [lookup.rhs]
+            if lookup.rhs_is_direct_value() and not any(map(_is_expression, keys)):
+                return list(keys)
+    return None
+
+
+def _found_by(compiler: Any, model: type[Model]) -> dict[RowKey, JsonObject | None]:
     query = compiler.query.chain(klass=Query)
     query.clear_ordering(force=True)
     query.extra = {}
     rows: Any = QuerySet(model=model, query=query, using=compiler.using).values(
         "pk", *(field.attname for field in columns(model))
     )
-    compilers.touched({(model, row["pk"]): image_of(model, row) for row in rows})
-    with compilers.following():
-        return run()
+    return {(model, row["pk"]): image_of(model, row) for row in rows}
 
 
 def _insert(
