@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateField, ForeignKey, UUIDField
 from django.utils import timezone
 
 from persistence.capture import RowChange
 from persistence.models import ObjectAction
-from persistence.replay import Report
+from persistence.reports import Report
+from persistence.sameness import Row, field_of, is_fresh, is_now, names_one_of
 
 Essence = dict[str, dict[str, str]]
 """`message 12 updated` → {column: digest}; the outcome stands under the empty name."""
@@ -45,18 +45,15 @@ def essence(report: Report, started: datetime) -> Essence:
     return found
 
 
-def _digest(change: RowChange, column: str, value: Any, own: set[Any], started: datetime) -> str:
+def _digest(change: RowChange, column: str, value: Any, own: set[Row], started: datetime) -> str:
     """Empty for what differs from run to run."""
-    field = next(field for field in change.model._meta.local_concrete_fields if field.attname == column)
-    is_new = change.action is ObjectAction.CREATED
-    if is_new and (field.primary_key or (isinstance(field, UUIDField) and callable(field.default))):
+    field = field_of(change, column)
+    if change.action is ObjectAction.CREATED and is_fresh(field):
         return ""
-    if isinstance(field, ForeignKey) and (field.related_model, str(value)) in own:
+    if names_one_of(own, field, value):
         return "own"
-    if isinstance(field, DateField) and value:
-        moment = field.to_python(value)
-        if isinstance(moment, datetime) and timezone.is_aware(moment) and moment >= started:
-            return "now"
+    if is_now(field, value, started):
+        return "now"
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -28,12 +28,14 @@ from persistence.drain import told_of
 from persistence.exporting import write_export
 from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistenceDeath
 from persistence.operations import REFUSED, BulkOperation, Done, operation
-from persistence.replay import Replayed
+from persistence.replay import held_call
+from persistence.reports import Replayed
 
 LOOK_SECONDS = 0.5
 """How often a worker looks whether it should stop; an abort takes at most this and one item."""
 LEASE = timedelta(seconds=30)
 ITEMS_AT_ONCE = 100
+GONE = Done(outcome=REFUSED, error="The call is not there any more.")
 
 
 @dataclass(slots=True)
@@ -128,6 +130,7 @@ def fail_deadly_items() -> None:
 
 
 def _export(hold: Hold) -> int:
+    is_written = not open_items(hold.run).exists()
     try:
         written = write_export(hold.run, hold.goes_on)
     except DATABASE_AWAY:
@@ -136,8 +139,9 @@ def _export(hold: Hold) -> int:
         hold.finish(BulkState.FAILED, log.explain(error))
         return 0
     if written is None:
-        if time.monotonic() >= hold.deadline:
-            hold.finish(BulkState.FAILED, f"It took longer than {EXPORT_SECONDS} s. Export fewer rows at once.")
+        if is_written and time.monotonic() >= hold.deadline:
+            told = f"Putting the file together took longer than {EXPORT_SECONDS} s. Export fewer rows at once."
+            hold.finish(BulkState.FAILED, told)
         return 0
     hold.finish()
     return written
@@ -158,20 +162,31 @@ def _take(run_id: int) -> Hold | None:
 
 def _do(run: BulkRun, entry: BulkOperation, item: BulkItem) -> bool:
     """One item, its result and its entry in the history, in one transaction; False when another worker has done it."""
+    call: ServiceCallRecord | None = None
+    try:
+        with transaction.atomic():
+            call = held_call(item.call_id)
+            done = entry.run(call, run.options, run.requested_by) if call is not None else GONE
+            if not transaction.get_rollback():
+                return _keep(run, entry, item, call, done)
+    except Exception as error:  # a handler may raise anything, if only at the commit, and the other items go on
+        if isinstance(error, DATABASE_AWAY) and not connection.is_usable():
+            raise
+        done = Done(outcome=Replayed.FAILED.value, error=log.explain(error))
     with transaction.atomic():
-        taken = BulkItem.objects.select_for_update().filter(pk=item.pk, outcome="").first()
-        if taken is None:
-            return False
-        call = ServiceCallRecord.objects.filter(pk=item.call_id).first()
-        if call is None:
-            done = Done(outcome=REFUSED, error="The call is not there any more.")
-        else:
-            done = entry.run(call, run.options, run.requested_by)
-            _note(run, entry, call, done)
-        taken.outcome, taken.counts, taken.error = done.outcome, done.counts, done.error
-        taken.done_at = timezone.now()
-        taken.save(update_fields=["outcome", "counts", "error", "done_at"])
-    return True
+        return _keep(run, entry, item, call, done)
+
+
+def _keep(run: BulkRun, entry: BulkOperation, item: BulkItem, call: ServiceCallRecord | None, done: Done) -> bool:
+    """The result of an item, unless it has one: then nothing of the transaction stays."""
+    kept = BulkItem.objects.filter(pk=item.pk, outcome="").update(
+        outcome=done.outcome, counts=done.counts, error=done.error, done_at=timezone.now()
+    )
+    if not kept:
+        transaction.set_rollback(True)
+    elif call is not None:
+        _note(run, entry, call, done)
+    return bool(kept)
 
 
 def _note(run: BulkRun, entry: BulkOperation, call: ServiceCallRecord, done: Done) -> None:

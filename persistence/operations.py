@@ -18,7 +18,8 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState, Status
 from orchestration.types import JsonObject
 from persistence.models import BulkKind
-from persistence.replay import Policy, Replayed, Report, dry_run, persist_again, revert
+from persistence.replay import replay_held, revert_held
+from persistence.reports import Policy, Replayed, Report
 from persistence.siblings import replay_with_model
 
 REFUSED = Replayed.REFUSED.value
@@ -37,25 +38,44 @@ class Done:
         return self.outcome == REFUSED
 
 
+Run = Callable[[ServiceCallRecord, JsonObject, Any], Done]
+"""Does it to one call, whose row the transaction holds, with the options and the person who asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOperation:
     """An operation over many calls."""
 
     kind: BulkKind
     title: str
-    permission: str
-    """`app.codename`."""
     promise: str
     """What becomes of a call, after "N calls"."""
     objection: Callable[[ServiceCallRecord, JsonObject], str]
     """Why a call in this state would be left alone; empty when it would not."""
-    run: Callable[[ServiceCallRecord, JsonObject, Any], Done]
-    """Do it to one call, with the options and the person who asked; a call that moved is refused, not forced."""
+    run: Run
+
+    @property
+    def permission(self) -> str:
+        """`app.codename`."""
+        return f"orchestration.{self.kind.value}_servicecallrecord"
+
+
+_operations: dict[BulkKind, BulkOperation] = {}
 
 
 def operation(kind: str) -> BulkOperation:
     """The operation of a run's kind; exports have none."""
-    return OPERATIONS[BulkKind(kind)]
+    return _operations[BulkKind(kind)]
+
+
+def _operation(
+    kind: BulkKind, title: str, promise: str, objection: Callable[[ServiceCallRecord, JsonObject], str]
+) -> Callable[[Run], Run]:
+    def add(run: Run) -> Run:
+        _operations[kind] = BulkOperation(kind=kind, title=title, promise=promise, objection=objection, run=run)
+        return run
+
+    return add
 
 
 # --- when a call is left alone --------------------------------------------------------------
@@ -80,7 +100,7 @@ def _against_persisting(call: ServiceCallRecord, options: JsonObject) -> str:
         return f"{call.status}; it has no result to persist"
     if call.result is None:
         return "its content was purged"
-    if call.domain_persist_state == PersistState.PERSISTED and options.get("policy", Policy.KEEP) == Policy.KEEP:
+    if call.domain_persist_state == PersistState.PERSISTED and _policy(options) is Policy.KEEP:
         return "persisted already, and the policy is to keep that"
     return ""
 
@@ -92,24 +112,30 @@ def _against_reverting(call: ServiceCallRecord, options: JsonObject) -> str:
 # --- doing it to one ------------------------------------------------------------------------
 
 
+@_operation(
+    BulkKind.RETRY, "Retry", "will be queued again, each as a new attempt on the same record", _against_retrying
+)
 def _retry(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
     return _moved(call, call.retry, "retried")
 
 
+@_operation(BulkKind.CANCEL, "Cancel", "will be cancelled; those that run are asked to stop", _against_cancelling)
 def _cancel(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
     return _moved(call, call.cancel, "cancelled")
 
 
 def _moved(call: ServiceCallRecord, transition: Callable[[], None], outcome: str) -> Done:
     try:
-        with transaction.atomic():
-            transition()
+        transition()
     except TransitionRefused:
         return Done(outcome=REFUSED, error=f"{call.status} by now.")
     transaction.on_commit(partial(wake, call.queue), robust=True)
     return Done(outcome=outcome)
 
 
+@_operation(
+    BulkKind.REPLAY, "Replay", "will be asked again, each as a new, paid call beside the old one", _against_replaying
+)
 def _replay(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
     objection = _against_replaying(call, options)
     if objection:
@@ -123,76 +149,38 @@ def _replay(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
     return Done(outcome="asked again")
 
 
+@_operation(
+    BulkKind.PERSIST,
+    "Persist again",
+    "will have their stored results persisted now; no model is asked",
+    _against_persisting,
+)
 def _persist(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
-    return _told(persist_again(call.pk, _policy(options), force=bool(options.get("force"))))
+    return _told(replay_held(call, _policy(options), force=_forced(options), dry=False))
 
 
+@_operation(
+    BulkKind.PREVIEW,
+    "Dry run",
+    "will be persisted in transactions that are rolled back: only counts are kept",
+    _against_persisting,
+)
 def _preview(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
-    return _told(dry_run(call.pk, _policy(options), force=bool(options.get("force"))))
+    return _told(replay_held(call, _policy(options), force=_forced(options), dry=True))
 
 
+@_operation(BulkKind.REVERT, "Take back", "will have what they persisted removed or restored", _against_reverting)
 def _revert(call: ServiceCallRecord, options: JsonObject, by: Any) -> Done:
-    return _told(revert(call.pk, force=bool(options.get("force"))))
+    return _told(revert_held(call, force=_forced(options)))
 
 
 def _policy(options: JsonObject) -> Policy:
     return Policy(options.get("policy", Policy.KEEP))
 
 
+def _forced(options: JsonObject) -> bool:
+    return bool(options.get("force"))
+
+
 def _told(report: Report) -> Done:
     return Done(outcome=report.outcome.value, counts=report.counts, error=report.error)
-
-
-OPERATIONS: dict[BulkKind, BulkOperation] = {
-    entry.kind: entry
-    for entry in (
-        BulkOperation(
-            kind=BulkKind.RETRY,
-            title="Retry",
-            permission="orchestration.retry_servicecallrecord",
-            promise="will be queued again, each as a new attempt on the same record",
-            objection=_against_retrying,
-            run=_retry,
-        ),
-        BulkOperation(
-            kind=BulkKind.CANCEL,
-            title="Cancel",
-            permission="orchestration.cancel_servicecallrecord",
-            promise="will be cancelled; those that run are asked to stop",
-            objection=_against_cancelling,
-            run=_cancel,
-        ),
-        BulkOperation(
-            kind=BulkKind.REPLAY,
-            title="Replay",
-            permission="orchestration.replay_servicecallrecord",
-            promise="will be asked again, each as a new, paid call beside the old one",
-            objection=_against_replaying,
-            run=_replay,
-        ),
-        BulkOperation(
-            kind=BulkKind.PERSIST,
-            title="Persist again",
-            permission="orchestration.persist_servicecallrecord",
-            promise="will have their stored results persisted now; no model is asked",
-            objection=_against_persisting,
-            run=_persist,
-        ),
-        BulkOperation(
-            kind=BulkKind.PREVIEW,
-            title="Dry run",
-            permission="orchestration.preview_servicecallrecord",
-            promise="will be persisted in transactions that are rolled back: only counts are kept",
-            objection=_against_persisting,
-            run=_preview,
-        ),
-        BulkOperation(
-            kind=BulkKind.REVERT,
-            title="Take back",
-            permission="orchestration.revert_servicecallrecord",
-            promise="will have what they persisted removed or restored",
-            objection=_against_reverting,
-            run=_revert,
-        ),
-    )
-}

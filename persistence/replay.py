@@ -6,14 +6,8 @@ report of the other. What is registered for the commit does not run; what a hand
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from typing import Any
-
 from django.db import connection, transaction
-from django.db.models import DateField, ForeignKey, UUIDField
+from django.db.models import Model
 from django.utils import timezone
 
 from orchestration.app import ensure_autostarted
@@ -29,96 +23,15 @@ from persistence.consumers import Consumer, Consumers, HandlerConsumer
 from persistence.deaths import handling
 from persistence.drain import Work, after_commit, persist_locked, response_of, source_of
 from persistence.errors import ReplayRefused
-from persistence.images import digest_of
 from persistence.links import Touched, object_rows
 from persistence.models import ObjectAction, PersistedChunk, PersistedObject
 from persistence.outcomes import Outcome
 from persistence.recorder import recording
+from persistence.reports import PartReport, Policy, Replayed, Report
+from persistence.sameness import same_again
 from persistence.undo import undo
 
-
-class Policy(StrEnum):
-    """What to do with a result that was persisted before."""
-
-    KEEP = "keep"
-    UPDATE = "update"
-    """The handler's `update` brings what it made up to date."""
-    RECREATE = "recreate"
-    """What the call made is deleted, then persisted again; nothing happens when that gives the same rows."""
-
-
-class Replayed(StrEnum):
-    """What came, or would come, of one result."""
-
-    PERSISTED = "persisted"
-    KEPT = "kept"
-    UPDATED = "updated"
-    RECREATED = "recreated"
-    UNCHANGED = "unchanged"
-    REVERTED = "reverted"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    REFUSED = "refused"
-
-
-@dataclass(slots=True, kw_only=True)
-class PartReport:
-    """One chunk: the whole result under the empty key, or one part of it."""
-
-    part: str
-    outcome: Replayed
-    changes: list[RowChange] = field(default_factory=list)
-
-    def as_json(self) -> JsonObject:
-        return {
-            "part": self.part,
-            "outcome": self.outcome.value,
-            "changes": [
-                {
-                    "model": change.model._meta.label_lower,
-                    "id": str(change.key),
-                    "action": change.action.value,
-                    "fields": change.fields,
-                }
-                for change in self.changes
-            ],
-        }
-
-
-@dataclass(slots=True, kw_only=True)
-class Report:
-    """What a replay changed, or would change; `fields` of a change are `{column: [before, after]}`."""
-
-    call_id: str
-    outcome: Replayed
-    dry_run: bool
-    parts: list[PartReport] = field(default_factory=list)
-    other: list[RowChange] = field(default_factory=list)
-    """Rows that changed outside the chunks; the call's own row is left out."""
-    unseen: list[str] = field(default_factory=list)
-    """Hand-written statements that could not be followed, as `VERB table`."""
-    error: str = ""
-    """Why it failed or was refused, without values."""
-
-    @property
-    def changes(self) -> list[RowChange]:
-        return [*(change for part in self.parts for change in part.changes), *self.other]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return dict(Counter(change.action.value for change in self.changes))
-
-    def as_json(self) -> JsonObject:
-        return {
-            "call_id": self.call_id,
-            "outcome": self.outcome.value,
-            "dry_run": self.dry_run,
-            "parts": [part.as_json() for part in self.parts],
-            "other": PartReport(part="", outcome=self.outcome, changes=self.other).as_json()["changes"],
-            "unseen": self.unseen,
-            "counts": self.counts,
-            "error": self.error,
-        }
+__all__ = ["Policy", "Replayed", "Report", "dry_run", "persist_again", "replay_held", "revert", "revert_held"]
 
 
 def dry_run(call_id: str, policy: Policy = Policy.KEEP, *, force: bool = False) -> Report:
@@ -144,12 +57,27 @@ def revert(call_id: str, *, force: bool = False, dry: bool = False) -> Report:
     return _run(_Revert(call_id, force=force), dry=dry)
 
 
-def _run(job: _PersistAgain | _Revert, *, dry: bool) -> Report:
+def replay_held(record: ServiceCallRecord, policy: Policy, *, force: bool, dry: bool) -> Report:
+    """`persist_again` or `dry_run`, of a call whose row the caller's transaction holds and is there for.
+
+    Where nothing stays, that transaction is to be rolled back as a whole (`transaction.get_rollback()`): it needs no
+    savepoint. What can only fail at the commit is the caller's to tell. The report's counts are exact, its values as
+    memory has them.
+    """
+    return _run(_PersistAgain(record.pk, policy, force=force, held=record), dry=dry, savepoint=False)
+
+
+def revert_held(record: ServiceCallRecord, *, force: bool) -> Report:
+    """`revert`, as `replay_held`."""
+    return _run(_Revert(record.pk, force=force, held=record), dry=False, savepoint=False)
+
+
+def _run(job: _PersistAgain | _Revert, *, dry: bool, savepoint: bool = True) -> Report:
     ensure_autostarted()
     report = job.report
     report.dry_run = dry
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=savepoint):
             with capturing() as capture:
                 job.do()
             _close_report(report, capture)
@@ -171,7 +99,13 @@ def _check_constraints(report: Report) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     else:
-        connection.check_constraints(table_names=sorted({c.model._meta.db_table for c in report.changes}))
+        models = {change.model for change in report.changes} | {
+            relation.related_model
+            for change in report.changes
+            if change.action is ObjectAction.DELETED
+            for relation in change.model._meta.related_objects
+        }
+        connection.check_constraints(table_names=sorted({model._meta.db_table for model in models}))
 
 
 def _close_report(report: Report, capture: Capture) -> None:
@@ -189,14 +123,10 @@ def _give_up(report: Report, outcome: Replayed, why: str) -> None:
     report.outcome, report.error, report.parts, report.other = outcome, why, [], []
 
 
-def _locked(call_id: str) -> ServiceCallRecord:
-    """The call, held until the transaction ends; ReplayRefused when it has no result to persist."""
-    record = ServiceCallRecord.objects.select_for_update(no_key=True, of=("self",)).get(pk=call_id)
-    if record.status != Status.SUCCEEDED or record.domain_persist_state == PersistState.NONE:
-        raise ReplayRefused([f"Call {call_id} is {record.status} and has no result to persist."])
-    if record.result is None:
-        raise ReplayRefused([f"The content of call {call_id} was purged."])
-    return record
+def held_call(call_id: str) -> ServiceCallRecord | None:
+    """The call, held until the transaction ends; rows that refer to it may be written meanwhile."""
+    rows = ServiceCallRecord.objects.select_for_update(no_key=True).filter(pk=call_id).order_by()
+    return next(iter(rows), None)
 
 
 class _Revert:
@@ -204,13 +134,13 @@ class _Revert:
 
     source = ""
 
-    def __init__(self, call_id: str, *, force: bool) -> None:
-        self.force = force
+    def __init__(self, call_id: str, *, force: bool, held: ServiceCallRecord | None = None) -> None:
+        self.force, self.held = force, held
         self.report = Report(call_id=call_id, outcome=Replayed.REVERTED, dry_run=True)
 
     def do(self) -> None:
         call_id = self.report.call_id
-        record = ServiceCallRecord.objects.select_for_update(no_key=True, of=("self",)).filter(pk=call_id).first()
+        record = self.held or held_call(call_id)  # a call that was pruned can be reverted, too
         chunks = list(PersistedChunk.objects.filter(call_id=call_id).order_by("-pk"))
         if not chunks:
             raise ReplayRefused([f"Call {call_id} persisted nothing."])
@@ -225,13 +155,13 @@ class _Revert:
 class _PersistAgain:
     """Persist one result, by its state and the policy."""
 
-    def __init__(self, call_id: str, policy: Policy, *, force: bool) -> None:
-        self.policy, self.force, self.started = policy, force, timezone.now()
+    def __init__(self, call_id: str, policy: Policy, *, force: bool, held: ServiceCallRecord | None = None) -> None:
+        self.policy, self.force, self.held, self.started = policy, force, held, timezone.now()
         self.source = ""
         self.report = Report(call_id=call_id, outcome=Replayed.KEPT, dry_run=True)
 
     def do(self) -> None:
-        record = _locked(self.report.call_id)
+        record = self._record()
         if record.domain_persist_state != PersistState.PERSISTED:
             self._first(record)
         elif self.policy is Policy.KEEP:
@@ -240,13 +170,24 @@ class _PersistAgain:
         else:
             self._again(record)
 
+    def _record(self) -> ServiceCallRecord:
+        """The call, held; ReplayRefused when it has no result to persist."""
+        record = self.held or held_call(self.report.call_id)
+        if record is None:
+            raise ServiceCallRecord.DoesNotExist(f"There is no call {self.report.call_id}.")
+        if record.status != Status.SUCCEEDED or record.domain_persist_state == PersistState.NONE:
+            raise ReplayRefused([f"Call {record.pk} is {record.status} and has no result to persist."])
+        if record.result is None:
+            raise ReplayRefused([f"The content of call {record.pk} was purged."])
+        return record
+
     def _first(self, record: ServiceCallRecord) -> None:
         """Pending, dead or skipped: what the drain would do, now."""
         if record.domain_persist_state != PersistState.PENDING:
             record.persist_again()
         elif record.next_persist_at is None or record.next_persist_at > timezone.now():
             record.bring_forward()
-        work = Work.of(record, Consumers(), exact=True)
+        work = Work.of(record, Consumers())
         self.source = source_of(work.consumer)
         transaction.on_commit(lambda: after_commit(work), robust=True)
         work.outcome = persist_locked(work)
@@ -268,35 +209,49 @@ class _PersistAgain:
             raise ReplayRefused([f"Nothing takes the results of {response.execution_metadata.schema_identity} now."])
         self.source = source_of(consumer)
         parts = consumer.parts(response)
-        pieces = [("", response)] if parts is None else [(part.key, response_of_part(response, part)) for part in parts]
+        pieces = {"": response} if parts is None else {part.key: response_of_part(response, part) for part in parts}
         chunks = {chunk.part: chunk for chunk in PersistedChunk.objects.filter(call_id=record.pk)}
-        self.report.parts = [self._piece(consumer, key, one, chunks.get(key)) for key, one in pieces]
+        if self.policy is Policy.RECREATE:
+            self.report.parts = [self._remove(chunk) for key, chunk in chunks.items() if key not in pieces]
+        self.report.parts += [self._piece(consumer, key, one, chunks.get(key)) for key, one in pieces.items()]
         outcomes = {part.outcome for part in self.report.parts}
         done = Replayed.UPDATED if self.policy is Policy.UPDATE else Replayed.RECREATED
         self.report.outcome = Replayed.UNCHANGED if outcomes <= {Replayed.UNCHANGED} else done
 
     def _piece(self, consumer: Consumer, key: str, response: Response, chunk: PersistedChunk | None) -> PartReport:
         if chunk is None:
-            touched = persist_chunk(consumer, response, part=key, exact=True)
+            touched = persist_chunk(consumer, response, part=key)
             return PartReport(part=key, outcome=Replayed.PERSISTED, changes=touched.changes)
         if self.policy is Policy.UPDATE:
             return _update(consumer, response, chunk)
         return self._recreate(consumer, response, chunk)
 
+    def _remove(self, chunk: PersistedChunk) -> PartReport:
+        """What was made of a part that the result does not have any more."""
+        changes = undo(_made(chunk)[0], force=self.force)
+        chunk.delete()
+        return PartReport(part=chunk.part, outcome=Replayed.REVERTED, changes=changes)
+
     def _recreate(self, consumer: Consumer, response: Response, chunk: PersistedChunk) -> PartReport:
         report = PartReport(part=chunk.part, outcome=Replayed.RECREATED)
         with transaction.atomic():
-            made = chunk.objects_touched.filter(action=ObjectAction.CREATED).select_related("content_type")
-            replaced = objects_of(chunk, made)
+            made, replaced = _made(chunk)
             with capturing() as capture:
-                undo(list(made), force=self.force)
+                undo(made, force=self.force)
                 chunk.delete()
-                persist_chunk(consumer, response, part=chunk.part, exact=True, replaced=replaced)
+                persist_chunk(consumer, response, part=chunk.part, replaced=replaced)
             report.changes = capture.changes()
             if same_again(report.changes, self.started):
                 report.outcome, report.changes = Replayed.UNCHANGED, []
                 transaction.set_rollback(True)
         return report
+
+
+def _made(chunk: PersistedChunk) -> tuple[list[PersistedObject], list[Model]]:
+    """What a chunk created, as its rows, and as the objects that still exist; the primary one first."""
+    rows = chunk.objects_touched.filter(action=ObjectAction.CREATED).order_by("role", "id")
+    made = list(rows.select_related("content_type").prefetch_related("domain_object"))
+    return made, [row.domain_object for row in made if row.domain_object is not None]
 
 
 def _update(consumer: Consumer, response: Response, chunk: PersistedChunk) -> PartReport:
@@ -336,17 +291,17 @@ def _remember(chunk: PersistedChunk, touched: Touched) -> None:
             old.delete()
         elif row[5]:
             old.row_digest = row[5]
-            old.changes = _joined(old, touched)
+            old.changes = _joined(old, touched.changes)
             old.save(update_fields=["row_digest", "changes"])
     PersistedObject.objects.record(chunk, news)
 
 
-def _joined(old: PersistedObject, touched: Touched) -> JsonObject | None:
+def _joined(old: PersistedObject, changes: list[RowChange]) -> JsonObject | None:
     """The changes of an updated row over both runs: before the first, after the last."""
-    change: Any = next((c for c in touched.changes if str(c.key) == old.object_id and _is_of(c, old)), None)
+    change = next((c for c in changes if str(c.key) == old.object_id and _is_of(c, old)), None)
     if old.action == ObjectAction.CREATED or change is None:
         return old.changes
-    joined = dict(old.changes or {})
+    joined: JsonObject = dict(old.changes or {})
     for name, (before, after) in change.fields.items():
         joined[name] = [joined[name][0] if name in joined else before, after]
     return {name: pair for name, pair in joined.items() if pair[0] != pair[1]} or None
@@ -354,49 +309,3 @@ def _joined(old: PersistedObject, touched: Touched) -> JsonObject | None:
 
 def _is_of(change: RowChange, row: PersistedObject) -> bool:
     return row.reference is not None and row.reference.model is change.model
-
-
-# --- is it the same again? ------------------------------------------------------------------
-
-
-def same_again(changes: list[RowChange], started: datetime) -> bool:
-    """Whether the rows that were created equal those that were deleted, but for keys, fresh random ids and the clock.
-
-    A time from `started` on counts as the clock's, in its column for all rows of the model.
-    """
-    if any(change.action is ObjectAction.UPDATED for change in changes):
-        return False
-    own = {(change.model, _text(change.key)) for change in changes}
-    ticking = {(c.model, name) for c in changes for name, value in (c.after or {}).items() if _is_now(c, name, started)}
-    gone = Counter(_shape(c, c.before, own, ticking) for c in changes if c.before is not None)
-    made = Counter(_shape(c, c.after, own, ticking) for c in changes if c.after is not None)
-    return gone == made
-
-
-def _is_now(change: RowChange, name: str, started: datetime) -> bool:
-    field = _field(change, name)
-    if not isinstance(field, DateField) or change.after is None or not change.after[name]:
-        return False
-    value = field.to_python(change.after[name])
-    return isinstance(value, datetime) and timezone.is_aware(value) and value >= started
-
-
-def _shape(change: RowChange, image: JsonObject, own: set[Any], ticking: set[Any]) -> str:
-    """The digest of an image without what differs from run to run."""
-    shown = {}
-    for name, value in image.items():
-        field = _field(change, name)
-        random = isinstance(field, UUIDField) and callable(field.default)
-        if isinstance(field, ForeignKey) and (field.related_model, _text(value)) in own:
-            shown[name] = "own"
-        elif not (field.primary_key or random or (change.model, name) in ticking):
-            shown[name] = value
-    return f"{change.model._meta.label}:{digest_of(shown)}"
-
-
-def _field(change: RowChange, attname: str) -> Any:
-    return next(field for field in change.model._meta.local_concrete_fields if field.attname == attname)
-
-
-def _text(key: object) -> str:
-    return str(key)

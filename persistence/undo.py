@@ -53,18 +53,22 @@ def undo(rows: Sequence[PersistedObject], *, force: bool) -> list[RowChange]:
 
 def later_changes(rows: Sequence[PersistedObject]) -> list[str]:
     """Why these entries cannot be undone without losing what happened since."""
-    reasons = list(_later_calls(rows))
-    reasons += [
-        f"{row.label} was changed since by something else."
-        for row, now in _present(rows)
-        if row.row_digest and now is not None and digest_of(now) != row.row_digest
-    ]
-    reasons += [
-        f"{row.label} was changed since: it was removed."
-        for row, now in _present(rows)
-        if row.action == ObjectAction.UPDATED and row.changes and now is None
-    ]
-    return _shortened(reasons)
+    present = _present(rows)
+    return _shortened(
+        [
+            *_later_calls(rows),
+            *(
+                f"{row.label} was changed since by something else."
+                for row, now in present
+                if row.row_digest and now is not None and digest_of(now) != row.row_digest
+            ),
+            *(
+                f"{row.label} was changed since: it was removed."
+                for row, now in present
+                if row.action == ObjectAction.UPDATED and row.changes and now is None
+            ),
+        ]
+    )
 
 
 def _later_calls(rows: Sequence[PersistedObject]) -> Iterable[str]:

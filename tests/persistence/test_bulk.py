@@ -1,16 +1,21 @@
 """Bulk replays: frozen, sampled, steered, and never twice."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from orchestration.models import ServiceCallRecord
 from persistence.bulk import abort, freeze, pause, progress, sample, select, start, wake_forgotten
 from persistence.bulk_work import work
 from persistence.errors import BulkRefused
-from persistence.models import BulkItem, BulkKind, BulkRun, BulkState
+from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistedChunk
 from persistence.replay import Policy, Replayed
 from persistence.testing import persist
 from tests.persistence.results import note
+from tests.persistence.test_queries import persisting, shortened
 from tests.persistence.test_replay import memo, one_message
 from tests.seedapp.models import Message
 
@@ -161,3 +166,51 @@ def test_filters_narrow():
     persist(memo("x"))
     assert select({"handler": "persist.seedapp.default.MemoPersistence"}).count() == 1
     assert select({"older_code": "yes"}).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_only_at_the_commit_fails_its_item_alone():
+    def dangling(handler, response):
+        return Message.objects.create(role="lost", simulation_id=999_999)
+
+    note(one_message), note(dangling), note(one_message)
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+    assert work(run.pk) == 3
+    assert list(run.items.order_by("pk").values_list("outcome", flat=True)) == ["persisted", "failed", "persisted"]
+    assert "IntegrityError" in run.items.get(outcome="failed").error
+    assert Message.objects.count() == 2 and progress(run)["state"] == "done"
+
+
+def test_of_an_item_that_another_worker_has_done_meanwhile_nothing_stays():
+    def done_by_another(handler, response):
+        run.items.filter(call_id=second.pk).update(outcome="persisted")
+        return one_message(handler, response)
+
+    first, second = note(done_by_another), note(one_message)
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+    assert work(run.pk) == 1
+    assert PersistedChunk.objects.get().call_id == first.pk and Message.objects.count() == 1
+
+
+def statements_of(kind: BulkKind, items: int) -> Counter[str]:
+    ServiceCallRecord.objects.all().delete()
+    for _ in range(items):
+        note(one_message)
+    run = freeze(kind, {"state": "pending"})
+    start(run)
+    with CaptureQueriesContext(connection) as captured:
+        assert work(run.pk) == items
+    return Counter(shortened(captured))
+
+
+@pytest.mark.parametrize("kind", [BulkKind.PERSIST, BulkKind.PREVIEW])
+def test_an_item_costs_two_statements_beside_those_of_the_drain(kind, monkeypatch):
+    """Its call and its result; in a dry run also the check that the commit would be, and the way back."""
+    monkeypatch.setattr("persistence.bulk_work.LOOK_SECONDS", 1000)
+    persist(note(one_message))  # content types are looked up once
+    expected = ["SELECT service_call_record", *persisting(), "UPDATE persistence_bulk_item"]
+    if kind is BulkKind.PREVIEW:
+        expected += ["", ""]
+    assert statements_of(kind, 4) - statements_of(kind, 1) == Counter(expected * 3)

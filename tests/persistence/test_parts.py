@@ -5,7 +5,7 @@ import pytest
 from orchestration.models.calls import PersistState
 from persistence.models import PersistedChunk, PersistedPart
 from persistence.outcomes import Outcome
-from persistence.replay import Replayed, dry_run, persist_again
+from persistence.replay import Policy, Replayed, dry_run, persist_again
 from persistence.testing import persist, stored_result
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import CONDUCT
@@ -59,3 +59,17 @@ def test_a_dry_run_reports_part_by_part(poison):
     assert not Message.objects.exists() and not PersistedPart.objects.exists()
     CONDUCT.pop("poison")
     assert [(p.part, len(p.changes)) for p in persist_again(record.pk).parts] == [("0", 1), ("1", 1)]
+
+
+def test_recreating_removes_what_became_of_parts_that_are_not_there_any_more():
+    record = parted("a", "b", "c")
+    persist(record)
+    record.result["structured_data"]["items"] = ["a", "x"]
+    record.save(update_fields=["result"])
+    shown, applied = dry_run(record.pk, Policy.RECREATE), persist_again(record.pk, Policy.RECREATE)
+    outcomes = {"0": Replayed.UNCHANGED, "1": Replayed.RECREATED, "2": Replayed.REVERTED}
+    assert {part.part: part.outcome for part in applied.parts} == outcomes
+    assert (shown.outcome, shown.counts) == (applied.outcome, applied.counts)
+    assert sorted(m.content for m in Message.objects.all()) == ["a", "x"]
+    assert sorted(PersistedChunk.objects.values_list("part", flat=True)) == ["0", "1"]
+    assert persist_again(record.pk, Policy.RECREATE).outcome is Replayed.UNCHANGED

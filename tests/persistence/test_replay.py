@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.models import AIRequestAudit, ServiceCallRecord
@@ -12,6 +13,7 @@ from persistence.models import ObjectAction, PersistedChunk, PersistedObject
 from persistence.replay import Policy, Replayed, dry_run, persist_again, revert
 from persistence.testing import persist, stored_result
 from tests.persistence.results import lonely, note
+from tests.persistence.test_queries import shortened
 from tests.seedapp.models import Attachment, Message, Simulation
 from tests.seedapp.orca.persist.replays import GenerateMemo, MemoSchema
 
@@ -24,10 +26,7 @@ def one_message(handler, response):
 
 def memo(text="hi", version=3, **fields):
     data = {1: {"body": text}, 2: {"text": text}, 3: {"text": text, "tone": "plain"}}[version]
-    record = stored_result(GenerateMemo.identity, MemoSchema, data, schema_version=version, **fields)
-    record.result["execution_metadata"]["schema_version"] = version
-    record.save(update_fields=["result"])
-    return record
+    return stored_result(GenerateMemo.identity, MemoSchema, data, schema_version=version, **fields)
 
 
 def shown(report, *, keys=True):
@@ -117,6 +116,22 @@ def test_a_statement_written_by_hand_is_named():
             cursor.execute("UPDATE seedapp_message SET content = 'x'")
 
     assert dry_run(note(by_hand).pk).unseen == ["UPDATE seedapp_message"]
+
+
+def test_a_row_that_is_written_again_and_again_is_read_before_the_first_time_and_after_the_last():
+    simulation = Simulation.objects.create(sim_patient_full_name="0")
+
+    def several(handler, response):
+        for number in range(1, 5):
+            Simulation.objects.filter(pk=simulation.pk, sim_patient_full_name=str(number - 1)).update(
+                sim_patient_full_name=str(number)
+            )
+
+    record = note(several)
+    with CaptureQueriesContext(connection) as captured:
+        report = dry_run(record.pk)
+    assert [change.fields for change in report.changes] == [{"sim_patient_full_name": ["0", "4"]}]
+    assert shortened(captured).count("SELECT seedapp_simulation") == 2
 
 
 def test_a_call_that_the_handler_submits_is_part_of_the_report():
