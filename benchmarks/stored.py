@@ -11,8 +11,11 @@ from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRec
 
 
 def copies(record: ServiceCallRecord, count: int, **columns: str) -> None:
-    """`count` copies of a call, with ids that sort after its own; `columns` are SQL for other values, `n` counts."""
-    _copy(ServiceCallRecord, count, f"id = '{record.pk}'", {"id": _copied(record), **columns})
+    """`count` copies of a call, with ids that sort after its own, which their results name, too; `columns` are SQL for
+    other values, `n` counts."""
+    key = _copied(record)
+    result = f"result || jsonb_build_object('call_id', {key})"
+    _copy(ServiceCallRecord, count, f"id = '{record.pk}'", {"id": key, "result": result, **columns})
 
 
 def copies_of_audits(record: ServiceCallRecord, count: int, moment: str) -> None:

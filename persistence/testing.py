@@ -10,7 +10,7 @@ from django.utils import timezone
 from orchestration.app import ensure_autostarted
 from orchestration.identity import Identity
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status, new_call_id
+from orchestration.models.calls import PersistState, Status
 from orchestration.schemas import OutputSchema
 from orchestration.types import ExecutionMetadata, JsonObject, Response
 from persistence.drain import drain_call
@@ -28,12 +28,21 @@ def stored_result(
 ) -> ServiceCallRecord:
     """A succeeded call of a service whose result `data` waits to be persisted; `fields` set more of the record.
 
-    `data` is stored as it is, so that a test may store what the schema no longer accepts.
+    `data` is stored as it is, so that a test may store what the schema no longer accepts, of an older
+    `schema_version`, say.
     """
-    now, call_id = timezone.now(), fields.pop("id", None) or new_call_id()
+    record = unsaved_result(service, schema, data, context=context, related_object=related_object, **fields)
+    record.save(force_insert=True)
+    return record
+
+
+def unsaved_result(
+    service: Identity, schema: type[OutputSchema], data: JsonObject, *, context: JsonObject | None = None, **fields: Any
+) -> ServiceCallRecord:
+    """What `stored_result` stores, for a `bulk_create` of many."""
+    now = timezone.now()
     record = ServiceCallRecord(
         **{
-            "id": call_id,
             "service_identity": str(service),
             "namespace": service.namespace,
             "context": context or {},
@@ -44,12 +53,10 @@ def stored_result(
             "domain_persist_state": PersistState.PENDING,
             "next_persist_at": now,
             "finished_at": now,
-            "related_object": related_object,
             **fields,
         }
     )
     record.result = _response(record, service, schema, data).model_dump(mode="json")
-    record.save(force_insert=True)
     return record
 
 
@@ -67,8 +74,8 @@ def _response(record: ServiceCallRecord, service: Identity, schema: type[OutputS
         execution_metadata=ExecutionMetadata(
             service_identity=str(service),
             schema_identity=str(schema.identity),
-            schema_version=schema.version,
-            schema_fingerprint=schema.strict.fingerprint,
+            schema_version=record.schema_version,
+            schema_fingerprint=record.schema_fingerprint,
         ),
     )
 

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -19,7 +17,6 @@ from persistence.deaths import marks_of_the_dead
 from persistence.drain import drain_batch
 from persistence.models import BulkKind, BulkRun, PersistedPart, PersistenceDeath
 from persistence.testing import stored_result
-from tests.clusters import environment
 from tests.persistence.results import note
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import CONDUCT, kill_the_process
@@ -46,11 +43,6 @@ def time_out(handler, response):
     raise TimeoutException
 
 
-def drain_in_a_process_of_its_own(run_dir):
-    command = [sys.executable, "-m", "django", "drain_persistence", "--once"]
-    return subprocess.run(command, env=environment(run_dir), capture_output=True, timeout=60, check=False).returncode
-
-
 def drain_in_a_fork() -> int:
     return in_a_fork(drain_batch)
 
@@ -72,7 +64,7 @@ def wait_is_over(record):
 
 def test_a_handler_that_kills_its_process_ends_dead_with_the_evidence(run_dir, told, caplog):
     record, good = note(kill_the_process, priority=1), note(write)
-    assert drain_in_a_process_of_its_own(run_dir) == -signal.SIGKILL
+    assert drain_in_a_fork() == -signal.SIGKILL
     assert not Message.objects.exists()
     assert drain_batch().processed == 1, "the others are not held up"
     record.refresh_from_db(), good.refresh_from_db()

@@ -14,11 +14,11 @@ from apps.chatlab.orca.services import GeneratePatientReply
 from apps.simulation.models import Simulation, SimulationEvent
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from persistence.replay import Policy, Replayed, Report, dry_run, persist_again, revert
-from persistence.testing import stored_result
+from persistence.testing import unsaved_result
 from persistence.upgrades import forget_upgrades, schema_coverage, upgrade
 from tests.apps.chatlab.conversation import CASE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.timeout(300)]
 SIMULATIONS, RESULTS = 10, 1000
 CLOCK = {"created_at", "updated_at", "delivered_at", "sent_at", "persisted_at"}
 
@@ -32,7 +32,8 @@ def second_version(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget_upgrades(PatientReplyOutputSchema)
 
 
-def stored(simulation: Simulation, number: int) -> ServiceCallRecord:
+def answer(simulation: Simulation, number: int) -> ServiceCallRecord:
+    """An unsaved reply, of either version in turn."""
     version = 1 + number % 2
     data: dict[str, Any] = {
         "messages": [{"role": "patient", "content": [{"type": "text", "text": f"Answer {number}"}]}],
@@ -40,16 +41,10 @@ def stored(simulation: Simulation, number: int) -> ServiceCallRecord:
     }
     if version == 2:
         data["image_requested"] = False
-    record = stored_result(
-        GeneratePatientReply.identity,
-        PatientReplyOutputSchema,
-        data,
-        context={"simulation_id": simulation.pk},
-        schema_version=version,
+    context = {"simulation_id": simulation.pk}
+    return unsaved_result(
+        GeneratePatientReply.identity, PatientReplyOutputSchema, data, context=context, schema_version=version
     )
-    record.result["execution_metadata"]["schema_version"] = version
-    record.save(update_fields=["result"])
-    return record
 
 
 def comparable(report: Report) -> list[Any]:
@@ -71,7 +66,8 @@ def test_a_thousand_results_over_two_versions_replay_as_shown_and_the_second_tim
 ) -> None:
     owner = User.objects.create_user("owner@example.com", "pw", role="staff")
     cases = [Simulation.objects.create(user=owner, **CASE) for _ in range(SIMULATIONS)]
-    records = [stored(cases[number % SIMULATIONS], number) for number in range(RESULTS)]
+    records = [answer(cases[number % SIMULATIONS], number) for number in range(RESULTS)]
+    ServiceCallRecord.objects.bulk_create(records)
     coverage = schema_coverage(PatientReplyOutputSchema)
     assert (coverage.current, coverage.upgradable, coverage.not_upgradable) == (RESULTS // 2, RESULTS // 2, 0)
     for record in records:
@@ -96,10 +92,9 @@ def one_reply() -> tuple[Simulation, ServiceCallRecord]:
     """A reply of two messages, persisted, with the user's next question behind it."""
     owner = User.objects.create_user("owner@example.com", "pw", role="staff")
     simulation = Simulation.objects.create(user=owner, **CASE)
-    record = stored(simulation, 1)
-    data = record.result["structured_data"]
-    data["messages"] *= 2
-    record.save(update_fields=["result"])
+    record = answer(simulation, 1)
+    record.result["structured_data"]["messages"] *= 2
+    record.save(force_insert=True)
     assert persist_again(record.pk).outcome is Replayed.PERSISTED
     simulation.refresh_from_db()
     store_message(simulation, role="user", content="And since when?")
