@@ -20,11 +20,11 @@ from django.db import connection
 
 django.setup()
 
-from django.utils import timezone  # noqa: E402 - after the setup
+from django.utils import timezone
 
-from orchestration.engine.claim import claim  # noqa: E402
-from orchestration.models import Pause, ServiceCallRecord  # noqa: E402
-from orchestration.models.limits import PauseKind  # noqa: E402
+from orchestration.engine.claim import claim
+from orchestration.models import Pause, ServiceCallRecord
+from orchestration.models.limits import PauseKind
 
 BATCH = 64
 SERVICES = [f"services.benchmark.default.Service{number}" for number in range(10)]
@@ -42,8 +42,8 @@ def fill(rows: int, priorities: int, services: Sequence[str], hours_ago: int = 0
                 model_requested="gpt-4o-mini",
                 namespace="benchmark",
                 context={"number": number, "text": "x" * 500},
-                priority=random.randint(-priorities, priorities),  # noqa: S311 - no secret
-                due_at=now - timedelta(seconds=random.uniform(0, 3600)),  # noqa: S311
+                priority=random.randint(-priorities, priorities),
+                due_at=now - timedelta(seconds=random.uniform(0, 3600)),
             )
             for number in range(start, min(start + 5000, rows))
         )

@@ -23,16 +23,16 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402 - after the setup
-from django.contrib import admin  # noqa: E402
-from django.contrib.admin.models import LogEntry  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
-from django.urls import reverse  # noqa: E402
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from apps.accounts.models import User  # noqa: E402
-from orchestration.models import AIRequestAudit, ServiceCallRecord  # noqa: E402
+from apps.accounts.models import User
+from orchestration.models import AIRequestAudit, ServiceCallRecord
 
 LIST_QUERIES, DETAIL_QUERIES, SLOWEST_MS = 12, 20, 400.0
 EMAIL = "benchmark@example.com"

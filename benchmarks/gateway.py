@@ -178,7 +178,7 @@ def script(provider_url: str) -> None:
     """Every answer of the provider is the same text of WORDS words."""
     faults = [{"kind": "text", "text": "word " * WORDS, "times": 0}]
     url = provider_url.removesuffix("/v1") + "/_script"
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()  # noqa: S310 - our own
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import django
 django.setup()
 
 # isort: split
-from apps.accounts.models import ApiKey, User  # noqa: E402 - models need a Django that is set up
-from apps.accounts.roles import Scope, UserRole  # noqa: E402 - models need a Django that is set up
-from apps.gateway.models import CacheMode, KeyPolicy  # noqa: E402 - models need a Django that is set up
-from orchestration.models import ModelPrice  # noqa: E402 - models need a Django that is set up
+from apps.accounts.models import ApiKey, User
+from apps.accounts.roles import Scope, UserRole
+from apps.gateway.models import CacheMode, KeyPolicy
+from orchestration.models import ModelPrice
 
 MODEL = "gpt-4o-mini"
 OWNER = "bench@example.com"

@@ -177,7 +177,7 @@ def test_execute_must_be_a_coroutine_function() -> None:
 def test_only_services_can_be_decorated_as_services() -> None:
     with pytest.raises(ComponentDefinitionError, match="@service is for subclasses of DjangoBaseService"):
 
-        @service  # type: ignore[type-var]
+        @service
         class Other(SimcoreMixin):
             pass
 
@@ -221,7 +221,7 @@ def test_render_methods_must_be_coroutine_functions() -> None:
 
         @prompt_section
         class Sync(SimcoreMixin, PromptSection):
-            def render_message(self, **ctx: Any) -> str:  # type: ignore[override]
+            def render_message(self, **ctx: Any) -> str:
                 return "x"
 
 
@@ -254,4 +254,4 @@ def test_a_section_with_wrong_attributes_is_refused(attributes: dict[str, Any], 
 
 def test_only_sections_can_be_decorated_as_sections() -> None:
     with pytest.raises(ComponentDefinitionError, match="@prompt_section is for subclasses of PromptSection"):
-        prompt_section("not a class")  # type: ignore[call-overload]
+        prompt_section("not a class")

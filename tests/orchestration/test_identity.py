@@ -32,7 +32,7 @@ def test_an_identity_reads_as_four_parts_and_its_label_as_three() -> None:
 def test_an_identity_cannot_be_changed() -> None:
     identity = Identity("services", "a", "b", "c")
     with pytest.raises(AttributeError):
-        identity.name = "other"  # type: ignore[misc]
+        identity.name = "other"
 
 
 @given(parts, parts, parts, parts)

@@ -135,7 +135,7 @@ def test_a_version_is_a_whole_number_from_one(version: Any) -> None:
 
 def test_only_output_schemas_can_be_decorated() -> None:
     with pytest.raises(ComponentDefinitionError, match="@schema is for subclasses of OutputSchema"):
-        schema(Cat)  # type: ignore[type-var]
+        schema(Cat)
 
 
 def test_a_schema_that_fails_is_not_registered() -> None:
@@ -153,7 +153,7 @@ def test_a_type_that_is_not_defined_yet_is_named() -> None:
 
         @schema
         class Unfinished(DemoMixin, OutputSchema):
-            later: DefinedNowhere  # type: ignore[name-defined]  # noqa: F821
+            later: DefinedNowhere  # noqa: F821
 
 
 def test_a_type_without_json_schema_is_refused_at_import() -> None:

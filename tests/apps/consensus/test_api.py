@@ -209,7 +209,7 @@ def test_a_filter_that_makes_no_sense_is_422(ann: V1Caller, query: dict) -> None
 
 
 def events(answer: object) -> list[tuple[int, dict]]:
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode()
     blocks = [block for block in text.split("\n\n") if block.startswith("id: ")]
     return [(int(block.split("\n")[0][4:]), json.loads(block.split("data: ")[1])) for block in blocks]
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 @pytest.fixture(autouse=True)
-def one_attempt(settings) -> None:  # type: ignore[no-untyped-def]
+def one_attempt(settings) -> None:
     """Failing calls fail at once instead of waiting for their second attempt."""
     settings.CONSENSUS = {**settings.CONSENSUS, "MAX_RETRIES_PER_PERSONA": 1}
 
@@ -44,7 +44,7 @@ def played(user: User, *faults: Fault) -> Run:
 
 
 def without_critic(kind: str) -> list[Fault]:
-    return script(critic=Fault(kind=kind, contains=marker("critic"), times=0))  # type: ignore[arg-type]
+    return script(critic=Fault(kind=kind, contains=marker("critic"), times=0))
 
 
 def asked() -> Counter[str]:
@@ -97,7 +97,7 @@ def test_refused_credentials_are_provider_auth_and_the_run_stays(ann: User) -> N
     assert (shown.status_code, shown.json()["error_code"]) == (200, "PROVIDER_AUTH")
 
 
-def test_a_transient_failure_is_tried_again_within_the_allowance(ann: User, settings) -> None:  # type: ignore[no-untyped-def]
+def test_a_transient_failure_is_tried_again_within_the_allowance(ann: User, settings) -> None:
     settings.CONSENSUS = {**settings.CONSENSUS, "MAX_RETRIES_PER_PERSONA": 3}
     limited = Fault(kind="rate_limit", contains=marker("critic"), retry_after=0, times=2)
     run = played(ann, limited, *script())
@@ -209,7 +209,7 @@ def test_a_result_that_could_not_be_stored_fails_its_step_and_a_retry_stores_it_
 @pytest.mark.django_db(transaction=True)
 def test_the_lifecycle_is_logged_as_json_without_any_content(
     ann: User, caplog: pytest.LogCaptureFixture, settings
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     lifecycle = logging.getLogger("apps.consensus.lifecycle")
     lifecycle.addHandler(caplog.handler)
     secret = "purple-elephant-idea"

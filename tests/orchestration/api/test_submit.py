@@ -95,14 +95,14 @@ def test_the_same_idempotency_key_with_another_body_is_refused(ann: Caller, chan
 
 
 def test_two_people_may_use_the_same_idempotency_key(ann: Caller, caller: object) -> None:
-    bob = caller("bob", permissions=("add_servicecallrecord",))  # type: ignore[operator]
+    bob = caller("bob", permissions=("add_servicecallrecord",))
     ids = {who.post("/service-calls", BODY, **{"idempotency-key": "k"}).json()["id"] for who in (ann, bob)}
     assert len(ids) == 2
 
 
 def test_submitting_needs_the_scope_and_the_permission(caller: object) -> None:
-    without_scope = caller("a", scopes=("calls:read",), permissions=("add_servicecallrecord",))  # type: ignore[operator]
-    without_permission = caller("b")  # type: ignore[operator]
+    without_scope = caller("a", scopes=("calls:read",), permissions=("add_servicecallrecord",))
+    without_permission = caller("b")
     for who, code in ((without_scope, "missing_scope"), (without_permission, "missing_permission")):
         answer = who.post("/service-calls", BODY)
         assert (answer.status_code, answer.json()["code"]) == (403, code)

@@ -42,7 +42,7 @@ def test_waiting_ends_as_soon_as_another_thread_finishes_the_call() -> None:
         deadline = time.monotonic() + 10
         while not ServiceCallRecord.objects.queued().exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        ServiceCallRecord.objects.queued().first().cancel()  # type: ignore[union-attr]
+        ServiceCallRecord.objects.queued().first().cancel()
         connection.close()
 
     worker = threading.Thread(target=finish)
@@ -54,7 +54,7 @@ def test_waiting_ends_as_soon_as_another_thread_finishes_the_call() -> None:
     assert time.monotonic() - started < 20
 
 
-async def _post(secret: str):  # type: ignore[no-untyped-def]  # the test client's response
+async def _post(secret: str):
     body = {"service": "engineapp.default.Triage", "context": {"ticket": "t"}}
     headers = {"authorization": f"Bearer {secret}", "prefer": "wait=30"}
     return await AsyncClient().post("/api/v1/service-calls", body, content_type="application/json", headers=headers)

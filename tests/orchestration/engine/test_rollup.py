@@ -109,7 +109,7 @@ def test_every_way_a_call_can_end_is_counted_once_where_it_ended_last():
 def test_whatever_happens_in_whatever_order_the_figures_follow(seed: int, monkeypatch: pytest.MonkeyPatch):
     """A week of random ends, retries of old calls and sums in between, in slices of a few calls."""
     monkeypatch.setattr(rollup, "SLICE", 4)
-    random, now = Random(seed), timezone.now() - timedelta(days=9)  # noqa: S311 - no secret
+    random, now = Random(seed), timezone.now() - timedelta(days=9)
     for _ in range(60):
         now += timedelta(minutes=random.choice([0, 0, 1, 7, 90, 700]), seconds=random.randrange(50))
         deed = random.random()

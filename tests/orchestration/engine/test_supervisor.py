@@ -5,16 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
-import psycopg
 import pytest
-from django.db import connection
-from psycopg import sql
 
 from orchestration.engine.processes import ON_LINUX, children_of, is_alive
 from orchestration.engine.supervisor import Backoff
 from tests.clusters import RunningCluster, environment, running_cluster, until
+from tests.outages import database_refused
 
 pytestmark = [
     pytest.mark.cluster,
@@ -143,19 +140,3 @@ def test_a_database_outage_restarts_nothing(tmp_path):
         assert cluster.row.restarts == 0
         assert "beat not written node=test error=" in cluster.log.read_text()
         assert cluster.stop() == 0
-
-
-@contextmanager
-def database_refused():
-    """The test database throws everybody out and lets nobody in."""
-    name = connection.settings_dict["NAME"]
-    server = {key: connection.settings_dict[key.upper()] or None for key in ("host", "port", "user", "password")}
-    connection.close()
-    with psycopg.connect(dbname="postgres", autocommit=True, **server) as console:
-        database = sql.Identifier(name)
-        console.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(database))
-        console.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        try:
-            yield
-        finally:
-            console.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))

@@ -36,7 +36,7 @@ def test_it_serves_until_a_signal_stops_it_cleanly(tmp_path: Path, number: signa
     ledger = tmp_path / "ledger.jsonl"
     with started("--latency-ms", "5", "--ledger", str(ledger)) as (process, base_url):
         body = json.dumps({"model": "m", "input": "Hello"}).encode()
-        with urllib.request.urlopen(f"{base_url}/responses", data=body, timeout=20) as response:  # noqa: S310
+        with urllib.request.urlopen(f"{base_url}/responses", data=body, timeout=20) as response:
             assert json.load(response)["simulated"] is True
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)

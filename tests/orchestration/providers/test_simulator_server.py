@@ -23,9 +23,9 @@ from tests.orchestration.providers.asking import Send, question, send_once
 def fetch(server: SimulatedProviderServer, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     url = server.base_url.removesuffix("/v1") + path
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - our own address
+    request = urllib.request.Request(url, data=data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as response:
             content = response.read()
             return response.status, json.loads(content) if content else None
     except urllib.error.HTTPError as error:

@@ -42,7 +42,7 @@ def client(**options: Any) -> openai.OpenAI:
 def script(*faults: dict[str, Any]) -> None:
     """Tell the provider what to do with the next requests."""
     url = os.environ["PROVIDER_URL"].removesuffix("/v1") + "/_script"
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()  # noqa: S310 - our own
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()
 
 
 def chat() -> dict[str, Any]:
