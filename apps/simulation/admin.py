@@ -68,6 +68,8 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
     list_display_links = ("id", "sim_patient_full_name")
     list_filter = ("status", "feedback_status", "created_at")
     list_select_related = ("user",)
+    list_per_page = 50
+    show_full_result_count = False
     search_fields = ("sim_patient_full_name", "chief_complaint", "diagnosis", "user__email", "=uuid")
     inlines = (MetadataInline,)
     readonly_fields = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -20,6 +20,7 @@ from orchestration.registry import services
 
 NEWEST_UNKNOWN = 1000
 COSTLIEST = 100
+MONTH = timedelta(days=30)
 
 _call_filters: list[type[ListFilter]] = []
 
@@ -129,8 +130,9 @@ def _unknown(calls: Any) -> Any:
 
 
 def _expensive(calls: Any) -> Any:
-    """The costliest call of each hour, service and model; of these the costliest."""
-    hours = CallRollup.objects.filter(span=Span.HOUR, highest_cost__isnull=False).order_by("-highest_cost")
+    """The costliest call of each hour of a month, service and model; of these the costliest."""
+    month = CallRollup.objects.filter(span=Span.HOUR, starts_at__gte=timezone.now() - MONTH)
+    hours = month.filter(highest_cost__isnull=False).order_by("-highest_cost")
     return calls.filter(pk__in=list(hours.values_list("costliest_call", flat=True)[:COSTLIEST]))
 
 
