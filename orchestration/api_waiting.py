@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -24,13 +25,18 @@ def preferred_wait(prefer: str | None) -> int:
 
 
 async def wait_until_finished(call_id: str, seconds: float) -> bool:
-    """Look again and again, ever less often, whether the call has finished; False when the time is over.
+    """As `wait_until`: whether the call has finished in time."""
+    return await wait_until(ServiceCallRecord.objects.finished().filter(pk=call_id).exists, seconds)
+
+
+async def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Look again and again, ever less often, whether something holds; False when the time is over.
 
     Between two looks there is no transaction, no database connection and no thread at work.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
-    while not await sync_to_async(_has_finished)(call_id):
+    while not await sync_to_async(_look)(holds):
         left = deadline - time.monotonic()
         if left <= 0:
             return False
@@ -39,8 +45,8 @@ async def wait_until_finished(call_id: str, seconds: float) -> bool:
     return True
 
 
-def _has_finished(call_id: str) -> bool:
-    finished = ServiceCallRecord.objects.finished().filter(pk=call_id).exists()
+def _look(holds: Callable[[], bool]) -> bool:
+    found = holds()
     if not connection.in_atomic_block:
         connection.close()
-    return finished
+    return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Header, Query, Router, Status
 
@@ -25,11 +25,12 @@ from apps.consensus.schemas import DiffOut, RunAccepted, RunFilter, RunOut, RunP
 from apps.consensus.settling import PROVIDER_AUTH, cancel_run, reason_of, retry_run
 from apps.consensus.shipping import current_prompt_set
 from apps.consensus.starting import start_revision, start_run
-from apps.consensus.streaming import stream_async, stream_sync, wait_until_ended
+from apps.consensus.streaming import look
 from orchestration.api_access import link
 from orchestration.api_errors import ApiError
 from orchestration.api_schemas import ErrorOut
-from orchestration.api_waiting import preferred_wait
+from orchestration.api_streams import EventStream, LastEventId, resumed_after, streaming_response
+from orchestration.api_waiting import preferred_wait, wait_until
 
 router = Router(tags=["consensus"])
 
@@ -44,7 +45,6 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 Prefer = Annotated[str | None, Header(alias="Prefer", max_length=255, examples=["wait=30"])]
 SchemaVersion = Annotated[str | None, Header(alias="X-Schema-Version", max_length=64)]
 PromptSetVersion = Annotated[str | None, Header(alias="X-Prompt-Set-Version", max_length=64)]
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)]
 
 
 @router.post("/full-review", response=STARTED, summary="Expand an idea, have it reviewed by five, decide")
@@ -103,14 +103,7 @@ def get_run(request: AuthedRequest, run_id: UUID) -> dict[str, Any]:
 def stream_run_events(request: AuthedRequest, run_id: UUID, last_event_id: LastEventId = None) -> StreamingHttpResponse:
     """Events `step` and `run` carry an id; send the last one as `Last-Event-ID` to go on from there. `end` is last."""
     run = visible_run(request, run_id)
-    if last_event_id and not (last_event_id.isascii() and last_event_id.isdigit()):
-        raise ApiError(422, "invalid_last_event_id", "Last-Event-ID is the id of an event of this run, a number.")
-    after = min(int(last_event_id or 0), 2**31 - 1)
-    stream: Any = stream_async if isinstance(request, ASGIRequest) else stream_sync
-    response = StreamingHttpResponse(stream(run.pk, after), content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache"
-    response["X-Accel-Buffering"] = "no"
-    return response
+    return streaming_response(request, EventStream(partial(look, run.pk), resumed_after(last_event_id)))
 
 
 @router.post(
@@ -235,7 +228,8 @@ async def answered(
     if not seconds:
         return Status(202, accepted(request, run))
     response["Preference-Applied"] = f"wait={seconds}"
-    await wait_until_ended(run.pk, seconds)
+    is_open = Run.objects.open().filter(pk=run.pk)
+    await wait_until(lambda: not is_open.exists(), seconds)
     return await sync_to_async(_after_waiting)(request, run.pk)
 
 

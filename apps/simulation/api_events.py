@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from uuid import UUID
 
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
-from ninja import Header, Query, Router
+from ninja import Query, Router
 
 from apps.accounts.auth import AuthedRequest
 from apps.simulation.api_access import MISSING, visible_simulation
 from apps.simulation.history_registry import collect_history
-from apps.simulation.streaming import Stream, stream_async, stream_sync
+from apps.simulation.streaming import look
 from apps.simulation.transcripts import FORMATTERS
-from orchestration.api_errors import ApiError
 from orchestration.api_schemas import ErrorOut
+from orchestration.api_streams import LAST, EventStream, LastEventId, resumed_after, streaming_response
 
 router = Router(tags=["simulations"])
-LAST = 2**31 - 1
 TEXT = {"schema": {"type": "string"}}
 FILES = {"application/json": {"schema": {"type": "object"}}} | {
     formatter.content_type.partition(";")[0]: TEXT
@@ -27,7 +26,6 @@ FILES = {"application/json": {"schema": {"type": "object"}}} | {
     if formatter.content_type != "application/json"
 }
 
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)]
 After = Annotated[int, Query(ge=0, le=LAST, description="As Last-Event-ID, which wins over it.")]
 TranscriptFormat = StrEnum("TranscriptFormat", {name: name for name in FORMATTERS})
 
@@ -47,16 +45,8 @@ def stream_simulation_events(
     `note`; their data name rows, whose content is read where it is. `end`: nothing more will happen by itself.
     """
     simulation = visible_simulation(request, simulation_id)
-    if last_event_id:
-        if not (last_event_id.isascii() and last_event_id.isdigit()):
-            raise ApiError(422, "invalid_last_event_id", "Last-Event-ID is the id of an event of this simulation.")
-        after = min(int(last_event_id), LAST)
-    to_text: Any = stream_async if isinstance(request, ASGIRequest) else stream_sync
-    stream = Stream(simulation.pk, after, request.auth.user)
-    response = StreamingHttpResponse(to_text(stream), content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache, no-transform"
-    response["X-Accel-Buffering"] = "no"
-    return response
+    find = partial(look, simulation.pk, request.auth.user)
+    return streaming_response(request, EventStream(find, resumed_after(last_event_id, after)))
 
 
 @router.get(

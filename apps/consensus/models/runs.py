@@ -80,6 +80,10 @@ class RunQuerySet(OwnedQuerySet["Run"]):
         """The run, its row locked until the caller's transaction ends; Run.DoesNotExist otherwise."""
         return self.select_for_update(no_key=True).get(pk=pk)
 
+    def open(self) -> Self:
+        """Queued or running."""
+        return self.filter(status__in=OPEN)
+
     def older_than(self, created_at: datetime, pk: uuid.UUID) -> Self:
         """What follows a row in the order of newest first."""
         return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=pk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from apps.consensus.decision import decide
 from apps.consensus.models import Decision, Run, RunStatus
 from apps.consensus.models.runs import STEPS
 from apps.consensus.shipped import PERSONA_IDS, PERSONAS
+from apps.consensus.streaming import look
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
@@ -122,6 +124,14 @@ def test_each_change_is_an_event_numbered_without_gaps() -> None:
     last = run.events.last()
     assert last is not None
     assert (last.kind, last.data["status"]) == ("run", "completed")
+
+
+def test_a_look_at_a_quiet_run_reads_one_row(django_assert_num_queries: Any) -> None:
+    run = finished(*script())
+    with django_assert_num_queries(1):
+        assert look(run.pk, run.last_event).events == []
+    with django_assert_num_queries(2):
+        assert len(look(run.pk, run.last_event - 1).events) == 1
 
 
 def test_a_review_that_is_taken_back_and_stored_again_decides_again_and_gives_no_event_number_twice() -> None:

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +20,11 @@ from apps.accounts.models import ApiKey
 from apps.accounts.roles import UserRole
 from apps.chatlab.delivery import post_message
 from apps.chatlab.models import Message
-from apps.simulation import streaming
 from apps.simulation.lifecycle import end_simulation, start_simulation
 from apps.simulation.models import Audience, EventKind, Simulation, SimulationEvent
-from apps.simulation.streaming import Stream, stream_async, stream_sync
+from apps.simulation.streaming import look
+from orchestration import api_streams
+from orchestration.api_streams import EventStream
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
 from persistence.replay import Replayed, persist_again, revert
@@ -45,7 +47,7 @@ def parsed(text: str) -> list[tuple[int | None, str, dict[str, Any]]]:
 
 def told_after(simulation: Simulation, sequence: int) -> list[SimulationEvent]:
     """What a reader gets who has seen everything up to `sequence`."""
-    return streaming.look(simulation.pk, sequence, simulation.user).events
+    return list(look(simulation.pk, simulation.user, sequence).events)
 
 
 @pytest.mark.django_db
@@ -110,7 +112,8 @@ def test_instructors_events_are_not_for_trainees_and_resuming_skips_nothing() ->
     end_simulation(simulation)
 
     def seen(user: Any, after: int) -> list[int | None]:
-        return [number for number, _, _ in parsed("".join(stream_sync(Stream(simulation.pk, after, user))))]
+        stream = EventStream(partial(look, simulation.pk, user), after)
+        return [number for number, _, _ in parsed("".join(stream.texts()))]
 
     assert seen(simulation.user, 0) == [1, 3, 5, 7, None]
     assert seen(simulation.user, 3) == [5, 7, None]
@@ -119,13 +122,14 @@ def test_instructors_events_are_not_for_trainees_and_resuming_skips_nothing() ->
 
 @pytest.mark.django_db
 def test_a_silent_stream_keeps_the_connection_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.02)
-    monkeypatch.setattr(streaming, "MAX_STREAM_SECONDS", 0.2)
-    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(api_streams, "KEEP_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr(api_streams, "MAX_STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(api_streams, "PAUSE_SECONDS", 0.02)
     simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
 
     async def collected() -> list[str]:
-        return [text async for text in stream_async(Stream(simulation.pk, 0, simulation.user))]
+        stream = EventStream(partial(look, simulation.pk, simulation.user), 0)
+        return [text async for text in stream.atexts()]
 
     texts = async_to_sync(collected)()
     assert texts[0].startswith("retry: ")
@@ -137,12 +141,12 @@ def test_a_silent_stream_keeps_the_connection_and_ends_in_time(monkeypatch: pyte
 def test_a_look_at_a_quiet_simulation_reads_one_row(django_assert_num_queries: Any) -> None:
     simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
     with django_assert_num_queries(1):
-        streaming.look(simulation.pk, 0, simulation.user)
+        look(simulation.pk, simulation.user, 0)
     SimulationEvent.objects.record(simulation.pk, EventKind.NOTE, {"id": 1})
     with django_assert_num_queries(2):
-        assert len(streaming.look(simulation.pk, 0, simulation.user).events) == 1
+        assert len(look(simulation.pk, simulation.user, 0).events) == 1
     with django_assert_num_queries(1):
-        streaming.look(simulation.pk, 1, simulation.user)
+        look(simulation.pk, simulation.user, 1)
 
 
 @pytest.mark.django_db
@@ -188,7 +192,7 @@ class Reader:
 def test_cut_off_again_and_again_while_many_write_a_reader_loses_and_doubles_nothing(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(api_streams, "PAUSE_SECONDS", 0.02)
     simulation = start_simulation(person(), sim_patient_full_name="Maria Alvarez")
     _, secret = ApiKey.issue(simulation.user, "reader", ["simulations:read"])
     reader, start = Reader(live_server.url, simulation, secret), threading.Barrier(WRITERS + 1)
