@@ -11,14 +11,13 @@ from apps.accounts.models import ApiKey
 from apps.gateway.models import CacheEntry, InteractionPayload, Status
 from persistence.retention import Kind, add_kind
 
-
 ENDED = [status for status in Status if status != Status.IN_FLIGHT]
 
 
 def _ended(moment: datetime) -> Q:
     """What was said is still being written while a request runs.
 
-    As a list: for "not in flight" PostgreSQL expects no rows where all have one status, and walks them all for each batch.
+    As a list: of "not in flight" PostgreSQL expects no rows where all have one status, and walks them all each time.
     """
     return Q(interaction__status__in=ENDED)
 
