@@ -8,8 +8,10 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.db.models import F, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
@@ -130,6 +132,11 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
         self, request: HttpRequest, **kwargs: Any
     ) -> type[ChangeList]:
         return LeanChangeList
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Paginator[Any]:
+        """Rows are never counted; the entries about one of them, on its history page, are."""
+        kind = Paginator if queryset.model is LogEntry else self.paginator
+        return kind(queryset, *args, **kwargs)
 
     def prepare_page(self, rows: list[Any]) -> None:
         """Load, for all rows of a page at once, what its columns need."""

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
+from orchestration.looks import note_look
 from orchestration.models import AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.timeline import phases
@@ -271,6 +272,17 @@ def test_what_operators_did_is_on_the_page_and_looks_are_apart(root: Client) -> 
     section = html[html.index("What operators did") :]
     assert "Retry. it is back" in section
     assert section.index("Retry. it is back") < section.index("Its content was looked at")
+
+
+def test_the_history_counts_its_entries(root: Client) -> None:
+    call = failed()
+    address = reverse("admin:orchestration_servicecallrecord_history", args=(call.pk,))
+    assert "Nobody did anything" in root.get(address).content.decode()
+    for _ in range(101):
+        note_look(User.objects.get(), call)
+    first, last = (root.get(f"{address}?p={number}").content.decode() for number in (1, 2))
+    assert (first.count("Looked at the content."), last.count("Looked at the content.")) == (100, 1)
+    assert "101 entries" in first and "Later" in first and "Earlier" in last
 
 
 # --- too long, or gone ----------------------------------------------------------------------
