@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from chaos.books import Books, Findings, request_id
@@ -46,7 +47,7 @@ def books_report(books: Books, findings: Findings) -> dict[str, Any]:
     unknown = {request_id(audit) for audit in books.audits if audit.outcome == Outcome.UNKNOWN}
     stored = {request_id(audit) for audit in books.audits if audit.answer is not None}
     sent = {entry.correlation for entry in books.ledger}
-    found = {name: getattr(findings, name) for name in Findings.__dataclass_fields__}
+    found = asdict(findings)
     return {
         "submitted": len(books.submitted),
         "provider_requests": len(books.ledger),

@@ -1,7 +1,6 @@
 """Set-based updates of calls: one statement for a whole batch.
 
-`bulk_update` writes CASE WHEN per row, which is more than ten times slower; this is one of the two places (the other
-is the claim) where hand-written SQL is right.
+`bulk_update` writes CASE WHEN per row, which is more than ten times slower.
 """
 
 from __future__ import annotations

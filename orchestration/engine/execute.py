@@ -194,6 +194,7 @@ async def _ask(session: CallSession, request: AIRequestAudit) -> ProviderRespons
     try:
         answer = storable(await _send(provider, audits.to_provider_request(session, request, timeout)))
     except Exception as raised:
+        # Whatever it was, how the request ended is stored before anything else; then it goes on.
         error = _as_provider_error(raised)
         row = audits.failed(session, request, error, time.monotonic() - started)
         await _store(session, row, Outcome.FAILED, None, headers=error.headers, retry_after=error.retry_after)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -211,12 +211,7 @@ def _groups(span: Span, begin: datetime, end: datetime | None) -> Iterator[tuple
         cursor.execute(
             _sql(span, bounded=end is not None), [connection.ops.adapt_datetimefield_value(at) for at in bounds]
         )
-        yield from _rows(cursor)
-
-
-def _rows(cursor: Any) -> Iterable[tuple[Any, ...]]:
-    rows: Iterable[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+        yield from cursor.fetchall()
 
 
 def _sql(span: Span, *, bounded: bool) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
+
+from orchestration.models.counting import count_up
 
 
 class WorkerNode(models.Model):
@@ -42,12 +44,7 @@ class EngineCounter(models.Model):
     @classmethod
     def add(cls, name: str, count: int = 1) -> None:
         """Count in the caller's transaction, creating the row when it is the first."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO engine_counter (name, value) VALUES (%s, %s)"
-                " ON CONFLICT (name) DO UPDATE SET value = engine_counter.value + %s",
-                [name, count, count],
-            )
+        count_up(cls, "value", name, count)
 
     @classmethod
     def read(cls, name: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import connection, models
+from django.db import models
+
+from orchestration.models.counting import count_up
 
 
 class OrderingKey(models.Model):
@@ -20,11 +22,4 @@ class OrderingKey(models.Model):
     @classmethod
     def take(cls, key: str, count: int = 1) -> int:
         """Reserve `count` consecutive sequences in the caller's transaction; returns the first."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO ordering_key (key, last_sequence) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE"
-                " SET last_sequence = ordering_key.last_sequence + %s RETURNING last_sequence",
-                [key, count, count],
-            )
-            last: int = cursor.fetchone()[0]
-        return last - count + 1
+        return count_up(cls, "last_sequence", key, count) - count + 1

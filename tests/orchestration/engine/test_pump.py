@@ -111,7 +111,7 @@ def test_a_pump_out_of_budget_says_that_somebody_should_go_on(settings):
 
 def test_a_long_call_keeps_its_lease():
     (record,) = submit()
-    with scripted(latency_ms=4000), running_pump():
+    with scripted(latency_ms=3000), running_pump():
         until(is_now(record, "running"), "claimed")
         time.sleep(2.5)  # longer than a lease
         assert rescue().requeued == 0
