@@ -6,6 +6,7 @@ It fails closed: what cannot be looked into, and what is still there afterwards,
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,7 @@ from apps.gateway.masking.finding import Kind, find_personal
 from apps.gateway.masking.restoring import Restorer
 
 OPAQUE_PARTS = frozenset({"image_url", "input_audio", "file"})
-UNTOUCHED = frozenset({"model", "role", "type"})
-"""Fields whose values are names of the API."""
+DATA_URL = re.compile(r"data:[\w.+/;=-]{0,100};base64,")
 
 
 class MaskingFailed(Exception):
@@ -68,22 +68,25 @@ class _Masker:
             return self._object(value, path)
         if isinstance(value, list):
             return [self.masked(each, f"{path}[{place}]") for place, each in enumerate(value)]
+        if isinstance(value, int | float) and path.startswith("input["):
+            raise MaskingFailed(f"{path} is a token: send text, personal data in tokens cannot be masked.")
         if isinstance(value, int | float) and "." in path and find_personal(str(value)):
             raise MaskingFailed(f"{path} is a number that may be personal: send it as text.")
         return value
 
     def _object(self, value: dict[str, Any], path: str) -> dict[str, Any]:
-        if value.get("type") in OPAQUE_PARTS:
-            raise MaskingFailed(f"{path} is a picture, a sound or a file: personal data in it cannot be masked.")
+        kind = value.get("type")  # of a message's part; in a JSON schema it may be anything
+        if isinstance(kind, str) and kind in OPAQUE_PARTS:
+            raise _opaque(path)
         if any(find_personal(name) for name in value):
             raise MaskingFailed(f"{path} has a field whose name holds personal data.")
-        return {
-            name: each if name in UNTOUCHED else self.masked(each, f"{path}.{name}") for name, each in value.items()
-        }
+        return {name: self.masked(each, f"{path}.{name}") for name, each in value.items()}
 
     def _text(self, text: str, path: str) -> str:
-        if path == "model":
+        if path == "model":  # a name of the API, and fine-tuned ones hold digits enough for a telephone number
             return text
+        if DATA_URL.match(text):
+            raise _opaque(path)
         if "\\u" in text and path.endswith(".arguments"):
             text = _unescaped(text)
         parts, position = [], 0
@@ -102,6 +105,10 @@ class _Masker:
             known = self._values[value] = f"[{kind}_{self._tag}{self._counts[kind]}]"
             self.placeholders[known] = value
         return known
+
+
+def _opaque(path: str) -> MaskingFailed:
+    return MaskingFailed(f"{path} is a picture, a sound or a file: personal data in it cannot be masked.")
 
 
 def _unescaped(arguments: str) -> str:

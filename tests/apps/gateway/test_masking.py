@@ -124,6 +124,20 @@ def test_a_request_is_masked_in_all_its_texts_and_nowhere_else():
     assert masked.restorer.text("Hello [EMAIL_2], not [EMAIL_3].") == "Hello c@d.example, not [EMAIL_3]."
 
 
+def test_a_schema_may_have_fields_that_are_called_like_the_apis_own():
+    properties = {
+        "type": {"type": ["string", "null"], "description": "such as a@b.example"},
+        "model": {"type": "string", "enum": ["a@b.example"]},
+        "role": {"type": "string"},
+    }
+    masked = mask_request(
+        chat("x", tools=[{"type": "function", "function": {"parameters": {"properties": properties}}}])
+    )
+    sent = json.dumps(masked.body)
+    assert sent.count("[EMAIL_1]") == 2 and "a@b" not in sent
+    assert masked.body["tools"][0]["function"]["parameters"]["properties"]["type"]["type"] == ["string", "null"]
+
+
 def test_placeholders_that_the_client_wrote_are_not_taken_for_ours():
     masked = mask_request(chat("What is [EMAIL_1], [PHONE_A1]? Ask a@b.example"))
     assert masked.body["messages"][0]["content"] == "What is [EMAIL_1], [PHONE_A1]? Ask [EMAIL_B1]"
@@ -143,6 +157,9 @@ def test_nothing_personal_leaves_the_very_body():
         chat([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]),
         chat([{"type": "input_audio", "input_audio": {"data": "AAAA"}}]),
         chat([{"type": "file", "file": {"file_data": "AAAA"}}]),
+        chat([{"type": "input_image", "image": "data:image/png;base64,AAAA"}]),
+        {"model": "m", "input": [[72, 101, 108]]},
+        {"model": "m", "input": [72, 101, 108]},
         chat("x", metadata={"a@b.example": "x"}),
         chat("x", metadata={"card": 4111111111111111}),
     ],
