@@ -28,8 +28,9 @@ from orchestration.engine.ops import Settle
 from orchestration.engine.rescue import rescue
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import StaleLease, TransitionRefused
-from orchestration.models import ServiceCallRecord
+from orchestration.models import Pause, ServiceCallRecord
 from orchestration.models.calls import PersistState, Status
+from orchestration.models.limits import PauseKind
 from orchestration.types import ExecutionMetadata, Response
 from persistence.drain import drain_calls
 from persistence.models import PersistedChunk
@@ -75,11 +76,14 @@ class Ledger:
 class Calls(RuleBasedStateMachine):
     grips = Bundle("grips")
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(held=st.booleans())
+    def begin(self, held: bool) -> None:
+        """Where something else is held, claims go another way to the same calls."""
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
         self.ledger = Ledger()
+        if held:
+            Pause.start(PauseKind.SERVICE, "services.elsewhere.default.Paused")
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
