@@ -32,7 +32,7 @@ MAX_ROWS = 250_000
 """Of one run."""
 KEPT_DRAFTS = timedelta(days=1)
 EXPORT_SECONDS = 500
-"""For one file; below the `retry` of Q_CLUSTER, after which a broker would give the task to somebody else."""
+"""For one task of an export; below the `retry` of Q_CLUSTER, after which a broker would give it to somebody else."""
 FIELDS = {
     "service": "service_identity",
     "schema": "schema_identity",
@@ -238,7 +238,7 @@ def _move(run: BulkRun, *, to: BulkState, from_: tuple[BulkState, ...], **change
 
 
 def wake_worker(run_id: int, kind: str) -> None:
-    """Ask the cluster to work on a run. A file is written in one go, so an export has more time than other tasks."""
+    """Ask the cluster to work on a run. A file is put together in one go, so an export has more time than others."""
     timeout = EXPORT_SECONDS + 30 if kind == BulkKind.EXPORT else None
     send_task(BULK_TASK, run_id, queue=persistence_settings().DOMAIN_PERSIST_QUEUE, timeout=timeout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.types import Message
 from persistence.admin.acting import ReplayForm
 from persistence.admin.pages import ReasonForm, note, page, render, require, shown_call
-from persistence.siblings import Side, TooLong, compare, replay_with_model, sent_messages
+from persistence.siblings import Difference, Side, TooLong, compare, replay_with_model, sent_messages
 
 REPLAY = "orchestration.replay_servicecallrecord"
 LISTED_RELATIVES = 20
@@ -135,14 +136,23 @@ def compare_page(request: HttpRequest, call_id: str, other_id: str) -> HttpRespo
         right_url=call_url(right.pk),
         rows=rows,
         diffs=[
-            ("Answer", found.output, "The answers are the same."),
-            ("Request", found.request, "The requests are the same."),
-            ("Domain objects", found.objects, "What they became is the same, but for keys and times."),
+            ("Answer", _told(found.output), "The answers are the same."),
+            ("Request", _told(found.request), "The requests are the same."),
+            ("Domain objects", _told(found.objects), "What they became is the same, but for keys and times."),
         ],
         outputs=[_answer(left, found.left), _answer(right, found.right)],
         objects=(found.left.objects, found.right.objects),
         waits=not (left.is_terminal and right.is_terminal),
     )
+
+
+def _told(differences: list[Difference]) -> list[tuple[str, str, str]]:
+    return [(path, _text(left), _text(right)) for path, left, right in differences]
+
+
+def _text(value: Any) -> str:
+    """Text as it is, other values as JSON."""
+    return str(value) if isinstance(value, str | TooLong) else json.dumps(value, ensure_ascii=False)
 
 
 def _answer(call: ServiceCallRecord, side: Side) -> JsonText:

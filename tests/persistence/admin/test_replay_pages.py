@@ -64,15 +64,16 @@ def test_what_two_calls_became_is_compared_without_keys_and_times(root: Client) 
     one = memo("same")
     persist(one)
     two = memo("same", parent=one)
-    persist(two)
     where = reverse("admin:persistence_compare", args=(one.pk, two.pk))
+    assert "&quot;content&quot;: &quot;same&quot;" in html(root.get(where)), "rows are shown as JSON"
+    persist(two)
     assert "What they became is the same, but for keys and times." in html(root.get(where))
     Message.objects.filter(pk=Message.objects.latest("pk").pk).update(content="other")
     page = html(root.get(where))
     assert "$.seedapp.Message[0].content" in page and "<ins>other</ins>" in page
-    assert LogEntry.objects.filter(change_message__startswith="Looked at the content, beside").count() == 4
+    assert LogEntry.objects.filter(change_message__startswith="Looked at the content, beside").count() == 6
     root.get(where, headers={"HX-Request": "true"})
-    assert LogEntry.objects.filter(change_message__startswith="Looked").count() == 4, "a refresh is no new look"
+    assert LogEntry.objects.filter(change_message__startswith="Looked").count() == 6, "a refresh is no new look"
 
 
 def test_without_the_right_to_read_content_no_prompt_is_shown_and_nothing_compared(
