@@ -5,15 +5,12 @@ A decision stands as it was made. Whoever wants another one revises the run.
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from apps.consensus.decision import has_security_concerns, quantized
-from apps.consensus.flow import diff_to_parent, proposal_content
+from apps.consensus.flow import columns_of, diff_to_parent, proposal_content
 from apps.consensus.models import Decision, PersonaReview, ProposalVersion, Run
 from orchestration.types import Response
 from persistence.errors import ReplayRefused
 
-DECIDING = ("confidence_score", "blocking_issues_present", "security_concerns_present")
+DECIDING = frozenset({"confidence_score", "blocking_issues_present", "security_concerns_present"})
 """What of a review a decision is made of."""
 
 
@@ -36,20 +33,12 @@ def review_changed(run_id: str, persona_id: str, response: Response) -> PersonaR
     review = run.reviews.filter(persona_id=persona_id).first()
     if review is None:
         raise ReplayRefused(["The review is gone; use recreate."])
-    before = (review.review_json, *(getattr(review, name) for name in DECIDING))
-    _say(review, response)
-    after = (review.review_json, *(getattr(review, name) for name in DECIDING))
-    if before[1:] != after[1:] and Decision.objects.filter(run=run).exists():
+    columns = columns_of(persona_id, response.structured_data or {})
+    changed = {name: value for name, value in columns.items() if getattr(review, name) != value}
+    if not DECIDING.isdisjoint(changed) and Decision.objects.filter(run=run).exists():
         raise ReplayRefused(["The run is decided, and its decision was made of what would change: revise the run."])
-    if before != after:
-        review.save(update_fields=["review_json", *DECIDING])
+    for name, value in changed.items():
+        setattr(review, name, value)
+    if changed:
+        review.save(update_fields=list(changed))
     return review
-
-
-def _say(review: PersonaReview, response: Response) -> None:
-    content = response.structured_data or {}
-    score = quantized(Decimal(str(content["confidence_score"])))
-    review.review_json = {**content, "confidence_score": float(score)}
-    review.confidence_score = score
-    review.blocking_issues_present = bool(content["blocking_issues"])
-    review.security_concerns_present = has_security_concerns({**content, "persona_id": review.persona_id})

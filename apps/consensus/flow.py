@@ -137,20 +137,26 @@ def review_arrived(run_id: str, persona_id: str, response: Response) -> PersonaR
 def store_review(
     run: Run, persona: Persona, content: JsonObject, parameters: JsonObject, *, reused: bool = False
 ) -> PersonaReview:
-    """A review as a row; the score in it and beside it is the same, with 4 places."""
-    score = quantized(Decimal(str(content["confidence_score"])))
-    content = {**content, "confidence_score": float(score)}
+    """A review as a row."""
     return PersonaReview.objects.create(
         run=run,
         persona_id=persona.persona_id,
         persona_name=persona.name,
-        review_json=content,
-        confidence_score=score,
-        blocking_issues_present=bool(content["blocking_issues"]),
-        security_concerns_present=has_security_concerns({**content, "persona_id": persona.persona_id}),
         prompt_parameters_json=parameters,
         reused=reused,
+        **columns_of(persona.persona_id, content),
     )
+
+
+def columns_of(persona_id: str, content: JsonObject) -> JsonObject:
+    """What a review says, as PersonaReview has it: the score in it and beside it is the same, with 4 places."""
+    score = quantized(Decimal(str(content["confidence_score"])))
+    return {
+        "review_json": {**content, "confidence_score": float(score)},
+        "confidence_score": score,
+        "blocking_issues_present": bool(content["blocking_issues"]),
+        "security_concerns_present": has_security_concerns({**content, "persona_id": persona_id}),
+    }
 
 
 # --- revising -------------------------------------------------------------------------------
