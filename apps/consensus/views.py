@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.consensus.errors import ConsensusRefused
@@ -23,11 +23,8 @@ from apps.consensus.settling import cancel_run, retry_run
 from apps.consensus.starting import start_revision, start_run
 from orchestration.api_errors import ApiError
 
-SIGN_IN = reverse_lazy("consensus:sign_in")
-signed_in = login_required(login_url=SIGN_IN)
 
-
-@signed_in
+@login_required
 @require_GET
 def history(request: HttpRequest) -> HttpResponse:
     cursor = request.GET.get("cursor", "")[:200] or None
@@ -38,7 +35,7 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "consensus/history.html", {"runs": page, "next": following, "turned": cursor is not None})
 
 
-@signed_in
+@login_required
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     form = IdeaForm(request.POST or None)
@@ -57,7 +54,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "consensus/new.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@signed_in
+@login_required
 @require_GET
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     found = visible(request, run_id)
@@ -76,7 +73,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return render(request, "consensus/run.html", context)
 
 
-@signed_in
+@login_required
 @require_http_methods(["GET", "POST"])
 def revise(request: HttpRequest, run_id: UUID) -> HttpResponse:
     parent = changeable(request, run_id)
@@ -94,7 +91,7 @@ def revise(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return render(request, "consensus/revise.html", {"form": form, "run": parent}, status=422 if form.errors else 200)
 
 
-@signed_in
+@login_required
 @require_GET
 def diff(request: HttpRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     before, after = visible(request, run_id), visible(request, other_id)
@@ -104,13 +101,13 @@ def diff(request: HttpRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     return render(request, "consensus/diff.html", context)
 
 
-@signed_in
+@login_required
 @require_POST
 def retry(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return _operate(request, run_id, retry_run)
 
 
-@signed_in
+@login_required
 @require_POST
 def cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return _operate(request, run_id, cancel_run)

@@ -232,7 +232,7 @@ def test_a_forgotten_password_is_set_anew_by_a_letter() -> None:
     assert signed.redirect_chain[-1][0] == "/training/simulations"
 
 
-@pytest.mark.parametrize("door", ["/accounts/sign-in", "/admin/login/", "/consensus/sign-in"])
+@pytest.mark.parametrize("door", ["/accounts/sign-in", "/admin/login/"])
 def test_guessing_at_a_password_is_slowed_down(door: str) -> None:
     user = person(UserRole.ADMIN, is_staff=True, is_superuser=True)
     visitor = Client()
