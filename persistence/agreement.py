@@ -19,7 +19,7 @@ from django.utils import timezone
 from persistence.capture import RowChange
 from persistence.models import ObjectAction
 from persistence.reports import Report
-from persistence.sameness import Row, field_of, is_fresh, is_now, names_one_of
+from persistence.sameness import Row, field_of, is_fresh, lasting
 
 Essence = dict[str, dict[str, str]]
 """`message 12 updated` → {column: digest}; the outcome stands under the empty name."""
@@ -50,11 +50,8 @@ def _digest(change: RowChange, column: str, value: Any, own: set[Row], started: 
     field = field_of(change, column)
     if change.action is ObjectAction.CREATED and is_fresh(field):
         return ""
-    if names_one_of(own, field, value):
-        return "own"
-    if is_now(field, value, started):
-        return "now"
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    kept = lasting(field, value, own, started)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
 def differences(shown: Essence, now: Essence) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.consensus.models import Decision, PersonaReview, ProposalVersion, Run, RunStatus
@@ -14,6 +15,7 @@ from apps.consensus.orca.schemas import ProposalOutputSchema, ReviewOutputSchema
 from apps.consensus.orca.services import ExpandIdea, ReviewAsPersona
 from apps.consensus.shipped import PERSONA_IDS
 from orchestration.models import AIRequestAudit, ServiceCallRecord
+from persistence.agreement import differences, essence
 from persistence.models import PersistedObject
 from persistence.replay import Policy, Replayed, Report, dry_run, persist_again
 from persistence.testing import unsaved_result
@@ -101,9 +103,11 @@ def test_stored_answers_over_two_versions_become_decisions_as_shown_and_the_seco
         found = schema_coverage(schema)
         assert (found.current + found.upgradable, found.not_upgradable) == (count, 0)
         assert min(found.current, found.upgradable) >= count // 2 - 1
+    started = timezone.now()
     for record in records:
         shown = dry_run(record.pk)
         applied = persist_again(record.pk)
+        assert differences(essence(shown, started), essence(applied, started)) == []
         assert applied.outcome is Replayed.PERSISTED, applied.error
         assert (comparable(shown), shown.counts, shown.unseen) == (comparable(applied), applied.counts, applied.unseen)
     assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.COMPLETED}
