@@ -80,7 +80,7 @@ FORMATTERS: dict[str, Formatter] = {
 
 
 def _text(entry: HistoryEntry, name: str) -> str:
-    return entry["timestamp"].isoformat() if name == "timestamp" else str(entry[name])  # type: ignore[literal-required]
+    return entry["timestamp"].isoformat() if name == "timestamp" else str(entry[name])  # type: ignore[literal-required]  # of COLUMNS
 
 
 def _no_formula(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from ninja import Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest, require
@@ -154,7 +155,7 @@ def get_debrief(request: AuthedRequest, simulation_id: UUID) -> dict[str, Any]:
 # --- shown ------------------------------------------------------------------------------------
 
 
-def _notes(simulation: Simulation) -> Any:
+def _notes(simulation: Simulation) -> QuerySet[InstructorNote]:
     rows = InstructorNote.objects.filter(session__simulation=simulation).select_related("author", "session")
     return rows.order_by("id")
 
@@ -165,7 +166,7 @@ def _own_note(request: AuthedRequest, simulation_id: UUID, note_id: int) -> Inst
         raise ApiError(404, "not_found", "There is no such note on this session.")
     if note.author != request.auth.user:
         raise ApiError(403, "read_only", "Only who wrote a note may change it.")
-    return note  # type: ignore[no-any-return]
+    return note
 
 
 def board_row_shown(request: AuthedRequest, row: BoardRow) -> dict[str, Any]:

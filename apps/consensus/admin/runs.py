@@ -48,7 +48,7 @@ class RunAdmin(DetailAdmin):
     list_defer = ("extra_context", "edited_proposal", "parameters_json", "error_context")
     search_fields = ("=id", "user__email")
     actions = ("retry_selected", "cancel_selected")
-    actions_detail = ("retry_one", "cancel_one", "revise_one")  # type: ignore[assignment]
+    actions_detail = ("retry_one", "cancel_one", "revise_one")  # type: ignore[assignment]  # unfold takes a tuple, too
     detail_related = ("user", "prompt_set", "parent_run")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:

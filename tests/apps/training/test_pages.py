@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -92,14 +93,14 @@ def test_lists_cost_the_same_however_long_they_are(trainee: Visitor, instructor:
         instructor: ["/board", f"/simulations/{simulation.uuid}/watch", f"/simulations/{simulation.uuid}/debrief",
                      "/assignments", "/scenarios"],
     }  # fmt: skip
-    before = {place: queries(lambda: who.get(place)) for who, paths in places.items() for place in paths}  # noqa: B023
+    before = {place: queries(partial(who.get, place)) for who, paths in places.items() for place in paths}
     for number in range(12):
         Message.objects.create(
             simulation=simulation, sequence=100 + number, role="user", sender=trainee.user, content="x"
         )
         other = Simulation.objects.create(user=trainee.user, sim_patient_full_name="X", status=SimulationStatus.RUNNING)
         Assignment.objects.create(template=template, trainee=trainee.user, simulation=other)
-    after = {place: queries(lambda: who.get(place)) for who, paths in places.items() for place in paths}  # noqa: B023
+    after = {place: queries(partial(who.get, place)) for who, paths in places.items() for place in paths}
     assert after == before
     assert max(after.values()) <= 20, after
 
