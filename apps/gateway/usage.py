@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
@@ -24,12 +26,14 @@ FIGURES: dict[str, Any] = {
     "total_cost": Sum("cost", default=Decimal(0)),
 }
 MOST_ROWS = 20
+KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """The last `days` days, today included: one query each for the days, the keys and the models."""
 
+    at: datetime
     days: list[dict[str, Any]]
     keys: list[dict[str, Any]]
     models: list[dict[str, Any]]
@@ -46,12 +50,19 @@ class Usage:
         yield _chart("Cost per day", self.days, "total_cost")
 
 
+def recent_usage(days: int) -> Usage:
+    """As it was within the last minute: a million rows take seconds to sum up, and a list has many pages."""
+    found: Usage = cache.get_or_set(f"gateway.usage.{days}", partial(usage, days), KEPT_SECONDS)
+    return found
+
+
 def usage(days: int) -> Usage:
     rows = Interaction.objects.filter(timestamp__gte=_first(days))
     by_day = {row["day"]: row for row in rows.values(day=TruncDate("timestamp")).annotate(**FIGURES).order_by("day")}
     empty = dict.fromkeys(FIGURES, 0)
     dates = [(_first(days) + timedelta(days=number)).date() for number in range(days)]
     return Usage(
+        timezone.now(),
         [by_day.get(date, empty | {"day": date}) for date in dates],
         _top(rows, "api_key__name", "api_key__prefix"),
         _top(rows, "model"),

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from apps.gateway.encryption import NotReadable, decrypt
 from apps.gateway.exports import INTERACTIONS
 from apps.gateway.models import Interaction, InteractionPayload, Status
-from apps.gateway.usage import usage
+from apps.gateway.usage import recent_usage
 from orchestration.admin.added import add_list_action
 from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, moment, money
 from orchestration.admin.sections import Fact, Section
@@ -71,7 +71,9 @@ class InteractionAdmin(DetailAdmin):
         return money(row.cost)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "usage": usage(DAYS), "usage_days": DAYS})
+        return super().changelist_view(
+            request, {**(extra_context or {}), "usage": recent_usage(DAYS), "usage_days": DAYS}
+        )
 
     def facts(self, request: HttpRequest, obj: Any) -> Iterable[Fact]:
         row: Interaction = obj
