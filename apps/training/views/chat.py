@@ -110,7 +110,7 @@ def order(request: PageRequest, simulation_id: UUID) -> HttpResponse:
 @signed_in
 @require_POST
 def picture(request: PageRequest, simulation_id: UUID) -> HttpResponse:
-    """A picture with a sentence; both are one message. Sent twice, the second picture is left unused."""
+    """A picture with a sentence; both are one message."""
 
     def post(simulation: Simulation) -> object:
         body = MessageIn(content=request.POST.get("description", ""), client_id=key_of(request))
@@ -122,7 +122,11 @@ def picture(request: PageRequest, simulation_id: UUID) -> HttpResponse:
             raise ImageRefused("empty", "Choose a picture first.")
         UPLOADS.check(str(request.user.pk), "uploads")
         image = add_image(simulation, request.user, read_picture(upload), body.content[:255], hidden=False)
-        return post_message(simulation.pk, request.user, body.content, body.client_id, image_ids=[image.uuid])
+        try:
+            return post_message(simulation.pk, request.user, body.content, body.client_id, image_ids=[image.uuid])
+        except SimulationRefused:
+            image.delete()  # nobody will see it
+            raise
 
     return _asking(request, simulation_id, post)
 

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.accounts.roles import UserRole
 from apps.chatlab.models import MAX_CONTENT, Message
 from apps.simulation.lifecycle import end_simulation
-from apps.simulation.models import Simulation, SimulationMetadata
+from apps.simulation.models import Simulation, SimulationImage, SimulationMetadata
 from apps.trainerlab.directing import pause
 from apps.trainerlab.models import InstructorNote, ScenarioTemplate, SessionEvent
 from apps.training.demo.cases import rash_picture
@@ -127,6 +127,9 @@ def test_refusals_are_sentences_and_change_nothing(trainee: Visitor, instructor:
     pause(running.pk, instructor.user, "p1")
     paused = trainee.send(at(running, "/say"), content="Hello?")
     assert (paused.status_code, "paused" in paused.content.decode()) == (409, True)
+    upload = SimpleUploadedFile("rash.png", rash_picture(), content_type="image/png")
+    assert trainee.send(at(running, "/picture"), picture=upload, description="A rash").status_code == 409
+    assert not SimulationImage.objects.exists(), "a picture that was not sent is not kept"
     assert "has paused the session" in trainee.get(at(running)).content.decode()
     assert "instructor has paused" in trainee.post(at(running, "/say"), content="Hello?").content.decode()
 
