@@ -169,16 +169,15 @@ def _compared(rows: list[ServiceCallRecord]) -> Iterator[tuple[str, list[Any]]]:
 def _history(call: ServiceCallRecord) -> Iterator[Section]:
     """What people did to the call; how often its content was looked at."""
     kind = ContentType.objects.get_for_model(ServiceCallRecord)
-    entries = LogEntry.objects.filter(content_type=kind, object_id=call.pk).select_related("user")
-    found = list(entries.order_by("-action_time", "-pk")[:LISTED_ENTRIES])
-    if not found:
-        return
-    looks = [entry for entry in found if entry.get_change_message().startswith(LOOKED)]
-    yield Section(
-        title="What operators did",
-        template="admin/orchestration/parts/history.html",
-        context={"entries": [entry for entry in found if entry not in looks], "looks": looks},
-    )
+    newest = LogEntry.objects.filter(content_type=kind, object_id=call.pk).order_by("-action_time", "-pk")
+    a_look = Q(change_message__startswith=LOOKED)
+    entries, looks = (list(newest.filter(which).select_related("user")[:LISTED_ENTRIES]) for which in (~a_look, a_look))
+    if entries or looks:
+        yield Section(
+            title="What operators did",
+            template="admin/orchestration/parts/history.html",
+            context={"entries": entries, "looks": looks},
+        )
 
 
 def call_columns(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:

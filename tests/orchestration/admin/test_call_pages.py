@@ -267,7 +267,8 @@ def test_replays_stand_beside_each_other_from_whichever_is_looked_at(root: Clien
 def test_what_operators_did_is_on_the_page_and_looks_are_apart(root: Client) -> None:
     call = failed()
     root.post(reverse("admin:orchestration_servicecallrecord_retry_call", args=(call.pk,)), {"reason": "it is back"})
-    root.get(page(call))
+    for _ in range(60):
+        note_look(User.objects.get(), call)
     html = root.get(page(call)).content.decode()
     section = html[html.index("What operators did") :]
     assert "Retry. it is back" in section
