@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.contrib.contenttypes.models import ContentType
@@ -53,24 +53,38 @@ def find_objects(references: Iterable[Reference | None]) -> dict[Reference, mode
 
     References beyond MAX_MODELS different models are left out: nobody looked.
     """
+    found: dict[Reference, models.Model | None] = {}
+    for model, keys in _by_model(references):
+        by_key = {row.pk: row for row in _rows(model, keys)} if model else {}
+        found |= {item: by_key.get(key) for item, key in keys.items()}
+    return found
+
+
+def which_exist(references: Iterable[Reference | None]) -> dict[Reference, bool]:
+    """Whether the objects are there, without reading them, in the same way."""
+    found: dict[Reference, bool] = {}
+    for model, keys in _by_model(references):
+        there = set(_rows(model, keys).values_list("pk", flat=True)) if model else set()
+        found |= {item: key in there for item, key in keys.items()}
+    return found
+
+
+Keys = dict[Reference, object]
+"""The primary key that each reference means; None when it cannot be one."""
+
+
+def _by_model(references: Iterable[Reference | None]) -> Iterator[tuple[type[models.Model] | None, Keys]]:
     by_kind: dict[ContentType, set[Reference]] = defaultdict(set)
     for item in references:
         if item is not None:
             by_kind[item.kind].add(item)
-    found: dict[Reference, models.Model | None] = {}
     for kind in list(by_kind)[:MAX_MODELS]:
-        found |= _find(kind, by_kind[kind])
-    return found
+        model = kind.model_class()
+        yield model, {item: _key(model, item.object_id) if model else None for item in by_kind[kind]}
 
 
-def _find(kind: ContentType, wanted: set[Reference]) -> dict[Reference, models.Model | None]:
-    model = kind.model_class()
-    if model is None:
-        return dict.fromkeys(wanted)
-    keys = {item: _key(model, item.object_id) for item in wanted}
-    rows = model._base_manager.filter(pk__in=[key for key in keys.values() if key is not None])
-    by_key = {row.pk: row for row in rows}
-    return {item: by_key.get(key) for item, key in keys.items()}
+def _rows(model: type[models.Model], keys: Keys) -> models.QuerySet[models.Model]:
+    return model._base_manager.filter(pk__in=[key for key in keys.values() if key is not None])
 
 
 def _key(model: type[models.Model], text: str) -> object | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import Model, Prefetch
+from django.db.models import Prefetch
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
@@ -22,7 +22,7 @@ from orchestration.api_access import (
 )
 from orchestration.api_errors import ApiError
 from orchestration.api_schemas import NO_NUL, ErrorOut, StorableObject, Text128
-from orchestration.references import Reference, find_objects
+from orchestration.references import Reference, which_exist
 from orchestration.types import JsonObject, Role
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.replay import Policy, Replayed, persist_again
@@ -35,7 +35,7 @@ REPLAY = "orchestration.replay_servicecallrecord"
 PREVIEW = "orchestration.preview_servicecallrecord"
 PERSIST = "orchestration.persist_servicecallrecord"
 
-Found = dict[Reference, Model | None]
+Found = dict[Reference, bool]
 
 
 class ObjectLinksOut(Schema):
@@ -80,7 +80,7 @@ def list_call_objects(request: ApiRequest, call_id: str) -> list[JsonObject]:
         .order_by("id")
         .prefetch_related(Prefetch("objects_touched", PersistedObject.objects.select_related("content_type")))
     )
-    found = find_objects(touched.reference for chunk in chunks for touched in chunk.objects_touched.all())
+    found = which_exist(touched.reference for chunk in chunks for touched in chunk.objects_touched.all())
     content = shows_content(request, call)
     return [_chunk(chunk, found, content=content) for chunk in chunks]
 
@@ -210,7 +210,7 @@ def primary_first(objects: Iterable[PersistedObject]) -> list[PersistedObject]:
 
 def _object(touched: PersistedObject, found: Found) -> JsonObject:
     reference = touched.reference
-    exists = found[reference] is not None if reference in found else None
+    exists = found.get(reference) if reference else None
     return {
         "model": touched.model_name,
         "id": touched.object_id,

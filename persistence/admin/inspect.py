@@ -20,7 +20,7 @@ from orchestration.admin.content import JsonText, as_json
 from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, add_call_sections
 from orchestration.models import ServiceCallRecord
-from orchestration.references import Reference, find_objects
+from orchestration.references import Reference, which_exist
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 
 MAX_LISTED_OBJECTS = 100
@@ -37,13 +37,13 @@ ACTION_COLOURS = {
 Row = PersistedChunk | PersistedObject
 
 
-def load_domain_objects(rows: Iterable[Row]) -> None:
-    """Fill the generic foreign keys of all rows with one query per model; what is gone is filled with None."""
+def mark_gone(rows: Iterable[Row]) -> None:
+    """Fill the generic foreign keys of rows whose objects are gone with None; one query per model, no object read."""
     listed = list(rows)
-    found = find_objects(row.reference for row in listed)
+    there = which_exist(row.reference for row in listed)
     for row in listed:
-        if row.reference is not None and row.reference in found:
-            _foreign_key(row).set_cached_value(row, found[row.reference])
+        if row.reference is not None and not there.get(row.reference, True):
+            _foreign_key(row).set_cached_value(row, None)
 
 
 def is_gone(row: Row) -> bool:
@@ -72,7 +72,7 @@ class ObjectPointerAdmin(DetailAdmin):
     """Rows that point at a domain object."""
 
     def prepare_page(self, rows: list[Any]) -> None:
-        load_domain_objects(rows)
+        mark_gone(rows)
 
     @display(description="Domain object")
     def object_shown(self, row: Row) -> str:
@@ -112,7 +112,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
         return moment(chunk.persisted_at)
 
     def facts(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Fact]:
-        load_domain_objects([chunk])
+        mark_gone([chunk])
         call_exists = ServiceCallRecord.objects.filter(pk=chunk.call_id).exists()
         yield _object_fact(chunk)
         yield Fact(
@@ -166,7 +166,7 @@ class PersistedObjectAdmin(ObjectPointerAdmin):
         return format_html('<a href="{}" class="orca-link">#{}</a>', _chunk_url(touched.chunk_id), touched.chunk_id)
 
     def facts(self, request: HttpRequest, touched: PersistedObject) -> Iterable[Fact]:
-        load_domain_objects([touched])
+        mark_gone([touched])
         yield _object_fact(touched)
         yield Fact("Role", touched.role, colour=ROLE_COLOURS[touched.role])
         yield Fact("Action", touched.action, colour=ACTION_COLOURS[touched.action])
@@ -195,7 +195,7 @@ def _objects_section(title: str, rows: QuerySet[PersistedObject]) -> Section:
     """Primary objects first; beyond MAX_LISTED_OBJECTS it only says that there are more."""
     found = list(rows.defer("changes").select_related("content_type").order_by("role", "id")[: MAX_LISTED_OBJECTS + 1])
     listed = found[:MAX_LISTED_OBJECTS]
-    load_domain_objects(listed)
+    mark_gone(listed)
     return Section(
         title=title,
         template="admin/persistence/objects.html",
