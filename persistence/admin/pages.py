@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
@@ -14,8 +13,8 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from orchestration.admin.operations import ReasonForm as ReasonForm
 from orchestration.api_access import CALL_ID
 from orchestration.models import ServiceCallRecord
 
@@ -64,14 +63,3 @@ def shown_call(request: HttpRequest, call_id: str) -> ServiceCallRecord:
 def note(request: HttpRequest, obj: Model, message: str) -> None:
     """An entry in the history of a row."""
     LogEntry.objects.log_actions(request.user.pk or 0, [obj], CHANGE, message.strip(), single_object=True)
-
-
-class ReasonForm(forms.Form):
-    """Why somebody does it; kept in the history of each call."""
-
-    reason = forms.CharField(
-        required=False,
-        max_length=500,
-        help_text="Kept in the history of each call.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "placeholder": "Why?"}),
-    )

@@ -20,6 +20,7 @@ from orchestration.admin.call_page import content_url
 from orchestration.admin.content import JsonText, as_json
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.errors import OrchestrationError
+from orchestration.looks import note_look
 from orchestration.models import ServiceCallRecord
 from orchestration.types import Message
 from persistence.admin.acting import ReplayForm
@@ -77,7 +78,7 @@ def replay_page(request: HttpRequest, call_id: str) -> HttpResponse:
         if sibling is not None:
             return HttpResponseRedirect(compare_url(call.pk, sibling.pk))
     elif content and request.method == "GET":
-        note(request, call, "Looked at the content, to replay it.")
+        note_look(request.user, call, ", to replay it")
     return render(
         request,
         "replay.html",
@@ -118,7 +119,7 @@ def compare_page(request: HttpRequest, call_id: str, other_id: str) -> HttpRespo
     found = compare(left, right)
     if "HX-Request" not in request.headers:
         for call, other in ((left, right), (right, left)):
-            note(request, call, f"Looked at the content, beside {other.pk}.")
+            note_look(request.user, call, f", beside {other.pk}")
     rows: list[tuple[str, Any, Any]] = [
         ("Status", left.status, right.status),
         ("Model", found.left.model, found.right.model),
