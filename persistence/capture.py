@@ -5,13 +5,14 @@ All of them end in the three writing compilers of Django's SQL layer. While a bl
 other one, and no other thread) makes its compilers from subclasses that note which rows a statement is about to touch.
 
 Not seen: hand-written SQL (named in `Capture.unseen`), what triggers and `ON DELETE` rules of the database do, rows of
-other databases, rows of `bulk_create(ignore_conflicts=True)` whose key the database gives (named in `unseen`, too).
+other databases, rows of `bulk_create(ignore_conflicts=True)` of models in which nothing is unique but a key that the
+database gives (named in `unseen`, too).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ OWN = frozenset({ContentType, DrainWake, PersistedChunk, PersistedObject, Persis
 """Bookkeeping, which is no part of what a handler makes."""
 OWN_TABLES = frozenset({"persisted_chunk", "persisted_object", "drain_wake", "service_call_record", "ordering_key"})
 """Written by hand by this project."""
+CONDITIONS = 100
+"""Objects that one query looks for: a database's expressions are limited in depth."""
 WRITE = re.compile(r'\s*(INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM|TRUNCATE|MERGE INTO)\s+(?:TABLE )?"?(\w+)', re.I)
 
 
@@ -229,10 +232,15 @@ def _insert(
     compilers: _Compilers, compiler: Any, model: type[Model], run: Callable[[], Any], args: Any, kwargs: Any
 ) -> Any:
     query = compiler.query
-    if query.on_conflict is not None:
-        compilers.touched(_in_the_way(model, query))
+    before = _in_the_way(model, query.objs) if query.on_conflict is not None else {}
+    compilers.touched(before)
     with compilers.following():
         returned = run()
+    if query.on_conflict is OnConflict.IGNORE and _unique_columns(model):  # it returns no keys
+        for new in _in_the_way(model, query.objs).keys() - before.keys():
+            for capture in compilers.captures:
+                capture.inserted(new, None)
+        return returned
     returning = kwargs.get("returning_fields") or (args[0] if args else None) or ()
     rows = list(returned or ())
     for position, obj in enumerate(query.objs):
@@ -254,17 +262,26 @@ def _inserted(captures: list[Capture], model: type[Model], values: dict[str, Any
         capture.inserted((model, model._meta.pk.to_python(key)), image)
 
 
-def _in_the_way(model: type[Model], query: Any) -> dict[RowKey, JsonObject | None]:
-    """The rows that an upsert will find: by its unique fields, else by key."""
-    if query.on_conflict is OnConflict.UPDATE and query.unique_fields:
-        names = [field if isinstance(field, str) else field.attname for field in query.unique_fields]
-        found = Q(pk__in=[])
-        for obj in query.objs:
-            found |= Q(**{name: getattr(obj, name) for name in names})
-        keys = list(model._base_manager.filter(found).values_list("pk", flat=True))
-    else:
-        keys = [obj.pk for obj in query.objs if obj.pk is not None]
-    return dict(read_images(model, keys).items())
+def _in_the_way(model: type[Model], objects: Sequence[Model]) -> dict[RowKey, JsonObject | None]:
+    """The rows with the key of one of these objects, or alike in columns that are unique together."""
+    found: dict[RowKey, JsonObject | None] = {}
+    for start in range(0, len(objects), CONDITIONS):
+        some = objects[start : start + CONDITIONS]
+        condition = Q(pk__in=[one.pk for one in some if one.pk is not None])
+        for names in _unique_columns(model):
+            for one in some:
+                condition |= Q(**{name: getattr(one, name) for name in names})
+        found |= read_images(model, model._base_manager.filter(condition).values_list("pk", flat=True))
+    return found
+
+
+def _unique_columns(model: type[Model]) -> list[list[str]]:
+    """Sets of columns that no two rows have alike, beside the key."""
+    meta = model._meta
+    attnames = {field.name: field.attname for field in meta.local_concrete_fields}
+    together = [*meta.unique_together, *(constraint.fields for constraint in meta.total_unique_constraints)]
+    single = [(field.name,) for field in meta.local_concrete_fields if field.unique and not field.primary_key]
+    return [[attnames[name] for name in names] for names in [*together, *single]]
 
 
 def _is_expression(value: Any) -> bool:

@@ -14,7 +14,7 @@ from persistence.replay import Policy, Replayed, dry_run, persist_again, revert
 from persistence.testing import persist, stored_result
 from tests.persistence.results import lonely, note
 from tests.persistence.test_queries import shortened
-from tests.seedapp.models import Attachment, Message, Simulation
+from tests.seedapp.models import Attachment, Message, Simulation, Tally
 from tests.seedapp.orca.persist.replays import GenerateMemo, MemoSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -132,6 +132,29 @@ def test_a_row_that_is_written_again_and_again_is_read_before_the_first_time_and
         report = dry_run(record.pk)
     assert [change.fields for change in report.changes] == [{"sim_patient_full_name": ["0", "4"]}]
     assert shortened(captured).count("SELECT seedapp_simulation") == 2
+
+
+def test_rows_that_may_be_there_already_are_told_when_they_are_new():
+    simulation = Simulation.objects.create()
+    old, new = Tally.objects.create(key="old"), Tally.objects.create(key="new")
+    simulation.tallies.add(old)
+
+    def tallying(handler, response):
+        simulation.tallies.add(old, new)
+        Tally.objects.bulk_create([Tally(key="old", count=9), Tally(key="third")], ignore_conflicts=True)
+        Tally.objects.bulk_create(
+            [Tally(key="new", count=3)], update_conflicts=True, unique_fields=["key"], update_fields=["count"]
+        )
+
+    record = note(tallying)
+    shown, applied = dry_run(record.pk), persist_again(record.pk)
+    assert shown.counts == applied.counts == {"created": 2, "updated": 1} and applied.unseen == []
+    assert {c.model.__name__ for c in applied.changes} == {"Simulation_tallies", "Tally"}
+    assert revert(record.pk).outcome is Replayed.REVERTED
+    assert list(simulation.tallies.all()) == [old] and dict(Tally.objects.values_list("key", "count")) == {
+        "old": 0,
+        "new": 0,
+    }
 
 
 def test_a_call_that_the_handler_submits_is_part_of_the_report():

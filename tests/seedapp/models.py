@@ -7,6 +7,7 @@ from django.db import models
 
 class Simulation(models.Model):
     sim_patient_full_name = models.CharField(max_length=100)
+    tallies = models.ManyToManyField("Tally")
 
     def __str__(self) -> str:
         return self.sim_patient_full_name

@@ -117,4 +117,9 @@ class Migration(migrations.Migration):
                 ('simulation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='seedapp.simulation')),
             ],
         ),
+        migrations.AddField(
+            model_name='simulation',
+            name='tallies',
+            field=models.ManyToManyField(to='seedapp.tally'),
+        ),
     ]
