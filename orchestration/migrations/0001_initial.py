@@ -15,9 +15,9 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '__first__'),
         ('admin', '0003_logentry_add_action_flag_choices'),
         ('contenttypes', '0002_remove_content_type_name'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -221,6 +221,8 @@ class Migration(migrations.Migration):
                 'db_table': 'service_call_record',
                 'ordering': ('-created_at', '-id'),
                 'permissions': (('retry_servicecallrecord', 'Can retry a service call'), ('cancel_servicecallrecord', 'Can cancel a service call'), ('replay_servicecallrecord', 'Can ask the model again beside a service call'), ('preview_servicecallrecord', 'Can see what persisting a result again would change'), ('persist_servicecallrecord', 'Can persist the result of a service call again'), ('revert_servicecallrecord', 'Can take back what a service call persisted'), ('export_servicecallrecord', 'Can export service calls'), ('view_content', 'Can read prompts, answers and payloads')),
+                'indexes': [models.Index(orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due'), models.Index(models.F('service_identity'), models.F('client'), models.F('model_requested'), orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due_of_kind'), models.Index(condition=models.Q(('status', 'running')), fields=['lease_expires_at'], name='call_leased'), models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-priority', 'finished_at', 'id'], name='call_pending'), models.Index(condition=models.Q(models.Q(('ordering_key', ''), _negated=True), models.Q(('status__in', ['queued', 'running']), ('domain_persist_state', 'pending'), models.Q(('ordering_policy', 'hold'), ('status', 'failed')), models.Q(('domain_persist_state', 'dead'), ('ordering_policy', 'hold')), _connector='OR')), fields=['ordering_key', 'sequence'], name='call_ordering_head'), models.Index(fields=['service_identity', 'created_at'], name='call_service_created'), models.Index(fields=['related_content_type', 'related_object_id'], name='call_related'), models.Index(fields=['correlation_id'], name='call_correlation'), models.Index(fields=['requested_by', '-created_at'], name='call_owner_created'), models.Index(fields=['-created_at', '-id'], name='call_newest'), models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at'], name='call_finished'), models.Index(condition=models.Q(('model__gt', '')), fields=['model', '-created_at'], name='call_model_newest'), models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-created_at'], name='call_error_newest'), models.Index(condition=models.Q(('status', 'queued')), fields=['-created_at', '-id'], name='call_list_queued'), models.Index(condition=models.Q(('status', 'running')), fields=['-created_at', '-id'], name='call_list_running'), models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-created_at', '-id'], name='call_list_pending'), models.Index(condition=models.Q(('status', 'failed')), fields=['-created_at', '-id'], name='call_list_failed'), models.Index(condition=models.Q(('status', 'cancelled')), fields=['-created_at', '-id'], name='call_list_cancelled'), models.Index(condition=models.Q(('domain_persist_state', 'dead')), fields=['-created_at', '-id'], name='call_list_dead'), models.Index(condition=models.Q(('domain_persist_state', 'skipped')), fields=['-created_at', '-id'], name='call_list_skipped')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False), ('requested_by__isnull', False)), fields=('requested_by', 'idempotency_key'), name='call_idempotency_by_user'), models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False), ('requested_by__isnull', True)), fields=('idempotency_key',), name='call_idempotency_by_system'), models.UniqueConstraint(condition=models.Q(('ordering_key', ''), _negated=True), fields=('ordering_key', 'sequence'), name='call_sequence_unique'), models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled'])), name='call_status_known'), models.CheckConstraint(condition=models.Q(('domain_persist_state__in', ['none', 'pending', 'persisted', 'skipped', 'dead'])), name='call_persist_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_expires_at__isnull', False), _connector='OR'), name='call_running_has_lease'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('succeeded', 'failed', 'cancelled')), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='call_finished_has_time'), models.CheckConstraint(condition=models.Q(models.Q(('domain_persist_state', 'pending'), _negated=True), models.Q(('next_persist_at__isnull', False), ('status', 'succeeded')), _connector='OR'), name='call_pending_is_succeeded')],
             },
         ),
         migrations.CreateModel(
@@ -257,6 +259,7 @@ class Migration(migrations.Migration):
                 'permissions': (('export_airesponseaudit', 'Can export AI responses'),),
                 'db_table': 'ai_response_audit',
                 'ordering': ('-received_at', '-id'),
+                'indexes': [models.Index(fields=['-received_at'], name='response_newest'), models.Index(fields=['model', '-received_at'], name='response_model_newest'), models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-received_at'], name='response_error_newest')],
             },
         ),
         migrations.AddField(
@@ -319,82 +322,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(models.F('service_identity'), models.F('client'), models.F('model_requested'), orchestration.models.aging.VirtualDueTime('due_at', 'priority'), models.F('due_at'), models.F('id'), condition=models.Q(('status', 'queued')), name='call_due_of_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_expires_at'], name='call_leased'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-priority', 'finished_at', 'id'], name='call_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(models.Q(('ordering_key', ''), _negated=True), models.Q(('status__in', ['queued', 'running']), ('domain_persist_state', 'pending'), models.Q(('ordering_policy', 'hold'), ('status', 'failed')), models.Q(('domain_persist_state', 'dead'), ('ordering_policy', 'hold')), _connector='OR')), fields=['ordering_key', 'sequence'], name='call_ordering_head'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(fields=['service_identity', 'created_at'], name='call_service_created'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(fields=['related_content_type', 'related_object_id'], name='call_related'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(fields=['correlation_id'], name='call_correlation'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(fields=['requested_by', '-created_at'], name='call_owner_created'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(fields=['-created_at', '-id'], name='call_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False), ('requested_by__isnull', False)), fields=('requested_by', 'idempotency_key'), name='call_idempotency_by_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False), ('requested_by__isnull', True)), fields=('idempotency_key',), name='call_idempotency_by_system'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.UniqueConstraint(condition=models.Q(('ordering_key', ''), _negated=True), fields=('ordering_key', 'sequence'), name='call_sequence_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled'])), name='call_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.CheckConstraint(condition=models.Q(('domain_persist_state__in', ['none', 'pending', 'persisted', 'skipped', 'dead'])), name='call_persist_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_expires_at__isnull', False), _connector='OR'), name='call_running_has_lease'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('succeeded', 'failed', 'cancelled')), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='call_finished_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='servicecallrecord',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('domain_persist_state', 'pending'), _negated=True), models.Q(('next_persist_at__isnull', False), ('status', 'succeeded')), _connector='OR'), name='call_pending_is_succeeded'),
-        ),
-        migrations.AddIndex(
-            model_name='airesponseaudit',
-            index=models.Index(fields=['-received_at'], name='response_newest'),
-        ),
-        migrations.AddIndex(
             model_name='airequestaudit',
             index=models.Index(condition=models.Q(('outcome', 'pending')), fields=['call'], name='audit_pending'),
         ),
@@ -432,6 +359,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'call_rollup',
                 'ordering': ('-starts_at', 'service_identity', 'model'),
+                'constraints': [models.UniqueConstraint(fields=('span', 'starts_at', 'service_identity', 'model'), name='rollup_unique'), models.CheckConstraint(condition=models.Q(('span__in', ['minute', 'hour', 'day'])), name='rollup_span_known')],
             },
         ),
         migrations.CreateModel(
@@ -468,62 +396,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='airequestaudit',
             index=models.Index(condition=models.Q(('outcome', 'failed')), fields=['-dispatched_at'], name='audit_failed'),
-        ),
-        migrations.AddIndex(
-            model_name='airesponseaudit',
-            index=models.Index(fields=['model', '-received_at'], name='response_model_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='airesponseaudit',
-            index=models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-received_at'], name='response_error_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at'], name='call_finished'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('model__gt', '')), fields=['model', '-created_at'], name='call_model_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-created_at'], name='call_error_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['-created_at', '-id'], name='call_list_queued'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['-created_at', '-id'], name='call_list_running'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('domain_persist_state', 'pending')), fields=['-created_at', '-id'], name='call_list_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-created_at', '-id'], name='call_list_failed'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('status', 'cancelled')), fields=['-created_at', '-id'], name='call_list_cancelled'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('domain_persist_state', 'dead')), fields=['-created_at', '-id'], name='call_list_dead'),
-        ),
-        migrations.AddIndex(
-            model_name='servicecallrecord',
-            index=models.Index(condition=models.Q(('domain_persist_state', 'skipped')), fields=['-created_at', '-id'], name='call_list_skipped'),
-        ),
-        migrations.AddConstraint(
-            model_name='callrollup',
-            constraint=models.UniqueConstraint(fields=('span', 'starts_at', 'service_identity', 'model'), name='rollup_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='callrollup',
-            constraint=models.CheckConstraint(condition=models.Q(('span__in', ['minute', 'hour', 'day'])), name='rollup_span_known'),
         ),
         migrations.RunSQL(  # what was done to one object is asked for on its page; Django's own table has no such index
             sql='CREATE INDEX admin_log_object ON django_admin_log (object_id)',

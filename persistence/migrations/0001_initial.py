@@ -11,8 +11,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '__first__'),
         ('contenttypes', '0002_remove_content_type_name'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'bulk run',
                 'db_table': 'persistence_bulk_run',
                 'ordering': ('-id',),
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'queued', 'running', 'paused', 'done', 'aborted', 'failed'])), name='bulk_state_known'), models.CheckConstraint(condition=models.Q(('kind__in', ['persist', 'preview', 'revert', 'retry', 'cancel', 'replay', 'export'])), name='bulk_kind_known')],
             },
         ),
         migrations.CreateModel(
@@ -78,6 +79,8 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'items of bulk runs',
                 'db_table': 'persistence_bulk_item',
                 'ordering': ('id',),
+                'indexes': [models.Index(condition=models.Q(('outcome', '')), fields=['run', 'id'], name='bulk_item_open'), models.Index(fields=['run', 'outcome'], name='bulk_item_outcome'), models.Index(condition=models.Q(('outcome__in', ('failed', 'refused', 'gone'))), fields=['outcome', 'id'], name='bulk_item_trouble')],
+                'constraints': [models.UniqueConstraint(fields=('run', 'call_id'), name='bulk_item_once')],
             },
         ),
         migrations.CreateModel(
@@ -100,6 +103,8 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'persisted_chunk',
                 'ordering': ('-persisted_at', '-id'),
+                'indexes': [models.Index(fields=['content_type', 'object_id'], name='chunk_object'), models.Index(fields=['-persisted_at'], name='chunk_newest')],
+                'constraints': [models.UniqueConstraint(fields=('call_id', 'schema_identity', 'part'), name='chunk_idempotency')],
             },
         ),
         migrations.CreateModel(
@@ -118,6 +123,8 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'persisted_object',
                 'ordering': ('id',),
+                'indexes': [models.Index(fields=['content_type', 'object_id'], name='persisted_object_lookup')],
+                'constraints': [models.UniqueConstraint(fields=('chunk', 'content_type', 'object_id'), name='persisted_object_once'), models.UniqueConstraint(condition=models.Q(('role', 'primary')), fields=('chunk',), name='persisted_object_one_primary')],
             },
         ),
         migrations.CreateModel(
@@ -168,53 +175,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['kind', 'id'], name='retention_held_walk')],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'row_id'), name='retention_held_once')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='bulkrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'queued', 'running', 'paused', 'done', 'aborted', 'failed'])), name='bulk_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='bulkrun',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['persist', 'preview', 'revert', 'retry', 'cancel', 'replay', 'export'])), name='bulk_kind_known'),
-        ),
-        migrations.AddIndex(
-            model_name='bulkitem',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['run', 'id'], name='bulk_item_open'),
-        ),
-        migrations.AddIndex(
-            model_name='bulkitem',
-            index=models.Index(fields=['run', 'outcome'], name='bulk_item_outcome'),
-        ),
-        migrations.AddIndex(
-            model_name='bulkitem',
-            index=models.Index(condition=models.Q(('outcome__in', ('failed', 'refused', 'gone'))), fields=['outcome', 'id'], name='bulk_item_trouble'),
-        ),
-        migrations.AddConstraint(
-            model_name='bulkitem',
-            constraint=models.UniqueConstraint(fields=('run', 'call_id'), name='bulk_item_once'),
-        ),
-        migrations.AddIndex(
-            model_name='persistedchunk',
-            index=models.Index(fields=['content_type', 'object_id'], name='chunk_object'),
-        ),
-        migrations.AddIndex(
-            model_name='persistedchunk',
-            index=models.Index(fields=['-persisted_at'], name='chunk_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='persistedchunk',
-            constraint=models.UniqueConstraint(fields=('call_id', 'schema_identity', 'part'), name='chunk_idempotency'),
-        ),
-        migrations.AddIndex(
-            model_name='persistedobject',
-            index=models.Index(fields=['content_type', 'object_id'], name='persisted_object_lookup'),
-        ),
-        migrations.AddConstraint(
-            model_name='persistedobject',
-            constraint=models.UniqueConstraint(fields=('chunk', 'content_type', 'object_id'), name='persisted_object_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='persistedobject',
-            constraint=models.UniqueConstraint(condition=models.Q(('role', 'primary')), fields=('chunk',), name='persisted_object_one_primary'),
         ),
     ]

@@ -88,6 +88,8 @@ class Migration(migrations.Migration):
                 'db_table': 'interactions',
                 'ordering': ('-id',),
                 'permissions': (('read_payload', 'Can read prompts and answers of interactions'), ('call_models', 'Can call models through the gateway')),
+                'indexes': [models.Index(fields=['user_id', 'timestamp'], name='interaction_user_time'), models.Index(fields=['timestamp'], name='interaction_time'), models.Index(condition=models.Q(('status', 'in_flight')), fields=['worker'], name='interaction_in_flight')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['in_flight', 'completed', 'failed', 'refused', 'client_left', 'unknown'])), name='interaction_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('cache_hit', True), ('cache_kind__in', ['exact', 'semantic'])), models.Q(('cache_hit', False), ('cache_kind', '')), _connector='OR'), name='interaction_cache_kind_of_hits'), models.CheckConstraint(condition=models.Q(('reserved_cost__gte', 0), models.Q(('cost__isnull', True), ('cost__gte', 0), _connector='OR')), name='interaction_cost_not_negative')],
             },
         ),
         migrations.CreateModel(
@@ -133,29 +135,5 @@ class Migration(migrations.Migration):
                 'db_table': 'gateway_key_meter',
                 'constraints': [models.CheckConstraint(condition=models.Q(('reserved__gte', 0)), name='key_meter_reserved_not_negative')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['user_id', 'timestamp'], name='interaction_user_time'),
-        ),
-        migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['timestamp'], name='interaction_time'),
-        ),
-        migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('status', 'in_flight')), fields=['worker'], name='interaction_in_flight'),
-        ),
-        migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['in_flight', 'completed', 'failed', 'refused', 'client_left', 'unknown'])), name='interaction_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cache_hit', True), ('cache_kind__in', ['exact', 'semantic'])), models.Q(('cache_hit', False), ('cache_kind', '')), _connector='OR'), name='interaction_cache_kind_of_hits'),
-        ),
-        migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved_cost__gte', 0), models.Q(('cost__isnull', True), ('cost__gte', 0), _connector='OR')), name='interaction_cost_not_negative'),
         ),
     ]
