@@ -116,7 +116,19 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [*_reports(request, title), *(pages[label] for label in wanted if label in pages)]
         if items:
             groups.append({"title": title, "items": items, "separator": True, "collapsible": False})
+    _mark_active(request.path, [item for group in groups for item in group["items"]])
     return groups
+
+
+def _mark_active(path: str, items: list[dict[str, Any]]) -> None:
+    """The one item whose address the page's begins with, the longest; unfold would compare each with each tab."""
+    index = reverse("admin:index")
+    links = [
+        item["link"] for item in items if path.startswith(item["link"]) and (item["link"] != index or path == index)
+    ]
+    here = max(links, key=len, default=None)
+    for item in items:
+        item["active"] = item["link"] == here
 
 
 REPORTS = {
@@ -150,8 +162,10 @@ def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """Saved searches, above the list of calls."""
+    """Saved searches, above the list of calls; asked for on every page, and compared with every item of the sidebar."""
     address, chosen = reverse("admin:orchestration_servicecallrecord_changelist"), request.GET.get("saved", "")
+    if not request.path.startswith(address):
+        return []
     choices = {"": "All", **{name: title for name, (title, _) in SAVED.items()}}
     items = [
         {"title": title, "link": f"{address}?saved={name}" if name else address, "active": name == chosen}

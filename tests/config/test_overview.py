@@ -135,3 +135,19 @@ def test_every_page_has_its_place_in_the_navigation() -> None:
         if reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") not in links
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "active"),
+    [
+        ("index", "Overview"),
+        ("orchestration_servicecallrecord_changelist", "Service calls"),
+        ("persistence_dead_letters", "Dead letters"),
+        ("persistence_bulkrun_changelist", "Bulk runs"),
+        ("password_change", None),
+    ],
+)
+def test_the_navigation_says_where_one_is(name: str, active: str | None) -> None:
+    page = signed_in(is_superuser=True).get(reverse(f"admin:{name}"))
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    assert [str(item["title"]) for item in items if item["active"]] == ([active] if active else [])
