@@ -3,7 +3,8 @@
     DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.bulk [--records 100000] [--seconds 10]
 
 In a scratch database beside that of DATABASE_URL, PostgreSQL only. Works for `--seconds`, and says how long the whole
-list would take, and how fast it is beside bare inserts. Prints one JSON object.
+list would take, how much of this process's CPU an item costs, and how fast it is beside bare inserts. Prints one JSON
+object.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def main() -> None:
         _, measured["forecast_seconds"] = timed(lambda: forecast(run))
         _, measured["sample_of_10_seconds"] = timed(lambda: sample(run))
         start(run)
+        busy = time.process_time()
         done, seconds = timed(lambda: work(run.pk))
+        measured["cpu_ms_per_item"] = round((time.process_time() - busy) / done * 1000, 2)
         measured["per_second"] = round(done / seconds)
         measured["whole_list_minutes"] = round(options.records / (done / seconds) / 60, 1)
         bare = 500 / drain_ways.bare(500)
