@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,6 +18,7 @@ from apps.accounts.invitations import Invitation, InvitationEvent
 from apps.accounts.inviting import claim, invite
 from apps.accounts.models import User
 from apps.accounts.roles import UserRole
+from tests.apps.crowds import at_once
 from tests.apps.people import Caller, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -192,18 +190,13 @@ def test_the_list_comes_in_pages() -> None:
 def test_of_ten_claims_at_once_one_makes_the_account() -> None:
     tokens: list[str] = []
     invite("race@example.com", UserRole.TRAINEE, person(UserRole.ADMIN), lambda token: tokens.append(token) or "link")
-    start = threading.Barrier(10)
 
-    def run(_: int) -> bool:
+    def claims(_: int) -> bool:
         try:
-            start.wait(timeout=30)
             claim(tokens[0], PASSWORD)
         except InvitationClaimed:
             return False
-        finally:
-            connection.close()
         return True
 
-    with ThreadPoolExecutor(10) as pool:
-        assert sorted(pool.map(run, range(10))) == [False] * 9 + [True]
+    assert sorted(at_once(10, claims)) == [False] * 9 + [True]
     assert User.objects.filter(email="race@example.com").count() == 1

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 from django.core import mail
-from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.api_invitations import RESETS
 from apps.accounts.counts import ThrottleCount
 from apps.accounts.throttle import Window
 from orchestration.signals import tick
+from tests.apps.crowds import at_once
 from tests.apps.people import PASSWORD, Caller, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -76,17 +75,8 @@ def test_old_counts_are_forgotten_as_time_passes() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgres
 def test_of_fifty_hits_at_once_exactly_the_limit_gets_through() -> None:
-    window, start = Window(name="race", limit=7, seconds=100_000_000), threading.Barrier(10)
-
-    def run(_: int) -> list[int]:
-        try:
-            start.wait(timeout=30)
-            return [window.hit("one") for _ in range(5)]
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(10) as pool:
-        waits = [wait for waits in pool.map(run, range(10)) for wait in waits]
+    window = Window(name="race", limit=7, seconds=100_000_000)
+    waits = chain.from_iterable(at_once(10, lambda _: [window.hit("one") for _ in range(5)]))
     assert sorted(wait == 0 for wait in waits) == [False] * 43 + [True] * 7
     assert window.full("one")
     window.forget("one")

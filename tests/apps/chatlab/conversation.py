@@ -7,6 +7,8 @@ from typing import Any
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation
 from orchestration.providers.faults import Fault
+from orchestration.providers.simulator import scripted
+from orchestration.testing import run_due_calls
 from tests.apps.people import Caller
 
 CASE = {
@@ -21,6 +23,14 @@ def new_simulation(caller: Caller, **fields: Any) -> Simulation:
     answer = caller.post("/simulations", {**CASE, **fields})
     assert answer.status_code == 202, answer.content
     return Simulation.objects.get(uuid=answer.json()["id"])
+
+
+def opened(caller: Caller, **fields: Any) -> Simulation:
+    """A simulation whose patient has come in."""
+    with scripted(OPENING):
+        simulation = new_simulation(caller, **fields)
+        run_due_calls()
+    return simulation
 
 
 def say(caller: Caller, simulation: Simulation, content: str, **fields: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from apps.chatlab.models import ChatSession, Message
 from apps.simulation.models import Simulation, SimulationMetadata
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
-from tests.apps.chatlab.conversation import OPENING, new_simulation, say
+from tests.apps.chatlab.conversation import OPENING, new_simulation, opened, say
 from tests.apps.people import PASSWORD, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -34,9 +34,7 @@ def console() -> Client:
 @pytest.fixture
 def simulation() -> Simulation:
     caller = signed_in(person())
-    with scripted(OPENING):
-        simulation = new_simulation(caller)
-        run_due_calls()
+    simulation = opened(caller)
     say(caller, simulation, "<script>alert(1)</script>")
     run_due_calls()
     return simulation

@@ -13,7 +13,7 @@ from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
 from persistence.replay import Policy, Replayed, persist_again
-from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says, transcript
+from tests.apps.chatlab.conversation import new_simulation, opened, say, says, transcript
 from tests.apps.people import Caller, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -42,10 +42,7 @@ def trainee() -> Caller:
 
 
 def running(trainee: Caller, **fields: Any) -> Simulation:
-    with scripted(OPENING):
-        simulation = new_simulation(trainee, **fields)
-        run_due_calls()
-    return simulation
+    return opened(trainee, **fields)
 
 
 def reported(*results: dict[str, Any], times: int = 1) -> Fault:

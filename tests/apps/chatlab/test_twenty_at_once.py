@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
-from django.db import connection
 
 from apps.accounts.roles import UserRole
 from apps.chatlab.delivery import open_chat, post_message
@@ -18,26 +12,12 @@ from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
 from tests.apps.chatlab.conversation import OPENING, says
+from tests.apps.crowds import at_once
 from tests.apps.people import person, signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 PEOPLE = 20
-
-
-def everybody(count: int, post: Callable[[int], Any]) -> list[Any]:
-    """Run `post(number)` in `count` threads that start together, each with its own connection."""
-    start = threading.Barrier(count)
-
-    def run(number: int) -> Any:
-        try:
-            start.wait(timeout=30)
-            return post(number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 @pytest.fixture
@@ -49,7 +29,7 @@ def simulation() -> Simulation:
 
 def test_twenty_posts_at_once_are_numbered_without_gap_and_asked_in_that_order(simulation: Simulation) -> None:
     user = simulation.user
-    everybody(PEOPLE, lambda number: post_message(simulation.pk, user, f"question {number}"))
+    at_once(PEOPLE, lambda number: post_message(simulation.pk, user, f"question {number}"))
 
     messages = list(Message.objects.filter(simulation=simulation).order_by("sequence").select_related("call"))
     assert [message.sequence for message in messages] == list(range(1, PEOPLE + 1))
@@ -62,7 +42,7 @@ def test_twenty_posts_at_once_are_numbered_without_gap_and_asked_in_that_order(s
 def test_twenty_people_over_rest_get_their_replies_in_order_and_every_event_once(simulation: Simulation) -> None:
     callers = [signed_in(person(UserRole.ADMIN)) for _ in range(PEOPLE)]
     path = f"/simulations/{simulation.uuid}/messages"
-    answers = everybody(PEOPLE, lambda number: callers[number].post(path, {"content": f"question {number}"}))
+    answers = at_once(PEOPLE, lambda number: callers[number].post(path, {"content": f"question {number}"}))
     assert {answer.status_code for answer in answers} == {202}
     with scripted(OPENING, *[says(f"Answer {number}.") for number in range(PEOPLE)]):
         run_due_calls()
@@ -83,7 +63,7 @@ def test_twenty_people_over_rest_get_their_replies_in_order_and_every_event_once
 
 def test_one_message_sent_twenty_times_at_once_is_stored_and_asked_once(simulation: Simulation) -> None:
     user = simulation.user
-    posted = everybody(PEOPLE, lambda _: post_message(simulation.pk, user, "Hello?", "c-1"))
+    posted = at_once(PEOPLE, lambda _: post_message(simulation.pk, user, "Hello?", "c-1"))
 
     assert len({message.pk for message in posted}) == 1
     assert Message.objects.count() == 1

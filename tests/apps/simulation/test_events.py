@@ -28,8 +28,8 @@ from orchestration.api_streams import EventStream
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
 from persistence.replay import Replayed, persist_again, revert
-from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says
-from tests.apps.people import person, signed_in
+from tests.apps.chatlab.conversation import new_simulation, opened, say, says
+from tests.apps.people import Caller, person, signed_in
 
 WRITERS, EACH, CUTS = 5, 6, 4
 
@@ -45,6 +45,15 @@ def parsed(text: str) -> list[tuple[int | None, str, dict[str, Any]]]:
     return events
 
 
+def asked_once(caller: Caller) -> Simulation:
+    """A simulation with one question and its reply."""
+    simulation = opened(caller)
+    say(caller, simulation, "When did it start?")
+    with scripted(says("Since last night.")):
+        run_due_calls()
+    return simulation
+
+
 def told_after(simulation: Simulation, sequence: int) -> list[SimulationEvent]:
     """What a reader gets who has seen everything up to `sequence`."""
     return list(look(simulation.pk, simulation.user, sequence).events)
@@ -53,11 +62,7 @@ def told_after(simulation: Simulation, sequence: int) -> list[SimulationEvent]:
 @pytest.mark.django_db
 def test_every_step_of_a_session_is_told_in_order() -> None:
     caller = signed_in(person())
-    with scripted(OPENING, says("Since last night.")):
-        simulation = new_simulation(caller)
-        run_due_calls()
-        say(caller, simulation, "When did it start?")
-        run_due_calls()
+    simulation = asked_once(caller)
     end_simulation(simulation)
     events = list(simulation.events.order_by("sequence"))
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
@@ -78,12 +83,7 @@ def test_every_step_of_a_session_is_told_in_order() -> None:
 
 @pytest.mark.django_db
 def test_a_reply_that_is_taken_back_leaves_a_hole_and_no_number_comes_twice() -> None:
-    caller = signed_in(person())
-    with scripted(OPENING, says("Since last night.")):
-        simulation = new_simulation(caller)
-        run_due_calls()
-        say(caller, simulation, "When did it start?")
-        run_due_calls()
+    simulation = asked_once(signed_in(person()))
     before = list(simulation.events.order_by("sequence").values_list("sequence", flat=True))
     reply = Message.objects.filter(simulation=simulation, role="assistant").latest("sequence")
     assert revert(reply.call_id).outcome is Replayed.REVERTED

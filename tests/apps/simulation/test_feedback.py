@@ -17,7 +17,7 @@ from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.signals import tick
 from orchestration.testing import run_due_calls
-from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says
+from tests.apps.chatlab.conversation import OPENING, new_simulation, opened, say, says
 from tests.apps.people import Caller, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -44,10 +44,7 @@ def trainee() -> Caller:
 
 @pytest.fixture
 def running(trainee: Caller) -> Simulation:
-    with scripted(OPENING):
-        simulation = new_simulation(trainee)
-        run_due_calls()
-    return simulation
+    return opened(trainee)
 
 
 def hotwash(**changes: Any) -> Fault:

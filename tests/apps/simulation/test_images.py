@@ -22,7 +22,7 @@ from apps.trainerlab.scenarios import add_picture, start_scenario
 from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
-from tests.apps.chatlab.conversation import OPENING, new_simulation, says
+from tests.apps.chatlab.conversation import opened, says
 from tests.apps.people import API, Caller, person, signed_in
 from tests.apps.training.visits import scenario_of
 
@@ -42,10 +42,7 @@ def trainee() -> Caller:
 
 @pytest.fixture
 def simulation(trainee: Caller) -> Simulation:
-    with scripted(OPENING):
-        simulation = new_simulation(trainee)
-        run_due_calls()
-    return simulation
+    return opened(trainee)
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:

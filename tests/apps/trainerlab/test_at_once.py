@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
-from django.db import connection
 
 from apps.accounts.models import User
 from apps.accounts.roles import UserRole
@@ -21,24 +15,11 @@ from apps.trainerlab.directing import inject_event
 from apps.trainerlab.models import ScenarioTemplate, SessionEvent
 from apps.trainerlab.scenarios import assign, start_assignment
 from orchestration.models import ServiceCallRecord
+from tests.apps.crowds import at_once
 from tests.apps.people import person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 MANY = 10
-
-
-def at_once(work: Callable[[int], Any]) -> list[Any]:
-    start = threading.Barrier(MANY)
-
-    def run(number: int) -> Any:
-        try:
-            start.wait(timeout=30)
-            return work(number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(MANY) as pool:
-        return list(pool.map(run, range(MANY)))
 
 
 def test_a_start_a_command_and_an_end_happen_once_however_many_ask_at_once() -> None:
@@ -46,11 +27,11 @@ def test_a_start_a_command_and_an_end_happen_once_however_many_ask_at_once() -> 
     template = ScenarioTemplate.objects.create(key="a", title="A", sim_patient_full_name="Maria", diagnosis="x")
     assignment = assign(template, trainee, instructor)
 
-    started = at_once(lambda _: start_assignment(assignment.pk).pk)
+    started = at_once(MANY, lambda _: start_assignment(assignment.pk).pk)
     assert len(set(started)) == 1 and Simulation.objects.count() == 1
     simulation = Simulation.objects.get()
 
-    events = at_once(lambda _: inject_event(simulation.pk, instructor, "k-1", "The phone rings.").pk)
+    events = at_once(MANY, lambda _: inject_event(simulation.pk, instructor, "k-1", "The phone rings.").pk)
     assert len(set(events)) == 1 and SessionEvent.objects.count() == 1
     assert Message.objects.filter(message_type="event").count() == 1
 
@@ -64,7 +45,7 @@ def test_a_start_a_command_and_an_end_happen_once_however_many_ask_at_once() -> 
         return False
 
     post_message(simulation.pk, trainee, "Hello?")
-    assert sum(at_once(end_or_say)) == 1
+    assert sum(at_once(MANY, end_or_say)) == 1
     assert ServiceCallRecord.objects.filter(service_identity__contains="Hotwash").count() == 1
     assert simulation.events.filter(kind="status", data__status="ended").count() == 1
     numbers = list(simulation.events.order_by("sequence").values_list("sequence", flat=True))

@@ -17,7 +17,7 @@ from orchestration.errors import AppendOnly
 from orchestration.models import ServiceCallRecord
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
-from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says
+from tests.apps.chatlab.conversation import OPENING, new_simulation, opened, say, says
 from tests.apps.people import API, Caller, person, signed_in
 from tests.apps.simulation.test_feedback import hotwash
 from tests.apps.trainerlab.cases import POTASSIUM
@@ -43,10 +43,7 @@ def instructor() -> Caller:
 
 @pytest.fixture
 def simulation(caller: Caller) -> Simulation:
-    with scripted(OPENING):
-        simulation = new_simulation(caller)
-        run_due_calls()
-    return simulation
+    return opened(caller)
 
 
 def command(who: Caller, simulation: Simulation, kind: str, key: str, **fields: Any) -> Any:
