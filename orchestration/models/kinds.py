@@ -16,15 +16,21 @@ QUEUED_KINDS = """
         )
         UNION ALL
         SELECT next.service_identity, next.client, next.model_requested
-        FROM kind JOIN service_call_record AS next ON next.id = (
-            SELECT id FROM service_call_record WHERE status = 'queued' AND (service_identity, client, model_requested)
-                > (kind.service_identity, kind.client, kind.model_requested)
-            ORDER BY service_identity, client, model_requested LIMIT 1
+        FROM kind JOIN service_call_record AS next ON next.id = COALESCE(
+            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity = kind.service_identity
+                AND client = kind.client AND model_requested > kind.model_requested
+                ORDER BY service_identity, client, model_requested LIMIT 1),
+            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity = kind.service_identity
+                AND client > kind.client
+                ORDER BY service_identity, client, model_requested LIMIT 1),
+            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity > kind.service_identity
+                ORDER BY service_identity, client, model_requested LIMIT 1)
         )
     )
     SELECT service_identity, client, model_requested FROM kind
 """
-"""From kind to kind through the index `call_due_of_kind`: as many steps as there are kinds, however many calls."""
+"""From kind to kind through the index `call_due_of_kind`: as many steps as there are kinds, however many calls. SQLite
+would seek by the first column alone if the three were compared as one row."""
 
 
 class CallKind(NamedTuple):

@@ -119,7 +119,7 @@ def test_neither_held_calls_nor_the_kinds_are_looked_for_row_by_row():
     plan = part[:5].explain()
     assert "call_due_of_kind" in plan
     assert "TEMP B-TREE" not in plan and "Sort" not in plan
-    assert kinds.count("call_due_of_kind") == 2
+    assert kinds.count("call_due_of_kind") == 4
 
 
 def test_a_pause_reaches_a_worker_within_the_second_that_its_view_is_kept():
