@@ -1,4 +1,5 @@
-"""Pausing and resuming, as the admin and the commands do it: checked, and workers woken."""
+"""Pausing and resuming, as the admin and the commands do it: checked, and workers woken; and what speaks against
+operating on a call."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from orchestration.app import ensure_autostarted
 from orchestration.conf import engine_settings
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
-from orchestration.models import Pause
+from orchestration.models import Pause, ServiceCallRecord
 from orchestration.models.limits import PauseKind
 from orchestration.registry import services
 
@@ -48,3 +49,15 @@ def end(found: Pause) -> None:
 
 def _wake() -> None:
     wake(engine_settings().QUEUE, force=True)
+
+
+def against_retrying(call: ServiceCallRecord) -> str:
+    """Why people who ask for it are told that a call is not retried; empty when it is."""
+    return "" if call.can_be_retried else f"{call.status}; only failed and cancelled calls are retried"
+
+
+def against_cancelling(call: ServiceCallRecord) -> str:
+    """The same of cancelling."""
+    if call.can_be_cancelled:
+        return ""
+    return f"already {call.status}" if call.is_terminal else "asked to stop before"

@@ -16,6 +16,7 @@ from orchestration.engine.submit import wake
 from orchestration.errors import OrchestrationError, TransitionRefused
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState, Status
+from orchestration.operating import against_cancelling, against_retrying
 from orchestration.types import JsonObject
 from persistence.models import BulkKind
 from persistence.replay import replay_held, revert_held
@@ -82,13 +83,11 @@ def _operation(
 
 
 def _against_retrying(call: ServiceCallRecord, options: JsonObject) -> str:
-    return "" if call.can_be_retried else f"{call.status}; only failed and cancelled calls are retried"
+    return against_retrying(call)
 
 
 def _against_cancelling(call: ServiceCallRecord, options: JsonObject) -> str:
-    if call.can_be_cancelled:
-        return ""
-    return f"already {call.status}" if call.is_terminal else "asked to stop before"
+    return against_cancelling(call)
 
 
 def _against_replaying(call: ServiceCallRecord, options: JsonObject) -> str:

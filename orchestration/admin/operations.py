@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
+from orchestration.operating import against_cancelling, against_retrying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +117,6 @@ def _calls(count: int) -> str:
     return "1 call" if count == 1 else f"{count} calls"
 
 
-def _against_retrying(call: ServiceCallRecord) -> str:
-    if call.can_be_retried:
-        return ""
-    return f"{call.status}; only failed and cancelled calls are retried"
-
-
-def _against_cancelling(call: ServiceCallRecord) -> str:
-    if call.can_be_cancelled:
-        return ""
-    return f"already {call.status}" if call.is_terminal else "asked to stop before"
-
-
 def selected(request: HttpRequest, rows: Any, keys: list[str]) -> list[ServiceCallRecord]:
     """The calls with these keys, newest first, however the list is filtered."""
     return list(rows.filter(pk__in=keys).order_by("-created_at", "-id"))
@@ -140,7 +129,7 @@ RETRY = Operation(
     promise="will be queued again, each as a new attempt on the same record",
     done="queued again",
     transition=ServiceCallRecord.retry,
-    objection=_against_retrying,
+    objection=against_retrying,
 )
 CANCEL = Operation(
     name="cancel",
@@ -149,5 +138,5 @@ CANCEL = Operation(
     promise="will be cancelled; those that run are asked to stop",
     done="cancelled or asked to stop",
     transition=ServiceCallRecord.cancel,
-    objection=_against_cancelling,
+    objection=against_cancelling,
 )
