@@ -6,6 +6,8 @@ report of the other. What is registered for the commit does not run; what a hand
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
@@ -99,12 +101,14 @@ def _check_constraints(report: Report) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     else:
-        models = {change.model for change in report.changes} | {
+        deleted = {change.model for change in report.changes if change.action is ObjectAction.DELETED}
+        pointing: set[Any] = {
             relation.related_model
-            for change in report.changes
-            if change.action is ObjectAction.DELETED
-            for relation in change.model._meta.related_objects
+            for model in deleted
+            for relation in model._meta.get_fields(include_hidden=True)
+            if relation.auto_created and not relation.concrete
         }
+        models = pointing | {change.model for change in report.changes}
         connection.check_constraints(table_names=sorted({model._meta.db_table for model in models}))
 
 

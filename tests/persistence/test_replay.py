@@ -110,6 +110,22 @@ def test_a_handler_that_raises_is_told_and_charges_nothing():
     assert record.domain_persist_attempts == 0 and not Message.objects.exists()
 
 
+def test_a_dry_run_finds_what_only_the_commit_would_refuse():
+    simulation = Simulation.objects.create()
+    Message.objects.create(simulation=simulation)
+
+    def orphaning(handler, response):
+        Simulation.objects.filter(pk=simulation.pk)._raw_delete("default")
+
+    def dangling(handler, response):
+        Message.objects.create(simulation_id=999_999)
+
+    for conduct in (orphaning, dangling):
+        report = dry_run(note(conduct).pk)
+        assert report.outcome is Replayed.FAILED and "IntegrityError" in report.error
+    assert Simulation.objects.exists()
+
+
 def test_a_statement_written_by_hand_is_named():
     def by_hand(handler, response):
         with connection.cursor() as cursor:
