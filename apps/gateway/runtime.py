@@ -74,11 +74,11 @@ class Runtime:
             await asyncio.wait(self.running, timeout=gateway_settings().STOP_SECONDS + LAST_SECONDS)
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
+        await self.journal.aclose()
         try:
-            await self.journal.database.run(_leave, self.worker)
+            await self.reading.run(_leave, self.worker)
         except DatabaseError as error:
             logger.warning("gateway could not say goodbye error=%s", describe(error))
-        await self.journal.aclose()
         await self.reading.aclose()
         await self.relay.aclose()
 
@@ -92,7 +92,7 @@ class Runtime:
                     logger.warning("gateway requests of dead processes are now unknown count=%d", swept)
             except AWAY:
                 pass  # logged below; the next beat tries again
-            except DatabaseError as error:
+            except Exception as error:  # noqa: BLE001 - a process that beats no more is taken for dead, and it is not
                 logger.error("gateway beat failed error=%s", describe(error))
             await asyncio.sleep(gateway_settings().BEAT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The journal while the database is away: nobody waits longer than its patience, and nothing is lost meanwhile."""
+"""The journal while the database is away: nobody waits longer than its patience; and the beat, which nothing ends."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 from django.db import OperationalError
 
 from apps.gateway import journal as journal_module
+from apps.gateway import runtime as runtime_module
 from apps.gateway.errors import GatewayError
 from apps.gateway.journal import Journal
 from apps.gateway.ledger import Close, Grant, Open
-from apps.gateway.models import Interaction
+from apps.gateway.models import GatewayWorker, Interaction
+from tests.apps.gateway.serving import gateway
+from tests.clusters import until
 
 
 class Database:
@@ -82,3 +85,19 @@ def test_one_bad_row_is_refused_alone(database):
         await journal.aclose()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_goes_on_beating_whatever_its_sweep_does(monkeypatch):
+    """Otherwise the others would take it for dead, and its requests for lost."""
+    swept: list[int] = []
+
+    def broken() -> int:
+        swept.append(1)
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(runtime_module, "sweep", broken)
+    with gateway(BEAT_SECONDS=0.2):
+        until(lambda: len(swept) > 1, "it sweeps again", 10)
+        first = GatewayWorker.objects.get().beat_at
+        until(lambda: GatewayWorker.objects.get().beat_at > first, "it beats again", 10)
