@@ -95,8 +95,10 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
     def in_turn(self) -> Self:
         """Calls that no other call of their ordering key holds up: no earlier one that is unfinished, and none at
         all (an earlier one may be retried late) that runs or waits to be persisted."""
-        others = ServiceCallRecord.objects.filter(ordering_key=OuterRef("ordering_key")).exclude(pk=OuterRef("pk"))
-        ahead = Q(sequence__lt=OuterRef("sequence")) & UNFINISHED_IN_ORDER
+        # Empty keys are left out because the index leaves them out; else it could not be used.
+        unfinished = ServiceCallRecord.objects.filter(UNFINISHED_IN_ORDER, ordering_key=OuterRef("ordering_key"))
+        others = unfinished.exclude(ordering_key="").exclude(pk=OuterRef("pk"))
+        ahead = Q(sequence__lt=OuterRef("sequence"))
         busy = Q(status=Status.RUNNING) | Q(domain_persist_state=PersistState.PENDING)
         return self.filter(Q(ordering_key="") | ~Exists(others.filter(ahead | busy)))
 

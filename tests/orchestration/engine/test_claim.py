@@ -166,3 +166,12 @@ def test_workers_that_claim_at_once_never_run_two_calls_of_one_key():
     taken = claim_in_threads(4, 5)
     assert len(taken) == 1
     assert ServiceCallRecord.objects.get(pk=taken[0]).sequence == 1
+
+
+def test_whether_a_keyed_call_is_in_turn_is_read_from_an_index_of_keyed_calls():
+    keyed()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # of one row it would be the better way
+    plan = ServiceCallRecord.objects.claimable()[:5].explain()
+    assert "call_ordering_head" in plan or "call_sequence_unique" in plan
