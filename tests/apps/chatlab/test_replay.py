@@ -60,6 +60,7 @@ def comparable(report: Report) -> list[Any]:
     return told
 
 
+@pytest.mark.django_db(transaction=True)  # thousands of savepoints in one transaction slow PostgreSQL down
 def test_a_thousand_results_over_two_versions_replay_as_shown_and_the_second_time_changes_nothing(
     second_version: None,
 ) -> None:

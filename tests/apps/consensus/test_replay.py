@@ -92,6 +92,7 @@ def rows() -> list[Any]:
     ]
 
 
+@pytest.mark.django_db(transaction=True)  # thousands of savepoints in one transaction slow PostgreSQL down
 def test_stored_answers_over_two_versions_become_decisions_as_shown_and_the_second_time_nothing_changes(
     second_versions: None,
 ) -> None:
