@@ -103,12 +103,8 @@ if _database["ENGINE"].endswith("sqlite3"):
         },
         "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},  # a file: worker threads and processes must see it
     }
-else:
-    _database["OPTIONS"] = {
-        # The server plans a statement once per connection: that is half of what a small one costs it.
-        **({"server_side_binding": True, "prepare_threshold": 5} if env.DATABASE_PREPARE else {}),
-        **({"pool": {"min_size": 2, "max_size": 20}} if env.DATABASE_POOL else {}),
-    }
+elif env.DATABASE_POOL:
+    _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 20}}
 _database |= {"CONN_MAX_AGE": 0 if env.DATABASE_POOL else 600, "CONN_HEALTH_CHECKS": True}
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -18,7 +18,6 @@ from orchestration.errors import IdentityError
 from orchestration.identity import SERVICES, Identity
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import ServiceCallQuerySet
-from orchestration.planning import planned_for_its_values
 
 
 def refuse_unknown_filters(request: HttpRequest) -> None:
@@ -39,8 +38,7 @@ def page_of(rows: ServiceCallQuerySet, wanted: CallFilter) -> tuple[list[Service
     if wanted.cursor is not None:
         rows = rows.older_than(*read_cursor(wanted.cursor))
     rows = rows.select_related("related_content_type").defer(*CONTENT_COLUMNS).order_by("-created_at", "-id")
-    with planned_for_its_values():
-        page = list(rows[: wanted.limit + 1])
+    page = list(rows[: wanted.limit + 1])
     if len(page) <= wanted.limit:
         return page, None
     return page[: wanted.limit], write_cursor(page[wanted.limit - 1])

@@ -15,7 +15,6 @@ from django.core.paginator import Paginator
 from django.db.models import F, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
@@ -27,7 +26,6 @@ from orchestration.admin.added import AddedActions, Button
 from orchestration.admin.content import as_json as as_json
 from orchestration.admin.sections import Fact, Section
 from orchestration.looks import note_look
-from orchestration.planning import planned_for_its_values
 from orchestration.references import Reference
 
 VIEW_CONTENT = "orchestration.view_content"
@@ -134,10 +132,6 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
         self, request: HttpRequest, **kwargs: Any
     ) -> type[ChangeList]:
         return LeanChangeList
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
-        with planned_for_its_values():
-            return super().changelist_view(request, extra_context)
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Paginator[Any]:
         """Rows are never counted; the entries about one of them, on its history page, are."""

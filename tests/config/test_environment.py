@@ -99,14 +99,6 @@ def test_a_pool_replaces_kept_connections():
     assert (pooled["CONN_MAX_AGE"], "pool" in pooled["OPTIONS"]) == (0, True)
 
 
-def test_statements_are_prepared_unless_a_pooler_forbids_it():
-    url = "postgres://u@h/d"
-    plain = settings_under("DATABASES", DATABASE_URL=url)["DATABASES"]["default"]
-    behind = settings_under("DATABASES", DATABASE_URL=url, DATABASE_PREPARE="false")["DATABASES"]["default"]
-    assert plain["OPTIONS"] == {"server_side_binding": True, "prepare_threshold": 5}
-    assert behind["OPTIONS"] == {}
-
-
 def test_redis_is_broker_and_cache_when_asked():
     found = settings_under("Q_CLUSTER", "CACHES", ORCA_BROKER="redis", REDIS_URL="redis://127.0.0.1:6379/0")
     assert found["Q_CLUSTER"]["broker_class"] == "config.brokers.RedisBroker"
