@@ -44,15 +44,13 @@ class PartsDone:
         return f"{len(missing)} of {total} parts failed, {len(self.dead)} of them for good; {key}: {why}"[:1000]
 
 
-def persist_chunk(
-    consumer: Consumer, response: Response, *, part: str = "", exact: bool = False, replaced: Sequence[Model] = ()
-) -> Touched:
+def persist_chunk(consumer: Consumer, response: Response, *, part: str = "", replaced: Sequence[Model] = ()) -> Touched:
     """Persist a response, or say what it became before.
 
-    `exact` reads back what was stored, for a report; `replaced` is what an earlier run made, and is deleted by now.
+    `replaced` is what an earlier run made, and is deleted by now.
     """
     chunk, is_new = PersistedChunk.objects.open(chunk_for(consumer, response, part=part))
-    touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new, exact=exact, replaced=replaced)
+    touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new, replaced=replaced)
     if statements:
         run_together(statements)
     return touched
@@ -71,7 +69,6 @@ def fill_chunk(
     chunk: PersistedChunk,
     *,
     is_new: bool,
-    exact: bool,
     replaced: Sequence[Model] = (),
 ) -> tuple[Touched, list[Statement]]:
     """Run the handler for an open chunk; returns what came of it, and the statements that tie it to the chunk."""
@@ -83,7 +80,7 @@ def fill_chunk(
         chunk.handler_fingerprint = consumer.component.fingerprint
     with capturing(watch=False) as capture, recording() as recorder, handling(chunk.call_id, chunk.part):
         produced: Produced = consumer.run(chunk, response, replaced)
-    touched = links.gather(chunk, produced.links, produced.returned, recorder, capture.changes(reread=exact))
+    touched = links.gather(chunk, produced.links, produced.returned, recorder, capture.changes(reread=False))
     fault("before_link")
     return touched, links.writing(chunk, touched, is_new=is_new)
 
@@ -106,9 +103,7 @@ def response_of_part(response: Response, part: Part) -> Response:
     return response.model_copy(update={"structured_data": part.data}).attach(response.related_object)
 
 
-def persist_parts(
-    consumer: Consumer, response: Response, parts: Iterable[Part], *, source: str, exact: bool = False
-) -> PartsDone:
+def persist_parts(consumer: Consumer, response: Response, parts: Iterable[Part], *, source: str) -> PartsDone:
     """Persist each part under its own savepoint; what fails is charged to the part alone.
 
     Raises what says that the database is away: then nothing was charged.
@@ -124,7 +119,7 @@ def persist_parts(
         try:
             with transaction.atomic():
                 one = response_of_part(response, part)
-                done.touched[part.key] = persist_chunk(consumer, one, part=part.key, exact=exact)
+                done.touched[part.key] = persist_chunk(consumer, one, part=part.key)
         except DATABASE_AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - a handler may raise anything, and each is a failed part

@@ -28,11 +28,11 @@ from persistence.chunks import chunk_for, fill_chunk, persist_parts
 from persistence.conf import persistence_settings
 from persistence.consumers import Consumer, Consumers, HandlerConsumer, with_event_loop
 from persistence.deaths import Mark, marks_of_the_dead, watching
-from persistence.lanes import ToDo, in_lanes, lanes_for
 from persistence.links import Touched, merged
 from persistence.models import PersistedChunk, PersistedPart, PersistenceDeath
 from persistence.outcomes import Counts, Outcome
 from persistence.signals import domain_object_created
+from persistence.threads import ToDo, in_threads, threads_for
 from persistence.upgrades import upgraded
 
 READ_AT_ONCE = 100
@@ -57,8 +57,6 @@ class Work:
     consumer: Consumer | None = None
     unreadable: Exception | None = None
     """Why there is no response."""
-    exact: bool = False
-    """Read back what was stored, for a report."""
     touched: Touched = field(default_factory=Touched)
     parts: dict[str, Touched] = field(default_factory=dict)
     """By key of the part; the whole result under the empty key."""
@@ -76,9 +74,9 @@ class Work:
         return self.consumer is not None and self.consumer.component.is_async
 
     @classmethod
-    def of(cls, record: ServiceCallRecord, consumers: Consumers, *, exact: bool = False) -> Work:
+    def of(cls, record: ServiceCallRecord, consumers: Consumers) -> Work:
         """The record with what can be known before it is locked: a stored result does not change."""
-        work = cls(record=record, exact=exact)
+        work = cls(record=record)
         try:
             work.response = response_of(record)
             work.consumer = consumers.of(record, work.response)
@@ -108,10 +106,10 @@ def drain_batch() -> Counts:
     charge_deaths()
     pending = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
     due = list(pending[: settings.DOMAIN_PERSIST_BATCH_SIZE])
-    lanes = lanes_for(len(due))
-    suspects = PersistenceDeath.objects.suspects(due) if lanes > 1 else set()
+    threads = threads_for(len(due))
+    suspects = PersistenceDeath.objects.suspects(due) if threads > 1 else set()
     todo = ToDo((call_id for call_id in due if call_id not in suspects), goes_on)
-    _drain(todo, lanes=lanes)
+    _drain(todo, threads=threads)
     if not todo.stopped:
         _drain(ToDo(sorted(suspects), goes_on))
     return counts
@@ -134,19 +132,19 @@ def drain_call(call_id: str) -> Outcome:
     return drain_calls([call_id])[call_id]
 
 
-def _drain(todo: ToDo, *, lanes: int = 1) -> None:
+def _drain(todo: ToDo, *, threads: int = 1) -> None:
     """Records in the given order, until the database is away or whoever is told the outcomes says no."""
 
-    def lane() -> None:
+    def take() -> None:
         consumers = Consumers()
         with watching():
-            while some := todo.take(READ_AT_ONCE // lanes):
+            while some := todo.take(READ_AT_ONCE // threads):
                 records = ServiceCallRecord.objects.in_bulk(some)
                 works = {call_id: Work.of(records[call_id], consumers) for call_id in some if call_id in records}
                 each = partial(_drain_each, some, works, todo)
                 with_event_loop(each) if any(work.is_async for work in works.values()) else each()
 
-    in_lanes(lanes, lane, todo)
+    in_threads(threads, take, todo)
 
 
 def _drain_each(some: list[str], works: dict[str, Work], todo: ToDo) -> None:
@@ -194,7 +192,7 @@ def persist_locked(work: Work) -> Outcome:
     if chunk is None:
         return _persist_parts(work, consumer, response)
     chunk, is_new = PersistedChunk.objects.opened(chunk, chunk_id)
-    work.touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new, exact=work.exact)
+    work.touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new)
     work.parts[""] = work.touched
     fault("before_finalize")
     record.mark_persisted(along=statements)
@@ -214,7 +212,7 @@ def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcom
     if not work.attempts:  # somebody asked for it anew
         PersistedPart.objects.of_result(record.pk, response.execution_metadata.schema_identity).delete()
     parts = consumer.parts(response)
-    done = persist_parts(consumer, response, parts or [], source=source_of(consumer), exact=work.exact)
+    done = persist_parts(consumer, response, parts or [], source=source_of(consumer))
     work.parts = done.touched
     work.touched = merged(done.touched.values())
     fault("before_finalize")

@@ -9,8 +9,8 @@ from django.utils import timezone
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
 from persistence.drain import drain_batch
-from persistence.lanes import ToDo, in_lanes, lanes_for
 from persistence.models import PersistedChunk, PersistenceDeath
+from persistence.threads import ToDo, in_threads, threads_for
 from tests.persistence.results import async_note, note
 from tests.seedapp.models import Message
 
@@ -62,7 +62,7 @@ def test_each_result_is_persisted_once_and_the_connections_are_closed():
     assert (failing.domain_persist_state, failing.domain_persist_attempts) == (PersistState.PENDING, 1)
 
 
-def test_asynchronous_handlers_run_in_lanes_too():
+def test_asynchronous_handlers_run_in_threads_too():
     for _ in range(MANY):
         async_note(sign_async)
     assert drain_batch().processed == MANY
@@ -82,10 +82,10 @@ def test_what_may_have_killed_a_process_runs_alone_and_last():
     assert (last.content, last.meta["thread"]) == (suspect.pk, threading.main_thread().name)
 
 
-def test_few_records_and_an_open_transaction_need_no_lanes():
-    assert [lanes_for(records) for records in (0, 1, 49, 50, 1000)] == [1, 1, 1, 2, 2]
+def test_few_records_and_an_open_transaction_need_one_thread():
+    assert [threads_for(records) for records in (0, 1, 49, 50, 1000)] == [1, 1, 1, 2, 2]
     with transaction.atomic():
-        assert lanes_for(1000) == 1, "another connection would not see what is not committed"
+        assert threads_for(1000) == 1, "another connection would not see what is not committed"
 
 
 def always(call_id, outcome):
@@ -96,10 +96,10 @@ class Killed(BaseException):
     """What no handler's failure is."""
 
 
-def test_an_interrupt_stops_the_other_lanes_after_their_record():
+def test_an_interrupt_stops_the_other_threads_after_their_record():
     todo, beside = ToDo(map(str, range(1000)), always), threading.Event()
 
-    def lane():
+    def work():
         if threading.current_thread() is threading.main_thread():
             assert beside.wait(ENOUGH_SECONDS)
             raise Killed
@@ -107,15 +107,15 @@ def test_an_interrupt_stops_the_other_lanes_after_their_record():
             beside.set()
 
     with pytest.raises(Killed):
-        in_lanes(2, lane, todo)
+        in_threads(2, work, todo)
     assert todo.stopped and todo.take(1) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("drain-")]
 
 
-def test_what_ends_another_lane_ends_the_drain():
+def test_what_ends_another_thread_ends_the_drain():
     todo, over = ToDo(map(str, range(10)), always), threading.Event()
 
-    def lane():
+    def work():
         if threading.current_thread() is not threading.main_thread():
             over.set()
             raise Killed
@@ -124,5 +124,5 @@ def test_what_ends_another_lane_ends_the_drain():
             pass
 
     with pytest.raises(Killed):
-        in_lanes(2, lane, todo)
+        in_threads(2, work, todo)
     assert todo.stopped
