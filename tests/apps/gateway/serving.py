@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -27,6 +28,7 @@ from granian.server.embed import Server
 from apps.accounts.models import ApiKey, User
 from apps.accounts.roles import Scope, UserRole
 from apps.gateway.asgi import FrontDoor
+from apps.gateway.http import Message, Receive, Send
 from apps.gateway.ledger import prices
 from apps.gateway.models import KeyPolicy
 from orchestration.engine.processes import children_of
@@ -35,6 +37,8 @@ from tests.apps.people import person
 from tests.clusters import database_url, until
 
 MODEL = "gpt-4o-mini"
+PATIENCE_SECONDS = 2.0
+"""What requests that were answered, or given up, get to end before the server does."""
 
 
 def free_port() -> int:
@@ -50,6 +54,7 @@ class ThreadServer:
         self.port = free_port()
         self.door: FrontDoor | None = None
         self.clients: list[openai.OpenAI] = []
+        self._open = 0
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
@@ -65,6 +70,9 @@ class ThreadServer:
     def stop(self) -> None:
         for each in self.clients:
             each.close()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._open and time.monotonic() < deadline:  # Django closes a request's body after it has answered
+            time.sleep(0.01)
         assert self._loop is not None and self._server is not None
         self._loop.call_soon_threadsafe(self._server.stop)
         self._thread.join(30)
@@ -77,8 +85,17 @@ class ThreadServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.door = FrontDoor(get_asgi_application())
-        self._server = Server(self.door, port=self.port, interface=Interfaces.ASGI, log_enabled=False)
+        self._server = Server(self._counted, port=self.port, interface=Interfaces.ASGI, log_enabled=False)
         await self._server.serve()
+
+    async def _counted(self, scope: Message, receive: Receive, send: Send) -> None:
+        assert self.door is not None
+        is_request = scope["type"] == "http"
+        self._open += is_request
+        try:
+            await self.door(scope, receive, send)
+        finally:
+            self._open -= is_request
 
 
 def _listens(port: int) -> bool:
