@@ -43,12 +43,12 @@ CLIENTS = tests/apps/gateway/clients
 
 clients: .clients/stamp
 
-# SQLite first, with coverage; then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
+# SQLite first, with coverage (a process that ends after the run leaves a file of its own); then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
 test: .venv/dev.stamp .clients/stamp
 	$(BIN)/coverage erase
 	env -u DATABASE_URL $(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not postgres_only"
 	ORCA_TEST_POSTGRES=1 $(PYTEST) -m "postgres or postgres_only" || [ $$? -eq 5 ]
-	$(BIN)/coverage combine
+	for late in .coverage.*; do [ ! -e "$$late" ] || $(BIN)/coverage combine --append "$$late"; done
 	$(BIN)/coverage report
 
 check: .venv/dev.stamp
