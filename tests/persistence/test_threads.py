@@ -1,5 +1,6 @@
 """Much to do is done on several connections at once."""
 
+import signal
 import threading
 
 import pytest
@@ -12,7 +13,9 @@ from persistence.drain import drain_batch
 from persistence.models import PersistedChunk, PersistenceDeath
 from persistence.threads import ToDo, in_threads, threads_for
 from tests.persistence.results import async_note, note
+from tests.persistence.test_deaths import in_a_fork, wait_is_over
 from tests.seedapp.models import Message
+from tests.seedapp.orca.persist.behaviours import kill_the_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres_only]
 MANY = 60
@@ -86,6 +89,20 @@ def test_few_records_and_an_open_transaction_need_one_thread():
     assert [threads_for(records) for records in (0, 1, 49, 50, 1000)] == [1, 1, 1, 2, 2]
     with transaction.atomic():
         assert threads_for(1000) == 1, "another connection would not see what is not committed"
+
+
+def test_a_handler_that_kills_its_process_costs_those_beside_it_one_charge_at_most():
+    killer, others = note(kill_the_process, priority=9), [note(sign) for _ in range(MANY)]
+    assert in_a_fork(drain_batch) == -signal.SIGKILL
+    drain_batch()
+    beside = PersistenceDeath.objects.exclude(call_id=killer.pk)
+    assert PersistenceDeath.objects.filter(call_id=killer.pk).count() == 1 and beside.count() <= 1
+    for record in ServiceCallRecord.objects.in_persist_state(PersistState.PENDING).exclude(pk=killer.pk):
+        wait_is_over(record)
+    drain_batch()
+    assert Message.objects.count() == PersistedChunk.objects.count() == MANY
+    charged = ServiceCallRecord.objects.filter(pk__in=[other.pk for other in others], domain_persist_attempts__gt=1)
+    assert [record.domain_persist_attempts for record in charged] in ([], [2]), "a charge, then its success"
 
 
 def always(call_id, outcome):
