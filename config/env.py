@@ -95,6 +95,8 @@ VAR_DIR = Path(text("ORCA_VAR_DIR", str(BASE_DIR / "var"))).absolute()
 DATABASE = database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 DATABASE_POOL = flag("DATABASE_POOL", default=False)
 """True in ASGI web processes on PostgreSQL, never in workers: a pool does not survive their fork."""
+DATABASE_BEHIND_POOLER = flag("DATABASE_BEHIND_POOLER", default=False)
+"""True behind PgBouncer or the like: a transaction may run on another connection than the one before."""
 REDIS_URL = text("REDIS_URL")
 BROKER = choice("ORCA_BROKER", "orm", ("orm", "redis"))
 WORKERS = number("Q_WORKERS", 3, at_least=1)

@@ -103,8 +103,14 @@ if _database["ENGINE"].endswith("sqlite3"):
         },
         "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},  # a file: worker threads and processes must see it
     }
-elif env.DATABASE_POOL:
-    _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 20}}
+else:
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = env.DATABASE_BEHIND_POOLER
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        # For the few statements that ask for it (orchestration.models.statements); the ORM's are never prepared.
+        "prepare_threshold": None if env.DATABASE_BEHIND_POOLER else 1,
+        **({"pool": {"min_size": 2, "max_size": 20}} if env.DATABASE_POOL else {}),
+    }
 _database |= {"CONN_MAX_AGE": 0 if env.DATABASE_POOL else 600, "CONN_HEALTH_CHECKS": True}
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -167,7 +173,7 @@ ORCHESTRAI: dict[str, Any] = {
     "QUEUE": "llm" if env.DEDICATED_CLUSTERS else None,
     "DOMAIN_PERSIST_QUEUE": "persistence" if env.DEDICATED_CLUSTERS else None,
     "DOMAIN_PERSIST_MAX_ATTEMPTS": 10,
-    "DOMAIN_PERSIST_BATCH_SIZE": 100,
+    "DOMAIN_PERSIST_BATCH_SIZE": 500,
 }
 
 CONSENSUS: dict[str, Any] = env.CONSENSUS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from django.apps import apps
@@ -56,7 +57,10 @@ class Identity:
 
         Raises IdentityError for anything else, and for an identity of another domain than the given one.
         """
-        identity = value if isinstance(value, Identity) else cls(*_parts(value, domain))
+        if isinstance(value, str):
+            identity = _of_text(value, domain)
+        else:
+            identity = value if isinstance(value, Identity) else cls(*_parts(value, domain))
         if domain is not None and identity.domain != domain:
             raise IdentityError(f"{identity} belongs to the domain {identity.domain!r}, not to {domain!r}.")
         return identity
@@ -139,6 +143,12 @@ def check_part(part: str, value: object) -> str:
         shown = value if len(value) <= 128 else f"{value[:32]}... ({len(value)} characters)"
         raise IdentityError(f"The {part} {shown!r} of an identity must be 1-128 characters of A-Z a-z 0-9 _ -.")
     return value
+
+
+@lru_cache(maxsize=1024)
+def _of_text(text: str, domain: str | None) -> Identity:
+    """Kept: the same few are looked up for every call."""
+    return Identity(*_parts(text, domain))
 
 
 def _parts(value: object, domain: str | None) -> tuple[str, str, str, str]:

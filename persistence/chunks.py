@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 
 from orchestration.engine.database import DATABASE_AWAY
 from orchestration.engine.faultpoints import fault
-from orchestration.models.persisting import Statement, run_together
+from orchestration.models.statements import Statement, run_together
 from orchestration.types import Response
 from persistence import links, log
 from persistence.capture import capturing

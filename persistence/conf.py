@@ -24,7 +24,7 @@ class PersistenceSettings(BaseModel):
     """A result whose persistence failed this often is dead until somebody persists it again."""
     DOMAIN_PERSIST_MAX_DEATHS: Annotated[int, Field(ge=1, le=1000)] = 3
     """A result is dead, too, when this many processes died while its handler ran."""
-    DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 100
+    DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Records that one drain takes at most."""
     DOMAIN_PERSIST_CONNECTIONS: Annotated[int, Field(ge=1, le=32)] = 3
     """On PostgreSQL a drain with much to do runs handlers in this many threads, each on a connection of its own."""

@@ -14,8 +14,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uuid_utils.compat
 from django.utils import timezone
@@ -34,7 +35,7 @@ NOTHING = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A process that is, or was, in the handler of a result, or of one part of it."""
+    """A process that is, or was, in the handler of a result, or of one part of it; what `handling` writes as JSON."""
 
     call_id: str
     part: str
@@ -46,7 +47,7 @@ class Mark:
     """The bulk run that it worked for, 0 in a drain."""
 
 
-_page: ContextVar[tuple[mmap.mmap, int] | None] = ContextVar("persistence_deaths_page", default=None)
+_page: ContextVar[tuple[mmap.mmap, dict[str, Any]] | None] = ContextVar("persistence_deaths_page", default=None)
 
 
 @contextmanager
@@ -57,9 +58,10 @@ def watching(bulk_run: int = 0) -> Iterator[None]:
         yield
         return
     path, handle = created
+    whose = {"node": node_name(), "pid": os.getpid(), "bulk_run": bulk_run}
     try:
         with mmap.mmap(handle, SIZE) as page:
-            token = _page.set((page, bulk_run))
+            token = _page.set((page, whose))
             try:
                 yield
             finally:
@@ -77,10 +79,8 @@ def handling(call_id: str, part: str) -> Iterator[None]:
     if watched is None:
         yield
         return
-    page, run = watched
-    began = timezone.now().isoformat()
-    mark = Mark(call_id=call_id, part=part, node=node_name(), pid=os.getpid(), began_at=began, bulk_run=run)
-    text = json.dumps(asdict(mark)).encode()
+    page, whose = watched
+    text = json.dumps({"call_id": call_id, "part": part, "began_at": timezone.now().isoformat(), **whose}).encode()
     page[: len(text) + 1] = text + b"\0"
     try:
         yield

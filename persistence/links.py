@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
-from orchestration.models.persisting import Statement, run_together
+from orchestration.models.statements import Statement, run_together
 from persistence.capture import RowChange
 from persistence.errors import InvalidLink
 from persistence.images import digest_of

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import PersistState
-from orchestration.models.persisting import Statement, run_together
+from orchestration.models.statements import Statement, run_together
 from orchestration.references import Reference, reference
 from persistence.bulk_rows import BulkItem, BulkKind, BulkRun, BulkState
 

@@ -1,14 +1,12 @@
 """Where a stored result is on its way into domain objects, and the transitions of that state.
 
 The engine makes a result pending when it settles the call; the drain alone takes it from there. The statements below
-are written by hand: they run for every result, and building them with the ORM costs four times what running them does.
-Each can take the drain's own statements along, in one round trip to the database where that is possible.
+can take the drain's own along, in one round trip to the database where that is possible.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from orchestration.errors import TransitionRefused
+from orchestration.models.statements import Statement, cursor_with_plans, run_together
 
 
 class PersistState(models.TextChoices):
@@ -26,14 +25,6 @@ class PersistState(models.TextChoices):
     PERSISTED = "persisted"
     SKIPPED = "skipped"
     DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL that runs together with a transition, in its transaction."""
-
-    sql: str
-    params: list[Any] = field(default_factory=list)
 
 
 STATE = "domain_persist_state || ''"
@@ -79,7 +70,7 @@ class PersistenceTransitions(models.Model):
     def _lock(self, more: str, along: Statement, now: datetime | None) -> tuple[Any, ...] | None:
         lock = " FOR NO KEY UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
         moment = connection.ops.adapt_datetimefield_value(now or timezone.now())
-        with connection.cursor() as cursor:
+        with cursor_with_plans() as cursor:
             cursor.execute(
                 f"WITH due AS (SELECT domain_persist_attempts FROM service_call_record WHERE {DUE}{lock}){along.sql}"  # noqa: S608 - constants
                 f" SELECT domain_persist_attempts{more} FROM due",
@@ -164,19 +155,6 @@ class PersistenceTransitions(models.Model):
             )
         for name, value in changes.items():
             setattr(self, name, value)
-
-
-def run_together(statements: Sequence[Statement]) -> int:
-    """Run statements that write different tables, in one round trip on PostgreSQL; rows that the last one found."""
-    *first, last = statements
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" and first:
-            parts = ", ".join(f"step_{number} AS ({one.sql})" for number, one in enumerate(first))
-            cursor.execute(f"WITH {parts} {last.sql}", [value for one in statements for value in one.params])
-        else:
-            for one in statements:
-                cursor.execute(one.sql, one.params)
-        return int(cursor.rowcount)
 
 
 def _adapted(value: Any) -> Any:

@@ -92,11 +92,22 @@ def test_production_passes_djangos_deployment_checks():
 
 
 def test_a_pool_replaces_kept_connections():
-    url = "postgres://u@h/d"
+    url = "postgres://u@h/d?sslmode=require"
     plain = settings_under("DATABASES", DATABASE_URL=url)["DATABASES"]["default"]
     pooled = settings_under("DATABASES", DATABASE_URL=url, DATABASE_POOL="true")["DATABASES"]["default"]
     assert (plain["CONN_MAX_AGE"], "pool" in plain.get("OPTIONS", {})) == (600, False)
     assert (pooled["CONN_MAX_AGE"], "pool" in pooled["OPTIONS"]) == (0, True)
+    assert pooled["OPTIONS"]["sslmode"] == "require"
+
+
+def test_behind_a_pooler_nothing_is_kept_on_a_connection():
+    url = "postgres://u@h/d?sslmode=require"
+    plain = settings_under("DATABASES", DATABASE_URL=url)["DATABASES"]["default"]
+    behind = settings_under("DATABASES", DATABASE_URL=url, DATABASE_BEHIND_POOLER="true")["DATABASES"]["default"]
+    assert plain["OPTIONS"] == {"sslmode": "require", "prepare_threshold": 1}
+    assert plain["DISABLE_SERVER_SIDE_CURSORS"] is False
+    assert behind["OPTIONS"] == {"sslmode": "require", "prepare_threshold": None}
+    assert behind["DISABLE_SERVER_SIDE_CURSORS"] is True
 
 
 def test_redis_is_broker_and_cache_when_asked():

@@ -8,7 +8,7 @@ from persistence.conf import PersistenceSettings, persistence_settings
 
 def test_the_defaults_are_the_documented_ones():
     assert PersistenceSettings().DOMAIN_PERSIST_MAX_ATTEMPTS == 10
-    assert PersistenceSettings().DOMAIN_PERSIST_BATCH_SIZE == 100
+    assert PersistenceSettings().DOMAIN_PERSIST_BATCH_SIZE == 500
 
 
 def test_keys_of_the_engine_are_none_of_our_business(settings):

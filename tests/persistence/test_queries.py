@@ -33,6 +33,10 @@ def keep(response, parsed):
     return {"id": Message.objects.create(role="assistant").pk}
 
 
+def several(handler, response):
+    return [Message.objects.create(role="assistant") for _ in range(3)]
+
+
 def queries_of(record: ServiceCallRecord) -> list[str]:
     """The statements of one drain as `VERB table`, without the first, which reads a hundred records, and without
     those of the transaction."""
@@ -127,3 +131,19 @@ def test_a_record_is_found_by_its_key_however_many_are_pending():
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(row[0] for row in cursor.fetchall())
         assert "call_pending" not in plan and "Seq Scan on service_call_record" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres_only
+@pytest.mark.parametrize(("threshold", "kept"), [(1, {"persisted_chunk", "service_call_record"}), (None, set())])
+def test_the_statements_of_every_record_are_planned_once_unless_a_pooler_is_between(monkeypatch, threshold, kept):
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "prepare_threshold", threshold)
+    for make in (lambda: note(write), lambda: digest(keep), lambda: note(several), lambda: note(nothing)) * 4:
+        assert drain_call(make().pk) is Outcome.PERSISTED
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        told = " ".join(statement for (statement,) in cursor.fetchall())
+    assert {name for name in ("persisted_chunk", "service_call_record") if name in told} == kept
+    assert "seedapp" not in told, "the ORM's plans depend on values"
+    connection.close()
