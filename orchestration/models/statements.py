@@ -1,4 +1,4 @@
-"""SQL written by hand: what runs for every result, where building it with the ORM costs four times what running it does.
+"""SQL written by hand: what runs for every result, and costs four times as much to build with the ORM as to run.
 
 PostgreSQL plans such a statement once per connection, where the connection's `prepare_threshold` allows it: planning
 takes longer than running. A plan that is kept does not know the values, hence must not depend on a partial index.
