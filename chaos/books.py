@@ -12,7 +12,7 @@ import orjson
 
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from orchestration.providers.ledger import Entry
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from apps.chatlab.models import Message
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from persistence.models import PersistedChunk
 
 ANSWER_SECONDS = 30.0

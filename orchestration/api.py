@@ -55,8 +55,8 @@ from orchestration.identity import SCHEMAS, SERVICES
 from orchestration.inventory import inventory
 from orchestration.metrics import counted
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
-from orchestration.models.calls import Status as CallStatus
+from orchestration.models.call_queries import ServiceCallQuerySet
+from orchestration.models.states import Status as CallStatus
 from orchestration.registry import registry_for, schemas
 from orchestration.timeline import TimelineEvent, timeline
 from orchestration.types import JsonObject

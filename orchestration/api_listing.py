@@ -17,7 +17,7 @@ from orchestration.api_views import CONTENT_COLUMNS
 from orchestration.errors import IdentityError
 from orchestration.identity import SERVICES, Identity
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.call_queries import ServiceCallQuerySet
 
 
 def refuse_unknown_filters(request: HttpRequest) -> None:

@@ -14,7 +14,7 @@ from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import OrchestrationError, UnknownOption
 from orchestration.identity import DjangoIdentityMixin, Identity
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from orchestration.prompts import PromptSection
 from orchestration.retry import RetryPolicy
 from orchestration.schemas import OutputSchema

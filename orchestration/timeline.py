@@ -9,7 +9,7 @@ from itertools import pairwise, zip_longest
 
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 
 SHORTEST_SECONDS = 0.001
 

@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from orchestration.engine.submit import send_task
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.types import JsonObject
 from persistence.conf import persistence_settings
 from persistence.errors import BulkRefused

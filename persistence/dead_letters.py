@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.registry import resolve
 from persistence.waking import ask_for_drain
 

@@ -19,7 +19,7 @@ from orchestration.engine.slots import stop_requested
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from orchestration.signals import ai_response_ready, payload, tell
 from orchestration.tasks import beat
 from orchestration.types import Response

@@ -13,8 +13,8 @@ from django.db import connection, models
 from django.utils import timezone
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
 from orchestration.models.statements import Statement, run_together
+from orchestration.models.states import PersistState
 from orchestration.references import Reference, reference
 from persistence.bulk_rows import BulkItem, BulkKind, BulkRun, BulkState
 

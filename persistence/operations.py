@@ -15,7 +15,7 @@ from django.db import transaction
 from orchestration.engine.submit import wake
 from orchestration.errors import OrchestrationError, TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.operating import against_cancelling, against_retrying
 from orchestration.types import JsonObject
 from persistence.models import BulkKind

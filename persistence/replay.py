@@ -16,7 +16,7 @@ from orchestration.app import ensure_autostarted
 from orchestration.engine.database import DATABASE_AWAY
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.types import JsonObject, Response
 from persistence import links, log
 from persistence.capture import Capture, RowChange, capturing

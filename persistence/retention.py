@@ -23,7 +23,7 @@ from django.utils import timezone
 from orchestration.engine.faultpoints import fault
 from orchestration.engine.slots import stop_requested
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
-from orchestration.models.calls import TERMINAL, PersistState
+from orchestration.models.states import TERMINAL, PersistState
 from orchestration.tasks import beat
 from persistence.conf import persistence_settings
 from persistence.models import PersistedChunk, PersistedObject, PersistedPart, RetentionHeld, RetentionMark

@@ -14,7 +14,7 @@ from orchestration.cut_json import cut, text_of
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import InvalidCall
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from orchestration.types import JsonObject, Message
 from persistence.images import columns, read_images
 from persistence.models import PersistedObject

@@ -10,7 +10,7 @@ from django.utils import timezone
 from orchestration.app import ensure_autostarted
 from orchestration.identity import Identity
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.schemas import OutputSchema
 from orchestration.types import ExecutionMetadata, JsonObject, Response
 from persistence.drain import drain_call

@@ -18,7 +18,7 @@ from django.db.models import Count, Max, Min, QuerySet
 from pydantic import ValidationError
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from orchestration.registry import schemas, where
 from orchestration.schemas import OutputSchema
 from orchestration.types import JsonObject, Response

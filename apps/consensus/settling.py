@@ -15,7 +15,8 @@ from apps.consensus.models.runs import EXPAND
 from orchestration.engine.submit import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, call_brings_nothing
+from orchestration.models.calls import call_brings_nothing
+from orchestration.models.states import PersistState
 from orchestration.signals import results_stored, tell
 
 PROVIDER_AUTH = "PROVIDER_AUTH"

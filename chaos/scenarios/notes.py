@@ -16,7 +16,7 @@ from chaos.plan import PlannedCall
 from chaos.scenarios.base import Scenario
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.providers.ledger import Entry
 
 MAX_ATTEMPTS = 10

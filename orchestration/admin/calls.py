@@ -29,7 +29,7 @@ from orchestration.admin.filters import (
 from orchestration.admin.search import HELP, SearchRefused, search
 from orchestration.admin.sections import Fact, Section
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.call_queries import ServiceCallQuerySet
 from orchestration.references import reference
 
 

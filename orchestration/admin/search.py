@@ -23,7 +23,7 @@ from django.db.models import F, Q
 from django.db.models.fields.json import KeyTransform
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.call_queries import ServiceCallQuerySet
 
 HELP = "Id, correlation id, user:7, error code or text, input.ticket=42, result.…"
 ROOTS = ("input", "context", "result")

@@ -8,7 +8,7 @@ from typing import Any
 from orchestration import signals
 from orchestration.engine.ops import Op, OpenRequest, Settle, StoreAnswer
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.registry import services
 
 IMMEDIATE = "immediate"

@@ -21,7 +21,7 @@ from orchestration.engine.gate import Gate
 from orchestration.engine.limits import Limits
 from orchestration.models import OrderingKey, ServiceCallRecord
 from orchestration.models.aging import URGENCY
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 
 RowT = TypeVar("RowT", bound=Model)
 

@@ -24,7 +24,7 @@ from orchestration.errors import CallCancelled, CallError, InvalidOutput, Orches
 from orchestration.log import describe
 from orchestration.models import AIRequestAudit, AIResponseAudit, PromptText, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.prompt_texts import EditedTexts, known_texts, load_texts
 from orchestration.prompts import RenderedPrompt, digest, render_plan
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse

@@ -21,7 +21,7 @@ from orchestration.engine.limits import Hold, Limits, open_parts
 from orchestration.errors import CallHeld
 from orchestration.lanes import LanePattern
 from orchestration.models import ProviderCircuit, RateLimit, ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.call_queries import ServiceCallQuerySet
 from orchestration.models.limits import CircuitState
 
 RowT = TypeVar("RowT", bound=Model)

@@ -24,7 +24,7 @@ from orchestration.engine.session import CallSession, Interruption, Providers, R
 from orchestration.engine.submit import CallSpec, build_record, store
 from orchestration.errors import CallError, CallHeld, IdempotencyConflict, InvalidCall
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.types import Response
 
 LOOK_AGAIN_SECONDS = 0.1

@@ -28,7 +28,7 @@ from orchestration.errors import StaleLease
 from orchestration.log import describe
 from orchestration.models import AIRequestAudit, AIResponseAudit, EngineCounter, ModelPrice, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 
 logger = logging.getLogger(__name__)
 

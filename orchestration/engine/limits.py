@@ -13,7 +13,7 @@ from django.utils import timezone
 from orchestration.conf import LimitSettings, engine_settings
 from orchestration.lanes import Lane, LanePattern
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
-from orchestration.models.calls import ServiceCallQuerySet
+from orchestration.models.call_queries import ServiceCallQuerySet
 from orchestration.models.kinds import CallKind, queued_kinds
 from orchestration.models.limits import CircuitState, LimitSource
 from orchestration.types import JsonObject

@@ -8,7 +8,7 @@ from datetime import datetime
 from orchestration.engine.claim import Lease
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.types import JsonObject, Response
 
 

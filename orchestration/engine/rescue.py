@@ -16,7 +16,7 @@ from orchestration.engine.limits import anything_to_run
 from orchestration.engine.submit import wake
 from orchestration.errors import CallPoisoned
 from orchestration.models import AIRequestAudit, EngineCounter, ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 
 logger = logging.getLogger(__name__)
 

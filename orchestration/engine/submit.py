@@ -27,7 +27,7 @@ from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContex
 from orchestration.lanes import Lane
 from orchestration.log import describe
 from orchestration.models import EngineCounter, OrderingKey, ServiceCallRecord
-from orchestration.models.calls import OrderingPolicy, Status
+from orchestration.models.states import OrderingPolicy, Status
 from orchestration.registry import services
 from orchestration.types import JsonObject, Message
 

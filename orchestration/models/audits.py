@@ -11,7 +11,7 @@ from django.utils import timezone
 from orchestration.errors import AppendOnly
 from orchestration.models.calls import ServiceCallRecord
 from orchestration.models.prices import ModelPrice
-from orchestration.types import Usage
+from orchestration.models.usage import UsageColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,7 +131,7 @@ class AIRequestAudit(AppendOnlyModel):
             return None
 
 
-class AIResponseAudit(AppendOnlyModel):
+class AIResponseAudit(AppendOnlyModel, UsageColumns):
     """What came back for one request, on success and on failure."""
 
     ai_request = models.OneToOneField(AIRequestAudit, on_delete=models.CASCADE, related_name="response_audit")
@@ -149,12 +149,6 @@ class AIResponseAudit(AppendOnlyModel):
     provider_response_id = models.CharField(max_length=128, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
     service_tier = models.CharField(max_length=32, blank=True, default="")
-    input_tokens = models.PositiveIntegerField(default=0)
-    cached_input_tokens = models.PositiveIntegerField(default=0)
-    output_tokens = models.PositiveIntegerField(default=0)
-    reasoning_tokens = models.PositiveIntegerField(default=0)
-    total_tokens = models.PositiveIntegerField(default=0)
-    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
     price = models.ForeignKey(ModelPrice, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=64, blank=True, default="")
@@ -178,7 +172,3 @@ class AIResponseAudit(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"response {self.pk} to request {self.ai_request_id}"
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})

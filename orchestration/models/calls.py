@@ -1,27 +1,37 @@
-"""`ServiceCallRecord`: one logical call, its transitions, and the querysets that speak about it."""
+"""`ServiceCallRecord`: one logical call, and the transitions that are asked for from outside."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import uuid_utils.compat
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from orchestration.engine.faultpoints import fault
 from orchestration.errors import TransitionRefused
 from orchestration.lanes import Lane
-from orchestration.models.aging import URGENCY, VirtualDueTime
+from orchestration.models.aging import VirtualDueTime
+from orchestration.models.call_queries import ServiceCallQuerySet
 from orchestration.models.kinds import CallKind
 from orchestration.models.persisting import PersistenceTransitions
-from orchestration.models.persisting import PersistState as PersistState
 from orchestration.models.rollups import RollupMark
-from orchestration.types import Response, Usage
+from orchestration.models.states import (
+    LISTED_STATES,
+    RETRYABLE_FROM,
+    TERMINAL,
+    UNFINISHED_IN_ORDER,
+    OrderingPolicy,
+    PersistState,
+    Status,
+)
+from orchestration.models.usage import UsageColumns
+from orchestration.types import Response
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -34,116 +44,6 @@ def new_call_id() -> str:
     return str(uuid_utils.compat.uuid7())
 
 
-class Status(models.TextChoices):
-    """Where a call is: queued → running → succeeded | failed | cancelled; running → queued for a later attempt."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class OrderingPolicy(models.TextChoices):
-    """What a failed or dead call does to the next one of its ordering key."""
-
-    SKIP = "skip"
-    HOLD = "hold"
-
-
-TERMINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-RETRYABLE_FROM = (Status.FAILED, Status.CANCELLED)
-
-LISTED_STATES = (
-    *(("status", status.value) for status in Status if status != Status.SUCCEEDED),
-    *(
-        ("domain_persist_state", state.value)
-        for state in (PersistState.PENDING, PersistState.SKIPPED, PersistState.DEAD)
-    ),
-)
-"""States that lists are filtered by and that may hold for hardly any call, or for none: each has its index, in the
-order of lists."""
-
-UNFINISHED_IN_ORDER = (
-    Q(status__in=[Status.QUEUED, Status.RUNNING])
-    | Q(domain_persist_state=PersistState.PENDING)
-    | Q(ordering_policy=OrderingPolicy.HOLD, status=Status.FAILED)
-    | Q(ordering_policy=OrderingPolicy.HOLD, domain_persist_state=PersistState.DEAD)
-)
-"""A call that holds up the later ones of its ordering key."""
-
-
-class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
-    """Sentences about calls. Nobody outside filters on `status` or `domain_persist_state`."""
-
-    def queued(self) -> Self:
-        return self.filter(status=Status.QUEUED)
-
-    def running(self) -> Self:
-        return self.filter(status=Status.RUNNING)
-
-    def failed(self) -> Self:
-        return self.filter(status=Status.FAILED)
-
-    def finished(self) -> Self:
-        return self.filter(status__in=TERMINAL)
-
-    def due(self, now: datetime | None = None) -> Self:
-        """Queued calls whose time has come."""
-        return self.queued().filter(due_at__lte=now or timezone.now())
-
-    def in_turn(self) -> Self:
-        """Calls that no other call of their ordering key holds up: no earlier one that is unfinished, and none at
-        all (an earlier one may be retried late) that runs or waits to be persisted."""
-        # Empty keys are left out because the index leaves them out; else it could not be used.
-        unfinished = ServiceCallRecord.objects.filter(UNFINISHED_IN_ORDER, ordering_key=OuterRef("ordering_key"))
-        others = unfinished.exclude(ordering_key="").exclude(pk=OuterRef("pk"))
-        ahead = Q(sequence__lt=OuterRef("sequence"))
-        busy = Q(status=Status.RUNNING) | Q(domain_persist_state=PersistState.PENDING)
-        return self.filter(Q(ordering_key="") | ~Exists(others.filter(ahead | busy)))
-
-    def claimable(self, now: datetime | None = None) -> Self:
-        """Due calls in turn, most urgent first; waiting makes more urgent (see models/aging.py)."""
-        return self.due(now).in_turn().order_by(*URGENCY)
-
-    def of_kind(self, kind: CallKind) -> Self:
-        return self.filter(service_identity=kind.service_identity, client=kind.client, model_requested=kind.model)
-
-    def expired(self, now: datetime | None = None) -> Self:
-        """Running calls whose worker stopped renewing its lease."""
-        return self.running().filter(lease_expires_at__lt=now or timezone.now())
-
-    def pending_persistence(self, now: datetime | None = None) -> Self:
-        """Succeeded calls whose result is due to become domain objects, most urgent and oldest first."""
-        return self.filter(
-            status=Status.SUCCEEDED,
-            domain_persist_state=PersistState.PENDING,
-            next_persist_at__lte=now or timezone.now(),
-        ).order_by("-priority", "finished_at", "id")
-
-    def dead(self) -> Self:
-        """Results that persistence gave up on."""
-        return self.filter(domain_persist_state=PersistState.DEAD)
-
-    def in_status(self, *statuses: str) -> Self:
-        return self.filter(status__in=statuses)
-
-    def in_persist_state(self, *states: str) -> Self:
-        return self.filter(domain_persist_state__in=states)
-
-    def older_than(self, created_at: datetime, call_id: str) -> Self:
-        """What follows a row in the order of newest first; the first condition lets the index seek."""
-        return self.filter(
-            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=call_id), created_at__lte=created_at
-        )
-
-    def visible_to(self, user: Any) -> Self:
-        """Own calls; all of them for whoever may view calls."""
-        if user.has_perm("orchestration.view_servicecallrecord"):
-            return self
-        return self.filter(requested_by=user)
-
-
 def call_brings_nothing(call: str = "call") -> Q:
     """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored."""
     calls = ServiceCallRecord.objects
@@ -151,7 +51,7 @@ def call_brings_nothing(call: str = "call") -> Q:
     return Q(**{f"{call}__in": without_result}) | Q(**{f"{call}__in": calls.dead()})
 
 
-class ServiceCallRecord(PersistenceTransitions, models.Model):
+class ServiceCallRecord(PersistenceTransitions, UsageColumns):
     """One logical service call: what was asked, where it is, what came of it."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_call_id, editable=False)
@@ -211,12 +111,6 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
     model_requested = models.CharField(max_length=128, blank=True, default="")
     provider = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
-    input_tokens = models.PositiveIntegerField(default=0)
-    cached_input_tokens = models.PositiveIntegerField(default=0)
-    output_tokens = models.PositiveIntegerField(default=0)
-    reasoning_tokens = models.PositiveIntegerField(default=0)
-    total_tokens = models.PositiveIntegerField(default=0)
-    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -357,10 +251,6 @@ class ServiceCallRecord(PersistenceTransitions, models.Model):
     @property
     def kind(self) -> CallKind:
         return CallKind(self.service_identity, self.client, self.model_requested)
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
 
     def response(self) -> Response:
         """The stored result with its related object attached; TransitionRefused when there is none yet."""

@@ -15,17 +15,7 @@ from django.utils import timezone
 
 from orchestration.errors import TransitionRefused
 from orchestration.models.statements import Statement, cursor_with_plans, run_together
-
-
-class PersistState(models.TextChoices):
-    """Where a result is on its way into domain objects."""
-
-    NONE = "none"
-    PENDING = "pending"
-    PERSISTED = "persisted"
-    SKIPPED = "skipped"
-    DEAD = "dead"
-
+from orchestration.models.states import PersistState
 
 STATE = "domain_persist_state || ''"
 """The state, as no partial index knows it: a row is to be found by its key. With statistics older than the backlog,

@@ -18,7 +18,7 @@ from orchestration.admin.acting import call_url
 from orchestration.admin.added import Button, add_call_buttons
 from orchestration.admin.base import may_read_content
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from persistence.admin.acting import POLICIES
 from persistence.admin.pages import ReasonForm, note, page, render, require, shown_call
 from persistence.agreement import Essence, apply_if_agreed, essence

@@ -19,7 +19,7 @@ from apps.accounts.models import User
 from config.console import GROUPS
 from orchestration.engine.rollup import roll_up
 from orchestration.models import WorkerNode
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from tests.orchestration.factories import failed, queued, running
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 from tests.rows_of_any_model import a_row

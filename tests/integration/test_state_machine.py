@@ -29,8 +29,8 @@ from orchestration.engine.rescue import rescue
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import StaleLease, TransitionRefused
 from orchestration.models import Pause, ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
 from orchestration.models.limits import PauseKind
+from orchestration.models.states import PersistState, Status
 from orchestration.types import ExecutionMetadata, Response
 from persistence.drain import drain_calls
 from persistence.models import PersistedChunk

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 
 SERVICE = "services.engineapp.default.Triage"
 

@@ -16,7 +16,7 @@ from orchestration.app import OrchestrAI, configure_from_django_settings
 from orchestration.decorators import prompt_section, register_component, schema, service
 from orchestration.identity import CODECS, PERSIST
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from orchestration.prompts import PromptSection
 from orchestration.registry import isolated
 from orchestration.schemas import OutputSchema

@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 
 from orchestration import signals
 from orchestration.models import OrderingKey, ServiceCallRecord, WorkerNode
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence import drain
 from persistence.drain import drain_calls
 from persistence.models import DrainWake

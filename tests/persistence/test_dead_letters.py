@@ -3,7 +3,7 @@
 import pytest
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.dead_letters import dead_groups, normalized, retry_group
 from persistence.testing import persist
 from tests.persistence.results import note

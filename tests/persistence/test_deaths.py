@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.bulk import freeze, progress, start
 from persistence.bulk_work import work
 from persistence.deaths import marks_of_the_dead

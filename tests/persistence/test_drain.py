@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.outcomes import Outcome
 from persistence.registry import fingerprint

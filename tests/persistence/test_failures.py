@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from orchestration.services import DjangoBaseService
 from persistence.models import PersistedChunk
 from persistence.outcomes import Outcome

@@ -5,7 +5,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.errors import InvalidLink, LinkInAsyncCode
 from persistence.handlers import chunk_of
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject

@@ -7,7 +7,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, transaction
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.models import PersistedChunk
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import CONDUCT, GenerateAsyncNote, GenerateNote

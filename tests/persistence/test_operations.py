@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 
 from apps.accounts.models import User
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from persistence.bulk import MAX_ROWS, abort, forecast, freeze_rows, progress, start
 from persistence.bulk_work import work
 from persistence.errors import BulkRefused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.models import PersistedChunk, PersistedPart
 from persistence.outcomes import Outcome
 from persistence.replay import Policy, Replayed, dry_run, persist_again

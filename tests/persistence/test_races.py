@@ -8,7 +8,7 @@ from django.db import connection, connections
 
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.drain import drain_batch, drain_call
 from persistence.models import PersistedChunk, PersistedObject
 from persistence.outcomes import Outcome

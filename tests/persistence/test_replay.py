@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.capture import capturing
 from persistence.models import ObjectAction, PersistedChunk, PersistedObject
 from persistence.replay import Policy, Replayed, dry_run, persist_again, revert

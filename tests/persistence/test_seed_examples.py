@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from orchestration.app import get_current_app
 from orchestration.identity import Identity
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from orchestration.registry import registry_for, services
 from orchestration.testing import run_due_calls
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject

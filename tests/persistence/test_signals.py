@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.drain import drain_call
 from persistence.outcomes import Outcome
 from persistence.signals import domain_object_created

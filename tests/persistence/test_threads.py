@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from persistence.drain import drain_batch
 from persistence.models import PersistedChunk, PersistenceDeath
 from persistence.threads import ToDo, in_threads, threads_for

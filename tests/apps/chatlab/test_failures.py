@@ -8,7 +8,7 @@ from apps.chatlab.delivery import settle_overdue
 from apps.chatlab.models import Delivery, Message
 from apps.simulation.models import Simulation, SimulationStatus
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.signals import tick

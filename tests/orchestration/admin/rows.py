@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orchestration.models import AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from tests.orchestration.factories import queued, request_audit
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 

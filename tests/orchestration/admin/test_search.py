@@ -19,7 +19,7 @@ from orchestration.admin.search import SearchRefused, search
 from orchestration.engine.rollup import roll_up
 from orchestration.models import ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from persistence.dead_letters import dead_groups
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, request_audit

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from tests.orchestration.api.conftest import Caller
 from tests.orchestration.factories import failed, queued, running
 

@@ -13,7 +13,7 @@ from django.test import AsyncClient
 from apps.accounts.models import ApiKey, User
 from orchestration.api_waiting import preferred_wait, wait_until_finished
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import Status
+from orchestration.models.states import Status
 from tests.orchestration.factories import queued
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orchestration.engine.claim import Lease, claim, renew
 from orchestration.models import OrderingKey, ServiceCallRecord
-from orchestration.models.calls import PersistState
+from orchestration.models.states import PersistState
 from tests.orchestration.factories import expired, failed, queued, running
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]

@@ -21,7 +21,7 @@ from orchestration.engine.rescue import rescue
 from orchestration.engine.submit import CallSpec, submit
 from orchestration.errors import StaleLease
 from orchestration.models import AIRequestAudit, EngineCounter, ServiceCallRecord
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls

@@ -13,7 +13,7 @@ from orchestration.engine.ops import ChargeFailure, LoseRequest, OpenRequest, Se
 from orchestration.errors import AppendOnly, StaleLease
 from orchestration.models import AIRequestAudit, AIResponseAudit, EngineCounter, ModelPrice, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import PersistState, Status
+from orchestration.models.states import PersistState, Status
 from tests.orchestration.factories import failed, queued, request_audit, running
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]

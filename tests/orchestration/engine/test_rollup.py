@@ -28,8 +28,8 @@ from orchestration.models import (
     ServiceCallRecord,
 )
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import TERMINAL, Status
 from orchestration.models.rollups import Span, bucket_bounds, percentile
+from orchestration.models.states import TERMINAL, Status
 from orchestration.providers.faults import Fault
 from orchestration.providers.simulator import scripted
 from orchestration.testing import run_due_calls
