@@ -12,7 +12,10 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from django.db import connection
 from django.db.models import DecimalField, Field, GeneratedField, JSONField, Model, QuerySet
+from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.duration import duration_iso_string
 
 from orchestration.types import JsonObject
@@ -45,15 +48,33 @@ def read_images(model: type[Model], keys: Iterable[Any]) -> dict[RowKey, JsonObj
     """The rows that are there now, a query per 500 keys."""
     found = {}
     for some in _batches(keys):
-        for row in _stored(model).filter(pk__in=some):
+        for row in _read(model, some):
             found[model, row[model._meta.pk.attname]] = image_of(model, row)
     return found
 
 
+def _read(model: type[Model], keys: list[Any]) -> Iterator[JsonObject]:
+    """The stored columns of rows as Python values: what `QuerySet.values()` gives, at half its price."""
+    sql, expressions = _selection(model)
+    key = model._meta.pk
+    wanted = f" WHERE {connection.ops.quote_name(key.column)} IN ({', '.join(['%s'] * len(keys))})"
+    with connection.cursor() as cursor:
+        cursor.execute(sql + wanted, [key.get_db_prep_value(one, connection) for one in keys])
+        rows: Iterable[Any] = cursor.fetchall()
+    compiler: Any = SQLCompiler(Query(model), connection, None)
+    converters = compiler.get_converters(expressions)
+    for row in compiler.apply_converters(rows, converters) if converters else rows:
+        yield {field.attname: value for field, value in zip(columns(model), row, strict=True)}
+
+
 @cache
-def _stored(model: type[Model]) -> QuerySet[Any, dict[str, Any]]:
-    """The stored columns of all rows, in no order; kept, because naming the columns takes longer than reading a row."""
-    return model._base_manager.order_by().values(*(field.attname for field in columns(model)))
+def _selection(model: type[Model]) -> tuple[str, list[Any]]:
+    """`SELECT the stored columns FROM the table`, and the columns as expressions; kept, because naming them takes
+    longer than reading a row."""
+    rows: QuerySet[Any, Any] = QuerySet(model).order_by().values(*(field.attname for field in columns(model)))
+    compiler: Any = rows.query.get_compiler(connection=connection)
+    sql, _ = compiler.as_sql()
+    return sql, [expression for expression, _, _ in compiler.select]
 
 
 def python_values(model: type[Model], image: JsonObject) -> JsonObject:
