@@ -35,7 +35,7 @@ from django.utils import timezone
 from benchmarks import drain_ways, stored
 from orchestration.models import ServiceCallRecord
 from persistence.bulk import freeze_rows, start
-from persistence.bulk_work import work
+from persistence.export_work import work
 from persistence.models import BulkKind, BulkRun
 from tests.clusters import database_url
 from tests.persistence import results

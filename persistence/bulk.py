@@ -28,6 +28,8 @@ from persistence.replay import Policy, Report, dry_run, revert
 from persistence.upgrades import persisted_by_older_code
 
 BULK_TASK = "persistence.tasks.run_bulk"
+EXPORT_TASK = "persistence.export_tasks.run_export"
+"""In a module of its own: what writes spreadsheets takes a worker's time and memory to load."""
 MAX_ROWS = 250_000
 """Of one run."""
 KEPT_DRAFTS = timedelta(days=1)
@@ -239,8 +241,8 @@ def _move(run: BulkRun, *, to: BulkState, from_: tuple[BulkState, ...], **change
 
 def wake_worker(run_id: int, kind: str) -> None:
     """Ask the cluster to work on a run. A file is put together in one go, so an export has more time than others."""
-    timeout = EXPORT_SECONDS + 30 if kind == BulkKind.EXPORT else None
-    send_task(BULK_TASK, run_id, queue=persistence_settings().DOMAIN_PERSIST_QUEUE, timeout=timeout)
+    task, timeout = (EXPORT_TASK, EXPORT_SECONDS + 30) if kind == BulkKind.EXPORT else (BULK_TASK, None)
+    send_task(task, run_id, queue=persistence_settings().DOMAIN_PERSIST_QUEUE, timeout=timeout)
 
 
 def wake_forgotten() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
+
+from orchestration.models.statements import cursor_with_plans
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -77,8 +79,33 @@ class BulkRun(models.Model):
         return self.state in {BulkState.DONE, BulkState.ABORTED, BulkState.FAILED}
 
 
-TROUBLES = ("failed", "refused", "gone")
-"""Outcomes of items that were not done."""
+class Trouble(models.TextChoices):
+    """Outcomes of items that were not done; those of the others are the operations' own words."""
+
+    FAILED = "failed"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+TROUBLES = tuple(Trouble.values)
+
+
+class BulkItemQuerySet(models.QuerySet["BulkItem"]):
+    def close(self, item: BulkItem, *, outcome: str, counts: dict[str, int] | None, error: str) -> bool:
+        """Store what became of an open item; False when somebody has done so.
+
+        By hand, for it runs for every item. The outcome is asked for as no partial index knows it: the row is to be
+        found by its key, whatever the statistics say of open items.
+        """
+        ops = connection.ops
+        values = (outcome, ops.adapt_json_value(counts, None), error, ops.adapt_datetimefield_value(timezone.now()))
+        with cursor_with_plans() as cursor:
+            cursor.execute(
+                "UPDATE persistence_bulk_item SET outcome = %s, counts = %s, error = %s, done_at = %s"
+                " WHERE id = %s AND outcome || '' = ''",
+                [*values, item.pk],
+            )
+            return bool(cursor.rowcount)
 
 
 class BulkItem(models.Model):
@@ -90,6 +117,8 @@ class BulkItem(models.Model):
     counts = models.JSONField(null=True, blank=True, help_text="{action: rows}")
     error = models.TextField(blank=True, default="")
     done_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BulkItemQuerySet.as_manager()
 
     class Meta:
         db_table = "persistence_bulk_item"

@@ -119,6 +119,13 @@ def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -
     return CodecConsumer(codec) if codec is not None else None
 
 
+def any_is_async(records: Iterable[ServiceCallRecord]) -> bool:
+    """Whether who takes one of these results is asynchronous, as far as the rows tell: an upgrade may change it."""
+    kinds = {(record.namespace, record.schema_identity, record.service_identity) for record in records}
+    consumers = [_consumer_for(*kind) for kind in kinds]
+    return any(consumer is not None and consumer.component.is_async for consumer in consumers)
+
+
 def with_event_loop(work: Callable[[], T]) -> T:
     """Run `work` in this thread, with one event loop in another for all asynchronous code that it calls.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, TextIO
@@ -20,12 +20,11 @@ from openpyxl.workbook.workbook import Workbook
 
 from orchestration.spreadsheets import escaped
 from orchestration.types import JsonObject
+from persistence.errors import BulkRefused
+from persistence.exporting import Dialogue, Exporter, exporter
 
 MAX_CELL = 32_767
 """Characters that a cell of XLSX can hold."""
-
-Dialogue = Callable[[Any], JsonObject | None]
-"""A row as `{"messages": [{role, content}, ...]}`; None when it is no whole dialogue."""
 
 
 class Format:
@@ -115,6 +114,16 @@ class Xlsx(Format):
 
 FORMATS: dict[str, type[Format]] = {"csv": Csv, "xlsx": Xlsx, "json": Json, "jsonl": Format, "dialogues": Dialogues}
 """By the name that is asked for."""
+
+
+def asked_for(options: JsonObject) -> tuple[Exporter, Format]:
+    """What a run's options name: `{"exporter", "format", "content"}`; BulkRefused when there is no such thing."""
+    found, kind = exporter(options["exporter"]), FORMATS[options["format"]]
+    if kind is not Dialogues:
+        return found, kind(found.columns(content=bool(options.get("content"))))
+    if found.dialogue is None:
+        raise BulkRefused(f"There are no dialogues in {found.name}.")
+    return found, Dialogues([], found.dialogue)
 
 
 def put_json(part: TextIO, value: object) -> None:

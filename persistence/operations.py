@@ -18,12 +18,13 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from orchestration.operating import against_cancelling, against_retrying
 from orchestration.types import JsonObject
+from persistence.bulk_rows import Trouble
 from persistence.models import BulkKind
 from persistence.replay import replay_held, revert_held
-from persistence.reports import Policy, Replayed, Report
+from persistence.reports import Policy, Report
 from persistence.siblings import replay_with_model
 
-REFUSED = Replayed.REFUSED.value
+REFUSED = Trouble.REFUSED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from persistence import exports
 from persistence.admin.acting import choose, freeze_or_tell, picked, run_url, told
 from persistence.admin.pages import note, require
 from persistence.bulk import start
-from persistence.bulk_work import work
+from persistence.export_work import work
 from persistence.exporting import Exporter
 from persistence.models import BulkKind
 

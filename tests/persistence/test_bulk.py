@@ -1,5 +1,6 @@
 """Bulk replays: frozen, sampled, steered, and never twice."""
 
+import asyncio
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,12 +10,13 @@ from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import ServiceCallRecord
 from persistence.bulk import abort, freeze, pause, progress, sample, select, start, wake_forgotten
+from persistence.bulk_rows import TROUBLES, Trouble
 from persistence.bulk_work import work
 from persistence.errors import BulkRefused
-from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistedChunk
+from persistence.models import BulkKind, BulkRun, BulkState, PersistedChunk
 from persistence.replay import Policy, Replayed
 from persistence.testing import persist
-from tests.persistence.results import note
+from tests.persistence.results import async_note, note
 from tests.persistence.test_queries import persisting, shortened
 from tests.persistence.test_replay import memo, one_message
 from tests.seedapp.models import Message
@@ -131,14 +133,18 @@ def test_each_item_says_what_became_of_it():
         raise ValueError
 
     note(one_message), note(broken)
-    gone = note(one_message)
+    purged, gone = note(one_message), note(one_message)
     run = freeze(BulkKind.PERSIST, {})
+    ServiceCallRecord.objects.filter(pk=purged.pk).update(result=None)
     gone.delete()
     start(run)
     work(run.pk)
-    outcomes = list(BulkItem.objects.values_list("outcome", flat=True))
-    assert outcomes == [Replayed.PERSISTED, Replayed.FAILED, Replayed.REFUSED]
-    assert "ValueError" in BulkItem.objects.get(outcome="failed").error
+    outcomes = list(run.items.order_by("pk").values_list("outcome", flat=True))
+    assert outcomes == [Replayed.PERSISTED, *TROUBLES] == [Replayed.PERSISTED, *Trouble]
+    errors = list(run.items.filter(outcome__in=TROUBLES).order_by("pk").values_list("error", flat=True))
+    for said, error in zip(("ValueError", "was purged", "not there any more"), errors, strict=True):
+        assert said in error
+    assert {*Replayed} & {*Trouble} == {Replayed.FAILED, Replayed.REFUSED}, "the words of a replay are these, too"
 
 
 def test_a_bulk_revert_takes_all_back():
@@ -194,6 +200,41 @@ def test_of_an_item_that_another_worker_has_done_meanwhile_nothing_stays():
     assert PersistedChunk.objects.get().call_id == first.pk and Message.objects.count() == 1
 
 
+def test_a_call_that_changed_since_it_was_read_ahead_is_done_as_it_is_now():
+    def purges_the_next(handler, response):
+        ServiceCallRecord.objects.filter(pk=second.pk).update(result=None)
+        return one_message(handler, response)
+
+    first, second = note(purges_the_next), note(one_message)
+    run = freeze(BulkKind.PERSIST, {})
+    start(run)
+    work(run.pk)
+    outcomes = dict(run.items.values_list("call_id", "outcome"))
+    assert outcomes == {first.pk: Replayed.PERSISTED, second.pk: Replayed.REFUSED}
+    assert "was purged" in run.items.get(call_id=second.pk).error
+
+
+@pytest.mark.parametrize("kind", [BulkKind.PERSIST, BulkKind.PREVIEW])
+def test_asynchronous_handlers_share_an_event_loop_and_the_connection(kind):
+    loops = []
+
+    async def told(handler, response):
+        loops.append(asyncio.get_running_loop())
+        return await Message.objects.acreate(role="assistant")
+
+    async def broken(handler, response):
+        loops.append(asyncio.get_running_loop())
+        raise ValueError
+
+    async_note(told), note(one_message), async_note(broken), async_note(told)
+    run = freeze(kind, {})
+    start(run)
+    assert work(run.pk) == 4
+    assert progress(run)["outcomes"] == {"persisted": 3, "failed": 1}
+    assert Message.objects.count() == (3 if kind is BulkKind.PERSIST else 0)
+    assert len(loops) == 3 and len(set(loops)) == 1
+
+
 def statements_of(kind: BulkKind, items: int) -> Counter[str]:
     ServiceCallRecord.objects.all().delete()
     for _ in range(items):
@@ -203,6 +244,23 @@ def statements_of(kind: BulkKind, items: int) -> Counter[str]:
     with CaptureQueriesContext(connection) as captured:
         assert work(run.pk) == items
     return Counter(shortened(captured))
+
+
+@pytest.mark.postgres_only
+def test_calls_are_read_a_hundred_at_a_time_and_then_only_asked_whether_they_changed():
+    for _ in range(4):
+        note(one_message)
+    run = freeze(BulkKind.PERSIST, {"state": "pending"})
+    start(run)
+    with CaptureQueriesContext(connection) as captured:
+        assert work(run.pk) == 4
+    reading = [query["sql"] for query in captured if _reads_calls(query["sql"])]
+    assert ["service_kwargs" in sql for sql in reading] == [True, False, False, False, False]
+    assert all(sql.startswith("SELECT xmin::text FROM") for sql in reading[1:])
+
+
+def _reads_calls(sql: str) -> bool:
+    return sql.startswith("SELECT") and "service_call_record" in sql
 
 
 @pytest.mark.parametrize("kind", [BulkKind.PERSIST, BulkKind.PREVIEW])

@@ -57,7 +57,7 @@ def test_calls_that_went_meanwhile_are_told(root: User) -> None:
     run = run_of(BulkKind.RETRY, root)
     call.delete()
     assert forecast(run).reasons == {"not there any more": 1}
-    assert go(run) == {"refused": 1}
+    assert go(run) == {"gone": 1}
 
 
 def test_cancel_stops_queued_and_asks_running_ones(root: User) -> None:

@@ -18,10 +18,11 @@ from openpyxl import load_workbook
 
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.spreadsheets import escaped, is_formula, unescaped
-from persistence import exporting
+from persistence import export_work
 from persistence.bulk import abort, start
-from persistence.bulk_work import Hold, work
-from persistence.exporting import forget_old_exports
+from persistence.bulk_work import Hold
+from persistence.export_files import forget_old_exports
+from persistence.export_work import work
 from persistence.models import BulkRun, BulkState
 from tests.orchestration.admin.rows import answer, succeeded
 from tests.orchestration.factories import failed, queued, request_audit
@@ -142,13 +143,13 @@ def parts() -> list[str]:
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "json", "jsonl"])
 def test_a_killed_export_goes_on_where_it_was(root: Client, monkeypatch: Any, kind: str) -> None:
     monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
-    monkeypatch.setattr("persistence.exporting.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("persistence.exporting.ROWS_IN_PART", 4)
+    monkeypatch.setattr("persistence.export_work.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("persistence.export_work.ROWS_IN_PART", 4)
     for number in range(9):
         failed(error=f"line one\nline {number}")
     ask(root, "servicecallrecord", kind, content=True)
     run = BulkRun.objects.get()
-    store, asked = exporting._store, []
+    store, asked = export_work.store, []
 
     def dies_at(number: int) -> Any:
         def stored(*args: Any) -> str:
@@ -160,12 +161,12 @@ def test_a_killed_export_goes_on_where_it_was(root: Client, monkeypatch: Any, ki
         return stored
 
     for dies_before in (2, 4, 6):  # the second part, the third one, the file
-        monkeypatch.setattr(exporting, "_store", dies_at(dies_before))
+        monkeypatch.setattr(export_work, "store", dies_at(dies_before))
         with pytest.raises(SystemExit):
             work(run.pk)
         BulkRun.objects.update(leased_until="2020-01-01T00:00:00Z")
     assert run.items.filter(outcome="written").count() == 9 and len(parts()) == 3
-    monkeypatch.setattr(exporting, "_store", store)
+    monkeypatch.setattr(export_work, "store", store)
     assert work(run.pk) == 9
     assert parts() == []
     told = texts(kind, fetched(root, run))
@@ -186,7 +187,7 @@ def test_an_export_takes_several_tasks_and_one_that_was_taken_over_keeps_nothing
     root: Client, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
-    monkeypatch.setattr("persistence.exporting.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("persistence.export_work.ROWS_AT_ONCE", 1)
     for _ in range(3):
         failed()
     ask(root, "servicecallrecord", "jsonl")
