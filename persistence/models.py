@@ -103,9 +103,9 @@ class PersistedChunk(models.Model):
     """What was persisted, once per (call, schema, part). No foreign key to the call: it outlives pruned calls."""
 
     call_id = models.CharField(max_length=64)
-    schema_identity = models.CharField(max_length=255, db_index=True)
+    schema_identity = models.CharField(max_length=255)
     part = models.CharField(max_length=128, blank=True, default="")
-    namespace = models.CharField(max_length=255, db_index=True)
+    namespace = models.CharField(max_length=255)
     handler_identity = models.CharField(max_length=255, blank=True, default="")
     handler_fingerprint = models.CharField(max_length=16, blank=True, default="")
     schema_version = models.PositiveIntegerField(default=0)
@@ -130,8 +130,8 @@ class PersistedChunk(models.Model):
             models.UniqueConstraint(fields=("call_id", "schema_identity", "part"), name="chunk_idempotency"),
         )
         indexes = (
-            models.Index(fields=("content_type", "object_id"), name="chunk_object"),
             models.Index(fields=("-persisted_at",), name="chunk_newest"),
+            models.Index(fields=("schema_identity", "-persisted_at"), name="chunk_schema_newest"),
         )
 
     def __str__(self) -> str:
@@ -195,7 +195,7 @@ class PersistedObjectQuerySet(models.QuerySet["PersistedObject"]):
 class PersistedObject(models.Model):
     """One object that a chunk created or changed; indexed by object, so that a domain row finds its call."""
 
-    chunk = models.ForeignKey(PersistedChunk, on_delete=models.CASCADE, related_name="objects_touched")
+    chunk = models.ForeignKey(PersistedChunk, on_delete=models.CASCADE, related_name="objects_touched", db_index=False)
     content_type = models.ForeignKey(
         ContentType, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
@@ -224,7 +224,7 @@ class PersistedObject(models.Model):
                 fields=("chunk",), condition=models.Q(role=ObjectRole.PRIMARY), name="persisted_object_one_primary"
             ),
         )
-        indexes = (models.Index(fields=("content_type", "object_id"), name="persisted_object_lookup"),)
+        indexes = (models.Index(fields=("object_id", "content_type"), name="persisted_object_lookup"),)
 
     def __str__(self) -> str:
         return f"{self.content_type_id}:{self.object_id} ({self.role})"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
@@ -22,6 +23,7 @@ from apps.simulation.models import (
     SimulationStatus,
 )
 from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.exact import ExactSearch, as_uuid
 from persistence.provenance import ProvenanceMixin
 
 STATUS_COLOURS = {
@@ -70,7 +72,8 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
     list_select_related = ("user",)
     list_per_page = 50
     show_full_result_count = False
-    search_fields = ("sim_patient_full_name", "chief_complaint", "diagnosis", "user__email", "=uuid")
+    search_fields = ("sim_patient_full_name", "chief_complaint", "diagnosis", "user__email")
+    search_help_text = "UUID, or words of the patient, complaint, diagnosis or user"
     inlines = (MetadataInline,)
     readonly_fields = (
         "uuid",
@@ -111,6 +114,14 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
             },
         ),
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Simulation], search_term: str
+    ) -> tuple[QuerySet[Simulation], bool]:
+        """A UUID is looked up by its index; no index serves words."""
+        if uuid := as_uuid(search_term.strip()):
+            return queryset.filter(uuid=uuid), False
+        return super().get_search_results(request, queryset, search_term)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A simulation starts with its first call, through the API."""
@@ -198,13 +209,13 @@ class SimulationImageAdmin(ProvenanceMixin, ReadOnlyAdmin):
 
 
 @admin.register(SimulationEvent)
-class SimulationEventAdmin(ReadOnlyAdmin):
+class SimulationEventAdmin(ExactSearch, ReadOnlyAdmin):
     """What the stream of a simulation told, row by row."""
 
     list_display = ("simulation", "sequence", "kind", "audience", "data", "created_at")
     list_display_links = ("simulation", "sequence")
     list_filter = ("kind", "audience")
     list_select_related = ("simulation",)
-    search_fields = ("=simulation__uuid",)
+    search_fields = ("simulation__uuid",)
     ordering = ("-id",)
     readonly_fields = ("created_at",)

@@ -22,6 +22,7 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.calls import call_link
 from orchestration.admin.content import JsonText, stored
+from orchestration.admin.exact import ExactSearch
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
 from orchestration.cut_json import cut
@@ -38,7 +39,7 @@ PARTS = {
 
 
 @admin.register(AIRequestAudit)
-class RequestAuditAdmin(DetailAdmin):
+class RequestAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """What was sent."""
 
     list_display = (
@@ -56,7 +57,7 @@ class RequestAuditAdmin(DetailAdmin):
     list_defer = ("messages", "tools", "response_schema", "parameters", "prompt_meta")
     ordering = ("-dispatched_at", "-id")
     sortable_by = ("sent",)
-    search_fields = ("=call__id", "=correlation_id")
+    search_fields = ("call", "correlation_id")
     search_help_text = "Call id or correlation id"
     shows_content = True
     downloads = REQUEST_CONTENT
@@ -105,7 +106,7 @@ class RequestAuditAdmin(DetailAdmin):
 
 
 @admin.register(AIResponseAudit)
-class ResponseAuditAdmin(DetailAdmin):
+class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """What came back."""
 
     list_display = (
@@ -125,7 +126,7 @@ class ResponseAuditAdmin(DetailAdmin):
     list_defer = ("raw", "outputs", "structured_data", "tool_calls", "error", "execution_metadata")
     ordering = ("-received_at", "-id")
     sortable_by = ("received",)
-    search_fields = ("=call__id", "=provider_response_id")
+    search_fields = ("call", "provider_response_id")
     search_help_text = "Call id or the provider's response id"
     detail_related = ("ai_request", "price")
     shows_content = True

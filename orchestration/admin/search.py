@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from typing import Any
-from uuid import UUID
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
@@ -22,6 +21,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTransform
 
+from orchestration.admin.exact import as_uuid
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_queries import ServiceCallQuerySet
 
@@ -83,7 +83,7 @@ def _narrow(found: Found, term: str) -> bool:
     """Apply a term that says by its form what it is; False when it is plain text."""
     if "=" in term:
         _by_json(found, term)
-    elif correlation := _as_uuid(term):
+    elif correlation := as_uuid(term):
         found.rows = found.rows.filter(Q(pk=term) | Q(correlation_id=correlation))
     elif match := OBJECT_TERM.match(term):
         found.rows = found.rows.filter(_about(match["model"], match["key"]))
@@ -106,13 +106,6 @@ def _by_id(found: Found, term: str) -> None:
         found.rows = found.rows.filter(starting)
     else:
         found.windowed.append(Q(pk__endswith=term))
-
-
-def _as_uuid(term: str) -> UUID | None:
-    try:
-        return UUID(term) if len(term) in {32, 36} else None
-    except ValueError:
-        return None
 
 
 def _about(model: str, key: str) -> Q:

@@ -252,20 +252,20 @@ class Migration(migrations.Migration):
                 ('execution_metadata', models.JSONField(blank=True, default=dict)),
                 ('ai_request', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='response_audit', to='orchestration.airequestaudit')),
                 ('price', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orchestration.modelprice')),
-                ('call', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='response_audits', to='orchestration.servicecallrecord')),
+                ('call', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='response_audits', to='orchestration.servicecallrecord')),
             ],
             options={
                 'verbose_name': 'AI response',
                 'permissions': (('export_airesponseaudit', 'Can export AI responses'),),
                 'db_table': 'ai_response_audit',
                 'ordering': ('-received_at', '-id'),
-                'indexes': [models.Index(fields=['-received_at'], name='response_newest'), models.Index(fields=['model', '-received_at'], name='response_model_newest'), models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-received_at'], name='response_error_newest')],
+                'indexes': [models.Index(fields=['call'], name='response_call'), models.Index(fields=['provider_response_id'], name='response_provider_id'), models.Index(fields=['-received_at'], name='response_newest'), models.Index(fields=['model', '-received_at'], name='response_model_newest'), models.Index(condition=models.Q(('error_code__gt', '')), fields=['error_code', '-received_at'], name='response_error_newest')],
             },
         ),
         migrations.AddField(
             model_name='airequestaudit',
             name='call',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='request_audits', to='orchestration.servicecallrecord'),
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='request_audits', to='orchestration.servicecallrecord'),
         ),
         migrations.CreateModel(
             name='Pause',

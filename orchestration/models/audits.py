@@ -75,7 +75,12 @@ class AIRequestAudit(AppendOnlyModel):
     """One request to a provider, committed before it is sent."""
 
     call = models.ForeignKey(
-        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="request_audits"
+        ServiceCallRecord,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="request_audits",
+        db_index=False,
     )
     attempt = models.PositiveIntegerField(default=1)
     repair = models.PositiveSmallIntegerField(default=0, help_text="0 is the attempt itself, 1 its repair.")
@@ -136,7 +141,12 @@ class AIResponseAudit(AppendOnlyModel, UsageColumns):
 
     ai_request = models.OneToOneField(AIRequestAudit, on_delete=models.CASCADE, related_name="response_audit")
     call = models.ForeignKey(
-        ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="response_audits"
+        ServiceCallRecord,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="response_audits",
+        db_index=False,
     )
     received_at = models.DateTimeField(default=timezone.now)
     latency_ms = models.PositiveIntegerField(default=0)
@@ -163,6 +173,8 @@ class AIResponseAudit(AppendOnlyModel, UsageColumns):
         verbose_name = "AI response"
         permissions = (("export_airesponseaudit", "Can export AI responses"),)
         indexes = (
+            models.Index(fields=("call",), name="response_call"),
+            models.Index(fields=("provider_response_id",), name="response_provider_id"),
             models.Index(fields=("-received_at",), name="response_newest"),
             models.Index(fields=("model", "-received_at"), name="response_model_newest"),
             models.Index(

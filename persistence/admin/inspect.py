@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.contenttypes.fields import GenericForeignKey
-from django.db.models import JSONField, Model, QuerySet
+from django.db.models import JSONField, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,6 +17,7 @@ from orchestration.admin.acting import call_url
 from orchestration.admin.base import NOTHING, DetailAdmin, link_to, may_read_content, moment
 from orchestration.admin.calls import call_link
 from orchestration.admin.content import JsonText, as_json
+from orchestration.admin.exact import ExactSearch
 from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, add_call_sections
 from orchestration.models import ServiceCallRecord
@@ -68,7 +69,7 @@ def object_link(row: Row) -> str:
     return link_to(reference)
 
 
-class ObjectPointerAdmin(DetailAdmin):
+class ObjectPointerAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Rows that point at a domain object."""
 
     def prepare_page(self, rows: list[Any]) -> None:
@@ -90,10 +91,23 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
     list_defer = ("summary",)
     ordering = ("-persisted_at", "-id")
     sortable_by = ("persisted",)
-    search_fields = ("=call_id", "=object_id", "=schema_identity")
+    search_fields = ("call_id", "object_id", "schema_identity")
     search_help_text = "Call id, object id or schema"
     detail_related = ("content_type",)
     shows_content = True
+
+    def matching(self, word: str) -> Q:
+        """A schema's chunks, else those of a call, and those whose object has this id.
+
+        Objects are found by the rows about them: an index on the chunk's own column, which is set when the chunk is
+        there already, would make every drain write all the indexes of the chunk twice.
+        """
+        chunks = PersistedChunk.objects.order_by()
+        schemas = chunks.filter(schema_identity__in=(word, f"schemas.{word}")).values_list("schema_identity", flat=True)
+        if schema := schemas.first():
+            return Q(schema_identity=schema)
+        primary = PersistedObject.objects.filter(object_id=word, role=ObjectRole.PRIMARY).order_by()
+        return Q(pk__in=chunks.filter(call_id=word).values("pk").union(primary.values("chunk")))
 
     @display(description="Chunk")
     def number(self, chunk: PersistedChunk) -> str:
@@ -144,7 +158,7 @@ class PersistedObjectAdmin(ObjectPointerAdmin):
     list_defer = ("changes",)
     ordering = ("-id",)
     sortable_by = ()
-    search_fields = ("=object_id", "=chunk__call_id")
+    search_fields = ("object_id", "chunk__call_id")
     search_help_text = "Object id or call id"
     detail_related = ("content_type", "chunk")
     shows_content = True

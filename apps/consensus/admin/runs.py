@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -16,12 +17,13 @@ from unfold.decorators import display
 
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import RevisionForm
-from apps.consensus.models import Run, StepStatus
+from apps.consensus.models import Run, StepProgress, StepStatus
 from apps.consensus.models.runs import STEPS
 from apps.consensus.reading import detail
 from apps.consensus.settling import cancel_run, retry_run
 from apps.consensus.starting import start_revision
 from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, moment, money, nowrap
+from orchestration.admin.exact import as_uuid
 from orchestration.admin.sections import Fact, Section
 from persistence.provenance import provenance_sections
 
@@ -46,14 +48,24 @@ class RunAdmin(DetailAdmin):
     list_filter = ("status", "decision_label", "run_type", "created_at")
     list_select_related = ("user",)
     list_defer = ("extra_context", "edited_proposal", "parameters_json", "error_context")
-    search_fields = ("=id", "user__email")
+    search_fields = ("user__email",)
+    search_help_text = "Id of a run, or part of its owner's address"
     actions = ("retry_selected", "cancel_selected")
     actions_detail = ("retry_one", "cancel_one", "revise_one")  # type: ignore[assignment]  # unfold takes a tuple, too
     detail_related = ("user", "prompt_set", "parent_run")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        done = Count("steps", filter=Q(steps__status=StepStatus.COMPLETED))
-        return super().get_queryset(request).annotate(done=done)
+        """With the number of its completed steps, counted for the rows of a page alone."""
+        steps = StepProgress.objects.filter(run=OuterRef("pk"), status=StepStatus.COMPLETED).order_by()
+        counted = Subquery(steps.values("run").values(count=Count("pk")))
+        return super().get_queryset(request).annotate(done=Coalesce(counted, 0))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        if pk := as_uuid(search_term.strip()):
+            return queryset.filter(pk=pk), False
+        return super().get_search_results(request, queryset, search_term)
 
     # --- the list ---------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ from apps.gateway.models import Interaction, InteractionPayload, Status
 from apps.gateway.usage import recent_usage
 from orchestration.admin.added import add_list_action
 from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, moment, money
+from orchestration.admin.exact import ExactSearch
+from orchestration.admin.filters import ModelFilter
 from orchestration.admin.sections import Fact, Section
 from persistence.admin.exports import export_action
 
@@ -34,7 +36,7 @@ add_list_action(Interaction, export_action(INTERACTIONS))
 
 
 @admin.register(Interaction)
-class InteractionAdmin(DetailAdmin):
+class InteractionAdmin(ExactSearch, DetailAdmin):
     """Rows that only the gateway writes."""
 
     list_before_template = "admin/gateway/usage.html"
@@ -49,9 +51,10 @@ class InteractionAdmin(DetailAdmin):
         "cache_kind",
         "latency_ms",
     )
-    list_filter = ("status", "endpoint", "cache_kind", "streamed", "model")
+    list_filter = ("status", "endpoint", "cache_kind", "streamed", ModelFilter)
     list_select_related = ("api_key",)
-    search_fields = ("=request_id", "=user_id", "=api_key__prefix")
+    search_fields = ("request_id", "user_id", "api_key__prefix")
+    search_help_text = "Request id, number of the user, or prefix of the key"
     detail_related = ("api_key",)
 
     @display(description="Time", ordering="timestamp")
