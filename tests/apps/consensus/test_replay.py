@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -23,8 +22,7 @@ from persistence.upgrades import forget_upgrades, schema_coverage, upgrade
 from tests.apps.consensus.reviewing import PROPOSAL, new_run, review_answer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.timeout(300)]
-RUNS = 167 if connection.vendor == "sqlite" else 50
-"""On PostgreSQL, where each of an answer's thirty statements is a round trip, the chat's replay has the thousand."""
+RUNS = 167
 RESULTS = RUNS * (1 + len(PERSONA_IDS))
 UPDATED = 60
 """What a handler brings up to date again; keeping is tried with all."""
