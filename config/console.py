@@ -116,8 +116,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [*_reports(request, title), *(pages[label] for label in wanted if label in pages)]
         if items:
             groups.append({"title": title, "items": items, "separator": True, "collapsible": False})
-    _mark_active(request.path, [item for group in groups for item in group["items"]])
+    _mark_active(_place(request), [item for group in groups for item in group["items"]])
     return groups
+
+
+def _place(request: HttpRequest) -> str:
+    """The address that says where a page belongs: one about a call belongs to the calls, whatever serves it."""
+    match = request.resolver_match
+    is_about_call = match is not None and "call_id" in match.kwargs
+    return reverse("admin:orchestration_servicecallrecord_changelist") if is_about_call else request.path
 
 
 def _mark_active(path: str, items: list[dict[str, Any]]) -> None:

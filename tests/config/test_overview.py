@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -20,6 +21,7 @@ from config.console import GROUPS
 from orchestration.engine.rollup import roll_up
 from orchestration.models import WorkerNode
 from orchestration.models.states import PersistState, Status
+from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -149,5 +151,16 @@ def test_every_page_has_its_place_in_the_navigation() -> None:
 )
 def test_the_navigation_says_where_one_is(name: str, active: str | None) -> None:
     page = signed_in(is_superuser=True).get(reverse(f"admin:{name}"))
+    assert highlighted(page) == ([active] if active else [])
+
+
+@pytest.mark.parametrize("name", ["dry_run", "replay", "compare"])
+def test_a_page_about_calls_stands_among_the_calls(name: str) -> None:
+    keys = [succeeded().pk for _ in range(2 if name == "compare" else 1)]
+    page = signed_in(is_superuser=True).get(reverse(f"admin:persistence_{name}", args=keys))
+    assert highlighted(page) == ["Service calls"]
+
+
+def highlighted(page: Any) -> list[str]:
     items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
-    assert [str(item["title"]) for item in items if item["active"]] == ([active] if active else [])
+    return [str(item["title"]) for item in items if item["active"]]
