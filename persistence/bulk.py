@@ -110,6 +110,7 @@ def freeze_rows(
 ) -> BulkRun:
     """Store the list of these rows, in their order, as a draft; `told` says in words what was asked for.
 
+    What it would do to calls is counted once, now: that reads all of them, and the draft's page is looked at often.
     BulkRefused beyond MAX_ROWS; an empty list is a run of 0. Drafts that nobody confirmed go after a day.
     """
     BulkRun.objects.filter(state=BulkState.DRAFT, created_at__lt=timezone.now() - KEPT_DRAFTS).delete()
@@ -118,7 +119,9 @@ def freeze_rows(
         run.total = _copy_keys(run, rows)
         if run.total > MAX_ROWS:
             raise BulkRefused(f"More than {MAX_ROWS:,} rows match. Narrow the filter, and take them in turns.")
-        run.save(update_fields=["total"])
+        if run.kind != BulkKind.EXPORT:
+            run.forecast = forecast(run).as_json()
+        run.save(update_fields=["total", "forecast"])
     return run
 
 
@@ -137,7 +140,7 @@ def _copy_keys(run: BulkRun, rows: QuerySet[Any]) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Forecast:
-    """What a run would do to its calls as they are now."""
+    """What a run would do to its calls as they are."""
 
     will: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -147,9 +150,14 @@ class Forecast:
     def will_not(self) -> int:
         return self.reasons.total()
 
+    def as_json(self) -> JsonObject:
+        """`{"will", "will_not", "reasons": [[why, calls], ...]}`, what holds for most calls first."""
+        reasons = [[why, count] for why, count in self.reasons.most_common()]
+        return {"will": self.will, "will_not": self.will_not, "reasons": reasons}
+
 
 def forecast(run: BulkRun) -> Forecast:
-    """Sort the calls of a run by what the operation would say to them; one query, whatever their number."""
+    """Sort the calls of a run by what the operation would say to them now; one query, whatever their number."""
     entry, found = operation(run.kind), Forecast()
     listed = ServiceCallRecord.objects.filter(pk__in=run.items.filter(outcome="").values("call_id")).order_by()
     states = (
@@ -157,7 +165,6 @@ def forecast(run: BulkRun) -> Forecast:
         .values_list("status", "domain_persist_state", "stopping", "has_result")
         .annotate(Count("pk"))
     )
-    seen = 0
     for status, persist_state, stopping, has_result, count in states:
         like = ServiceCallRecord(
             status=status,
@@ -166,14 +173,10 @@ def forecast(run: BulkRun) -> Forecast:
             result={} if has_result else None,
         )
         objection = entry.objection(like, run.options)
-        seen += count
         if objection:
             found.reasons[objection] += count
         else:
             found.will += count
-    gone = run.items.filter(outcome="").count() - seen
-    if gone > 0:
-        found.reasons["not there any more"] += gone
     return found
 
 

@@ -48,6 +48,9 @@ class BulkRun(models.Model):
     state = models.CharField(max_length=16, choices=BulkState, default=BulkState.DRAFT)
     error = models.TextField(blank=True, default="", help_text="Why it failed.")
     total = models.PositiveIntegerField(default=0)
+    forecast = models.JSONField(
+        default=dict, blank=True, help_text="What it would do, counted when the list was frozen; an export has none."
+    )
     file = models.CharField(max_length=255, blank=True, default="", help_text="What an export wrote, in the storage.")
     parts = models.JSONField(default=list, blank=True, help_text="What an unfinished export has stored so far.")
     requested_by = models.ForeignKey(

@@ -21,7 +21,7 @@ from orchestration.admin.calls import call_link
 from orchestration.admin.sections import Fact, Section
 from persistence.admin.acting import run_url
 from persistence.admin.pages import ReasonForm, note, page, page_urls, render
-from persistence.bulk import abort, forecast, pause, progress, start
+from persistence.bulk import abort, pause, progress, start
 from persistence.bulk_rows import TROUBLES
 from persistence.errors import BulkRefused
 from persistence.exporting import permission_to_export
@@ -136,9 +136,8 @@ class BulkRunAdmin(DetailAdmin):
 
 
 def _plan(request: HttpRequest, run: BulkRun) -> Section:
-    """What would be done, counted over the frozen list as its calls are now, and the button that does it."""
+    """What would be done, as it was counted when the list was frozen, and the button that does it."""
     entry = operation(run.kind)
-    told = forecast(run)
     keys = run.items.order_by("pk").values_list("call_id", flat=True)[:LISTED_SAMPLE]
     return Section(
         title=f"{entry.title}?",
@@ -146,8 +145,8 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
         context={
             "run": run,
             "operation": entry,
-            "forecast": told,
-            "reasons": told.reasons.most_common(),
+            "forecast": run.forecast,
+            "frozen": moment(run.created_at),
             "form": ReasonForm(),
             "sample": [call_link(key) for key in keys],
             "may": request.user.has_perm(entry.permission),

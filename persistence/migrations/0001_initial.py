@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('queued', 'Queued'), ('running', 'Running'), ('paused', 'Paused'), ('done', 'Done'), ('aborted', 'Aborted'), ('failed', 'Failed')], default='draft', max_length=16)),
                 ('error', models.TextField(blank=True, default='', help_text='Why it failed.')),
                 ('total', models.PositiveIntegerField(default=0)),
+                ('forecast', models.JSONField(blank=True, default=dict, help_text='What it would do, counted when the list was frozen; an export has none.')),
                 ('file', models.CharField(blank=True, default='', help_text='What an export wrote, in the storage.', max_length=255)),
                 ('parts', models.JSONField(blank=True, default=list, help_text='What an unfinished export has stored so far.')),
                 ('leased_until', models.DateTimeField(blank=True, help_text='Until then a worker is at it.', null=True)),

@@ -40,9 +40,8 @@ def go(run: BulkRun, reason: str = "") -> dict[str, int]:
 def test_a_retry_is_forecast_done_and_noted_and_what_moved_meanwhile_is_told_not_forced(root: User) -> None:
     calls = [failed(), failed(), running(), queued()]
     run = run_of(BulkKind.RETRY, root)
-    told = forecast(run)
-    assert (told.will, told.will_not) == (2, 2)
-    assert told.reasons["running; only failed and cancelled calls are retried"] == 1
+    assert (run.forecast["will"], run.forecast["will_not"]) == (2, 2)
+    assert ["running; only failed and cancelled calls are retried", 1] in run.forecast["reasons"]
     ServiceCallRecord.objects.filter(pk=calls[1].pk).update(status=Status.SUCCEEDED)
     assert go(run, "provider is back") == {"retried": 1, "refused": 3}
     assert BulkItem.objects.get(call_id=calls[1].pk).error == "succeeded by now."
@@ -56,7 +55,6 @@ def test_calls_that_went_meanwhile_are_told(root: User) -> None:
     call = failed()
     run = run_of(BulkKind.RETRY, root)
     call.delete()
-    assert forecast(run).reasons == {"not there any more": 1}
     assert go(run) == {"gone": 1}
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from orchestration.models import ServiceCallRecord
@@ -57,6 +60,22 @@ def test_all_that_match_are_frozen_forecast_confirmed_and_done(root: Client) -> 
     page = html(root.get(reverse("admin:persistence_run_progress", args=(run.pk,))))
     assert "<strong>2 of 2</strong> done: done" in page and "every 1s" not in page
     assert LogEntry.objects.filter(change_message__contains="back again").count() == 3, "two calls and the run"
+
+
+def test_the_page_of_a_draft_tells_what_was_counted_when_it_was_frozen_and_reads_no_calls(root: Client) -> None:
+    act(root, "persist_selected", memo("a"), memo("b"), running(), confirmed="yes", policy="keep")
+    run = BulkRun.objects.get()
+    ServiceCallRecord.objects.all().delete()
+    root.get(run_page(run))
+    with CaptureQueriesContext(connection) as captured:
+        page = html(root.get(run_page(run)))
+    assert "<strong>2 calls</strong> will have their stored" in page and "<strong>1 call</strong> will be left" in page
+    assert f'Frozen and counted <time class="orca-nowrap" datetime="{run.created_at.isoformat()}' in page
+    tables = re.findall(r'FROM "(\w+)"', " ".join(query["sql"] for query in captured))
+    assert tables == [
+        *("django_session", "user"),
+        *("persistence_bulk_run", "persistence_bulk_item", "persistence_bulk_item"),  # itself, a sample, troubles
+    ]
 
 
 def test_a_filter_that_matches_nothing_does_nothing_and_says_so(root: Client) -> None:
