@@ -23,7 +23,6 @@ from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
 from orchestration.admin.added import AddedActions, Button
-from orchestration.admin.content import as_json as as_json
 from orchestration.admin.sections import Fact, Section
 from orchestration.looks import note_look
 from orchestration.references import Reference

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.contenttypes.fields import GenericForeignKey
-from django.db.models import JSONField, Model, Q, QuerySet
+from django.db.models import Field, JSONField, Model, Q, QuerySet, TextField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,10 +16,11 @@ from unfold.decorators import display
 from orchestration.admin.acting import call_url
 from orchestration.admin.base import NOTHING, DetailAdmin, link_to, may_read_content, moment
 from orchestration.admin.calls import call_link
-from orchestration.admin.content import JsonText, as_json
+from orchestration.admin.content import JsonText, stored
 from orchestration.admin.exact import ExactSearch
 from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, add_call_sections
+from orchestration.cut_json import cut, text_of
 from orchestration.models import ServiceCallRecord
 from orchestration.references import Reference, which_exist
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
@@ -72,6 +73,9 @@ def object_link(row: Row) -> str:
 class ObjectPointerAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Rows that point at a domain object."""
 
+    def detail_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return cut(super().detail_rows(rows), self.downloads)
+
     def prepare_page(self, rows: list[Any]) -> None:
         mark_gone(rows)
 
@@ -95,6 +99,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
     search_help_text = "Call id, object id or schema"
     detail_related = ("content_type",)
     shows_content = True
+    downloads = ("summary",)
 
     def matching(self, word: str) -> Q:
         """A schema's chunks, else those of a call, and those whose object has this id.
@@ -143,8 +148,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
     def sections(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Section]:
         yield from _inspection(request, chunk)
         yield _objects_section("Everything it touched", chunk.objects_touched.all())
-        if chunk.summary is not None:
-            yield _json_section(request, "Summary of the codec", chunk.summary)
+        yield from _json_section(request, "Summary of the codec", chunk, "summary")
 
 
 @admin.register(PersistedObject)
@@ -162,6 +166,10 @@ class PersistedObjectAdmin(ObjectPointerAdmin):
     search_help_text = "Object id or call id"
     detail_related = ("content_type", "chunk")
     shows_content = True
+    downloads = ("changes",)
+
+    def detail_rows(self, rows: QuerySet[PersistedObject]) -> QuerySet[PersistedObject]:
+        return super().detail_rows(rows).defer("chunk__summary")
 
     @display(description="Entry")
     def number(self, touched: PersistedObject) -> str:
@@ -189,8 +197,7 @@ class PersistedObjectAdmin(ObjectPointerAdmin):
 
     def sections(self, request: HttpRequest, touched: PersistedObject) -> Iterable[Section]:
         yield from _inspection(request, touched)
-        if touched.changes is not None:
-            yield _json_section(request, "Changes", touched.changes)
+        yield from _json_section(request, "Changes", touched, "changes")
 
 
 @add_call_sections
@@ -225,7 +232,7 @@ def _inspection(request: HttpRequest, row: Row) -> Iterator[Section]:
     """The object's stored fields, as they are now; of an object that is gone, why nothing is shown."""
     if row.object_id is None:
         return
-    obj = row.domain_object if row.reference else None
+    obj = None if row.reference is None or is_gone(row) else _domain_object(row.reference)
     where = "" if row.reference and row.reference.admin_url else " (it has no page in this console)"
     yield Section(
         title=f"Domain object{where if obj is not None else ''}",
@@ -240,25 +247,41 @@ def _inspection(request: HttpRequest, row: Row) -> Iterator[Section]:
     )
 
 
+def _domain_object(reference: Reference) -> Model | None:
+    """The object that a row points at, with no more of its long columns than `_fields` shows."""
+    if reference.model is None:
+        return None
+    long = [field.name for field in reference.model._meta.concrete_fields if isinstance(field, JSONField | TextField)]
+    return cut(reference.model._base_manager.all(), long).filter(pk=reference.object_id).first()
+
+
 def _fields(obj: Model) -> Iterator[tuple[str, JsonText]]:
     """Every stored column, by its name for people; secrets of people stay out."""
     for field in obj._meta.concrete_fields:
         if field.name not in NEVER_SHOWN:
-            value = getattr(obj, field.attname)
-            yield str(field.verbose_name), as_json(value) if isinstance(field, JSONField) else _as_text(value)
+            yield str(field.verbose_name), _shown(obj, field)
 
 
-def _as_text(value: object) -> JsonText:
+def _shown(obj: Model, field: Field[Any, Any]) -> JsonText:
+    if isinstance(field, JSONField) and (indented := stored(obj, field.name)):
+        return indented
+    if isinstance(field, JSONField | TextField):
+        text, length = text_of(obj, field.name)
+        return JsonText((text or "")[:MAX_FIELD], length)
+    value = getattr(obj, field.attname)
     text = "" if value is None else f"{len(value)} bytes" if isinstance(value, bytes | memoryview) else str(value)
     return JsonText(text[:MAX_FIELD], len(text))
 
 
-def _json_section(request: HttpRequest, title: str, value: object) -> Section:
-    return Section(
-        title=title,
-        template="admin/orchestration/parts/payloads.html",
-        context={"content": may_read_content(request), "payloads": [(title, as_json(value))]},
-    )
+def _json_section(request: HttpRequest, title: str, row: Row, column: str) -> Iterator[Section]:
+    url = reverse(f"admin:persistence_{row._meta.model_name}_content", args=(row.pk, column))
+    content = stored(row, column, url=url)
+    if content is not None:
+        yield Section(
+            title=title,
+            template="admin/orchestration/parts/payloads.html",
+            context={"content": may_read_content(request), "payloads": [(title, content)]},
+        )
 
 
 def _object_fact(row: Row) -> Fact:

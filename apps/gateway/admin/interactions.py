@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +17,12 @@ from apps.gateway.exports import INTERACTIONS
 from apps.gateway.models import Interaction, InteractionPayload, Status
 from apps.gateway.usage import recent_usage
 from orchestration.admin.added import add_list_action
-from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, as_json, moment, money
+from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, moment, money
+from orchestration.admin.content import JsonText, as_json
 from orchestration.admin.exact import ExactSearch
 from orchestration.admin.filters import ModelFilter
 from orchestration.admin.sections import Fact, Section
+from orchestration.cut_json import MAX_CHARACTERS
 from persistence.admin.exports import export_action
 
 READ = "gateway.read_payload"
@@ -113,17 +116,18 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
         parts = (("Asked", payload.prompt_enc), ("Sent", payload.sent_enc), ("Answered", payload.response_enc))
         for title, stored in parts:
             if stored is not None:
-                context = {"title": f"{title}, as JSON", "json": as_json(_readable(stored))}
+                context = {"title": f"{title}, as JSON", "json": _readable(stored)}
                 yield Section(title=title, template="admin/gateway/payload.html", context=context)
 
 
-def _readable(stored: bytes | memoryview) -> object:
-    """The JSON, or the text of a body that was none."""
+def _readable(stored: bytes | memoryview) -> JsonText:
+    """The JSON, indented; the text of a body that was none, and of one that is too long for a page."""
     try:
         plain = decrypt(stored)
     except NotReadable as error:
-        return str(error)
-    try:
-        return orjson.loads(plain)
-    except orjson.JSONDecodeError:
-        return plain.decode(errors="replace")
+        return JsonText(str(error), len(str(error)))
+    if len(plain) <= MAX_CHARACTERS:
+        with suppress(orjson.JSONDecodeError):
+            return as_json(orjson.loads(plain))
+    text = plain.decode(errors="replace")
+    return JsonText(text[:MAX_CHARACTERS], len(text))

@@ -15,7 +15,8 @@ from django.urls import reverse
 
 from apps.accounts.models import ApiKey
 from apps.accounts.roles import UserRole
-from apps.gateway.models import Interaction, KeyMeter, KeyPolicy
+from apps.gateway.encryption import encrypt
+from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPolicy
 from tests.apps.gateway.serving import ask, client, gateway, key, price
 from tests.apps.people import person
 
@@ -147,3 +148,21 @@ def test_files_of_keys_carry_no_secret_and_make_no_key():
     assert (made.name, made.budget, made.spent) == ("renamed", 9, 2)
     assert "not imported" in upload("prefix,name,budget\nabcdefabcdef,new,9\n")
     assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"a": [1]}', "{\n  &quot;a&quot;: [\n    1\n  ]\n}"),
+        (b"no JSON\xff", "no JSON\ufffd"),
+        (b'["' + b"x" * 300_000 + b'"]', "(the first 200000 of 300004 characters)"),
+        (None, "was encrypted with a key that is not among"),
+    ],
+    ids=("json", "text", "long", "unreadable"),
+)
+def test_bodies_are_shown_as_json_as_text_or_cut(body: bytes | None, shown: str):
+    row = Interaction.objects.create(request_id="req_1", model="m", status="completed")
+    stored = b"of another key" if body is None else encrypt(body)
+    InteractionPayload.objects.create(interaction=row, prompt_enc=stored, key_id="k")
+    page = signed_in("view_interaction", "read_payload").get(reverse("admin:gateway_interaction_change", args=[row.pk]))
+    assert shown in page.content.decode() and len(page.content) < 300_000

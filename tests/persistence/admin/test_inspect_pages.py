@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
@@ -14,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.simulation.models import Simulation
 from persistence.models import ObjectRole, PersistedChunk, PersistedObject
 from tests.orchestration.admin.rows import HOSTILE, persisted_as, succeeded
 
@@ -108,6 +111,27 @@ def test_an_object_without_an_admin_page_is_shown_field_by_field(root: Client) -
     assert "it has no page in this console" in html
     assert "expire date" in html and "&lt;script&gt;" in html
     assert HOSTILE[:20] not in html and "secret" not in html
+
+
+@pytest.mark.parametrize(("page", "column"), [("persistedchunk", "summary"), ("persistedobject", "changes")])
+def test_no_more_of_long_values_is_read_than_a_page_shows(root: Client, page: str, column: str) -> None:
+    long = [{"words": "x" * 1000}] * 1000
+    simulation = Simulation.objects.create(
+        user=User.objects.get(), scenario="y" * 500_000, findings=long, modifiers=[{"kind": "short"}]
+    )
+    chunk = persisted_as(succeeded(), simulation)
+    PersistedChunk.objects.update(summary=long)
+    PersistedObject.objects.update(changes={"findings": [[], long]})
+    row = chunk if column == "summary" else chunk.objects_touched.get()
+    with CaptureQueriesContext(connection) as captured:
+        html = root.get(reverse(f"admin:persistence_{page}_change", args=(row.pk,))).content.decode()
+    assert html.count("(cut)") == 2, "scenario and findings"
+    assert "&quot;kind&quot;: &quot;short&quot;" in html
+    assert len(html) < 1_000_000
+    assert not [query for query in captured if re.search(r'"(scenario|findings|summary|changes)",', query["sql"])]
+    download = reverse(f"admin:persistence_{page}_content", args=(row.pk, column))
+    assert f'href="{download}"' in html
+    assert root.get(download).json() == getattr(type(row).objects.get(), column)
 
 
 def test_an_object_whose_content_type_was_deleted_is_still_told(root: Client) -> None:
