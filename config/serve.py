@@ -158,7 +158,7 @@ def serve(port: int, *, once: bool) -> int:
 
 def _granian(port: int) -> list[str]:
     options = {"--interface": "asgi", "--host": HOST, "--port": str(port), "--workers": "1", "--log-level": "warning"}
-    options["--workers-kill-timeout"] = "5"  # an open page holds an event stream, which would hold up the end
+    options["--workers-kill-timeout"] = "5"  # longer than the gateway lets answers go on
     return [*(part for option in options.items() for part in option), "config.asgi:application"]
 
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Header
 
 from orchestration.api_errors import ApiError
+from orchestration.stopping import stop_asked
 from orchestration.types import JsonObject
 
 PAUSE_SECONDS = 0.3
@@ -28,6 +29,8 @@ KEEP_ALIVE_SECONDS = 15.0
 MAX_STREAM_SECONDS = 300.0
 """A stream ends after this time; the browser comes back with the last id it has, and is asked again who it is."""
 RECONNECT_MS = 1000
+STOPPING = 'event: stopping\ndata: {"message": "The server is stopping, reconnect."}\n\n'
+"""The last event of a stream that the server cannot go on with. It has no id: the reader keeps the last one it has."""
 LAST = 2**31 - 1
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)]
@@ -90,6 +93,9 @@ class EventStream:
         return QUIET_PAUSE_SECONDS if quiet else PAUSE_SECONDS
 
     def _next(self) -> str:
+        if stop_asked():
+            self.ended = True
+            return STOPPING
         seen = self._look(self.after)
         if not connection.in_atomic_block:
             connection.close()

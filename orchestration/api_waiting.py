@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from orchestration.models import ServiceCallRecord
+from orchestration.stopping import stop_asked
 
 MAX_WAIT_SECONDS = 60
 FIRST_PAUSE_SECONDS = 0.05
@@ -30,7 +31,7 @@ async def wait_until_finished(call_id: str, seconds: float) -> bool:
 
 
 async def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Look again and again, ever less often, whether something holds; False when the time is over.
+    """Look again and again, ever less often, whether something holds; False when the time is over or the server stops.
 
     Between two looks there is no transaction, no database connection and no thread at work.
     """
@@ -38,7 +39,7 @@ async def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     pause = FIRST_PAUSE_SECONDS
     while not await sync_to_async(_look)(holds):
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or stop_asked():
             return False
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)

@@ -101,7 +101,10 @@ def get_run(request: AuthedRequest, run_id: UUID) -> dict[str, Any]:
     summary="Changes of the run and its steps as server-sent events",
 )
 def stream_run_events(request: AuthedRequest, run_id: UUID, last_event_id: LastEventId = None) -> StreamingHttpResponse:
-    """Events `step` and `run` carry an id; send the last one as `Last-Event-ID` to go on from there. `end` is last."""
+    """Events `step` and `run` carry an id; send the last one as `Last-Event-ID` to go on from there. `end` is last.
+
+    `stopping`: the server is stopping, reconnect.
+    """
     run = visible_run(request, run_id)
     return streaming_response(request, EventStream(partial(look, run.pk), resumed_after(last_event_id)))
 

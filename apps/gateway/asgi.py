@@ -19,8 +19,8 @@ from apps.gateway.http import Incoming, Message, Receive, Send
 from apps.gateway.listing import serve_forget_cache, serve_model, serve_models, serve_usage
 from apps.gateway.models import Endpoint
 from apps.gateway.runtime import Runtime
-from apps.gateway.stopping import call_at_stop
 from orchestration.log import describe
+from orchestration.stopping import call_at_stop
 
 logger = logging.getLogger(__name__)
 

@@ -43,6 +43,7 @@ def stream_simulation_events(
 
     `status`, `message`, `delivery`, `media`, `metadata`, `feedback`, `question`, for instructors also `command` and
     `note`; their data name rows, whose content is read where it is. `end`: nothing more will happen by itself.
+    `stopping`: the server is stopping, reconnect.
     """
     simulation = visible_simulation(request, simulation_id)
     find = partial(look, simulation.pk, request.auth.user)

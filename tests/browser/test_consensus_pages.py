@@ -46,14 +46,18 @@ def shot(page: Any, name: str) -> None:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
+def sign_in(page: Any, live_server: Any) -> None:
+    """On the way to the form for a new idea."""
+    page.goto(f"{live_server.url}/consensus/new")
+    page.get_by_label("Email").fill(person().email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+
 def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
     page: Any, live_server: Any, worker: None
 ) -> None:
-    user = person()
-    page.goto(f"{live_server.url}/consensus/new")
-    page.get_by_label("Email").fill(user.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
+    sign_in(page, live_server)
 
     page.get_by_role("heading", name="Have an idea reviewed").wait_for()
     page.get_by_label("Your idea").fill("One. " * 11)
@@ -95,3 +99,20 @@ def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
     assert page.locator(".runs li").count() == 2
     shot(page, "history")
     assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_a_page_whose_server_is_away_for_a_while_follows_its_run_again(
+    page: Any, live_server: Any, worker: None
+) -> None:
+    asked: list[str] = []
+
+    def away_at_first(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=502, body="Bad gateway") if len(asked) == 1 else route.continue_()
+
+    page.route("**/events", away_at_first)
+    sign_in(page, live_server)
+    page.get_by_label("Your idea").fill(IDEA)
+    page.get_by_role("button", name="Start the review").click()
+    page.get_by_role("heading", name="Decision: Revise").wait_for(timeout=40_000)
+    assert len(asked) >= 2

@@ -1,4 +1,4 @@
-"""Hearing that the process is asked to stop before the web server says so.
+"""Hearing that the serving process is asked to stop before the web server says so.
 
 On SIGTERM the server waits for open connections, and tells the application only when there are none: streams would go
 on until it loses patience and kills the process.
@@ -11,6 +11,13 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+_asked = False
+
+
+def stop_asked() -> bool:
+    """Whether this process was asked to stop since `call_at_stop`."""
+    return _asked
 
 
 def call_at_stop(told: Callable[[], object]) -> None:
@@ -27,6 +34,8 @@ def _chain(number: signal.Signals, told: Callable[[], object], loop: asyncio.Abs
     before = signal.getsignal(number)
 
     def handle(received: int, frame: FrameType | None) -> None:
+        global _asked
+        _asked = True
         if not loop.is_closed():
             loop.call_soon_threadsafe(told)
         if callable(before):
