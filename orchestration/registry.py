@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from orchestration.errors import ComponentNotFound, IdentityCollision, RegistryFrozenError, ServiceNotFound
@@ -136,8 +137,12 @@ def where(component: type) -> str:
     return f"{name} ({path}:{line})" if path else name
 
 
+@cache
 def location(component: type) -> tuple[str, int]:
-    """File and line of a class; ("", 0) when it has no source (a class made by a call or in a shell)."""
+    """File and line of a class; ("", 0) when it has no source (a class made by a call or in a shell).
+
+    Known once it was looked for: `inspect` parses the whole module for every class.
+    """
     try:
         return inspect.getsourcefile(component) or "", inspect.getsourcelines(component)[1]
     except (OSError, TypeError):

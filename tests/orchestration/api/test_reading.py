@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from orchestration.models import AIResponseAudit
 from orchestration.models.audits import Outcome
+from orchestration.registry import location
 from orchestration.testing import run_due_calls
 from persistence.models import ObjectRole, PersistedChunk, PersistedObject
 from tests.orchestration.admin.conftest import root  # noqa: F401 - a fixture
@@ -235,6 +237,17 @@ def test_services_come_with_file_wiring_and_the_schema_of_their_answer(ann: Call
 
 def test_components_are_of_every_domain(ann: Caller) -> None:
     assert {"services", "schemas", "prompts"} <= {entry["domain"] for entry in ann.get("/components").json()}
+
+
+def test_components_are_looked_for_in_their_sources_once(ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[type] = []
+    sources = inspect.getsourcelines
+    monkeypatch.setattr(inspect, "getsourcelines", lambda component: parsed.append(component) or sources(component))
+    location.cache_clear()
+    first = ann.get("/components").json()
+    assert len(parsed) == len(first)
+    assert ann.get("/components").json() == first
+    assert len(parsed) == len(first)
 
 
 def test_stats_are_about_what_one_may_see(ann: Caller, operator: Caller) -> None:
