@@ -19,6 +19,10 @@ from tests.leftovers import RUN_VARIABLE, leftovers
 CHROMIUM = "chromium"
 MEASURED = ("tests/orchestration/", "tests/persistence/")
 """The tests whose processes are measured for coverage, too. It costs each process a second to start."""
+PLATFORM = tuple(
+    f"tests/apps/{name}/" for name in ("accounts", "chatlab", "consensus", "simulation", "trainerlab", "training")
+)
+"""Tests that are not measured at all, which takes two thirds more time: what they reach, tests of its own reach."""
 MEASURES = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells the processes that are started, with `patch = ["subprocess"]`."""
 MEASURES_KEY = pytest.StashKey[str | None]()
@@ -37,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=_why_no_postgres()))
         if item.get_closest_marker("browser") is not None and shutil.which(CHROMIUM) is None:
             item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
+        if item.nodeid.startswith(PLATFORM):
+            item.add_marker("no_cover")
 
 
 @pytest.hookimpl(tryfirst=True)
