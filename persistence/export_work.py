@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -33,6 +33,8 @@ ROWS_AT_ONCE = 500
 ROWS_IN_MEMORY = 50
 """Of these; a row can have megabytes."""
 ROWS_IN_PART = 5_000
+BYTES_IN_PART = 50_000_000
+"""Or so; whether to go on is asked between parts."""
 
 
 def work(run_id: int) -> int:
@@ -59,7 +61,7 @@ def _export(hold: Hold) -> int:
         return 0
     if written is None:
         if is_written and time.monotonic() >= hold.deadline:
-            told = f"Putting the file together took longer than {EXPORT_SECONDS} s. Export fewer rows at once."
+            told = f"Putting the file together took longer than {EXPORT_SECONDS} s. Choose CSV, or fewer rows."
             hold.finish(BulkState.FAILED, told)
         return 0
     hold.finish()
@@ -112,7 +114,7 @@ def _write_part(run: BulkRun, found: Exporter, form: Format, goes_on: Callable[[
             there = form.write_part(text, rows.iterator(chunk_size=ROWS_IN_MEMORY))
             part.gone += [key for key in keys if key not in there]
             part.first, part.last, part.seen = part.first or items[0][0], items[-1][0], part.seen + len(items)
-            if part.seen >= ROWS_IN_PART:
+            if part.seen >= ROWS_IN_PART or file.tell() >= BYTES_IN_PART:
                 break
         text.flush()
         if part.seen:
@@ -157,7 +159,8 @@ def _write_file(run: BulkRun, found: Exporter, form: Format, goes_on: Callable[[
             with default_storage.open(name) as part:
                 yield part
 
-    with tempfile.TemporaryFile() as whole:
+    form.refuse_beyond(sum(map(default_storage.size, run.parts)), run.total)
+    with _Attended(tempfile.TemporaryFile(buffering=0), goes_on) as whole:
         form.assemble(parts(), whole)
         name = store(f"{found.name}-{run.pk}.{form.extension}", whole)
     if not _held(run).update(file=name, parts=[]):
@@ -165,6 +168,28 @@ def _write_file(run: BulkRun, found: Exporter, form: Format, goes_on: Callable[[
         raise Stopped
     remove(run.parts)
     run.file, run.parts = name, []
+
+
+class _Attended(io.BufferedRandom):
+    """A file that asks at each access whether to go on, for gigabytes take longer than a lease. Stopped when not, once:
+    what had it open may still close it."""
+
+    def __init__(self, file: io.RawIOBase, goes_on: Callable[[], bool]) -> None:
+        super().__init__(file)
+        self._goes_on, self._stopped = goes_on, False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._ask()
+        return super().read(size)
+
+    def write(self, data: Any, /) -> int:
+        self._ask()
+        return super().write(data)
+
+    def _ask(self) -> None:
+        if not self._stopped and not self._goes_on():
+            self._stopped = True
+            raise Stopped
 
 
 def _held(run: BulkRun) -> QuerySet[BulkRun]:

@@ -152,23 +152,21 @@ def freeze_and_show(
     request: HttpRequest, kind: BulkKind, rows: QuerySet[Any], options: JsonObject, asked: JsonObject
 ) -> HttpResponse | None:
     """Freeze the list and go to its page; stay with a word of why not when there is nothing, or too much."""
-    run = freeze_or_tell(request, kind, rows, options, asked)
-    return None if run is None else HttpResponseRedirect(run_url(run.pk))
-
-
-def freeze_or_tell(
-    request: HttpRequest, kind: BulkKind, rows: QuerySet[Any], options: JsonObject, asked: JsonObject
-) -> BulkRun | None:
     try:
         run = freeze_rows(kind, rows, options=options, told=asked, requested_by=request.user)
     except BulkRefused as refused:
         messages.error(request, str(refused))
         return None
-    if not run.total:
-        run.delete()
-        messages.warning(request, "Nothing matches any more; nothing was done.")
-        return None
-    return run
+    return HttpResponseRedirect(run_url(run.pk)) if unless_empty(request, run) else None
+
+
+def unless_empty(request: HttpRequest, run: BulkRun) -> BulkRun | None:
+    """The run; None, and a word, when its list is empty: then it is deleted."""
+    if run.total:
+        return run
+    run.delete()
+    messages.warning(request, "Nothing matches any more; nothing was done.")
+    return None
 
 
 for _kind in (BulkKind.REPLAY, BulkKind.PERSIST, BulkKind.PREVIEW, BulkKind.REVERT):

@@ -13,12 +13,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 from orchestration.admin.added import ListAction, add_list_action
 from orchestration.admin.base import may_read_content
 from persistence import exports
-from persistence.admin.acting import choose, freeze_or_tell, picked, run_url, told
+from persistence.admin.acting import choose, picked, run_url, told, unless_empty
 from persistence.admin.pages import note, require
 from persistence.bulk import start
+from persistence.errors import BulkRefused
+from persistence.export_formats import GIGABYTE, MAX_CELL, Xlsx
+from persistence.export_requests import freeze_export
 from persistence.export_work import work
 from persistence.exporting import Exporter
-from persistence.models import BulkKind
 
 AT_ONCE = 1_000
 """An export of at most so many rows is written while one waits."""
@@ -34,7 +36,11 @@ LABELS = {
 class ExportForm(forms.Form):
     """Which file; content only for those who may read it."""
 
-    format = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    format = forms.ChoiceField(
+        help_text=f"Excel takes {Xlsx.max_bytes // GIGABYTE} GB at most, and cuts a cell after {MAX_CELL:,} characters."
+        " CSV and the others have no limit.",
+        widget=UnfoldAdminSelectWidget,
+    )
     content = forms.BooleanField(
         required=False,
         label="With prompts, answers and payloads",
@@ -76,8 +82,12 @@ def export_rows(
         "format": kind,
         "content": kind == "dialogues" or bool(form.cleaned_data.get("content")),
     }
-    run = freeze_or_tell(request, BulkKind.EXPORT, rows.order_by("pk"), options, told(request, count))
-    if run is None:
+    try:
+        run = freeze_export(rows, options, told=told(request, count), requested_by=request.user)
+    except BulkRefused as refused:
+        form.add_error("format", str(refused))
+        return choose(request, "Export", form, count, "export_selected")
+    if unless_empty(request, run) is None:
         return None
     start(run)
     kept = "with content" if options["content"] else "without content"

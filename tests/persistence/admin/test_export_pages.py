@@ -22,6 +22,8 @@ from persistence import export_work
 from persistence.bulk import abort, start
 from persistence.bulk_work import Hold
 from persistence.export_files import forget_old_exports
+from persistence.export_formats import MAX_CELL, Xlsx
+from persistence.export_requests import estimated_bytes, freeze_export
 from persistence.export_work import work
 from persistence.models import BulkRun, BulkState
 from tests.orchestration.admin.rows import answer, succeeded
@@ -208,6 +210,69 @@ def test_an_export_takes_several_tasks_and_one_that_was_taken_over_keeps_nothing
     abort(run)
     forget_old_exports()
     assert parts() == []
+
+
+def test_what_is_too_large_for_a_spreadsheet_is_refused_before_it_is_written_and_goes_out_as_csv(
+    root: Client, monkeypatch: Any
+) -> None:
+    for _ in range(3):
+        failed()
+    monkeypatch.setattr(Xlsx, "max_bytes", 700)
+    page = ask(root, "servicecallrecord", "xlsx").content.decode()
+    assert "3 rows of 0.0 GB are too much for XLSX" in page and "Choose CSV, or fewer rows." in page
+    assert 'value="xlsx" selected' in page and 'name="select_across" value="1"' in page, "one can choose anew"
+    assert not BulkRun.objects.exists()
+    assert export(root, "servicecallrecord", "csv").count(b"\n") == 4
+
+
+def test_how_large_it_will_be_is_estimated_from_rows_of_the_whole_list(monkeypatch: Any) -> None:
+    """Of what is stored, as it will be: here all rows are looked at, hence the estimate is exact."""
+    for length in (1, 500, 40_000):
+        failed(error="x" * length)
+    options = {"exporter": "calls", "format": "xlsx", "content": True}
+    run = freeze_export(ServiceCallRecord.objects.all(), options, told={})
+    start(run)
+    monkeypatch.setattr(Xlsx, "assemble", give_up)
+    assert work(run.pk) == 0
+    run.refresh_from_db()
+    assert len(run.parts) == 1 and "RuntimeError" in run.error
+    assert estimated_bytes(run) == default_storage.size(run.parts[0]) > MAX_CELL
+
+
+def give_up(*_: Any) -> None:
+    raise RuntimeError("given up")
+
+
+def test_rows_that_grew_too_large_since_fail_as_soon_as_that_is_known(root: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
+    failed()
+    ask(root, "servicecallrecord", "xlsx")
+    monkeypatch.setattr(Xlsx, "max_bytes", 100)
+    monkeypatch.setattr(Xlsx, "assemble", give_up)
+    run = BulkRun.objects.get()
+    assert work(run.pk) == 0
+    run.refresh_from_db()
+    assert run.state == BulkState.FAILED and "Choose CSV" in run.error
+    forget_old_exports()
+    assert parts() == []
+
+
+def test_a_worker_shows_that_it_lives_and_can_be_stopped_while_it_puts_a_file_together(
+    root: Client, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("persistence.admin.exports.AT_ONCE", 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    failed()
+    ask(root, "servicecallrecord", "xlsx")
+    run = BulkRun.objects.get()
+    turns = [True, False, *[True] * 3, False, True]  # the rows; their part; then the part and three writes; then it all
+    monkeypatch.setattr(Hold, "goes_on", lambda hold: turns.pop(0) if len(turns) > 1 else turns[0])
+    for _ in range(2):
+        assert work(run.pk) == 0
+        assert len(parts()) == 1 and not list((tmp_path / "temporary").iterdir())
+    assert turns == [True] and work(run.pk) == 1
+    assert len(load_workbook(io.BytesIO(fetched(root, run))).active["A"]) == 2
 
 
 def test_an_export_that_breaks_is_failed_and_says_why_without_values(root: Client, monkeypatch: Any) -> None:
