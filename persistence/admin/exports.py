@@ -37,8 +37,8 @@ class ExportForm(forms.Form):
     """Which file; content only for those who may read it."""
 
     format = forms.ChoiceField(
-        help_text=f"Excel takes {Xlsx.max_bytes // GIGABYTE} GB at most, and {MAX_CELL:,} characters a cell; the rest is"
-        " cut. CSV and the others take all of it.",
+        help_text=f"Excel takes {Xlsx.max_bytes // GIGABYTE} GB at most, and of each cell {MAX_CELL:,} characters."
+        " CSV and the others take all of it.",
         widget=UnfoldAdminSelectWidget,
     )
     content = forms.BooleanField(
