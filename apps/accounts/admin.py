@@ -9,11 +9,12 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.errors import AccountRefused
 from apps.accounts.invitations import Invitation, InvitationEvent, InvitationState
@@ -65,6 +66,10 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups, in this console's theme."""
 
 
+SHORT_LISTS: dict[Any, Any] = {JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 2})}}
+"""Lists of a few names, which forms would give room for ten lines."""
+
+
 class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         choices=[(str(scope), str(scope)) for scope in Scope], widget=forms.CheckboxSelectMultiple
@@ -99,6 +104,7 @@ class ApiKeyAdmin(ModelAdmin):
     """Keys by prefix; the hash is never shown and the secret once, when the key is created."""
 
     form = ApiKeyForm
+    formfield_overrides = SHORT_LISTS
     list_display = ("name", "prefix", "owner", "state", "requests_per_minute", "spent", "last_used_at", "created_at")
     list_filter = ("budget_period",)
     list_select_related = ("owner",)

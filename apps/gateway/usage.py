@@ -99,7 +99,7 @@ def _chart(title: str, days: list[dict[str, Any]], figure: str) -> dict[str, str
         "data": json.dumps(
             {
                 "labels": [f"{row['day']:%b %d}" for row in days],
-                "datasets": [{"label": title, "data": values, "backgroundColor": "#4f46e5"}],
+                "datasets": [{"label": title, "data": values, "backgroundColor": "var(--color-primary-500)"}],
             }
         ),
     }

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import reverse
+
+from apps.accounts.models import User
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -18,6 +21,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+PASSWORD = "a long password"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,3 +61,19 @@ def page(browser: Any) -> Iterator[Any]:
     yield tab
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_superuser("root@example.com", PASSWORD, first_name="Root")
+
+
+@pytest.fixture
+def console(page: Any, live_server: Any, root: User) -> Any:
+    """Signed in, on the console's first page."""
+    page.goto(f"{live_server.url}{reverse('admin:index')}")
+    page.get_by_label("Email address").fill(root.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
+    return page

@@ -22,22 +22,6 @@ def call_page(call: ServiceCallRecord) -> str:
     return reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
 
 
-@pytest.fixture
-def root() -> User:
-    return User.objects.create_superuser("root@example.com", "a long password")
-
-
-@pytest.fixture
-def console(page: Any, live_server: Any, root: User) -> Any:
-    """Signed in, on the console's first page."""
-    page.goto(f"{live_server.url}{reverse('admin:index')}")
-    page.get_by_label("Email address").fill("root@example.com")
-    page.get_by_label("Password").fill("a long password")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
-    return page
-
-
 def test_a_failed_call_is_found_understood_and_retried(console: Any, live_server: Any) -> None:
     call = failed(error_code="rate_limited")
     failed(error_code="timeout")

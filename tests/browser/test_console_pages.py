@@ -13,7 +13,6 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from apps.accounts.models import User
 from config import overview
 from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.engine.rollup import roll_up
@@ -26,23 +25,6 @@ from tests.orchestration.factories import failed
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 SHOTS = os.environ.get("SCREENSHOTS")
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
-PASSWORD = "a long password"
-
-
-@pytest.fixture
-def root() -> User:
-    return User.objects.create_superuser("root@example.com", PASSWORD, first_name="Root")
-
-
-@pytest.fixture
-def console(page: Any, live_server: Any, root: User) -> Any:
-    """Signed in, on the first page."""
-    page.goto(f"{live_server.url}{reverse('admin:index')}")
-    page.get_by_label("Email address").fill("root@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
-    return page
 
 
 def busy_system() -> None:

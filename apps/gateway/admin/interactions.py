@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.decorators import display
 
+from apps.accounts.models import ApiKey
 from apps.gateway.encryption import NotReadable, decrypt
 from apps.gateway.exports import INTERACTIONS
 from apps.gateway.models import Interaction, InteractionPayload, Status
@@ -48,16 +50,16 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
         "shown_status",
         "error_code",
         "model",
-        "api_key",
+        "key",
         "tokens",
         "shown_cost",
         "cache_kind",
-        "latency_ms",
+        "latency",
     )
     list_filter = ("status", "endpoint", "cache_kind", "streamed", ModelFilter)
     list_select_related = ("api_key",)
     search_fields = ("request_id", "user_id", "api_key__prefix")
-    search_help_text = "Request id, number of the user, or prefix of the key"
+    search_help_text = "Request id, user id or key prefix"
     detail_related = ("api_key",)
 
     @display(description="Time", ordering="timestamp")
@@ -67,6 +69,14 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
     @display(description="Status", label=COLOURS, ordering="status")
     def shown_status(self, row: Interaction) -> tuple[str, str]:
         return row.status, row.get_status_display()
+
+    @display(description="API key", empty_value=NOTHING)
+    def key(self, row: Interaction) -> ApiKey | None:
+        return row.api_key
+
+    @display(description="Latency", ordering="latency_ms")
+    def latency(self, row: Interaction) -> str:
+        return NOTHING if row.latency_ms is None else f"{row.latency_ms} ms"
 
     @display(description="Tokens in / out")
     def tokens(self, row: Interaction) -> str:
@@ -85,7 +95,7 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
         row: Interaction = obj
         yield Fact("Status", row.get_status_display(), colour=COLOURS.get(row.status, ""))
         yield Fact("Time", moment(row.timestamp))
-        yield Fact("Key", row.api_key or "none")
+        yield Fact("Key", row.api_key or "none", row.api_key and _key_url(row.api_key))
         yield Fact("Asked for", f"{row.get_endpoint_display()} {row.model}")
         yield Fact("Answered by", f"{row.provider} {row.answered_by}".strip() or "nobody")
         yield Fact("HTTP status", row.http_status or "none")
@@ -98,9 +108,9 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
         yield Fact("Cost", money(row.cost))
         yield Fact("Reserved", money(row.reserved_cost or Decimal(0)))
         yield Fact("Cache", row.get_cache_kind_display() or "no hit")
-        yield Fact("Milliseconds", NOTHING if row.latency_ms is None else row.latency_ms)
+        yield Fact("Latency", self.latency(row))
         if row.first_token_ms is not None:
-            yield Fact("Milliseconds to the first token", row.first_token_ms)
+            yield Fact("First token after", f"{row.first_token_ms} ms")
         yield Fact("Compression", f"{row.compression}, {row.tokens_saved} tokens saved" if row.compression else "none")
         yield Fact("Personal data", "masked" if row.masked else "as it came")
 
@@ -118,6 +128,10 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
             if stored is not None:
                 context = {"title": f"{title}, as JSON", "json": _readable(stored)}
                 yield Section(title=title, template="admin/gateway/payload.html", context=context)
+
+
+def _key_url(key: ApiKey) -> str:
+    return reverse("admin:accounts_apikey_change", args=(key.pk,))
 
 
 def _readable(stored: bytes | memoryview) -> JsonText:

@@ -21,11 +21,11 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from apps.accounts.admin import ApiKeyAdmin
+from apps.accounts.admin import SHORT_LISTS, ApiKeyAdmin
 from apps.accounts.models import ApiKey
 from apps.gateway.ledger import held_meters
 from apps.gateway.models import KeyPolicy
-from orchestration.admin.base import detail_action, money
+from orchestration.admin.base import detail_action, moment, money
 
 LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "budget", "budget_period", "expires_at")
 
@@ -52,7 +52,8 @@ class ApiKeyResource(ModelResource):
 class KeyPolicyInline(StackedInline):
     model = KeyPolicy
     can_delete = False
-    verbose_name_plural = "At the gateway"
+    verbose_name = verbose_name_plural = "At the gateway"
+    formfield_overrides = SHORT_LISTS
 
 
 admin.site.unregister(ApiKey)
@@ -73,8 +74,8 @@ class GatewayKeyAdmin(ApiKeyAdmin, ImportExportModelAdmin):
         "state",
         "requests_per_minute",
         "budget_left",
-        "last_used_at",
-        "created_at",
+        "used",
+        "created",
     )
     list_select_related = ("owner", "gateway_meter")
     actions_detail = ("rotate_secret", "revoke_this", "clear_spent")
@@ -84,6 +85,14 @@ class GatewayKeyAdmin(ApiKeyAdmin, ImportExportModelAdmin):
         meter = getattr(key, "gateway_meter", None)
         reserved = f" (+{money(meter.reserved)} reserved)" if meter is not None and meter.reserved else ""
         return f"{money(key.spent)}{reserved} / {money(key.budget)}"
+
+    @display(description="Last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> str:
+        return moment(key.last_used_at)
+
+    @display(description="Created", ordering="created_at")
+    def created(self, key: ApiKey) -> str:
+        return moment(key.created_at)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         before = form.initial.get("budget")
@@ -120,8 +129,9 @@ class GatewayKeyAdmin(ApiKeyAdmin, ImportExportModelAdmin):
         if request.method == "POST":
             act(request, key)
             return HttpResponseRedirect(back)
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"{title}: {key}"}
-        return TemplateResponse(request, "admin/gateway/confirm.html", context | {"promise": promise, "back": back})
+        shared = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"{title}: {key}"}
+        context = {"verb": title, "promise": promise, "back": back}
+        return TemplateResponse(request, "admin/gateway/confirm.html", shared | context)
 
     def _rotate(self, request: HttpRequest, key: ApiKey) -> None:
         secret = key.rotate()
