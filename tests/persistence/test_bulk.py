@@ -13,7 +13,7 @@ from persistence.bulk import abort, freeze, pause, progress, sample, select, sta
 from persistence.bulk_rows import TROUBLES, Trouble
 from persistence.bulk_work import work
 from persistence.errors import BulkRefused
-from persistence.models import BulkKind, BulkRun, BulkState, PersistedChunk
+from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistedChunk
 from persistence.replay import Policy, Replayed
 from persistence.testing import persist
 from tests.persistence.results import async_note, note
@@ -233,6 +233,22 @@ def test_asynchronous_handlers_share_an_event_loop_and_the_connection(kind):
     assert progress(run)["outcomes"] == {"persisted": 3, "failed": 1}
     assert Message.objects.count() == (3 if kind is BulkKind.PERSIST else 0)
     assert len(loops) == 3 and len(set(loops)) == 1
+
+
+@pytest.mark.postgres_only
+def test_an_item_is_found_by_its_key_however_many_are_open():
+    """With statistics older than the list the planner took the index of open items, and read all of it for each."""
+    done, todo = BulkRun.objects.create(kind=BulkKind.PERSIST), BulkRun.objects.create(kind=BulkKind.PERSIST)
+    BulkItem.objects.bulk_create([BulkItem(run=done, call_id=str(n), outcome="persisted") for n in range(5000)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE persistence_bulk_item")
+    items = BulkItem.objects.bulk_create([BulkItem(run=todo, call_id=str(n)) for n in range(5000)])
+    with CaptureQueriesContext(connection) as captured:
+        assert BulkItem.objects.close(items[9], outcome="persisted", counts={}, error="")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {captured[0]['sql']}")
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert "persistence_bulk_item_pkey" in plan and "bulk_item_open" not in plan
 
 
 def statements_of(kind: BulkKind, items: int) -> Counter[str]:
