@@ -92,6 +92,9 @@ class Ported(ImportExportMixin, ModelAdmin):  # type: ignore[misc]  # the librar
         )
         return data
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
     def has_import_permission(self, request: HttpRequest) -> bool:
         """Importing may add and change."""
         name = f"{self.opts.app_label}.{{}}_{self.opts.model_name}"

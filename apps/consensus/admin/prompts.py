@@ -10,15 +10,14 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet, ValidationError
 from django.http import HttpRequest
-from import_export.admin import ImportExportModelAdmin
-from unfold.admin import ModelAdmin, StackedInline
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.admin import StackedInline
 from unfold.decorators import display
 
 from apps.consensus.admin.resources import PersonaResource, PromptSetResource
 from apps.consensus.conf import consensus_settings
 from apps.consensus.models import Persona, PromptSet
 from apps.consensus.shipped import PERSONA_IDS
+from orchestration.admin.resources import Ported
 
 
 def _is_frozen(prompt_set: PromptSet | None) -> bool:
@@ -31,7 +30,7 @@ def _is_frozen(prompt_set: PromptSet | None) -> bool:
     return bool(known["frozen"])
 
 
-class PersonaFormSet(BaseInlineFormSet):
+class PersonaFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscriptable at run time
     """Every persona once, and weights that total 1."""
 
     def clean(self) -> None:
@@ -49,7 +48,7 @@ class PersonaFormSet(BaseInlineFormSet):
 
 class PersonaInline(StackedInline):
     model = Persona
-    formset = PersonaFormSet
+    formset: Any = PersonaFormSet
     extra = 0
     min_num = len(PERSONA_IDS)
     max_num = len(PERSONA_IDS)
@@ -65,12 +64,10 @@ class PersonaInline(StackedInline):
 
 
 @admin.register(PromptSet)
-class PromptSetAdmin(ModelAdmin, ImportExportModelAdmin):
+class PromptSetAdmin(Ported):
     """New runs use the version that PERSONA_TEMPLATE_VERSION names."""
 
     resource_classes = (PromptSetResource,)
-    import_form_class = ImportForm
-    export_form_class = ExportForm
     list_display = ("version", "state", "approve_threshold", "revise_threshold", "rerun_threshold", "created_at")
     inlines = (PersonaInline,)
     actions = ("copy",)
@@ -106,12 +103,10 @@ class PromptSetAdmin(ModelAdmin, ImportExportModelAdmin):
 
 
 @admin.register(Persona)
-class PersonaAdmin(ModelAdmin, ImportExportModelAdmin):
+class PersonaAdmin(Ported):
     """Looked at, imported and exported here; edited with its version, where the weights are seen together."""
 
     resource_classes = (PersonaResource,)
-    import_form_class = ImportForm
-    export_form_class = ExportForm
     list_display = ("name", "persona_id", "prompt_set", "position", "weight")
     list_filter = ("prompt_set",)
     list_select_related = ("prompt_set",)

@@ -6,37 +6,31 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from import_export.fields import Field
-from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
 from apps.consensus.models import Persona, PromptSet
 from apps.consensus.models.prompts import PERSONA_FIELDS, SET_FIELDS
+from orchestration.admin.resources import SafeResource
 
 
-class PromptSetResource(ModelResource):
+class PromptSetResource(SafeResource):
     """One row a version, without its personas."""
 
-    class Meta:
+    class Meta(SafeResource.Meta):
         model = PromptSet
         fields = ("version", *SET_FIELDS)
         import_id_fields = ("version",)
-        clean_model_instances = True
-        use_transactions = True
-        skip_unchanged = True
 
 
-class PersonaResource(ModelResource):
+class PersonaResource(SafeResource):
     """One row a persona of a version, which must exist; afterwards each version must be usable."""
 
     version = Field("prompt_set", "version", ForeignKeyWidget(PromptSet, "version"))
 
-    class Meta:
+    class Meta(SafeResource.Meta):
         model = Persona
         fields = ("version", *PERSONA_FIELDS)
         import_id_fields = ("version", "persona_id")
-        clean_model_instances = True
-        use_transactions = True
-        skip_unchanged = True
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         keys = [(str(row["version"]), str(row["persona_id"])) for row in dataset.dict]

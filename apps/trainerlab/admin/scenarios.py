@@ -8,14 +8,13 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from import_export.admin import ImportExportModelAdmin
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
-from unfold.decorators import action, display
+from unfold.admin import TabularInline
+from unfold.decorators import display
 
 from apps.trainerlab.admin.resources import ScenarioTemplateResource
 from apps.trainerlab.models import Assignment, ScenarioImage, ScenarioTemplate
 from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.resources import Ported
 
 
 class ScenarioImageInline(TabularInline):
@@ -31,12 +30,10 @@ class ScenarioImageInline(TabularInline):
 
 
 @admin.register(ScenarioTemplate)
-class ScenarioTemplateAdmin(ModelAdmin, ImportExportModelAdmin):
+class ScenarioTemplateAdmin(Ported):
     """A simulation keeps its own copy: editing a scenario changes no session."""
 
     resource_classes = (ScenarioTemplateResource,)
-    import_form_class = ImportForm
-    export_form_class = ExportForm
     list_display = ("title", "key", "state", "sim_patient_full_name", "owner", "sessions_started", "updated_at")
     list_filter = ("is_open", "owner")
     list_select_related = ("owner",)
@@ -54,7 +51,8 @@ class ScenarioTemplateAdmin(ModelAdmin, ImportExportModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ScenarioTemplate]:
-        return super().get_queryset(request).annotate(started=Count("sessions"))
+        rows: QuerySet[ScenarioTemplate] = super().get_queryset(request)
+        return rows.annotate(started=Count("sessions"))
 
     @display(description="State", label={"open": "success", "assigned only": "info", "archived": "warning"})
     def state(self, template: ScenarioTemplate) -> str:
@@ -66,16 +64,16 @@ class ScenarioTemplateAdmin(ModelAdmin, ImportExportModelAdmin):
     def sessions_started(self, template: Any) -> int:
         return int(template.started)
 
-    def save_model(self, request: HttpRequest, obj: ScenarioTemplate, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change and obj.owner_id is None:
-            obj.owner = request.user  # type: ignore[assignment]  # the admin lets nobody else in
+            obj.owner = request.user
         super().save_model(request, obj, form, change)
 
-    @action(description="Archive the selected scenarios", permissions=["change"])
+    @admin.action(description="Archive the selected scenarios", permissions=["change"])
     def archive_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
         self._each(request, queryset.filter(archived_at__isnull=True), timezone.now(), "Archived")
 
-    @action(description="Bring the selected scenarios back", permissions=["change"])
+    @admin.action(description="Bring the selected scenarios back", permissions=["change"])
     def bring_back_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
         self._each(request, queryset.filter(archived_at__isnull=False), None, "Brought back")
 

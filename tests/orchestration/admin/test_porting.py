@@ -8,11 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from import_export.admin import ExportMixin, ImportMixin
 
+from apps.accounts.models import User
 from orchestration.models import ModelPrice, PromptText
 from orchestration.prompt_texts import forget_texts
 from tests.orchestration.factories import failed
@@ -138,3 +143,26 @@ def test_a_call_leads_to_the_texts_of_its_prompt(root: Client, staff: Callable[.
 def test_importing_needs_the_right_to_add_and_to_change(staff: Callable[..., Client]) -> None:
     client = staff("view_modelprice", "change_modelprice")
     assert preview(client, "modelprice", GOOD).status_code == 403
+
+
+def test_files_go_out_to_those_who_may_see_the_rows_and_come_in_from_those_who_may_change_them(client: Client) -> None:
+    """Of every model whose rows go in or out as files, whoever made its page."""
+    clerk = User.objects.create_user("clerk@example.com", "pw", is_staff=True)
+    client.force_login(clerk)
+    assert client.get(reverse("admin:index")).status_code == 200  # now all pages are registered
+    ported = [model for model, page in site._registry.items() if isinstance(page, ImportMixin | ExportMixin)]
+    assert {"ModelPrice", "PromptText", "ApiKey", "Persona", "PromptSet", "ScenarioTemplate"} <= {
+        model.__name__ for model in ported
+    }
+
+    def answers(model: type[Model]) -> dict[str, int]:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        return {kind: client.get(reverse(f"{name}_{kind}")).status_code for kind in ("export", "import")} | {
+            "process": client.post(reverse(f"{name}_process_import")).status_code
+        }
+
+    for model in ported:
+        assert set(answers(model).values()) == {403}, model
+        clerk.user_permissions.set([Permission.objects.get(codename=f"view_{model._meta.model_name}")])
+        assert answers(model) == {"export": 200, "import": 403, "process": 403}, model
+        clerk.user_permissions.clear()
