@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import display
 
+from apps.accounts.models import User
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import RevisionForm
 from apps.consensus.models import Run, StepProgress, StepStatus
@@ -58,7 +59,8 @@ class RunAdmin(DetailAdmin):
         """With the number of its completed steps, counted for the rows of a page alone."""
         steps = StepProgress.objects.filter(run=OuterRef("pk"), status=StepStatus.COMPLETED).order_by()
         counted = Subquery(steps.values("run").values(count=Count("pk")))
-        return super().get_queryset(request).annotate(done=Coalesce(counted, 0))
+        rows: QuerySet[Run] = super().get_queryset(request)
+        return rows.annotate(done=Coalesce(counted, 0))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
@@ -169,9 +171,14 @@ class RunAdmin(DetailAdmin):
             return HttpResponseRedirect(run_url(run.pk))
         form = RevisionForm(request.POST or None, proposal=run.proposal.expanded_proposal_json)
         if request.method == "POST" and form.is_valid():
-            revision, _ = start_revision(request.user, run, form.checked.edits())
-            self.log_change(request, run, f"Revised as {revision.pk}.")
-            return HttpResponseRedirect(run_url(revision.pk))
+            assert isinstance(request.user, User)  # noqa: S101 - for the type: the admin lets nobody else in
+            try:
+                revision, _ = start_revision(request.user, run, form.checked.edits())
+            except ConsensusRefused as error:
+                form.add_error(None, str(error))
+            else:
+                self.log_change(request, run, f"Revised as {revision.pk}.")
+                return HttpResponseRedirect(run_url(revision.pk))
         return self._page(request, run, "Revise", form)
 
     def _confirmed(
@@ -197,7 +204,7 @@ class RunAdmin(DetailAdmin):
                 messages.success(request, f"{done}: {run}.")
 
     def _found(self, request: HttpRequest, object_id: str) -> Run:
-        run = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
+        run: Run | None = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
         if run is None:
             raise Http404
         return run

@@ -77,6 +77,15 @@ def test_an_operator_cancels_retries_and_revises(console: Client) -> None:
     assert LogEntry.objects.filter(object_id=str(run.pk)).count() == 3
 
 
+def test_a_revision_that_cannot_begin_says_why(console: Client) -> None:
+    run = completed()
+    form = console.get(page(run, "revise_one")).context["form"]
+    Persona.objects.filter(persona_id="architect").update(weight=Decimal("0.24"))
+    answer = console.post(page(run, "revise_one"), {**form.initial, "title": "Another title"})
+    assert "total 0.99" in answer.content.decode()
+    assert not run.revisions.exists()
+
+
 def test_selected_runs_are_cancelled_and_what_has_ended_is_left_alone(console: Client) -> None:
     done = completed()
     run = new_run(person())
