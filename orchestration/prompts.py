@@ -28,11 +28,11 @@ class PromptSection(DjangoIdentityMixin):
     identity: ClassVar[Identity]
     """Set by `@prompt_section`."""
 
-    async def render_instruction(self, **ctx: Any) -> str | None:
+    async def render_instruction(self, *_: Any, **ctx: Any) -> str | None:
         """What the model must do: part of the developer message. The context arrives as keywords."""
         return None
 
-    async def render_message(self, **ctx: Any) -> str | None:
+    async def render_message(self, *_: Any, **ctx: Any) -> str | None:
         """What the user says: part of the user message. The context arrives as keywords."""
         return None
 

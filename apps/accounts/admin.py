@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -40,7 +40,7 @@ class ChangeUserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # as of ReadOnlyAdmin; no [User] at run time
     form = ChangeUserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
@@ -55,14 +55,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "role", "password1", "password2")}),)
+    add_fieldsets: Any = ((None, {"classes": ("wide",), "fields": ("email", "role", "password1", "password2")}),)
 
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Groups, in this console's theme."""
 
 
@@ -70,7 +70,7 @@ SHORT_LISTS: dict[Any, Any] = {JSONField: {"widget": UnfoldAdminTextareaWidget(a
 """Lists of a few names, which forms would give room for ten lines."""
 
 
-class ApiKeyForm(forms.ModelForm):
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     scopes = forms.MultipleChoiceField(
         choices=[(str(scope), str(scope)) for scope in Scope], widget=forms.CheckboxSelectMultiple
     )
@@ -122,7 +122,7 @@ class ApiKeyAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "owner") if obj else self.readonly_fields
 
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             obj.save(update_fields=form.changed_data or ["name"])  # what is spent meanwhile is not this form's
             return
@@ -130,7 +130,7 @@ class ApiKeyAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
         messages.warning(request, f"The secret of this key, shown only now: {secret}")
 
-    @action(description="Revoke the selected keys", permissions=["change"])
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         revoked = [key for key in queryset if key.revoke()]
         for key in revoked:
@@ -138,7 +138,7 @@ class ApiKeyAdmin(ModelAdmin):
         messages.success(request, f"{len(revoked)} of {queryset.count()} keys revoked.")
 
 
-class NewInvitationForm(forms.ModelForm):
+class NewInvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     class Meta:
         model = Invitation
         fields = ("email", "role")
@@ -174,7 +174,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     inlines = (InvitationTrail,)
     actions = ("resend_selected", "revoke_selected")
 
-    STATES = {
+    STATES: dict[str, str] = {
         InvitationState.OPEN: "info",
         InvitationState.CLAIMED: "success",
         InvitationState.EXPIRED: "warning",
@@ -212,18 +212,18 @@ class InvitationAdmin(ReadOnlyAdmin):
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)
 
-    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         assert isinstance(request.user, User)  # noqa: S101 - for the type: the admin lets nobody else in
         made = invite(obj.email, UserRole(obj.role), request.user, claim_link(request))
         vars(obj).update(vars(made))
         if made.sent_at is None:
             messages.warning(request, "The letter could not be sent. Send it again when the mail server answers.")
 
-    @action(description="Send the selected invitations again", permissions=["manage"])
+    @admin.action(description="Send the selected invitations again", permissions=["manage"])
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self._each(request, queryset, lambda pk, user: resend(pk, user, claim_link(request)), "Sent again")
 
-    @action(description="Revoke the selected invitations", permissions=["manage"])
+    @admin.action(description="Revoke the selected invitations", permissions=["manage"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self._each(request, queryset, revoke, "Revoked")
 

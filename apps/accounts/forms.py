@@ -39,7 +39,7 @@ class ConsoleSignInForm(Slowed, ConsoleForm):
     """Of the console: whoever may not use it is told what everybody is told."""
 
 
-class ClaimForm(SetPasswordForm):
+class ClaimForm(SetPasswordForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """Name and password of a new account."""
 
     first_name = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
@@ -55,4 +55,5 @@ class InvitationForm(forms.Form):
 
     def __init__(self, *args: Any, roles: frozenset[UserRole], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(role.value, role.label) for role in UserRole if role in roles]
+        offered = [(role.value, role.label) for role in UserRole if role in roles]
+        self.fields["role"].choices = offered  # type: ignore[attr-defined]  # is a ChoiceField

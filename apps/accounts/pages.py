@@ -26,11 +26,11 @@ class SignIn(views.LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
-    next_page = reverse_lazy("home")
+    next_page = "home"
 
 
 class SignOut(views.LogoutView):
-    next_page = reverse_lazy("accounts:sign_in")
+    next_page = "accounts:sign_in"
 
 
 class ForgottenPassword(views.PasswordResetView):

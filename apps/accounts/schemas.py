@@ -58,9 +58,10 @@ class SessionOut(Schema):
     user: UserOut
 
 
-class MeOut(SessionOut):
+class MeOut(Schema):
     csrf_token: str | None
     """None for an API key, which needs none."""
+    user: UserOut
     scopes: list[str]
 
 

@@ -45,7 +45,7 @@ class MediaInline(TabularInline):
 
 
 @admin.register(Message)
-class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):
+class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     list_display = (
         "id",
         "simulation",
@@ -64,7 +64,7 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):
     inlines = (MediaInline,)
     readonly_fields = ("call_link",)
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
         names = super().get_list_display(request)
         return [name for name in names if name != "excerpt" or may_read_content(request)]
 
@@ -86,11 +86,17 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):
         return queryset.filter(which), False
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         if obj is not None and may_read_content(request):
             note_look(request.user, obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description="Content")
     def excerpt(self, message: Message) -> str:

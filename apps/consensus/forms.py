@@ -95,11 +95,11 @@ class RevisionForm(CheckedForm):
     TEXTS = ("title", "summary", "problem_statement", "proposed_solution")
     LISTS = ("assumptions", "scope_non_goals")
 
-    def __init__(self, *args: Any, proposal: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, proposal: dict[str, Any]) -> None:
         self.proposal = proposal
         initial = {name: proposal.get(name, "") for name in self.TEXTS}
         initial |= {name: "\n".join(proposal.get(name, [])) for name in self.LISTS}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
 
     def content(self) -> dict[str, Any]:
         data = self.cleaned_data

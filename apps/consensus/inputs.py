@@ -102,9 +102,8 @@ class RevisionIn(Schema):
 
     def edits(self) -> Edits:
         """What was given; an empty edit counts as none."""
-        edited = self.edited_proposal
-        if isinstance(edited, ProposalEdit):
-            edited = edited.model_dump(exclude_none=True) or None
+        given = self.edited_proposal
+        edited = (given.model_dump(exclude_none=True) or None) if isinstance(given, ProposalEdit) else given
         return Edits(
             edited_proposal=edited,
             edit_notes=self.edit_notes,

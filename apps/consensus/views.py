@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import IdeaForm, RevisionForm
 from apps.consensus.listing import page_of
@@ -24,9 +24,9 @@ from apps.consensus.starting import start_revision, start_run
 from orchestration.api_errors import ApiError
 
 
-@login_required
+@signed_in
 @require_GET
-def history(request: HttpRequest) -> HttpResponse:
+def history(request: PageRequest) -> HttpResponse:
     cursor = request.GET.get("cursor", "")[:200] or None
     try:
         page, following = page_of(Run.objects.visible_to(request.user), RunFilter(cursor=cursor))
@@ -35,9 +35,9 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "consensus/history.html", {"runs": page, "next": following, "turned": cursor is not None})
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: PageRequest) -> HttpResponse:
     form = IdeaForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -54,9 +54,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "consensus/new.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
+@signed_in
 @require_GET
-def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+def run(request: PageRequest, run_id: UUID) -> HttpResponse:
     found = visible(request, run_id)
     may_change = Run.objects.changeable_by(request.user).filter(pk=found.pk).exists()
     shown = detail(found)
@@ -73,9 +73,9 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return render(request, "consensus/run.html", context)
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
-def revise(request: HttpRequest, run_id: UUID) -> HttpResponse:
+def revise(request: PageRequest, run_id: UUID) -> HttpResponse:
     parent = changeable(request, run_id)
     if not parent.can_be_revised:
         messages.error(request, "Only a completed run can be revised.")
@@ -91,9 +91,9 @@ def revise(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return render(request, "consensus/revise.html", {"form": form, "run": parent}, status=422 if form.errors else 200)
 
 
-@login_required
+@signed_in
 @require_GET
-def diff(request: HttpRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
+def diff(request: PageRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     before, after = visible(request, run_id), visible(request, other_id)
     found = comparison(before, after)
     fields = {name.replace("_", " ").capitalize(): field for name, field in found["proposal"]["fields"].items()}
@@ -101,19 +101,19 @@ def diff(request: HttpRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     return render(request, "consensus/diff.html", context)
 
 
-@login_required
+@signed_in
 @require_POST
-def retry(request: HttpRequest, run_id: UUID) -> HttpResponse:
+def retry(request: PageRequest, run_id: UUID) -> HttpResponse:
     return _operate(request, run_id, retry_run)
 
 
-@login_required
+@signed_in
 @require_POST
-def cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
+def cancel(request: PageRequest, run_id: UUID) -> HttpResponse:
     return _operate(request, run_id, cancel_run)
 
 
-def _operate(request: HttpRequest, run_id: UUID, operation: Callable[[object], Run]) -> HttpResponseRedirect:
+def _operate(request: PageRequest, run_id: UUID, operation: Callable[[object], Run]) -> HttpResponseRedirect:
     found = changeable(request, run_id)
     try:
         operation(found.pk)
@@ -122,14 +122,14 @@ def _operate(request: HttpRequest, run_id: UUID, operation: Callable[[object], R
     return redirect("consensus:run", run_id=found.pk)
 
 
-def visible(request: HttpRequest, run_id: UUID) -> Run:
+def visible(request: PageRequest, run_id: UUID) -> Run:
     found = Run.objects.visible_to(request.user).select_related("prompt_set", "parent_run").filter(pk=run_id).first()
     if found is None:
         raise Http404("There is no such run.")
     return found
 
 
-def changeable(request: HttpRequest, run_id: UUID) -> Run:
+def changeable(request: PageRequest, run_id: UUID) -> Run:
     found = visible(request, run_id)
     if not Run.objects.changeable_by(request.user).filter(pk=found.pk).exists():
         raise Http404("There is no such run.")

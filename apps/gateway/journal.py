@@ -97,7 +97,8 @@ class Journal:
 
     async def open(self, op: Open) -> Grant:
         """Whether the request may go on; its row is committed either way. GatewayError 503 without a database."""
-        return await self._write(op)
+        grant: Grant = await self._write(op)
+        return grant
 
     async def close(self, op: Close) -> None:
         """The row's last state is committed."""

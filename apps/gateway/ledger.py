@@ -59,7 +59,7 @@ ANSWER_SQL = (
 )
 FIELDS = tuple(each for each in Interaction._meta.local_concrete_fields if not each.primary_key)
 OPEN_SQL = (
-    f"INSERT INTO interactions ({', '.join(each.column for each in FIELDS)})"  # noqa: S608 - constants
+    f"INSERT INTO interactions ({', '.join(each.column for each in FIELDS if each.column)})"  # noqa: S608 - constants
     f" VALUES ({', '.join(['%s'] * len(FIELDS))})"
 )
 PAYLOAD_SQL = (
@@ -353,8 +353,7 @@ def _charge(meter: KeyMeter, row: Interaction, before: str) -> None:
     """Once for each row: what it used, in place of what was reserved, or of the worst case that the sweep charged."""
     cost, tokens = row.cost or Decimal(0), row.tokens_used
     if before == Status.IN_FLIGHT:
-        reserved = {"reserved_cost": row.reserved_cost, "reserved_tokens": row.reserved_tokens}
-        settle(meter, **reserved, cost=cost, tokens=tokens)
+        settle(meter, reserved_cost=row.reserved_cost, reserved_tokens=row.reserved_tokens, cost=cost, tokens=tokens)
     else:
         charge(meter, cost=cost - row.reserved_cost, tokens=tokens - row.reserved_tokens)
 

@@ -79,7 +79,7 @@ def usage_of(user_id: str, days: int) -> list[dict[str, Any]]:
         )
         .order_by("-date", "model")
     )
-    return [_usage_row(row) for row in rows]
+    return [_usage_row({**row}) for row in rows]
 
 
 def _usage_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def size_of(body: dict[str, Any], *, default_output: int) -> Size:
             worst += len(orjson.dumps(body[field]))
     asked = next((body[name] for name in ("max_completion_tokens", "max_tokens") if _is_count(body.get(name))), None)
     output = default_output if asked is None else asked
-    choices = body.get("n")
-    output = min(output * (choices if _is_count(choices) else 1), LARGEST)
+    choices = body["n"] if _is_count(body.get("n")) else 1
+    output = min(output * choices, LARGEST)
     return Size(likely_tokens(worst), worst, output)
 
 

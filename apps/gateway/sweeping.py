@@ -56,8 +56,8 @@ def _give_up(ids: list[int], key_ids: set[int]) -> int:
         for row in rows:
             meter = meters.get(row.api_key_id or 0)
             if meter is not None:
-                reserved = {"reserved_cost": row.reserved_cost, "reserved_tokens": row.reserved_tokens}
-                settle(meter, **reserved, cost=row.reserved_cost, tokens=row.reserved_tokens)
+                cost, tokens = row.reserved_cost, row.reserved_tokens
+                settle(meter, reserved_cost=cost, reserved_tokens=tokens, cost=cost, tokens=tokens)
         Interaction.objects.in_flight().filter(pk__in=[row.pk for row in rows]).update(
             status=Status.UNKNOWN, error_code="process_died"
         )

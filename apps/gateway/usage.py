@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
@@ -52,18 +52,18 @@ class Usage:
 
 def recent_usage(days: int) -> Usage:
     """As it was within the last minute: a million rows take seconds to sum up, and a list has many pages."""
-    found: Usage = cache.get_or_set(f"gateway.usage.{days}", partial(usage, days), KEPT_SECONDS)
-    return found
+    return cast("Usage", cache.get_or_set(f"gateway.usage.{days}", partial(usage, days), KEPT_SECONDS))
 
 
 def usage(days: int) -> Usage:
     rows = Interaction.objects.filter(timestamp__gte=_first(days))
-    by_day = {row["day"]: row for row in rows.values(day=TruncDate("timestamp")).annotate(**FIGURES).order_by("day")}
-    empty = dict.fromkeys(FIGURES, 0)
+    counted = rows.values(day=TruncDate("timestamp")).annotate(**FIGURES).order_by("day")
+    by_day: dict[date, dict[str, Any]] = {row["day"]: {**row} for row in counted}
+    empty: dict[str, Any] = dict.fromkeys(FIGURES, 0)
     dates = [(_first(days) + timedelta(days=number)).date() for number in range(days)]
     return Usage(
         timezone.now(),
-        [by_day.get(date, empty | {"day": date}) for date in dates],
+        [by_day.get(day, empty | {"day": day}) for day in dates],
         _top(rows, "api_key__name", "api_key__prefix"),
         _top(rows, "model"),
     )

@@ -54,7 +54,7 @@ class MetadataInline(TabularInline):
 
 
 @admin.register(Simulation)
-class SimulationAdmin(ProvenanceMixin, ModelAdmin):
+class SimulationAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Cases can be corrected here; status, times and counters change only through the simulation itself."""
 
     list_display = (
@@ -127,7 +127,7 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
         """A simulation starts with its first call, through the API."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Simulation, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Only what was edited: a session goes on while its page is open here, and its counters with it."""
         changed = list(form.changed_data)
         if "time_limit" in changed:
@@ -151,7 +151,7 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):
 
 
 @admin.register(SimulationMetadata)
-class SimulationMetadataAdmin(ProvenanceMixin, ModelAdmin):
+class SimulationMetadataAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     list_display = ("simulation", "kind", "key", "value", "updated_at")
     list_filter = ("kind",)
     list_select_related = ("simulation",)
@@ -169,7 +169,7 @@ class SimulationMetadataAdmin(ProvenanceMixin, ModelAdmin):
 
 
 @admin.register(SimulationFeedback)
-class SimulationFeedbackAdmin(ProvenanceMixin, ModelAdmin):
+class SimulationFeedbackAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     list_display = (
         "simulation",
         "correct_diagnosis",
@@ -199,7 +199,7 @@ class FeedbackQuestionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SimulationImage)
-class SimulationImageAdmin(ProvenanceMixin, ReadOnlyAdmin):
+class SimulationImageAdmin(ProvenanceMixin, ReadOnlyAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     list_display = ("id", "simulation", "description", "content_type", "size", "uploaded_by", "revealed_at")
     list_select_related = ("simulation", "uploaded_by")
     list_filter = ("content_type", "created_at")
@@ -209,7 +209,7 @@ class SimulationImageAdmin(ProvenanceMixin, ReadOnlyAdmin):
 
 
 @admin.register(SimulationEvent)
-class SimulationEventAdmin(ExactSearch, ReadOnlyAdmin):
+class SimulationEventAdmin(ExactSearch, ReadOnlyAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """What the stream of a simulation told, row by row."""
 
     list_display = ("simulation", "sequence", "kind", "audience", "data", "created_at")

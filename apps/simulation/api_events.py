@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +13,7 @@ from apps.accounts.auth import AuthedRequest
 from apps.simulation.api_access import MISSING, visible_simulation
 from apps.simulation.history_registry import collect_history
 from apps.simulation.streaming import look
-from apps.simulation.transcripts import FORMATTERS
+from apps.simulation.transcripts import FORMATTERS, TranscriptFormat
 from orchestration.api_schemas import ErrorOut
 from orchestration.api_streams import LAST, EventStream, LastEventId, resumed_after, streaming_response
 
@@ -27,7 +26,6 @@ FILES = {"application/json": {"schema": {"type": "object"}}} | {
 }
 
 After = Annotated[int, Query(ge=0, le=LAST, description="As Last-Event-ID, which wins over it.")]
-TranscriptFormat = StrEnum("TranscriptFormat", {name: name for name in FORMATTERS})
 
 
 @router.get(
@@ -59,7 +57,7 @@ def stream_simulation_events(
 def get_transcript(
     request: AuthedRequest,
     simulation_id: UUID,
-    format: Annotated[TranscriptFormat, Query()] = TranscriptFormat.json,  # noqa: A002 - the API's word
+    format: Annotated[TranscriptFormat, Query()] = TranscriptFormat.JSON,  # noqa: A002 - the API's word
 ) -> HttpResponse:
     """`json`, `csv`, `markdown`, or `openai` (messages as a chat model takes them)."""
     simulation = visible_simulation(request, simulation_id)

@@ -58,7 +58,7 @@ class Picture:
         }
 
 
-def read_picture(upload: UploadedFile) -> Picture:
+def read_picture(upload: UploadedFile[bytes]) -> Picture:
     """Look into an upload and write it anew: only pixels survive, no metadata and nothing appended.
 
     What counts is what the bytes are; a declared type or a name that says otherwise is refused. Raises ImageRefused
@@ -140,7 +140,8 @@ def remove_file_with(instance: StoredImage) -> None:
 
 
 def _remove_unless_shown(file: FieldFile) -> None:
-    if not any(pictures.objects.filter(file=file.name).exists() for pictures in StoredImage.__subclasses__()):
+    kinds = StoredImage.__subclasses__()
+    if file.name and not any(kind._default_manager.filter(file=file.name).exists() for kind in kinds):
         file.storage.delete(file.name)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from apps.simulation.history_registry import History, HistoryEntry
 from apps.simulation.models import Simulation
@@ -71,11 +72,18 @@ def as_openai(simulation: Simulation, history: History) -> str:
     return json.dumps({"messages": messages}, ensure_ascii=False, indent=2)
 
 
-FORMATTERS: dict[str, Formatter] = {
-    "json": Formatter(as_json, "application/json", "json"),
-    "csv": Formatter(as_csv, "text/csv; charset=utf-8", "csv"),
-    "markdown": Formatter(as_markdown, "text/markdown; charset=utf-8", "md"),
-    "openai": Formatter(as_openai, "application/json", "openai.json"),
+class TranscriptFormat(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    OPENAI = "openai"
+
+
+FORMATTERS = {
+    TranscriptFormat.JSON: Formatter(as_json, "application/json", "json"),
+    TranscriptFormat.CSV: Formatter(as_csv, "text/csv; charset=utf-8", "csv"),
+    TranscriptFormat.MARKDOWN: Formatter(as_markdown, "text/markdown; charset=utf-8", "md"),
+    TranscriptFormat.OPENAI: Formatter(as_openai, "application/json", "openai.json"),
 }
 
 

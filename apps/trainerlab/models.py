@@ -186,7 +186,7 @@ class CommandKind(models.TextChoices):
 KEPT = "The events of a session are only ever added."
 
 
-class AppendOnlyQuerySet(models.QuerySet[Any]):
+class AppendOnlyQuerySet(models.QuerySet["SessionEvent"]):
     def update(self, **_: Any) -> int:
         raise AppendOnly(KEPT)
 

@@ -68,7 +68,7 @@ FindingFormSet = forms.formset_factory(
 )
 
 
-class ScenarioForm(forms.ModelForm):
+class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A scenario without its findings, which have rows of their own."""
 
     minutes = forms.IntegerField(
@@ -142,7 +142,7 @@ class PictureForm(forms.Form):
     )
 
 
-class People(forms.ModelMultipleChoiceField):
+class People(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # not subscriptable at run time
     """People by name and address."""
 
     def label_from_instance(self, obj: User) -> str:
@@ -170,4 +170,5 @@ class AssignmentForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["template"].queryset = ScenarioTemplate.objects.visible_to(user).usable()
+        usable = ScenarioTemplate.objects.visible_to(user).usable()
+        self.fields["template"].queryset = usable  # type: ignore[attr-defined]  # is a ModelChoiceField

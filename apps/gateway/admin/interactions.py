@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
 
@@ -41,10 +41,10 @@ add_list_action(Interaction, export_action(INTERACTIONS))
 
 
 @admin.register(Interaction)
-class InteractionAdmin(ExactSearch, DetailAdmin):
+class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Rows that only the gateway writes."""
 
-    list_before_template = "admin/gateway/usage.html"
+    list_before_template: Any = "admin/gateway/usage.html"
     list_display = (
         "when",
         "shown_status",
@@ -86,10 +86,9 @@ class InteractionAdmin(ExactSearch, DetailAdmin):
     def shown_cost(self, row: Interaction) -> str:
         return money(row.cost)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(
-            request, {**(extra_context or {}), "usage": recent_usage(DAYS), "usage_days": DAYS}
-        )
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        shown: dict[str, Any] = {**(extra_context or {}), "usage": recent_usage(DAYS), "usage_days": DAYS}
+        return super().changelist_view(request, shown)
 
     def facts(self, request: HttpRequest, obj: Any) -> Iterable[Fact]:
         row: Interaction = obj

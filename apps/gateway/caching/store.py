@@ -117,7 +117,7 @@ def _nearest(question: Question, vector: Vector, embedder: Embedder) -> tuple[in
         .filter(user_id=question.owner, scope=question.scope, embedder=embedder.label)
         .order_by("-id")
         .values_list("pk", "embedding", "wording")[:MOST_CANDIDATES]
-        if len(raw) == vector.nbytes and embedder.may_be_same(question.wording, _wording(wording))
+        if raw is not None and len(raw) == vector.nbytes and embedder.may_be_same(question.wording, _wording(wording))
     ]
     if not candidates:
         return None

@@ -65,7 +65,7 @@ class StreamRestorer:
         return [{"index": index, "delta": delta, "finish_reason": None} for index, delta in deltas.items() if delta]
 
     def _feed_choice(self, choice: dict[str, Any]) -> None:
-        index = choice.get("index") if isinstance(choice.get("index"), int) else 0
+        index = choice["index"] if isinstance(choice.get("index"), int) else 0
         delta = choice.get("delta")
         if isinstance(delta, dict):
             self._feed_texts((index,), delta, skip=("role",))

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.simulation.cases import Finding, findings_of
 from apps.simulation.errors import SimulationRefused
 from apps.simulation.models import Simulation, SimulationMetadata
@@ -18,7 +19,7 @@ from apps.trainerlab.board import BoardRow
 from apps.trainerlab.board import board as board_rows
 from apps.trainerlab.debrief import debrief as debrief_of
 from apps.trainerlab.models import InstructorNote, SessionEvent, TrainerSession
-from apps.training.access import PageRequest, directs, for_instructors, signed_in, visible
+from apps.training.access import directs, for_instructors, visible
 from apps.training.answers import complaints, done, refused
 from apps.training.conversation import added_messages, facts_part, message_parts, messages_after, state_part
 from apps.training.debrief import metrics_of

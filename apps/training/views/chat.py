@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from pydantic import ValidationError
 
 from apps.accounts.models import User
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.chatlab.delivery import mark_read, place_order, post_message, retry_initial, retry_message
 from apps.chatlab.models import Message, MessageRole
 from apps.chatlab.schemas import MessageIn, OrderIn
@@ -21,7 +22,7 @@ from apps.simulation.errors import SimulationRefused
 from apps.simulation.images import ImageRefused, add_image, read_picture
 from apps.simulation.lifecycle import end_simulation
 from apps.simulation.models import EventKind, Simulation
-from apps.training.access import PageRequest, changeable, signed_in, visible
+from apps.training.access import changeable, visible
 from apps.training.answers import done, refused
 from apps.training.conversation import (
     added_messages,

@@ -8,10 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.simulation.debriefing import ask_about_feedback, regenerate_feedback, retry_question
 from apps.simulation.models import FeedbackQuestion, Simulation
 from apps.simulation.schemas import QuestionIn
-from apps.training.access import PageRequest, changeable, signed_in, visible
+from apps.training.access import changeable, visible
 from apps.training.answers import refused
 from apps.training.conversation import facts_part, messages_after
 from apps.training.debrief import feedback_part, questions_part

@@ -16,8 +16,9 @@ from apps.accounts.forms import InvitationForm
 from apps.accounts.invitations import Invitation
 from apps.accounts.inviting import invite, resend, revoke
 from apps.accounts.links import claim_link
+from apps.accounts.page_access import PageRequest
 from apps.accounts.roles import UserRole, invitable_by
-from apps.training.access import PageRequest, for_instructors
+from apps.training.access import for_instructors
 from apps.training.showing import show
 from orchestration.api_errors import ApiError
 

@@ -9,10 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.accounts.page_access import PageRequest
 from apps.simulation.errors import SimulationRefused
 from apps.trainerlab.directing import add_note, change_note, remove_note
 from apps.trainerlab.models import InstructorNote
-from apps.training.access import PageRequest, for_instructors, visible
+from apps.training.access import for_instructors, visible
 from apps.training.answers import complaints, done, refused
 from apps.training.forms import NoteForm, NoteTextForm
 from apps.training.showing import show

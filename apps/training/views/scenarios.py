@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from pydantic import ValidationError as InvalidFile
 
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.simulation.api_access import UPLOADS
 from apps.simulation.errors import SimulationRefused
 from apps.simulation.images import ImageRefused, image_response, read_picture
@@ -19,7 +20,7 @@ from apps.trainerlab.models import Assignment, ScenarioTemplate
 from apps.trainerlab.porting import import_scenarios
 from apps.trainerlab.scenarios import add_picture, assign, start_assignment, start_scenario, withdraw
 from apps.trainerlab.schemas import ScenarioFile
-from apps.training.access import PageRequest, for_instructors, signed_in
+from apps.training.access import for_instructors
 from apps.training.answers import complaints
 from apps.training.forms import AssignmentForm, FindingFormSet, PictureForm, ScenarioForm
 from apps.training.showing import show

@@ -9,9 +9,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
 from apps.accounts.models import User
+from apps.accounts.page_access import PageRequest, signed_in
 from apps.simulation.models import Simulation, SimulationQuerySet, SimulationStatus
 from apps.trainerlab.models import Assignment, ScenarioTemplate
-from apps.training.access import PageRequest, directs, signed_in
+from apps.training.access import directs
 from apps.training.showing import show
 
 FINISHED_A_PAGE = 20

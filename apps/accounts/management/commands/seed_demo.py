@@ -29,9 +29,9 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("The demo users have a published password; seed_demo runs only with DJANGO_DEBUG=true.")
         with transaction.atomic():
-            created = [email for email, *person in PEOPLE if self._create(email, *person)]
+            created = sum(self._create(*person) for person in PEOPLE)
             self._create_key(User.objects.get(email=PEOPLE[0][0]))
-        self.stdout.write(f"demo users: {len(created)} created, {len(PEOPLE) - len(created)} were there; {PASSWORD}")
+        self.stdout.write(f"demo users: {created} created, {len(PEOPLE) - created} were there; {PASSWORD}")
 
     def _create_key(self, owner: User) -> None:
         """With all that the owner may do; one that is there, revoked or not, is left as it is."""

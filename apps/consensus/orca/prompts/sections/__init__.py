@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from apps.consensus.models import PromptSet, ProposalVersion, Run, RunType
 from apps.consensus.orca.mixins import ConsensusMixin
@@ -125,7 +126,7 @@ class ProposalSection(ConsensusMixin, PromptSection):
     required_variables = ("run_id",)
 
     async def render_message(self, *, run_id: str, **ctx: Any) -> str | None:
-        proposal = await ProposalVersion.objects.aget(run=run_id)
+        proposal = await ProposalVersion.objects.aget(run=UUID(run_id))
         text = "Review this proposal:\n" + as_data(as_text(proposal.expanded_proposal_json), "proposal")
         if proposal.edit_notes:
             text += "\n\nIt is a revision. Why it was edited:\n" + as_data(proposal.edit_notes, "edit_notes")
