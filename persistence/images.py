@@ -56,7 +56,7 @@ def read_images(model: type[Model], keys: Iterable[Any]) -> dict[RowKey, JsonObj
 def _read(model: type[Model], keys: list[Any]) -> Iterator[JsonObject]:
     """The stored columns of rows as Python values: what `QuerySet.values()` gives, at half its price."""
     sql, expressions = _selection(model)
-    key = model._meta.pk
+    key: Any = model._meta.pk  # of a table: it has a column
     wanted = f" WHERE {connection.ops.quote_name(key.column)} IN ({', '.join(['%s'] * len(keys))})"
     with connection.cursor() as cursor:
         cursor.execute(sql + wanted, [key.get_db_prep_value(one, connection) for one in keys])
