@@ -104,7 +104,7 @@ class ApiKeyAdmin(ModelAdmin):
     """Keys by prefix; the hash is never shown and the secret once, when the key is created."""
 
     form = ApiKeyForm
-    formfield_overrides = SHORT_LISTS
+    formfield_overrides = SHORT_LISTS  # type: ignore[misc]  # unfold adds its own to the instance
     list_display = ("name", "prefix", "owner", "state", "requests_per_minute", "spent", "last_used_at", "created_at")
     list_filter = ("budget_period",)
     list_select_related = ("owner",)

@@ -94,7 +94,7 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
         row: Interaction = obj
         yield Fact("Status", row.get_status_display(), colour=COLOURS.get(row.status, ""))
         yield Fact("Time", moment(row.timestamp))
-        yield Fact("Key", row.api_key or "none", row.api_key and _key_url(row.api_key))
+        yield Fact("Key", row.api_key or "none", _key_url(row.api_key) if row.api_key else None)
         yield Fact("Asked for", f"{row.get_endpoint_display()} {row.model}")
         yield Fact("Answered by", f"{row.provider} {row.answered_by}".strip() or "nobody")
         yield Fact("HTTP status", row.http_status or "none")

@@ -48,7 +48,7 @@ class KeyPolicyInline(StackedInline):
     model = KeyPolicy
     can_delete = False
     verbose_name = verbose_name_plural = "At the gateway"
-    formfield_overrides = SHORT_LISTS
+    formfield_overrides = SHORT_LISTS  # type: ignore[misc]  # unfold adds its own to the instance
 
 
 admin.site.unregister(ApiKey)
