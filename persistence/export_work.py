@@ -171,25 +171,25 @@ def _write_file(run: BulkRun, found: Exporter, form: Format, goes_on: Callable[[
 
 
 class _Attended(io.BufferedRandom):
-    """A file that asks at each access whether to go on, for gigabytes take longer than a lease. Stopped when not, once:
-    what had it open may still close it."""
+    """A file that asks at each access whether to go on, for gigabytes take longer than a lease.
+
+    Stopped at a write when not, once: what had it open may still close it. Never at a read: a storage that is copying
+    it would leave half a file.
+    """
 
     def __init__(self, file: io.RawIOBase, goes_on: Callable[[], bool]) -> None:
         super().__init__(file)
         self._goes_on, self._stopped = goes_on, False
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._ask()
+        self._goes_on()
         return super().read(size)
 
     def write(self, data: Any, /) -> int:
-        self._ask()
-        return super().write(data)
-
-    def _ask(self) -> None:
         if not self._stopped and not self._goes_on():
             self._stopped = True
             raise Stopped
+        return super().write(data)
 
 
 def _held(run: BulkRun) -> QuerySet[BulkRun]:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from persistence.bulk_work import Hold
 from persistence.export_files import forget_old_exports
 from persistence.export_formats import MAX_CELL, Xlsx
 from persistence.export_requests import estimated_bytes, freeze_export
-from persistence.export_work import work
+from persistence.export_work import Stopped, _Attended, work
 from persistence.models import BulkRun, BulkState
 from tests.orchestration.admin.rows import answer, succeeded
 from tests.orchestration.factories import failed, queued, request_audit
@@ -273,6 +274,17 @@ def test_a_worker_shows_that_it_lives_and_can_be_stopped_while_it_puts_a_file_to
         assert len(parts()) == 1 and not list((tmp_path / "temporary").iterdir())
     assert turns == [True] and work(run.pk) == 1
     assert len(load_workbook(io.BytesIO(fetched(root, run))).active["A"]) == 2
+
+
+def test_a_storage_that_copies_a_file_is_not_stopped_amid() -> None:
+    asked: list[str] = []
+    with _Attended(TemporaryFile(buffering=0), lambda: bool(asked.append("?"))) as file:
+        with pytest.raises(Stopped):
+            file.write(b"half")
+        file.write(b"what closes it")
+        file.seek(0)
+        assert file.read() == b"what closes it"
+    assert asked == ["?", "?"], "for the first write and for the read"
 
 
 def test_an_export_that_breaks_is_failed_and_says_why_without_values(root: Client, monkeypatch: Any) -> None:
