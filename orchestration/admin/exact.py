@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,7 @@ class ExactSearch:
     def matching(self, word: str) -> Q:
         """The rows that a word finds."""
         mixed: Any = self  # the ModelAdmin
-        return holding(mixed.model, mixed.search_fields, word)
+        return reduce(or_, (_holding(mixed.model, name, word) for name in mixed.search_fields))
 
 
 def as_uuid(word: str) -> UUID | None:
@@ -38,15 +38,11 @@ def as_uuid(word: str) -> UUID | None:
         return None
 
 
-def holding(model: type[Model], names: Iterable[str], word: str) -> Q:
-    """The rows with this value in one of the fields; those that cannot hold it are left out.
+def _holding(model: type[Model], name: str, word: str) -> Q:
+    """The rows with this value in a field; none when the field cannot hold it.
 
     What `relation__field` names is looked up first: no index serves an OR over two tables.
     """
-    return reduce(lambda one, other: one | other, (_holding(model, name, word) for name in names))
-
-
-def _holding(model: type[Model], name: str, word: str) -> Q:
     name, _, further = name.partition("__")
     field: Any = model._meta.get_field(name)
     if further:
