@@ -32,10 +32,10 @@ def freeze_export(rows: QuerySet[Any], options: JsonObject, *, told: JsonObject,
 
 def estimated_bytes(run: BulkRun) -> int:
     """Of all parts of an export, by what a hundred rows take that stand at even distances in its list."""
-    exporter, form = asked_for(run.options)
-    ends = run.items.aggregate(first=Min("pk"), last=Max("pk"))
     if not run.total:
         return 0
+    exporter, form = asked_for(run.options)
+    ends = run.items.aggregate(first=Min("pk"), last=Max("pk"))
     spread = [ends["first"] + n * (ends["last"] - ends["first"]) // (SAMPLED_ROWS - 1) for n in range(SAMPLED_ROWS)]
     keys = list(run.items.filter(pk__in=spread).values_list("call_id", flat=True))
     part = io.StringIO()
