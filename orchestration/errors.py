@@ -184,7 +184,7 @@ class TransitionRefused(OrchestrationError):
 
 
 class AppendOnly(OrchestrationError):
-    """Audit rows are append-only; only the retention command removes them."""
+    """These rows are append-only: they are created and read; only the retention command removes any."""
 
     code = "append_only"
 

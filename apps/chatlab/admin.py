@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Max, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,7 +19,6 @@ from apps.simulation.models import Simulation
 from orchestration.admin.added import add_list_action
 from orchestration.admin.base import ReadOnlyAdmin, may_read_content
 from orchestration.admin.filters import MomentFilter
-from orchestration.looks import note_look
 from persistence.admin.exports import export_action
 from persistence.provenance import ProvenanceMixin
 
@@ -63,6 +62,7 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):  # type: ignore[misc]  # as 
     search_help_text = "Call id, patient, or text of the newest messages"
     inlines = (MediaInline,)
     readonly_fields = ("call_link",)
+    shows_content = True
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         names = super().get_list_display(request)
@@ -84,19 +84,6 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):  # type: ignore[misc]  # as 
             said = Message.objects.filter(pk__gt=newest - WINDOW, content__icontains=text).order_by("-pk")
             which |= Q(pk__in=list(said.values_list("pk", flat=True)[:FOUND_TEXTS]))
         return queryset.filter(which), False
-
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None and may_read_content(request):
-            note_look(request.user, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description="Content")
     def excerpt(self, message: Message) -> str:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Header, Query, Router, Status
 
 from apps.accounts.auth import AuthedRequest, require
+from apps.accounts.models import User
 from apps.accounts.roles import Scope
 from apps.consensus.errors import ConsensusRefused, KeyReused, NothingEdited, PromptsNotUsable
 from apps.consensus.inputs import FullReviewIn, RevisionIn
@@ -186,21 +187,22 @@ def diff_runs(request: AuthedRequest, run_id: UUID, other_id: UUID) -> dict[str,
 
 def visible_run(request: AuthedRequest, run_id: UUID) -> Run:
     """ApiError 403 without the scope, 404 for what does not exist or is not the caller's."""
-    user = require(request, Scope.RUNS_READ).user
-    run = Run.objects.visible_to(user).select_related("prompt_set").filter(pk=run_id).first()
-    if run is None:
-        raise ApiError(404, "not_found", "There is no such run.")
-    return run
+    return _run_for(require(request, Scope.RUNS_READ).user, run_id)
 
 
 def changeable_run(request: AuthedRequest, run_id: UUID) -> Run:
     """As `visible_run`, to change it; ApiError 403 when the caller may read it but no more."""
     user = require(request, Scope.RUNS_WRITE).user
+    run = _run_for(user, run_id)
+    if not Run.objects.changeable_by(user).filter(pk=run.pk).exists():
+        raise ApiError(403, "read_only", "You may read this run, but only its owner may change it.")
+    return run
+
+
+def _run_for(user: User, run_id: UUID) -> Run:
     run = Run.objects.visible_to(user).select_related("prompt_set").filter(pk=run_id).first()
     if run is None:
         raise ApiError(404, "not_found", "There is no such run.")
-    if not Run.objects.changeable_by(user).filter(pk=run.pk).exists():
-        raise ApiError(403, "read_only", "You may read this run, but only its owner may change it.")
     return run
 
 

@@ -12,8 +12,9 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from apps.consensus.conf import Temperature
 from apps.consensus.models.runs import MAX_IDEA
 from apps.consensus.starting import Edits
-from apps.consensus.text import MAX_SENTENCES, count_sentences, plain_text
+from apps.consensus.text import MAX_SENTENCES, count_sentences
 from orchestration.api_schemas import storable
+from orchestration.plain_text import plain_text
 
 MAX_CONTEXT = 50_000
 MAX_EDIT = 50_000

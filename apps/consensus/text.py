@@ -1,11 +1,11 @@
-"""Text from outside: what it may contain, and how many sentences it has."""
+"""What a model wrote, and how many sentences a text has."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
-LAYOUT = frozenset("\n\r\t")
+from orchestration.plain_text import without_controls
+
 MAX_SENTENCES = 10
 
 TITLES = frozenset(
@@ -20,21 +20,9 @@ END = re.compile(r"[.!?…\u3002\uff01\uff1f]+[\"'”\u2019»)\]]*(?=\s|$)|[\u30
 WORD_BEFORE = re.compile(r"(?:^|[\s(\[\"'“\u2018«])([^\s(\[\"'“\u2018«]*)$")
 
 
-def is_control(character: str) -> bool:
-    """Control characters, and lone surrogates, which no database stores."""
-    return unicodedata.category(character) in {"Cc", "Cs"}
-
-
-def plain_text(value: str) -> str:
-    """The text; ValueError when it holds control characters other than line breaks and tabs."""
-    if any(is_control(character) and character not in LAYOUT for character in value):
-        raise ValueError("contains control characters")
-    return value
-
-
 def spoken(value: str) -> str:
     """What a model wrote, without control characters; ValueError when nothing is left."""
-    kept = "".join(character for character in value if not is_control(character) or character in LAYOUT).strip()
+    kept = without_controls(value).strip()
     if not kept:
         raise ValueError("must not be blank")
     return kept

@@ -1,4 +1,4 @@
-"""What text from outside may contain. It stays data everywhere; this only refuses what no text needs."""
+"""Text and single lines from outside, as fields of schemas and models take them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,7 @@ from typing import Annotated
 from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, StringConstraints
 
-LAYOUT = frozenset("\n\r\t")
-
-
-def is_control(character: str) -> bool:
-    """Control characters, and lone surrogates, which no database stores."""
-    return unicodedata.category(character) in {"Cc", "Cs"}
-
-
-def plain_text(value: str) -> str:
-    """The text; ValueError when it holds control characters other than line breaks and tabs."""
-    if any(is_control(character) and character not in LAYOUT for character in value):
-        raise ValueError("contains control characters")
-    return value
+from orchestration.plain_text import is_control, plain_text
 
 
 def plain_line(value: str) -> str:
@@ -28,11 +16,6 @@ def plain_line(value: str) -> str:
     if any(is_control(character) or unicodedata.category(character) in {"Zl", "Zp"} for character in value):
         raise ValueError("must be one line without control characters")
     return value
-
-
-def without_controls(value: str) -> str:
-    """The text without the characters that `plain_text` refuses."""
-    return "".join(character for character in value if not is_control(character) or character in LAYOUT)
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(plain_line)]

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from apps.simulation.history_registry import History, HistoryEntry
 from apps.simulation.models import Simulation
+from orchestration import spreadsheets
 
 COLUMNS = ("timestamp", "source", "role", "sender", "content")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CHAT_ROLES = {"user": "user", "assistant": "assistant"}
 """Every other role is `system`."""
 
@@ -49,7 +49,7 @@ def as_csv(simulation: Simulation, history: History) -> str:
     writer = csv.DictWriter(target, COLUMNS)
     writer.writeheader()
     for row in as_rows(history):
-        writer.writerow({name: _no_formula(value) for name, value in row.items()})
+        writer.writerow({name: spreadsheets.escaped(value) for name, value in row.items()})
     return target.getvalue()
 
 
@@ -89,10 +89,6 @@ FORMATTERS = {
 
 def _text(entry: HistoryEntry, name: str) -> str:
     return entry["timestamp"].isoformat() if name == "timestamp" else str(entry[name])  # type: ignore[literal-required]  # of COLUMNS
-
-
-def _no_formula(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
 
 
 def _escaped(text: str) -> str:

@@ -16,7 +16,7 @@ from apps.accounts.roles import Action, Reach, Resource, reach
 from apps.simulation.cases import validate_findings, validate_modifiers
 from apps.simulation.models import Simulation, StoredImage
 from apps.simulation.text import validate_line, validate_text
-from orchestration.errors import AppendOnly
+from orchestration.models.append_only import AppendOnlyModel, AppendOnlyQuerySet
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -183,18 +183,7 @@ class CommandKind(models.TextChoices):
     END = "end"
 
 
-KEPT = "The events of a session are only ever added."
-
-
-class AppendOnlyQuerySet(models.QuerySet["SessionEvent"]):
-    def update(self, **_: Any) -> int:
-        raise AppendOnly(KEPT)
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise AppendOnly(KEPT)
-
-
-class SessionEvent(models.Model):
+class SessionEvent(AppendOnlyModel):
     """A command of an instructor that was carried out. Append-only, and each command key once per session."""
 
     session = models.ForeignKey(TrainerSession, on_delete=models.CASCADE, related_name="events")
@@ -218,14 +207,6 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} in session {self.session_id}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnly(KEPT)
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise AppendOnly(KEPT)
 
 
 class InstructorNote(models.Model):

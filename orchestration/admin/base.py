@@ -126,6 +126,8 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
     actions: Sequence[Any] = ()
     list_defer: Sequence[str] = ()
     """Columns that the list does not read."""
+    shows_content = False
+    """The page of a row shows prompts or answers to those who may see them; looking at it is then logged."""
 
     def get_changelist(  # type: ignore[override]  # unfold's annotation names an instance
         self, request: HttpRequest, **kwargs: Any
@@ -139,6 +141,19 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
 
     def prepare_page(self, rows: list[Any]) -> None:
         """Load, for all rows of a page at once, what its columns need."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if self.shows_content and obj is not None and may_read_content(request):
+            note_look(request.user, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -156,8 +171,6 @@ class DetailAdmin(ReadOnlyAdmin):
     change_form_template = "admin/orchestration/detail.html"
     detail_related: Sequence[str] = ()
     """Foreign keys that the detail page shows."""
-    shows_content = False
-    """The page shows prompts or answers to those who may see them; looking at it is then logged."""
     downloads: Sequence[str] = ()
     """Columns with JSON that is downloaded whole, by those who may read content."""
 
@@ -198,8 +211,6 @@ class DetailAdmin(ReadOnlyAdmin):
             "buttons": list(self.buttons(request, obj)),
             "sections": list(self.sections(request, obj)),
         }
-        if self.shows_content and may_read_content(request):
-            note_look(request.user, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # --- downloads --------------------------------------------------------------------------

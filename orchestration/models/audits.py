@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from orchestration.errors import AppendOnly
+from orchestration.models.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from orchestration.models.calls import ServiceCallRecord
 from orchestration.models.prices import ModelPrice
 from orchestration.models.usage import UsageColumns
@@ -26,21 +26,7 @@ class Outcome(models.TextChoices):
     UNKNOWN = "unknown"
 
 
-class AuditQuerySet(models.QuerySet[Any]):
-    """Append-only: rows are created and read."""
-
-    def update(self, **_: Any) -> int:
-        raise AppendOnly
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise AppendOnly
-
-    def purge(self) -> int:
-        """Remove the rows for good; for the retention command alone. Returns how many."""
-        return super().delete()[0]
-
-
-class RequestAuditQuerySet(AuditQuerySet):
+class RequestAuditQuerySet(AppendOnlyQuerySet["AIRequestAudit"]):
     """Requests; their outcome is the one thing that changes, once, from pending."""
 
     def pending(self) -> RequestAuditQuerySet:
@@ -56,19 +42,6 @@ class RequestAuditQuerySet(AuditQuerySet):
     def lose(self, call_ids: Iterable[str]) -> int:
         """The worker of these calls died: what they had sent has no known answer."""
         return self.filter(call_id__in=list(call_ids)).settle(Outcome.UNKNOWN)
-
-
-class AppendOnlyModel(models.Model):
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None and not self._state.adding:
-            raise AppendOnly
-        super().save(*args, **kwargs)
-
-    def delete(self, *_: Any, **__: Any) -> tuple[int, dict[str, int]]:
-        raise AppendOnly
 
 
 class AIRequestAudit(AppendOnlyModel):
@@ -165,7 +138,7 @@ class AIResponseAudit(AppendOnlyModel, UsageColumns):
     error = models.TextField(blank=True, default="")
     execution_metadata = models.JSONField(default=dict, blank=True)
 
-    objects = AuditQuerySet.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         db_table = "ai_response_audit"

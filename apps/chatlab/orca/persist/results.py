@@ -16,7 +16,7 @@ from apps.simulation.cases import Finding, findings_of
 from apps.simulation.facts import Fact, store_facts
 from apps.simulation.models import Simulation
 from apps.simulation.orca.mixins import StandardizedPatientMixin
-from apps.simulation.text import without_controls
+from orchestration.plain_text import without_controls
 from orchestration.types import Response
 from persistence.handlers import BasePersistenceHandler, persistence_handler
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from apps.simulation.text import without_controls
+from orchestration.plain_text import without_controls
 
 LONGEST_KEY = 255
 
