@@ -93,21 +93,29 @@ class Trouble(models.TextChoices):
 TROUBLES = tuple(Trouble.values)
 
 
+CLOSE = (
+    "UPDATE persistence_bulk_item SET outcome = %s, counts = %s, error = %s, done_at = %s"
+    " WHERE id = %s AND outcome || '' = ''"
+)
+CLOSE_WITHOUT_WAITING = f"{CLOSE} RETURNING set_config('synchronous_commit', 'off', true)"
+"""The setting ends with the transaction."""
+
+
 class BulkItemQuerySet(models.QuerySet["BulkItem"]):
-    def close(self, item: BulkItem, *, outcome: str, counts: dict[str, int] | None, error: str) -> bool:
+    def close(
+        self, item: BulkItem, *, outcome: str, counts: dict[str, int] | None, error: str, durable: bool = True
+    ) -> bool:
         """Store what became of an open item; False when somebody has done so.
 
-        By hand, for it runs for every item. The outcome is asked for as no partial index knows it: the row is to be
-        found by its key, whatever the statistics say of open items.
+        With `durable=False` PostgreSQL need not wait for its disk at the commit: when it crashes just then, the item is
+        open again. By hand, for it runs for every item. The outcome is asked for as no partial index knows it: the row
+        is to be found by its key, whatever the statistics say of open items.
         """
+        waits = durable or connection.vendor != "postgresql"
         ops = connection.ops
         values = (outcome, ops.adapt_json_value(counts, None), error, ops.adapt_datetimefield_value(timezone.now()))
         with cursor_with_plans() as cursor:
-            cursor.execute(
-                "UPDATE persistence_bulk_item SET outcome = %s, counts = %s, error = %s, done_at = %s"
-                " WHERE id = %s AND outcome || '' = ''",
-                [*values, item.pk],
-            )
+            cursor.execute(CLOSE if waits else CLOSE_WITHOUT_WAITING, [*values, item.pk])
             return bool(cursor.rowcount)
 
 

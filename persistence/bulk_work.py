@@ -30,7 +30,7 @@ from persistence.conf import persistence_settings
 from persistence.consumers import any_is_async, with_event_loop
 from persistence.deaths import marks_of_the_dead, watching
 from persistence.drain import told_of
-from persistence.models import BulkItem, BulkRun, BulkState, PersistenceDeath
+from persistence.models import BulkItem, BulkKind, BulkRun, BulkState, PersistenceDeath
 from persistence.operations import BulkOperation, Done, operation
 from persistence.replay import held_call
 
@@ -196,8 +196,9 @@ def _do(run: BulkRun, entry: BulkOperation, item: BulkItem, ahead: ServiceCallRe
 
 
 def _keep(run: BulkRun, entry: BulkOperation, item: BulkItem, call: ServiceCallRecord | None, done: Done) -> bool:
-    """The result of an item, unless it has one: then nothing of the transaction stays."""
-    kept = BulkItem.objects.close(item, outcome=done.outcome, counts=done.counts, error=done.error)
+    """The result of an item, unless it has one: then nothing of the transaction stays. A dry run can be done again."""
+    durable = entry.kind is not BulkKind.PREVIEW
+    kept = BulkItem.objects.close(item, outcome=done.outcome, counts=done.counts, error=done.error, durable=durable)
     if not kept:
         transaction.set_rollback(True)
     elif call is not None:

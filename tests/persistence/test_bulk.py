@@ -5,7 +5,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import ServiceCallRecord
@@ -249,6 +249,25 @@ def test_an_item_is_found_by_its_key_however_many_are_open():
         cursor.execute(f"EXPLAIN {captured[0]['sql']}")
         plan = "\n".join(row for (row,) in cursor.fetchall())
     assert "persistence_bulk_item_pkey" in plan and "bulk_item_open" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres_only
+@pytest.mark.parametrize(("kind", "waits"), [(BulkKind.PERSIST, "on"), (BulkKind.PREVIEW, "off")])
+def test_only_a_dry_run_does_not_wait_for_the_disk_and_only_for_its_transaction(kind, waits):
+    note(one_message)
+    run = freeze(kind, {})
+    with transaction.atomic():
+        start(run)
+        assert work(run.pk) == 1
+        assert synchronous_commit() == waits
+    assert synchronous_commit() == "on"
+
+
+def synchronous_commit() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return cursor.fetchone()[0]
 
 
 def statements_of(kind: BulkKind, items: int) -> Counter[str]:
