@@ -30,6 +30,9 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
     for number in range(ITEMS):
         memo(str(number), 1 + number % 3, domain_persist_state="skipped", next_persist_at=None)
     monkeypatch.setenv(ENVIRONMENT, "before_link:20")
+    pace = tmp_path / "pace"
+    pace.write_text("0")
+    monkeypatch.setenv("SEEDAPP_PACE", str(pace))
     with running_cluster(tmp_path, FAULT_POINTS=True) as cluster:
         run = freeze(BulkKind.PERSIST, {"state": "skipped"})
         start(run)
@@ -39,6 +42,7 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
         BulkRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))  # its lease runs out
         until(lambda: progress(run)["state"] == "done", "the rest, by another worker")
         assert progress(run)["outcomes"] == {"persisted": ITEMS}
+        pace.write_text("0.05")  # ten seconds for all: there is time to abort it
         again = freeze(BulkKind.REVERT, {"state": "persisted"})
         start(again)
         until(lambda: BulkRun.objects.get(pk=again.pk).leased_until is not None, "a worker that takes the second run")
@@ -46,6 +50,7 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
         until(lambda: BulkRun.objects.get(pk=again.pk).leased_until is None, "the worker lets go", 10)
         assert cluster.stop() == 0
     done = progress(again)["done"]
+    assert done < ITEMS
     assert Message.objects.count() == PersistedChunk.objects.count() == ITEMS - done
     twice = Message.objects.values("content").annotate(times=Count("pk")).filter(times__gt=1)
     assert not twice.exists() and progress(again)["state"] == "aborted"
