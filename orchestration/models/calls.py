@@ -256,7 +256,9 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
         """The stored result with its related object attached; TransitionRefused when there is none yet."""
         if self.result is None:
             raise TransitionRefused(f"Call {self.pk} is {self.status} and has no result.")
-        return Response.model_validate(self.result).attach(self.related_object)
+        response = Response.model_validate(self.result).attach(self.related_object)
+        response.call_id = self.pk
+        return response
 
     # --- transitions an operator or a caller asks for ---------------------------------------
     # (Claiming and finishing belong to the worker that holds the lease: engine/claim.py, engine/journal.py.)

@@ -95,6 +95,16 @@ def test_calls_and_schemas_have_chunks_of_their_own():
     assert keys == {(record.pk, record.schema_identity) for record in (one, two, other)}
 
 
+def test_a_result_that_names_another_call_is_that_of_its_own_row():
+    """A copied row, or one that was moved between databases, was taken for persisted before."""
+    first, copied = note(guarded), note(guarded)
+    copied.result["call_id"] = first.pk
+    copied.save(update_fields=["result"])
+    assert [persist(record) for record in (first, copied)] == [Outcome.PERSISTED] * 2
+    assert Message.objects.count() == 2
+    assert {chunk.call_id for chunk in PersistedChunk.objects.all()} == {first.pk, copied.pk}
+
+
 def test_outside_the_drain_the_first_one_creates_the_chunk_and_the_second_finds_it():
     response = note(guarded).response()
     first, created = NotePersistence().ensure_idempotent_now(response)
