@@ -136,7 +136,7 @@ class BulkItem(models.Model):
         ordering = ("id",)
         verbose_name = "item of a bulk run"
         verbose_name_plural = "items of bulk runs"
-        constraints = (models.UniqueConstraint(fields=("run", "call_id"), name="bulk_item_once"),)
+        constraints = (models.UniqueConstraint(fields=("call_id", "run"), name="bulk_item_once"),)
         indexes = (
             models.Index(fields=("run", "id"), condition=models.Q(outcome=""), name="bulk_item_open"),
             models.Index(fields=("run", "outcome"), name="bulk_item_outcome"),

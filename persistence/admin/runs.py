@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from orchestration.admin.base import NOTHING, DetailAdmin, ReadOnlyAdmin, moment
 from orchestration.admin.calls import call_link
+from orchestration.admin.exact import ExactSearch
 from orchestration.admin.sections import Fact, Section
 from persistence.admin.acting import run_url
 from persistence.admin.pages import ReasonForm, note, page, page_urls, render
@@ -262,14 +263,14 @@ class TroubleFilter(DropdownFilter):
 
 
 @admin.register(BulkItem)
-class BulkItemAdmin(ReadOnlyAdmin):
+class BulkItemAdmin(ExactSearch, ReadOnlyAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """The rows of runs, each with what became of it."""
 
     list_display = ("run", "row", "outcome", "counts", "error", "done")
     list_display_links = None
     list_filter = (TroubleFilter,)
     list_select_related = ("run",)
-    search_fields = ("=call_id", "=run__id")
+    search_fields = ("call_id", "run__id")
     search_help_text = "Call id or number of the run"
     ordering = ("-id",)
     sortable_by = ()

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 'db_table': 'persistence_bulk_item',
                 'ordering': ('id',),
                 'indexes': [models.Index(condition=models.Q(('outcome', '')), fields=['run', 'id'], name='bulk_item_open'), models.Index(fields=['run', 'outcome'], name='bulk_item_outcome'), models.Index(condition=models.Q(('outcome__in', ('failed', 'refused', 'gone'))), fields=['outcome', 'id'], name='bulk_item_trouble')],
-                'constraints': [models.UniqueConstraint(fields=('run', 'call_id'), name='bulk_item_once')],
+                'constraints': [models.UniqueConstraint(fields=('call_id', 'run'), name='bulk_item_once')],
             },
         ),
         migrations.CreateModel(

@@ -18,7 +18,7 @@ from apps.consensus.models import PromptSet, Run
 from apps.gateway.models import Interaction
 from apps.simulation.models import Simulation, SimulationEvent
 from orchestration.models import AIRequestAudit, AIResponseAudit
-from persistence.models import ObjectRole, PersistedChunk, PersistedObject
+from persistence.models import BulkItem, BulkKind, BulkRun, ObjectRole, PersistedChunk, PersistedObject
 from tests.orchestration.factories import queued, request_audit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -28,6 +28,7 @@ CHUNKS, OBJECTS = "persistence_persistedchunk", "persistence_persistedobject"
 REQUESTS, ANSWERS = "orchestration_airequestaudit", "orchestration_airesponseaudit"
 INTERACTIONS, RUNS = "gateway_interaction", "consensus_run"
 SIMULATIONS, EVENTS = "simulation_simulation", "simulation_simulationevent"
+ITEMS = "persistence_bulkitem"
 
 
 def uuid_of(number: int) -> UUID:
@@ -76,6 +77,8 @@ def fill_persistence(rows: int) -> None:
             PersistedObject(chunk=chunk, content_type=kind, object_id=str(first + n), role=role)
             for n, chunk in enumerate(chunks)
         )
+    run = BulkRun.objects.create(kind=BulkKind.PERSIST)
+    BulkItem.objects.bulk_create(BulkItem(run=run, call_id=f"call{n}") for n in range(rows))
 
 
 def fill_audits(rows: int) -> None:
@@ -102,7 +105,7 @@ def searched(client: Client, page: str, text: str) -> tuple[list[Any], list[str]
 
 
 FILLED = (
-    *(PersistedChunk, PersistedObject, AIRequestAudit, AIResponseAudit),
+    *(PersistedChunk, PersistedObject, BulkItem, AIRequestAudit, AIResponseAudit),
     *(ApiKey, Interaction, Simulation, SimulationEvent, Run),
 )
 SEARCHES = [
@@ -111,6 +114,7 @@ SEARCHES = [
     (CHUNKS, f"{SCHEMA}S7", "schema_identity"),
     (CHUNKS, "engineapp.default.S7", "schema_identity"),
     (OBJECTS, "9007", "object_id"),
+    (ITEMS, "call7", "call_id"),
     (REQUESTS, "0123abcd", "call_id"),
     (REQUESTS, str(uuid_of(7)), "correlation_id"),
     (ANSWERS, "0123abcd", "call_id"),
@@ -166,7 +170,7 @@ def test_every_search_reads_by_an_index(root: Client) -> None:
             assert rows_read(sql) < 100, (page, text, sql)
 
 
-INDEXED_WHOLLY = (CHUNKS, OBJECTS, REQUESTS, ANSWERS, INTERACTIONS, EVENTS)
+INDEXED_WHOLLY = (CHUNKS, OBJECTS, ITEMS, REQUESTS, ANSWERS, INTERACTIONS, EVENTS)
 """Where any text is looked up as a whole value, and not as words."""
 
 
