@@ -26,7 +26,7 @@ from persistence.deaths import handling
 from persistence.drain import Work, after_commit, persist_locked, response_of, source_of
 from persistence.errors import ReplayRefused
 from persistence.links import Touched, object_rows
-from persistence.models import ObjectAction, PersistedChunk, PersistedObject
+from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.outcomes import Outcome
 from persistence.recorder import recording
 from persistence.reports import PartReport, Policy, Replayed, Report
@@ -290,18 +290,30 @@ def _restamp(consumer: Consumer, response: Response, chunk: PersistedChunk) -> N
 def _remember(chunk: PersistedChunk, touched: Touched) -> None:
     """Keep what the rows were before the first run, and how the last one left them."""
     known = {(row.content_type_id, row.object_id): row for row in chunk.objects_touched.all()}
-    news = []
+    news, lost = [], False
     for row in object_rows(touched):
-        old = known.get((row[0], row[1]))
+        old, is_deleted = known.get((row[0], row[1])), row[3] == ObjectAction.DELETED
         if old is None:
-            news.append((*row[:2], "related", *row[3:]))
-        elif row[3] == ObjectAction.DELETED and old.action == ObjectAction.CREATED:
+            news.append((*row[:2], ObjectRole.RELATED.value, *row[3:]))
+        elif is_deleted and old.action == ObjectAction.CREATED:
+            lost = lost or old.role == ObjectRole.PRIMARY
             old.delete()
-        elif row[5]:
-            old.row_digest = row[5]
-            old.changes = _joined(old, touched.changes)
-            old.save(update_fields=["row_digest", "changes"])
+        elif row[5] or is_deleted:
+            old.row_digest, old.changes = row[5], _joined(old, touched.changes)
+            old.action = ObjectAction.DELETED if is_deleted else old.action
+            old.save(update_fields=["row_digest", "changes", "action"])
     PersistedObject.objects.record(chunk, news)
+    if lost:
+        _replace_primary(chunk, touched.primary)
+
+
+def _replace_primary(chunk: PersistedChunk, primary: Model | None) -> None:
+    """What the chunk is about, when its primary object was deleted: another object, or none."""
+    chunk.domain_object = primary
+    chunk.save(update_fields=["content_type", "object_id"])
+    if primary is not None:
+        rows = chunk.objects_touched.filter(content_type=chunk.content_type, object_id=str(primary.pk))
+        rows.update(role=ObjectRole.PRIMARY)
 
 
 def _joined(old: PersistedObject, changes: list[RowChange]) -> JsonObject | None:

@@ -15,7 +15,7 @@ from persistence.testing import persist, stored_result
 from tests.persistence.results import lonely, note
 from tests.persistence.test_queries import shortened
 from tests.seedapp.models import Attachment, Message, Simulation, Tally
-from tests.seedapp.orca.persist.replays import GenerateMemo, MemoSchema
+from tests.seedapp.orca.persist.replays import GenerateMemo, MemoPersistence, MemoSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -208,6 +208,44 @@ def test_update_brings_rows_up_to_date_and_the_second_time_changes_nothing():
     second = persist_again(record.pk, Policy.UPDATE)
     assert (second.outcome, second.changes) == (Replayed.UNCHANGED, [])
     assert Message.objects.get().content == "hi"
+
+
+def test_an_update_that_replaces_the_primary_object_names_the_new_one(monkeypatch):
+    def replace(self, response, made):
+        made[0].delete()
+        return Message.objects.create(role="memo", content="another")
+
+    record = memo()
+    persist(record)
+    monkeypatch.setattr(MemoPersistence, "update", replace)
+    assert persist_again(record.pk, Policy.UPDATE).counts == {"created": 1, "deleted": 1}
+    chunk = PersistedChunk.objects.get()
+    assert chunk.domain_object == Message.objects.get() and chunk.domain_object.content == "another"
+    assert [row.role for row in chunk.objects_touched.all()] == ["primary"]
+    monkeypatch.setattr(MemoPersistence, "update", lambda self, response, made: made[0].delete() and None)
+    persist_again(record.pk, Policy.UPDATE)
+    chunk.refresh_from_db()
+    assert (chunk.content_type, chunk.object_id, chunk.objects_touched.count()) == (None, None, 0)
+
+
+def test_a_revert_puts_back_what_an_update_deleted_as_it_was_before_the_call(monkeypatch):
+    simulation = Simulation.objects.create(sim_patient_full_name="Before")
+
+    def rename(self, response):
+        found = Simulation.objects.get()
+        found.sim_patient_full_name = "After"
+        found.save()
+        return found
+
+    monkeypatch.setattr(MemoPersistence, "persist", rename)
+    monkeypatch.setattr(MemoPersistence, "update", lambda self, response, made: made[0].delete() and None)
+    record = memo()
+    persist(record)
+    assert persist_again(record.pk, Policy.UPDATE).counts == {"deleted": 1}
+    assert PersistedChunk.objects.get().objects_touched.get().action == ObjectAction.DELETED
+    assert revert(record.pk).outcome is Replayed.REVERTED
+    simulation.refresh_from_db()
+    assert simulation.sim_patient_full_name == "Before"
 
 
 def test_update_needs_a_handler_that_can():
