@@ -31,7 +31,9 @@ def test_a_read_that_a_call_needs_waits_for_the_database():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_service_whose_own_query_fails_is_tried_again():
+def test_a_service_whose_own_query_fails_is_tried_again(settings):
+    late = {"RETRY_INITIAL_SECONDS": 3600, "RETRY_CAP_SECONDS": 3600}  # the delay is random, from 0
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, **late}
     record = submit(CallSpec(service="services.engineapp.default.LosesTheDatabase"))
     run_due_calls()
     record.refresh_from_db()
