@@ -122,7 +122,7 @@ def test_a_receiver_that_raises_is_logged_without_its_message_and_harms_nothing(
     [("rate_limit", "rate_limited"), ("server_error", "provider_unavailable"), ("reset", "connection_error")],
 )
 def test_a_passing_failure_is_queued_again_with_its_reason(kind, code, settings):
-    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "RETRY_INITIAL_SECONDS": 3600, "RETRY_CAP_SECONDS": 3600}
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "RETRY_INITIAL_SECONDS": 60}
     random.seed(1)  # the jitter: not so little that the retry is due at once
     record, requests = run(triage.Triage, Fault(kind=kind, retry_after=30 if kind == "rate_limit" else None))
     assert (record.status, record.attempts, record.failures, record.error_code) == ("queued", 1, 1, code)
