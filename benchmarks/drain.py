@@ -2,8 +2,9 @@
 
     DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.drain [--records 1000] [--rounds 3]
 
-One process, one connection, a scratch database beside that of DATABASE_URL which is removed at the end. Both ways
-commit once per record. Rounds alternate and medians are compared, so that a busy machine disturbs all alike.
+One process, a scratch database beside that of DATABASE_URL which is removed at the end. Both ways commit once per
+record; the loop has one connection, the drain has those of DOMAIN_PERSIST_CONNECTIONS. Rounds alternate and medians are
+compared, so that a busy machine disturbs all alike.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ MEASURED = ("tests/orchestration/", "tests/persistence/")
 PLATFORM = tuple(
     f"tests/apps/{name}/" for name in ("accounts", "chatlab", "consensus", "simulation", "trainerlab", "training")
 )
-"""Tests that are not measured at all, which takes two thirds more time: what they reach, tests of its own reach."""
+"""Tests that are not measured at all: it would take two thirds more time, and add one percent to what others reach."""
 MEASURES = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells the processes that are started, with `patch = ["subprocess"]`."""
 MEASURES_KEY = pytest.StashKey[str | None]()
