@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
@@ -23,7 +22,7 @@ from apps.simulation.models import (
     SimulationStatus,
 )
 from orchestration.admin.base import ReadOnlyAdmin
-from orchestration.admin.exact import ExactSearch, as_uuid
+from orchestration.admin.exact import ExactSearch, UuidSearch
 from persistence.provenance import ProvenanceMixin
 
 STATUS_COLOURS = {
@@ -54,7 +53,7 @@ class MetadataInline(TabularInline):
 
 
 @admin.register(Simulation)
-class SimulationAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
+class SimulationAdmin(UuidSearch, ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Cases can be corrected here; status, times and counters change only through the simulation itself."""
 
     list_display = (
@@ -73,6 +72,7 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as 
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("sim_patient_full_name", "chief_complaint", "diagnosis", "user__email")
+    uuid_field = "uuid"
     search_help_text = "UUID, or words of the patient, complaint, diagnosis or user"
     inlines = (MetadataInline,)
     readonly_fields = (
@@ -114,14 +114,6 @@ class SimulationAdmin(ProvenanceMixin, ModelAdmin):  # type: ignore[misc]  # as 
             },
         ),
     )
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Simulation], search_term: str
-    ) -> tuple[QuerySet[Simulation], bool]:
-        """A UUID is looked up by its index; no index serves words."""
-        if uuid := as_uuid(search_term.strip()):
-            return queryset.filter(uuid=uuid), False
-        return super().get_search_results(request, queryset, search_term)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A simulation starts with its first call, through the API."""

@@ -30,6 +30,22 @@ class ExactSearch:
         return reduce(or_, (_holding(mixed.model, name, word) for name in mixed.search_fields))
 
 
+class UuidSearch:
+    """For any ModelAdmin whose `search_fields` are searched for words, which no index serves: a UUID alone is looked up
+    by its own."""
+
+    uuid_field = "pk"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if uuid := as_uuid(search_term.strip()):
+            return queryset.filter(**{self.uuid_field: uuid}), False
+        searched: Any = super()
+        found: tuple[QuerySet[Any], bool] = searched.get_search_results(request, queryset, search_term)
+        return found
+
+
 def as_uuid(word: str) -> UUID | None:
     """The UUID that a word is; None when it is none."""
     try:

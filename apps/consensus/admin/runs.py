@@ -24,7 +24,7 @@ from apps.consensus.reading import detail
 from apps.consensus.settling import cancel_run, retry_run
 from apps.consensus.starting import start_revision
 from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, moment, money, nowrap
-from orchestration.admin.exact import as_uuid
+from orchestration.admin.exact import UuidSearch
 from orchestration.admin.sections import Fact, Section
 from persistence.provenance import provenance_sections
 
@@ -41,7 +41,7 @@ PARTS = "consensus/admin/"
 
 
 @admin.register(Run)
-class RunAdmin(DetailAdmin):
+class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Nothing here is edited: what an operator may do is what its owner may do."""
 
     list_display = ("excerpt", "state", "decided", "confidence", "progress", "run_type", "user", "created")
@@ -61,13 +61,6 @@ class RunAdmin(DetailAdmin):
         counted = Subquery(steps.values("run").values(count=Count("pk")))
         rows: QuerySet[Run] = super().get_queryset(request)
         return rows.annotate(done=Coalesce(counted, 0))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
-    ) -> tuple[QuerySet[Run], bool]:
-        if pk := as_uuid(search_term.strip()):
-            return queryset.filter(pk=pk), False
-        return super().get_search_results(request, queryset, search_term)
 
     # --- the list ---------------------------------------------------------------------------
 
