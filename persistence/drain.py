@@ -225,13 +225,8 @@ def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcom
 
 def response_of(record: ServiceCallRecord) -> Response:
     """The stored result in the schema's present version, without its related object: that is looked up when it is
-    persisted.
-
-    It is the result of this call whatever call it names itself, or a copied row would count as persisted already.
-    """
-    response = Response.model_validate(record.result)
-    response.call_id = record.pk
-    return upgraded(response)
+    persisted."""
+    return upgraded(record.stored_response())
 
 
 # --- afterwards -----------------------------------------------------------------------------

@@ -254,9 +254,16 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
 
     def response(self) -> Response:
         """The stored result with its related object attached; TransitionRefused when there is none yet."""
+        return self.stored_response().attach(self.related_object)
+
+    def stored_response(self) -> Response:
+        """`response` without its related object, which takes a query.
+
+        It is the result of this call whatever call it names itself, or a copied row would count as persisted already.
+        """
         if self.result is None:
             raise TransitionRefused(f"Call {self.pk} is {self.status} and has no result.")
-        response = Response.model_validate(self.result).attach(self.related_object)
+        response = Response.model_validate(self.result)
         response.call_id = self.pk
         return response
 
