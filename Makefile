@@ -4,19 +4,41 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN = .venv/bin
+POSTGRES_ANSWERS = 'import sys; from tests.environment import answers, postgres_url; sys.exit(not answers(postgres_url()))'
+# Without an answer from the index, or without its data, there is nothing to compare with: that is said, and passes.
+AUDIT = @$(BIN)/pip-audit --disable-pip --no-deps --progress-spinner off -r requirements.txt > .audit 2>&1; status=$$?; \
+	grep '^Found' .audit -A 99 | grep -v 'could not be audited'; unknown=$$(grep -c 'could not be audited' .audit); \
+	[ "$$unknown" -eq 0 ] || echo "audit: the index has no data about $$unknown of the dependencies"; \
+	if grep -q '^Found [0-9]* known vulnerabilit' .audit; then exit 1; fi; \
+	[ $$status -eq 0 ] || echo "audit: the index does not answer, nothing was compared"; rm -f .audit
 # More than there are processors on a small machine: many tests wait for clusters.
 PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
+# $(call suite,environment,marks,options): what failed beside the others runs once more, alone. On a machine that others
+# use as well a test may be late; its first failure stays in the output, and it is to be mended. Exit 5: nothing is marked.
+suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;; 1) \
+	echo "These failed beside others and run once more, alone:"; \
+	$(1) $(BIN)/python -m pytest --last-failed --maxfail=5 -m "$(2)";; *) exit 1;; esac
+# What is compiled is kept: tests start processes and workers by the hundred, and each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos clients screenshots format lock
+.PHONY: help run test test-fast test-long check chaos upgrade-test bench bench-peers clients screenshots format lock newcomer matrix docs
 
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
 	@echo "make test                      the whole suite, on SQLite and (when one answers) PostgreSQL"
-	@echo "make check                     lint, format, types, import arrows, system checks, missing migrations"
+	@echo "make test-fast                 the framework only (orchestration, persistence), on SQLite, without clusters: a minute"
+	@echo "make test-long                 proofs that take minutes: kills of every process, a thousand results, leases under load"
+	@echo "make check                     lint, format, types, import arrows, security, known faults, system checks, migrations missing or unsafe"
 	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus] [SEED=1] [ARGS=...]   kill at random, compare the books"
+	@echo "make upgrade-test [BASE=revision] [CALLS=20000] [KILLS=12]  an older version and this one side by side, migrations in between"
+	@echo "make bench [ARGS=...]           calls per second and CPU per call on this machine, in two minutes"
+	@echo "make bench-peers [ARGS=...]     the same beside Celery, Procrastinate, DBOS, django-q2 and LiteLLM, three rounds: a quarter of an hour"
 	@echo "make clients                   install the foreign clients that the gateway's tests drive (make test does it)"
-	@echo "make screenshots               write pictures of the console's main pages to docs/images/"
+	@echo "make screenshots               write pictures of all pages to docs/images/"
+	@echo "make newcomer [ONLY=newest|oldest|plain|production]   three projects in empty folders execute docs/adopt.md; then the production example is run, killed, replaced, restored"
+	@echo "make matrix [SESSION=...]      the framework's fast suite on each Python and Django that this machine has"
+	@echo "make docs                      the documentation as a site in var/site, links checked, with a reference read from the code"
 	@echo "make format                    format and sort imports"
 	@echo "make lock                      pin the newest allowed versions in requirements*.txt"
 
@@ -33,31 +55,46 @@ help:
 	@touch $@
 
 run: .venv/run.stamp
-	@$(BIN)/python -m config.serve --port $(PORT) $(if $(ONCE),--once)
+	@$(BIN)/python -m apps.devtools.runner --port $(PORT) $(if $(ONCE),--once)
 
 # The foreign clients of the gateway's tests, in places of their own. What cannot be installed is skipped with the reason.
 CLIENTS = tests/apps/gateway/clients
-.clients/stamp: $(addprefix $(CLIENTS)/,install.py requirements.txt package.json package-lock.json token_data.mjs) | .venv/pyvenv.cfg
+.clients/stamp: $(addprefix $(CLIENTS)/,install.py requirements.txt requirements-agents.txt requirements-older.txt package.json package-lock.json token_data.mjs) | .venv/pyvenv.cfg
 	$(BIN)/python $(CLIENTS)/install.py .clients
 	@[ -e .clients/missing ] || touch $@
 
 clients: .clients/stamp
 
-# SQLite first, with coverage (a process that ends after the run leaves a file of its own); then what is marked for PostgreSQL, there, or skipped with the reason. Exit 5: nothing is marked.
+# SQLite first, with coverage (a process that ends after the run leaves a file of its own); then what is marked for PostgreSQL, there, or skipped with the reason.
 test: .venv/dev.stamp .clients/stamp
 	$(BIN)/coverage erase
-	env -u DATABASE_URL $(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not postgres_only"
-	ORCA_TEST_POSTGRES=1 $(PYTEST) -m "postgres or postgres_only" || [ $$? -eq 5 ]
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long,--cov --cov-report= --cov-fail-under=0)
+	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long)
 	for late in .coverage.*; do [ ! -e "$$late" ] || $(BIN)/coverage combine --append "$$late"; done
 	$(BIN)/coverage report
+
+# The answer while working: what starts processes or tries very much is left to `make test`.
+test-fast: .venv/dev.stamp
+	env -u DATABASE_URL $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not (slow or cluster or postgres_only or long)" tests/orchestration tests/persistence
+
+# On both databases, like `make test`. The proofs of tests/long one after the other, for they put the machine under load
+# or are late by it, on PostgreSQL where one answers, else on SQLite.
+test-long: .venv/dev.stamp
+	$(call suite,env -u DATABASE_URL,long and not postgres_only,--ignore=tests/long)
+	$(call suite,ORCA_TEST_POSTGRES=1,long and (postgres or postgres_only),--ignore=tests/long)
+	@if $(BIN)/python -c $(POSTGRES_ANSWERS); then export ORCA_TEST_POSTGRES=1; fi; \
+	$(BIN)/python -m pytest -m long --durations=10 tests/long
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/bandit --quiet --recursive --severity-level medium --skip B608 orchestration persistence apps config
+	$(AUDIT)
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pytest -q tests/test_migrations.py
 
 CALLS ?= 200
 KILLS ?= 20
@@ -68,13 +105,45 @@ SCENARIO ?= notes
 chaos: .venv/run.stamp
 	@$(BIN)/python -m chaos --scenario $(SCENARIO) --calls $(CALLS) --kills $(KILLS) --db $(DB) --seed $(SEED) $(ARGS)
 
+# An older version (the last tag, or the commit that froze the migrations) and this one on one PostgreSQL.
+upgrade-test: CALLS = 20000
+upgrade-test: KILLS = 12
+upgrade-test: .venv/run.stamp
+	@$(BIN)/python -m chaos.upgrade --calls $(CALLS) --kills $(KILLS) $(if $(BASE),--base $(BASE)) $(ARGS)
+
+# On an idle machine: what else runs is in the figures.
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.provider_client
+	$(BIN)/python -m benchmarks.throughput $(ARGS)
+
+# The peers get an environment of their own. What cannot be installed is named below the table.
+.peers/stamp: benchmarks/peers/requirements.txt benchmarks/peers/install.py | .venv/pyvenv.cfg
+	$(BIN)/python benchmarks/peers/install.py .peers
+	@[ -s .peers/missing ] || touch $@
+
+bench-peers: .venv/dev.stamp .peers/stamp
+	$(BIN)/python -m benchmarks.against_peers $(ARGS)
+
 screenshots: .venv/dev.stamp
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py -k every_main_page
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_every_page.py -k "main_pages_are_accessible or test_every_page"
+
+# On the newest Django that this machine has a Python for, on the oldest with a custom user model, and without the
+# console; then the production example, on the PostgreSQL of DATABASE_URL or of this machine.
+newcomer: .venv/dev.stamp
+	$(BIN)/python -m tests.newcomer.run $(if $(ONLY),--only $(ONLY))
+
+matrix: .venv/dev.stamp
+	$(BIN)/nox $(if $(SESSION),--session $(SESSION))
+
+# Strict: a link that leads nowhere ends it. Nothing is fetched, neither now nor by whoever reads the site.
+docs: .venv/dev.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "docs: var/site/index.html"
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 lock: .venv/dev.stamp
-	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --extra example pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --extra example --extra dev pyproject.toml -o requirements-dev.txt

@@ -1,0 +1,1 @@
+"""Products on top of the framework, one Django app each."""

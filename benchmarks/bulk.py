@@ -23,10 +23,12 @@ from django.conf import settings
 from django.db import connections
 
 from benchmarks import drain_ways, stored
+from orchestration.management.base import real, whole
 from orchestration.models import ServiceCallRecord
-from persistence.bulk import abort, forecast, freeze, sample, start
-from persistence.bulk_work import work
-from persistence.models import BulkKind, BulkRun
+from persistence.bulk.runs import abort, forecast, freeze, start
+from persistence.bulk.worker import work
+from persistence.models import BulkRun
+from persistence.operations import DRY_RUN, REPROCESS
 from tests.persistence import results
 
 MEASURED_ITEMS = 2_000
@@ -35,8 +37,8 @@ MEASURED_ITEMS = 2_000
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--records", type=whole(1, 10_000_000), default=100_000)
+    parser.add_argument("--seconds", type=real(0, 86_400), default=10.0)
     return parser.parse_args()
 
 
@@ -53,9 +55,8 @@ def main() -> None:
         }
         stored.copies(results.note(drain_ways.write, domain_persist_state="skipped"), options.records - 1)
         before = memory_mb()
-        run, measured["freeze_seconds"] = timed(lambda: freeze(BulkKind.PERSIST, {"state": "skipped"}))
+        run, measured["freeze_seconds"] = timed(lambda: freeze(REPROCESS, {"state": "skipped"}))
         _, measured["forecast_seconds"] = timed(lambda: forecast(run))
-        _, measured["sample_of_10_seconds"] = timed(lambda: sample(run))
         start(run)
         done, seconds = timed(lambda: work(run.pk))
         measured["per_second"] = round(done / seconds)
@@ -82,13 +83,13 @@ def cpu_ms_per_item(record: ServiceCallRecord) -> dict[str, float]:
     """By operation, over copies of a result; other processes on the machine do not count."""
     stored.copies(record, MEASURED_ITEMS - 1)
     costs = {}
-    for kind in (BulkKind.PREVIEW, BulkKind.PERSIST):
-        run = freeze(kind, {"service": record.service_identity, "state": "skipped"})
+    for operation in (DRY_RUN, REPROCESS):
+        run = freeze(operation, {"service": record.service_identity, "state": "skipped"})
         start(run)
         began, done = time.process_time(), 0
         while more := work(run.pk):
             done += more
-        costs[kind.value] = round((time.process_time() - began) / done * 1000, 2)
+        costs[operation.name] = round((time.process_time() - began) / done * 1000, 2)
     return costs
 
 

@@ -1,6 +1,6 @@
 """What a claim costs with a long queue: `python -m benchmarks.claim --rows 100000` on the database of DATABASE_URL.
 
-`behind` are claims of calls that wait behind as many calls of a paused service, and `all_held` is a look at a queue in
+`behind` are claims of calls that wait behind as many calls of a paused service, and `all_held` is a claim on a queue in
 which nothing but those is left. For a scratch database: fills the queue, claims from it, and removes what it filled in.
 Prints one JSON object; times in milliseconds.
 """
@@ -15,16 +15,16 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-import django
+from benchmarks import configured  # noqa: F401 - sets up what the next lines need
+
+# isort: split
 from django.db import connection
-
-django.setup()
-
 from django.utils import timezone
 
-from orchestration.engine.claim import claim
+from orchestration.engine.queue.claim import claim
+from orchestration.management.base import whole
 from orchestration.models import Pause, ServiceCallRecord
-from orchestration.models.limits import PauseKind
+from orchestration.models.throttles import PauseKind
 
 BATCH = 64
 SERVICES = [f"services.benchmark.default.Service{number}" for number in range(10)]
@@ -62,9 +62,9 @@ def timed(repeat: int, work: Callable[[], object]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--repeat", type=int, default=50)
-    parser.add_argument("--priorities", type=int, default=5, help="From minus this to this.")
+    parser.add_argument("--rows", type=whole(1, 10_000_000), default=100_000)
+    parser.add_argument("--repeat", type=whole(1, 10_000_000), default=50)
+    parser.add_argument("--priorities", type=whole(0, 1_000_000), default=5, help="From minus this to this.")
     options = parser.parse_args()
     try:
         fill(options.rows, options.priorities, SERVICES)

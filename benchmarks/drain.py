@@ -2,9 +2,9 @@
 
     DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.drain [--records 1000] [--rounds 3]
 
-One process, a scratch database beside that of DATABASE_URL which is removed at the end. Both ways commit once per
-record; the loop has one connection, the drain has those of DOMAIN_PERSIST_CONNECTIONS. Rounds alternate and medians are
-compared, so that a busy machine disturbs all alike.
+One process, a scratch database beside that of DATABASE_URL which is removed at the end; on SQLite it is in memory. The
+loop commits each row on one connection; the drain commits in groups, on those of DOMAIN_PERSIST_CONNECTIONS. Rounds
+alternate and medians are compared, so that a busy machine disturbs all alike.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from benchmarks import prepared  # noqa: F401 - sets up what the next lines need
 
 # isort: split
 from benchmarks import drain_ways
+from orchestration.management.base import whole
 
 TARGETS = {"plain": 600, "async": 300, "codec": None}
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=1000, help="records per round and way")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--records", type=whole(1, 10_000_000), default=1000, help="records per round and way")
+    parser.add_argument("--rounds", type=whole(1, 10_000_000), default=3)
     return parser.parse_args()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from orchestration.models import ServiceCallRecord
-from persistence.drain import drain_batch
-from persistence.outcomes import Counts
+from persistence.outbox.drain import drain_batch
+from persistence.outbox.outcomes import Counts
 from tests import clusters
 from tests.persistence import results
 from tests.seedapp.models import Message

@@ -1,4 +1,4 @@
-"""How long it takes to see what persisting 1,000 stored results again would do: plain ones, and replies of a chat.
+"""How long a dry run of persisting 1,000 stored results again takes: plain ones, and replies of a chat.
 
     DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.dry_run [--records 1000]
 
@@ -24,8 +24,9 @@ from apps.chatlab.orca.schemas import PatientReplyOutputSchema
 from apps.chatlab.orca.services import GeneratePatientReply
 from apps.simulation.models import Simulation
 from benchmarks import drain_ways
+from orchestration.management.base import whole
 from orchestration.models import ServiceCallRecord
-from persistence.replay import Replayed, dry_run
+from persistence.reprocessing.reprocess import ReprocessOutcome, dry_run
 from persistence.testing import stored_result
 from tests.apps.chatlab.conversation import CASE
 from tests.persistence import results
@@ -35,7 +36,7 @@ SIMULATIONS = 10
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=1000)
+    parser.add_argument("--records", type=whole(1, 10_000_000), default=1000)
     return parser.parse_args()
 
 
@@ -82,7 +83,7 @@ def shown(records: list[ServiceCallRecord]) -> dict[str, float]:
 
 def checked(record: ServiceCallRecord) -> None:
     report = dry_run(record.pk)
-    if report.outcome is not Replayed.PERSISTED:
+    if report.outcome is not ReprocessOutcome.PERSISTED:
         raise RuntimeError(report.error)
 
 

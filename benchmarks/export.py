@@ -33,10 +33,12 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks import drain_ways, stored
+from orchestration.management.base import whole
 from orchestration.models import ServiceCallRecord
-from persistence.bulk import freeze_rows, start
-from persistence.export_work import work
-from persistence.models import BulkKind, BulkRun
+from persistence.bulk.runs import freeze_rows, start
+from persistence.exports.worker import work
+from persistence.models import BulkRun
+from persistence.models.bulk import EXPORT
 from tests.clusters import database_url
 from tests.persistence import results
 
@@ -49,7 +51,7 @@ TEXT = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=whole(1, 10_000_000), default=200_000)
     parser.add_argument("--formats", default="csv,xlsx,json,jsonl")
     options = parser.parse_args()
     measured: dict[str, Any] = {"rows": options.rows}
@@ -67,7 +69,7 @@ def main() -> None:
 def exported(kind: str, folder: str) -> dict[str, Any]:
     """What one format costs: killed at its third part, and done by another process."""
     how = {"exporter": "calls", "format": kind, "content": True}
-    run = freeze_rows(BulkKind.EXPORT, ServiceCallRecord.objects.order_by("pk"), options=how)
+    run = freeze_rows(EXPORT, ServiceCallRecord.objects.order_by("pk"), options=how)
     start(run)
     began = time.perf_counter()
     first = in_a_process(run.pk, folder, kill_after_parts=3)

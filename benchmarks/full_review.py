@@ -20,9 +20,11 @@ import tempfile
 import time
 import urllib.request
 
-from benchmarks.throughput import environment, free_port, start, wait_for_port
+from benchmarks.processes import free_port, wait_for_port
+from benchmarks.throughput import environment, start
+from orchestration.management.base import whole
 
-PUMPS = 2
+PROCESSES = 2
 MODEL_ROUNDS = 2
 OWN_SECONDS = 2.0
 """At most, over the two answers of the model."""
@@ -30,8 +32,8 @@ OWN_SECONDS = 2.0
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--latency-ms", type=int, default=2000, help="of the simulated model")
-    parser.add_argument("--rounds", type=int, default=3, help="reviews, one after the other")
+    parser.add_argument("--latency-ms", type=whole(0, 1_000_000), default=2000, help="of the simulated model")
+    parser.add_argument("--rounds", type=whole(1, 10_000_000), default=3, help="reviews, one after the other")
     return parser.parse_args()
 
 
@@ -39,11 +41,11 @@ def main() -> None:
     options = parse()
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        env = {name: value for name, value in environment(port, PUMPS).items() if name != "DATABASE_URL"}
+        env = {name: value for name, value in environment(port, PROCESSES).items() if name != "DATABASE_URL"}
         env["ORCA_VAR_DIR"] = folder
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=env, check=True)
         provider = start(env, "simulated_provider", "--port", str(port), "--latency-ms", str(options.latency_ms))
-        cluster = start(env, "qcluster", stderr=subprocess.DEVNULL)  # it tells the life of each run
+        cluster = start(env, "qcluster", stderr=subprocess.DEVNULL)  # it logs the lifecycle of each run
         try:
             wait_for_port(port)
             rounds = [(answer_seconds(port), review_seconds(env)) for _ in range(options.rounds)]

@@ -1,136 +1,71 @@
-"""What the gateway costs and how fast it is, beside the LiteLLM proxy in the same run.
+"""What the gateway costs and how fast it is, beside the LiteLLM proxy and Portkey's gateway in the same run.
 
-    python -m benchmarks.gateway [--seconds 6] [--no-litellm]
+    python -m benchmarks.gateway [--seconds 6] [--parts clients streams workers large] [--no-peers]
 
-The provider is the simulated one, at 0 ms, in a process of its own. The gateway runs with everything on: key check,
-request, token, parallel and budget limits, encryption, the durable record; the cache is passed by except where hits are
-measured. LiteLLM is installed on demand into a folder of its own and runs with its master key alone: without limits,
-encryption, database and cache. CPU is what the server's processes used, by /proc, so that the load generator and the
-provider do not count.
+`clients`: time added and requests a second at 1, 4, 16 and 64 clients, one worker each. `streams`: CPU of a chunk, time
+to the first token. `workers`: two workers, and cache hits. `large`: a small request beside four clients with 7 MB each.
+
+The provider is the simulated one, at 0 ms, in a process of its own. The gateway runs as in production with everything
+on: key check, request, token, parallel and budget limits, masking, encryption, the durable record, the cache (read and
+written; each question is new). The others are installed on demand into folders of their own; LiteLLM runs with its
+master key alone, Portkey without any: no limits, encryption, database or cache. CPU is what the server's processes
+used, by /proc, so that the load generator and the provider do not count.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import itertools
 import json
 import os
 import secrets
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-import venv
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.http_load import Load, Target, run_load
-from benchmarks.throughput import free_port, wait_for_port
-from orchestration.engine.processes import children_of
+from cryptography.fernet import Fernet
 
-ROOT = Path(__file__).resolve().parent.parent
-LITELLM = ROOT / ".clients" / "litellm"
-LITELLM_PACKAGE = "litellm[proxy]"
-MODEL = "gpt-4o-mini"
+from benchmarks.gateway_servers import (
+    MODEL,
+    ROOT,
+    Server,
+    install_litellm,
+    install_portkey,
+    litellm,
+    our_gateway,
+    portkey,
+    running,
+)
+from benchmarks.http_load import Load, Target, run_load
+from benchmarks.processes import free_port
+from orchestration.management.base import real
+
 PROMPT = "Where does it hurt, and since when? " * 20
 WORDS = 100
+CLIENTS = (1, 4, 16, 64)
 CONCURRENCY = 16
-TICKS = os.sysconf("SC_CLK_TCK")
+PARTS = ("clients", "streams", "workers", "large")
 NOT_CACHED = "Cache-Control: no-store\r\n"
-SERVER_SECONDS = 90
-
-
-class Server:
-    """A server and its worker processes."""
-
-    def __init__(self, name: str, target: Target, process: subprocess.Popen[bytes]) -> None:
-        self.name = name
-        self.target = target
-        self._process = process
-
-    def cpu_ms(self) -> float:
-        """CPU time that its processes used so far."""
-        pids = [self._process.pid, *children_of(self._process.pid)]
-        pids += [grandchild for pid in pids[1:] for grandchild in children_of(pid)]
-        ticks = 0
-        for pid in set(pids):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS * 1000
-
-
-@contextmanager
-def running(command: list[str], env: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, from when it listens until the end of the block."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
-        try:
-            _wait(process, port, log)
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Any) -> None:
-    deadline = time.monotonic() + SERVER_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            wait_for_port(port)
-        except SystemExit:
-            continue
-        return
-    log.seek(0)
-    raise SystemExit(f"{process.args!r:.200} did not start:\n{log.read()[-3000:].decode(errors='replace')}")
-
-
-@contextmanager
-def our_gateway(env: dict[str, str], secret: str, workers: int) -> Iterator[Server]:
-    port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", str(workers), "--log-level", "error", "config.asgi:application"]
-    with running(command, env, port) as process:
-        yield Server("gateway", Target(f"http://127.0.0.1:{port}/v1", secret, NOT_CACHED), process)
-
-
-@contextmanager
-def litellm(provider_url: str, folder: Path, workers: int) -> Iterator[Server]:
-    port = free_port()
-    params = {"model": f"openai/{MODEL}", "api_base": provider_url, "api_key": "none"}
-    config = folder / "litellm.yaml"  # JSON is YAML
-    config.write_text(json.dumps({"model_list": [{"model_name": MODEL, "litellm_params": params}]}))
-    command = [str(LITELLM / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--num_workers", str(workers)]
-    env = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
-    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
-    secret = f"sk-{secrets.token_hex(32)}"
-    quiet["LITELLM_MASTER_KEY"] = secret  # it does not start without one
-    with running(command, env | quiet, port) as process:
-        yield Server("litellm", Target(f"http://127.0.0.1:{port}/v1", secret), process)
-
-
-def install_litellm() -> None:
-    """Into a folder of its own, once."""
-    if (LITELLM / "bin" / "litellm").exists():
-        return
-    shutil.rmtree(LITELLM, ignore_errors=True)
-    venv.create(LITELLM, with_pip=True)
-    subprocess.run([LITELLM / "bin" / "pip", "install", "--quiet", LITELLM_PACKAGE], check=True)
+IMAGE_BYTES = 5_200_000
+"""7 MB as base64."""
+LARGE_CLIENTS = 4
+QUESTIONS = map(f"{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
+"""New ones in each run."""
+Opened = Callable[[int], AbstractContextManager[Server]]
+"""Starts a contender with so many workers."""
 
 
 def bodies(*, stream: bool = False, same: bool = False) -> Iterator[bytes]:
     """Requests, each with a prompt of its own unless `same`."""
-    for number in itertools.repeat(0) if same else itertools.count():
+    for number in itertools.repeat(next(QUESTIONS)) if same else QUESTIONS:
         message = {"role": "user", "content": f"{number} {PROMPT}"}
         yield json.dumps({"model": MODEL, "messages": [message], "stream": stream}).encode()
 
@@ -143,21 +78,57 @@ def measured(server: Server, target: Target, requests: Iterator[bytes], seconds:
     return load, server.cpu_ms() - before
 
 
-def one_worker(server: Server, direct: Target, seconds: float) -> dict[str, float]:
-    """Costs of a request and of a chunk, and what is added to the first token; one request at a time for the latter."""
-    json_load, json_cpu = measured(server, server.target, bodies(), seconds, CONCURRENCY)
-    stream_load, stream_cpu = measured(server, server.target, bodies(stream=True), seconds, CONCURRENCY)
+def by_clients(server: Server, direct: Target, seconds: float) -> dict[str, float]:
+    """Requests a second, and the milliseconds that are added to a direct request of the same run."""
+    found: dict[str, float] = {}
+    for clients in CLIENTS:
+        plain = run_load(direct, bodies(), concurrency=clients, seconds=seconds / 2)
+        load, cpu = measured(server, server.target, bodies(), seconds, clients)
+        found |= {
+            f"requests_per_s_at_{clients}": load.per_second,
+            f"added_p50_ms_at_{clients}": load.p50() - plain.p50(),
+            f"added_p99_ms_at_{clients}": load.p99() - plain.p99(),
+            f"cpu_ms_per_request_at_{clients}": cpu / load.requests,
+            f"direct_requests_per_s_at_{clients}": plain.per_second,
+        }
+    return found
+
+
+def streams(server: Server, direct: Target, seconds: float) -> dict[str, float]:
+    """Costs of a chunk, and what is added to the first token, one request at a time."""
+    load, cpu = measured(server, server.target, bodies(stream=True), seconds, CONCURRENCY)
     through, plain = (
         run_load(target, bodies(stream=True), concurrency=1, seconds=seconds / 2) for target in (server.target, direct)
     )
     return {
-        "cpu_ms_per_json_request": json_cpu / json_load.requests,
-        "json_requests_per_s": json_load.per_second,
-        "json_p50_ms": json_load.p50(),
-        "cpu_ms_per_chunk": stream_cpu / stream_load.events,
-        "cpu_ms_per_stream": stream_cpu / stream_load.requests,
-        "chunks_per_stream": stream_load.events / stream_load.requests,
-        "first_token_overhead_p50_ms": through.first_p50() - plain.first_p50(),
+        "cpu_ms_per_chunk": cpu / load.events,
+        "cpu_ms_per_stream": cpu / load.requests,
+        "chunks_per_stream": load.events / load.requests,
+        "first_token_added_p50_ms": through.first_p50() - plain.first_p50(),
+    }
+
+
+def large_load(target: Target, seconds: float) -> int:
+    """Four clients that send an image of 7 MB again and again; how many requests were answered."""
+    image = base64.b64encode(os.urandom(IMAGE_BYTES)).decode()
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": [part]}]}).encode()
+    return run_load(target, itertools.repeat(body), concurrency=LARGE_CLIENTS, seconds=seconds).requests
+
+
+def beside_large(server: Server, target: Target, seconds: float) -> dict[str, float]:
+    """A small request alone, and while others send megabytes."""
+    alone = run_load(target, bodies(), concurrency=1, seconds=seconds)
+    with ProcessPoolExecutor(1) as others:
+        sent = others.submit(large_load, Target(target.url, target.secret, NOT_CACHED), seconds + 2)
+        run_load(target, bodies(), concurrency=1, seconds=1)
+        beside = run_load(target, bodies(), concurrency=1, seconds=seconds)
+        large = sent.result()
+    return {
+        "small_p50_ms_alone": alone.p50(),
+        "small_p50_ms_beside_large": beside.p50(),
+        "small_p50_times": beside.p50() / alone.p50(),
+        "large_requests_per_s": large / (seconds + 2),
     }
 
 
@@ -181,56 +152,82 @@ def script(provider_url: str) -> None:
     urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode(), method="POST")).close()
 
 
-def main() -> None:
+def environment(folder: Path, provider_url: str) -> dict[str, str]:
+    """As in production: without DJANGO_DEBUG, which keeps every statement."""
+    return os.environ | {
+        "ORCA_VAR_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_DEBUG": "false",
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(48),
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "GATEWAY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "ORCA_PROVIDER": "openai",
+        "ORCA_PROVIDER_API_KEY": "simulated",
+        "OPENAI_BASE_URL": provider_url,
+        "LOG_LEVEL": "ERROR",
+    }
+
+
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
-    parser.add_argument("--no-litellm", action="store_true", help="measure the gateway alone")
-    options = parser.parse_args()
-    if not options.no_litellm:
-        install_litellm()
+    parser.add_argument("--seconds", type=real(0, 86_400), default=6.0, help="of each measurement")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--no-peers", action="store_true", help="measure the gateway alone")
+    return parser.parse_args()
+
+
+def main() -> None:
+    wanted = options()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()
         provider_url = f"http://127.0.0.1:{port}/v1"
-        env = os.environ | {
-            "ORCA_VAR_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "ORCA_PROVIDER": "openai",
-            "ORCA_PROVIDER_API_KEY": "simulated",
-            "OPENAI_BASE_URL": provider_url,
-            "LOG_LEVEL": "ERROR",
-        }
+        env = environment(folder, provider_url)
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "-v0"], cwd=ROOT, env=env, check=True)
         made = subprocess.run(
             [sys.executable, "-m", "benchmarks.gateway_key"], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE
         )
-        secret = made.stdout.decode().split()[-1]
+        secret, unmasked = made.stdout.decode().split()[-2:]
         stack.enter_context(running([*manage, "simulated_provider", "--port", str(port)], env, port))
         script(provider_url)
-        direct = Target(provider_url)
-        report: dict[str, dict[str, float]] = {}
-        with our_gateway(env, secret, 1) as server:
-            report["gateway"] = one_worker(server, direct, options.seconds)
-        if not options.no_litellm:
-            with litellm(provider_url, folder, 1) as server:
-                report["litellm"] = one_worker(server, direct, options.seconds)
-        with our_gateway(env, secret, 2) as server:
-            report["gateway"] |= two_workers(server, options.seconds, has_cache=True)
-        if not options.no_litellm:
-            with litellm(provider_url, folder, 2) as server:
-                report["litellm"] |= two_workers(server, options.seconds, has_cache=False)
+        opened: dict[str, Opened] = {"gateway": partial(our_gateway, env, secret)}
+        if not wanted.no_peers:
+            install_litellm()
+            opened["litellm"] = partial(litellm, provider_url, folder)
+        report = {name: measure(opening, Target(provider_url), wanted) for name, opening in opened.items()}
+        if not wanted.no_peers and install_portkey():  # which has one process
+            report["portkey"] = measure(lambda _: portkey(provider_url), Target(provider_url), wanted, workers=1)
+        if "large" in wanted.parts:
+            with our_gateway(env, secret, 1) as server:
+                report["gateway"] |= beside_large(server, Target(server.target.url, unmasked), wanted.seconds)
     tell(report)
 
 
+def measure(
+    opened: Opened,
+    direct: Target,
+    wanted: argparse.Namespace,
+    workers: int = 2,
+) -> dict[str, float]:
+    """The wanted parts of one contender."""
+    found: dict[str, float] = {}
+    with opened(1) as server:
+        if "clients" in wanted.parts:
+            found |= by_clients(server, direct, wanted.seconds)
+        if "streams" in wanted.parts:
+            found |= streams(server, direct, wanted.seconds)
+    if "workers" in wanted.parts and workers > 1:
+        with opened(workers) as server:
+            found |= two_workers(server, wanted.seconds, has_cache=server.name == "gateway")
+    return found
+
+
 def tell(report: dict[str, dict[str, float]]) -> None:
-    """Both, and how often one contains the other."""
-    if "litellm" in report:
-        report["ratio"] = {
-            name: value / report["gateway"][name]
-            for name, value in report["litellm"].items()
-            if report["gateway"][name]
-        }
+    """All, and how often one contains the gateway's."""
+    ours = report["gateway"]
+    for name in [name for name in report if name != "gateway"]:
+        report[f"{name} / gateway"] = {what: value / ours[what] for what, value in report[name].items() if ours[what]}
     print(json.dumps({who: {name: round(v, 3) for name, v in of.items()} for who, of in report.items()}, indent=2))
 
 

@@ -24,9 +24,10 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks import drain_ways, stored
-from orchestration.engine.submit import CallSpec, submit
-from persistence.retention import prune
-from tests.persistence.test_siblings import answered
+from orchestration.engine.queue.enqueue import CallSpec, submit
+from orchestration.management.base import whole
+from persistence.maintenance.retention import prune
+from tests.persistence.reprocessing.test_rerun import answered
 from tests.seedapp.orca.readme import GenerateTicketAnswer
 
 TARGET_MS = 200.0
@@ -34,8 +35,8 @@ TARGET_MS = 200.0
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=100_000)
-    parser.add_argument("--submits", type=int, default=200, help="before the prune, for comparison")
+    parser.add_argument("--calls", type=whole(1, 10_000_000), default=100_000)
+    parser.add_argument("--submits", type=whole(0, 1_000_000), default=200, help="before the prune, for comparison")
     return parser.parse_args()
 
 

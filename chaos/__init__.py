@@ -1,1 +1,1 @@
-"""Proof under fire: real clusters, random kills, and four books that must agree. See `python -m chaos --help`."""
+"""Chaos tests: real clusters, random kills, and four records of a run that must agree. See `python -m chaos --help`."""

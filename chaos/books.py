@@ -1,4 +1,4 @@
-"""The four books: what was submitted, what the provider saw, what was audited, and which domain rows there are."""
+"""The four records of a run: what was submitted, what the provider saw, what was audited, and the domain rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.states import Status
-from orchestration.providers.ledger import Entry
+from orchestration.providers.simulator.request_log import Entry
 
 if TYPE_CHECKING:
     from chaos.scenarios import Scenario
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Books:
-    """`submitted`: ids by the number of the planned call, as the submitter was told them. `rows`: the scenario's."""
+    """`submitted`: ids by the number of the planned call, as the submitter got them. `rows`: the scenario's."""
 
     submitted: dict[int, str]
     ledger: list[Entry]
@@ -30,20 +30,20 @@ class Books:
     rows: Sequence[Any]
 
     def answered(self) -> dict[str, Entry]:
-        """The provider's requests by their id, of those that it answered well and whole."""
+        """The provider's requests by their id, those that it answered completely with 200."""
         return {entry.id: entry for entry in self.ledger if entry.outcome == "answered" and entry.status == 200}
 
 
 @dataclass(slots=True)
 class Findings:
-    """Ids of everything that must not be, request ids in `unaccounted`; the first four are as the scenario says."""
+    """Ids of everything that is wrong, request ids in `unaccounted`; the scenario finds the first four."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     falsely_persisted: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     unaccounted: list[str] = field(default_factory=list)
-    """A provider request without its own audit, or whose ending the audit tells otherwise."""
+    """A provider request without its own audit, or with an audit of another outcome."""
     open_audits: list[str] = field(default_factory=list)
     """Requests whose audit says neither answered, failed nor unknown."""
     still_running: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Findings:
 
 
 def read_ledger(path: Path) -> list[Entry]:
-    """Every request that the provider saw, as it ended."""
+    """Every request that the provider saw, with its outcome."""
     entries: dict[str, Entry] = {}
     for line in path.read_bytes().splitlines():
         entry = Entry(**orjson.loads(line))
@@ -66,7 +66,7 @@ def read_ledger(path: Path) -> list[Entry]:
 
 
 def read_books(submitted: dict[int, str], ledger: Path, rows: Sequence[Any]) -> Books:
-    """The books as they stand now."""
+    """The records as they are now."""
     return Books(
         submitted=submitted,
         ledger=read_ledger(ledger),
@@ -77,12 +77,12 @@ def read_books(submitted: dict[int, str], ledger: Path, rows: Sequence[Any]) -> 
 
 
 def request_id(audit: AIRequestAudit) -> str:
-    """What the provider was told as X-Client-Request-Id."""
+    """The X-Client-Request-Id that the provider got."""
     return f"{audit.call_id}:{audit.attempt}:{audit.repair}"
 
 
 def compare(books: Books, scenario: Scenario) -> Findings:
-    """Everything in which the books disagree."""
+    """Everything in which the records disagree."""
     return Findings(
         lost=scenario.lost(books),
         duplicated=scenario.duplicated(books),
@@ -99,7 +99,7 @@ def is_poisoned(record: ServiceCallRecord) -> bool:
 
 
 def unaccounted(books: Books) -> list[str]:
-    """Provider requests that the audits do not tell of exactly once, or tell otherwise."""
+    """Provider requests that do not have exactly one audit, or have one of another outcome."""
     audits = {request_id(audit): audit for audit in books.audits}
     seen = Counter(entry.correlation for entry in books.ledger)
     found = [correlation for correlation, count in seen.items() if count > 1 or correlation not in audits]
@@ -115,7 +115,7 @@ def unaccounted(books: Books) -> list[str]:
 
 
 def _told_alike(entry: Entry, audit: AIRequestAudit) -> bool:
-    """What was not answered whole cannot be audited as answered; without a stored answer it is unknown."""
+    """A request without a complete answer cannot be audited as answered; without a stored answer it is unknown."""
     if audit.outcome == Outcome.ANSWERED:
         return entry.outcome == "answered" and entry.status == 200 and audit.answer is not None
     if audit.outcome == Outcome.FAILED:

@@ -1,4 +1,4 @@
-"""The plan's clock: it stands while a strike waits for a target, so that calls and strikes stay together."""
+"""The plan's clock: it is paused while a strike waits for a target, so that calls and strikes keep their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOOK_SECONDS = 0.05
 
 
 class PlanClock:
-    """Seconds since `start()`, without the time in which it stood."""
+    """Seconds since `start()`, without the time in which it was paused."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class PlanClock:
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """The clock stands within the block; for one thread at a time."""
+        """Pauses the clock within the block; for one thread at a time."""
         with self._lock:
             self._standing_since = time.monotonic()
         try:

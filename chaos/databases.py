@@ -1,4 +1,4 @@
-"""A fresh database for each run, gone afterwards."""
+"""A new database for each run, dropped afterwards."""
 
 from __future__ import annotations
 

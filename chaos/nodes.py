@@ -1,4 +1,4 @@
-"""Real `manage.py qcluster` processes, and who is who among the processes below each of them."""
+"""Real `manage.py qcluster` processes, and the roles of the processes below each of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from django_q.status import Stat
 
-from orchestration.engine.processes import children_of
-from orchestration.engine.vitals import Marks
+from orchestration.engine.worker.liveness import LivenessMarks
+from orchestration.engine.worker.process_group import children_of
 
 COMMAND = [sys.executable, "-m", "django", "qcluster", "--skip-checks"]
 RESTART_SECONDS = 1.0
@@ -24,8 +25,13 @@ STOP_SECONDS = 60.0
 class Node:
     """One supervisor, started again whenever it ends until `stop()`."""
 
-    def __init__(self, name: str, log: Path) -> None:
+    def __init__(
+        self, name: str, log: Path, *, tree: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`tree`: the code that it runs; `environment`: of its process. Both are this process's by default."""
         self.name = name
+        self._tree = tree
+        self._environment = environment or os.environ
         self.starts = 0
         self.exits: list[int] = []
         """Exit statuses of supervisors that ended without being killed."""
@@ -40,7 +46,11 @@ class Node:
         self._ended_at = None
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - ours
-                COMMAND, env={**os.environ, "ORCA_NODE_NAME": self.name}, stdout=output, stderr=output
+                COMMAND,
+                env={**self._environment, "ORCA_NODE_NAME": self.name},
+                cwd=self._tree,
+                stdout=output,
+                stderr=output,
             )
 
     def keep(self) -> None:
@@ -84,7 +94,7 @@ class Node:
             return {}
         present = {pid for pid in children_of(sentinel) if not _is_zombie(pid)}
         workers = sorted(present & set(stat.workers))
-        busy = [pid for pid in workers if (Marks(self.name).folder / f"worker-{pid}").exists()]
+        busy = [pid for pid in workers if (LivenessMarks(self.name).folder / f"worker-{pid}").exists()]
         return {
             "busy worker": busy,
             "idle worker": [pid for pid in workers if pid not in busy],

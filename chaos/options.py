@@ -17,7 +17,7 @@ GIVEN = os.environ.get("DATABASE_URL", "")
 CALLS_OF_ONE = {"notes": 1, "consensus": 6}
 """How many model calls one submit of a scenario makes."""
 CHANGED = {
-    # Random kills strike one call more than three times by bad luck alone; that is no poison.
+    # Random kills strike one call more than three times by bad luck alone; that does not make it poisoned.
     "MAX_DEATHS": 100,
     # How soon a wedged cluster is found; at the default of 30 s a run of minutes would be mostly wedges.
     "WEDGED_AFTER_SECONDS": 10,
@@ -101,7 +101,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 def _count(text: str) -> int:
     value = int(text) if text.isdecimal() else 0
     if not 1 <= value <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number between 1 and 1,000,000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between 1 and 1,000,000")
     return value
 
 
@@ -111,5 +111,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value

@@ -1,4 +1,4 @@
-"""The plan of a run, all of it from its seed: what is submitted when, which answers fail, and what is struck when."""
+"""The plan of a run, derived from its seed: what is submitted when, which answers fail, and what is struck when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from chaos.options import CALLS_OF_ONE, Options
-from orchestration.providers.faults import Fault, Kind
+from orchestration.providers.simulator.faults import Fault, Kind
 
 PROCESSES = {
     "busy worker": 58,
@@ -62,14 +62,14 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`chance`: how likely a planned fault takes one of its submit's requests; the next one can have it then."""
+    """`chance`: the probability that a planned fault hits a request of its submit; otherwise a later one can get it."""
 
     calls: list[PlannedCall]
     strikes: list[Strike]
     chance: float = 1.0
 
     def script(self) -> list[dict[str, object]]:
-        """The provider's script, as its control path takes it: each fault strikes one call once."""
+        """The provider's script, as its control path expects it: each fault hits one call once."""
         planned = [(call, FAULTS[call.fault]) for call in self.calls if call.fault is not None]
         return [
             {
@@ -84,7 +84,7 @@ class Plan:
 
 
 def marker(number: int) -> str:
-    """How a call's prompt names it; no marker is part of another one."""
+    """The text that identifies a call in its prompt; no marker is part of another one."""
     return f"[call {number}]"
 
 

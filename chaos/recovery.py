@@ -29,7 +29,7 @@ BEAT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A call in the hands of a process."""
+    """A call that a process is running."""
 
     call_id: str
     token: int
@@ -92,7 +92,7 @@ class RecoveryWatch(threading.Thread):
             try:
                 self._note_whether_anybody_works()
                 self._look()
-            except Error:  # the database is being struck, too
+            except Error:  # the database is struck, too
                 connections.close_all()
         connections.close_all()
 
@@ -124,5 +124,5 @@ class RecoveryWatch(threading.Thread):
 
 
 def _went_on(record: ServiceCallRecord, victim: Victim) -> bool:
-    """Its last write before the kill gave it back for a retry: it is not waiting for a rescue."""
+    """Its last write before the kill queued it for a retry: it does not wait for a rescue."""
     return record.status == "queued" and record.judged_attempts == record.attempts and bool(record.error_code)

@@ -1,4 +1,4 @@
-"""The striker: carries out the plan's strikes at their times, against whatever is there then."""
+"""Carries out the plan's strikes at their times, against whatever is running then."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from orchestration.log import describe
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 20.0
-"""How long a strike waits for a target of its kind before it takes another one. The plan's clock stands meanwhile."""
+"""How long a strike waits for a target of its kind before it takes another one. The clock is paused meanwhile."""
 TRIES = 3
 LOOK_SECONDS = 0.1
 WHOLE_TREE = ("supervisor", "main", "sentinel")
-"""With these dies everything below them."""
+"""Roles whose death ends every process below them."""
 INSTEAD = ("busy worker", "idle worker", "pusher", "monitor", "sentinel", "main")
 
 
@@ -43,7 +43,7 @@ class Target:
 
 
 class Striker(threading.Thread):
-    """Counts in `done` what it struck, by kind; `missed` counts kills that found nothing at all to kill."""
+    """`done` counts its strikes by kind; `missed` counts kills that found no process to kill."""
 
     def __init__(
         self, options: Options, strikes: Sequence[Strike], nodes: Sequence[Node], watch: RecoveryWatch, clock: PlanClock
@@ -65,7 +65,7 @@ class Striker(threading.Thread):
         connections.close_all()
 
     def _tried(self, strike: Strike) -> bool:
-        """False when it could not be carried out, as when its target ended between being found and being struck."""
+        """False when it could not be carried out, for example because its target ended just before."""
         try:
             return self._strike(strike)
         except (Error, psycopg.Error, redis.RedisError, OSError, subprocess.SubprocessError) as error:

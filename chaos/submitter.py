@@ -16,13 +16,13 @@ RETRY_SECONDS = 0.3
 
 
 class Submitter(threading.Thread):
-    """`book` is the first of the four: the id of each planned call, once its submit has returned."""
+    """`book` is the first of the four records: the id of each planned call, once its submit has returned."""
 
     def __init__(self, scenario: Scenario, calls: Sequence[PlannedCall], seed: int, clock: PlanClock) -> None:
         super().__init__(name="submitter", daemon=True)
         self.book: dict[int, str] = {}
         self.again = 0
-        """Submits that were repeated because nobody knew whether the first had been committed."""
+        """Submits that were repeated because it was not known whether the first had been committed."""
         self._scenario = scenario
         self._calls = calls
         self._seed = seed

@@ -1,0 +1,1 @@
+"""The wiring of the project: settings and environment, URLs, both APIs, django-q, ASGI and WSGI."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from orchestration.app import OrchestrAI, configure_from_django_settings
+from orchestration.components.lifecycle import OrchestrAI, configure_from_django_settings
 
 app = OrchestrAI()
 configure_from_django_settings(app)
 
 
 def get_orca() -> OrchestrAI:
-    """The app; `ensure_autostarted()` starts it."""
+    """The app, which starts when Django has."""
     return app

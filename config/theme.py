@@ -1,8 +1,12 @@
-"""How the console looks: read by the settings, so it imports nothing of Django."""
+"""The theme of the console. The settings read it, so it imports nothing of Django."""
 
 from typing import Any
 
+from persistence.theme import CONSOLE
+
 UNFOLD: dict[str, Any] = {
+    **CONSOLE,
+    "STYLES": [*CONSOLE["STYLES"], "apps.shell.console.stylesheet"],
     "SITE_TITLE": "OrchestrAI",
     "SITE_HEADER": "OrchestrAI",
     "SITE_SUBHEADER": "Operations console",
@@ -11,13 +15,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.console.favicon"}],
-    "ENVIRONMENT": "config.console.environment",
-    "DASHBOARD_CALLBACK": "config.overview.dashboard",
-    "STYLES": ["config.console.stylesheet", "config.console.operations_stylesheet"],
-    "SCRIPTS": ["config.console.script"],
-    "TABS": "config.console.tabs",
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.console.navigation"},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "persistence.admin.navigation.favicon"}],
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",

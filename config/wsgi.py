@@ -6,3 +6,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
+
+# isort: split
+from config.warm_up import warm_up  # noqa: E402 - needs loaded models
+
+warm_up()

@@ -11,15 +11,16 @@ from typing import Any, TypeVar, overload
 
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
+from orchestration.components.alignment import Unwired
+from orchestration.components.identity import PROMPTS, SCHEMAS, SERVICES, derive_identity
+from orchestration.components.prompts import PromptSection
+from orchestration.components.registry import registry_for
+from orchestration.components.round_trip import round_trip_faults
+from orchestration.components.schemas import OutputSchema, shadowed_fields
+from orchestration.components.strict_schema import StrictSchema, adapt
 from orchestration.errors import ComponentDefinitionError, SchemaNotStrict
-from orchestration.identity import PROMPTS, SCHEMAS, SERVICES, derive_identity
-from orchestration.prompts import PromptSection
-from orchestration.registry import registry_for
-from orchestration.schemas import OutputSchema, shadowed_fields
-from orchestration.service_contract import contract_faults, is_names
+from orchestration.service_checks import contract_faults, is_names
 from orchestration.services import DjangoBaseService
-from orchestration.strict import StrictSchema, adapt
-from orchestration.wiring import Unwired
 
 C = TypeVar("C", bound=type)
 ServiceT = TypeVar("ServiceT", bound=type[DjangoBaseService])
@@ -91,8 +92,8 @@ def schema(
 def schema(cls: Any = None, /, *, version: int = 1, **parts: str | None) -> Any:
     """Adapt a schema for strict structured output and register it.
 
-    Raises SchemaNotStrict with every path and rule that stands against it, ComponentDefinitionError for a wrong base,
-    a version below 1 or a type that is not defined yet.
+    Raises SchemaNotStrict with every path and violated rule, ComponentDefinitionError for a wrong base,
+    a version below 1, a type that is not defined yet, or what could not be read back from a stored answer.
     """
 
     def decorate(component: SchemaT) -> SchemaT:
@@ -102,6 +103,7 @@ def schema(cls: Any = None, /, *, version: int = 1, **parts: str | None) -> Any:
         _refuse(component, [_shadowed(field) for field in shadowed_fields(component)])
         name = derive_identity(component, SCHEMAS, **parts).name
         component.strict = _adapted(component, name)
+        _refuse(component, round_trip_faults(component))
         component.version = version
         return register_component(component, SCHEMAS, **parts)
 

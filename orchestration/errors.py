@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+from orchestration.types import Usage
+
 
 class OrchestrationError(Exception):
     """Something went wrong in orchestration."""
@@ -48,7 +52,7 @@ class ServiceNotFound(ComponentNotFound):
 
 
 class ComponentDefinitionError(OrchestrationError, TypeError):
-    """This class does not keep the contract of its component type."""
+    """This class does not fulfil the contract of its component type."""
 
     code = "invalid_component"
 
@@ -63,6 +67,12 @@ class NotConfigured(OrchestrationError):
     """OrchestrAI is not configured: ORCA_CONFIG and ORCHESTRAI are read from the Django settings."""
 
     code = "not_configured"
+
+
+class BrokenComponent(NotConfigured):
+    """A module of components cannot be imported, so no component of the project is known."""
+
+    code = "broken_component"
 
 
 # --- submitting -----------------------------------------------------------------------------
@@ -93,7 +103,7 @@ class PayloadTooLarge(InvalidCall):
 
 
 class UnknownOption(InvalidCall, TypeError):
-    """This option is not known to Service.using()."""
+    """This is not an option of Service.using()."""
 
     code = "unknown_option"
 
@@ -121,6 +131,13 @@ class CallError(OrchestrationError):
             self.retryable = retryable
 
 
+class OutOfSight(CallError):
+    """The database went away after the call was stored: look it up by `call_id`, do not submit it again."""
+
+    code = "database_away"
+    retryable = True
+
+
 class PromptError(CallError):
     """The prompt could not be rendered, so nothing was sent."""
 
@@ -145,6 +162,24 @@ class OutputTruncated(CallError):
     code = "truncated"
 
 
+class OutputFiltered(CallError):
+    """The provider's content filter withheld the answer."""
+
+    code = "content_filter"
+
+
+class UnexpectedToolCall(CallError):
+    """The model answered only with tool calls, which the engine does not run."""
+
+    code = "unexpected_tool_call"
+
+
+class NotStorable(CallError):
+    """The database refused to store this."""
+
+    code = "not_storable"
+
+
 class CallCancelled(CallError):
     """The call was cancelled."""
 
@@ -152,7 +187,7 @@ class CallCancelled(CallError):
 
 
 class CallPoisoned(CallError):
-    """The call took its worker down too often and is not tried again."""
+    """Too many workers died while they ran this call; it is not tried again."""
 
     code = "poisoned"
 
@@ -160,7 +195,7 @@ class CallPoisoned(CallError):
 class CallHeld(CallError):
     """Its service or model is paused, its provider's circuit is open, or its rate limit is used up.
 
-    `seconds`: when asking again may help; None: not before somebody resumes it or the provider works again.
+    `seconds`: when asking again may help; None: not before it is resumed or the provider works again.
     """
 
     code = "held"
@@ -169,6 +204,13 @@ class CallHeld(CallError):
     def __init__(self, message: str | None = None, *, code: str | None = None, seconds: float | None = None) -> None:
         super().__init__(message, code=code)
         self.seconds = seconds
+
+
+class WrittenByNewerVersion(CallError):
+    """This was written by a newer version: upgrade this process."""
+
+    code = "newer_version"
+    retryable = True
 
 
 class StaleLease(OrchestrationError):
@@ -190,7 +232,7 @@ class AppendOnly(OrchestrationError):
 
 
 class NodeNameTaken(OrchestrationError):
-    """A living supervisor already runs under this node name."""
+    """Another supervisor already runs under this node name."""
 
     code = "node_name_taken"
 
@@ -204,12 +246,16 @@ class PaidRequestsForbidden(OrchestrationError):
 class ProviderError(CallError):
     """The provider did not answer as asked.
 
-    `retry_after` is in seconds, as the provider asked for it; `status` the HTTP status, None when no
-    response arrived; `sent` whether the request may have reached the provider (then it may have been billed);
-    `headers` its rate-limit headers in lower case.
+    `retry_after` is in seconds, as the provider asked for it, None when that is not a number; `status` the HTTP
+    status, None when no response arrived; `sent` whether the request may have reached the provider (then it may
+    have been billed); `headers` its rate-limit headers in lower case.
     """
 
     code = "provider_error"
+    usage = Usage()
+    """What it cost all the same."""
+    model = ""
+    """As the provider names it; empty when it does not."""
 
     def __init__(
         self,
@@ -224,7 +270,7 @@ class ProviderError(CallError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message, code=code, retryable=retryable)
-        self.retry_after = retry_after
+        self.retry_after = retry_after if retry_after is not None and math.isfinite(retry_after) else None
         self.status = status
         self.sent = sent
         self.body = body

@@ -2,11 +2,59 @@
 
 from __future__ import annotations
 
+import re
 import traceback
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
+
+from django.db import Error
+
+BROKEN_RULE = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed(?:: ([\w., ]+))?\Z")
+"""What SQLite says of a broken constraint; the names in it are those of the schema."""
+
+
+@runtime_checkable
+class PostgresError(Protocol):
+    """An error of psycopg, which may not be installed; `diag` is what the server reports."""
+
+    sqlstate: str | None
+    diag: Any
+
+
+@runtime_checkable
+class SqliteError(Protocol):
+    """An error that SQLite itself found; the others of its module have no name."""
+
+    sqlite_errorname: str
 
 
 def describe(error: BaseException) -> str:
-    """An exception as type and place (`ValueError:handlers.py:42`): its message may hold personal data."""
+    """An exception as type and place (`ValueError:handlers.py:42`): its message may hold personal data.
+
+    Of a database's error also its code and the names of what it is about, which are the schema's:
+    `IntegrityError:models.py:7 (SQLSTATE 23505, constraint one_per_day, table visit)`.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     place = f":{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
+    facts = ", ".join(_of_database(error.__cause__)) if isinstance(error, Error) else ""
+    return f"{type(error).__name__}{place}{f' ({facts})' if facts else ''}"
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """The SQLSTATE of Django's error of the database, empty where the driver gives none."""
+    return (error.__cause__.sqlstate or "") if isinstance(error.__cause__, PostgresError) else ""
+
+
+def _of_database(cause: object) -> Iterator[str]:
+    """What the driver's error says about the schema; psycopg and sqlite3 have no type in common."""
+    if isinstance(cause, PostgresError) and cause.sqlstate is not None:
+        yield f"SQLSTATE {cause.sqlstate}"
+        report = cause.diag
+        names = (report.constraint_name, report.table_name, report.column_name, report.datatype_name)
+        for kind, name in zip(("constraint", "table", "column", "datatype"), names, strict=True):
+            if name:
+                yield f"{kind} {name}"
+    elif isinstance(cause, SqliteError):
+        yield cause.sqlite_errorname
+        if (broken := BROKEN_RULE.match(str(cause))) and broken[2]:
+            yield f"{'constraint' if broken[1] == 'CHECK' else 'column'} {broken[2]}"

@@ -1,4 +1,4 @@
-"""What the engine itself does on its own signals."""
+"""The engine's receivers of its own signals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.dispatch import receiver
 
 from orchestration import signals
 from orchestration.conf import engine_settings
-from orchestration.engine.rollup import roll_up
+from orchestration.stats.aggregation import roll_up
 
 ROLLUP_SECONDS = 2.0
-"""Of one tick; what is left after a long pause follows with the next ones."""
+"""Seconds per tick; what is left after a long pause follows with the next ticks."""
 
 
 @receiver(signals.tick)

@@ -27,8 +27,11 @@ class RetryPolicy:
     """At least `initial`."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("max_attempts", 1, 10), ("initial", 0.1, 60), ("multiplier", 1, 10)):
-            value = getattr(self, name)
+        for name, value, low, high in (
+            ("max_attempts", self.max_attempts, 1, 10),
+            ("initial", self.initial, 0.1, 60),
+            ("multiplier", self.multiplier, 1, 10),
+        ):
             if not low <= value <= high:
                 raise ValueError(f"RetryPolicy.{name} must be between {low} and {high}, not {value!r}.")
         if self.cap < self.initial:

@@ -1,35 +1,32 @@
-"""What a developer of services derives from: `DjangoBaseService`."""
+"""`DjangoBaseService`, the base class of services."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from asgiref.sync import sync_to_async
 
-from orchestration.engine.immediate import run_immediately
-from orchestration.engine.submit import CallSpec, submit
+from orchestration.components.identity import DjangoIdentityMixin, Identity
+from orchestration.components.prompts import PromptSection
+from orchestration.components.schemas import OutputSchema
+from orchestration.components.service import Wiring
+from orchestration.engine.execution.inline import run_immediately
+from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.errors import OrchestrationError, UnknownOption
-from orchestration.identity import DjangoIdentityMixin, Identity
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import Status
-from orchestration.prompts import PromptSection
 from orchestration.retry import RetryPolicy
-from orchestration.schemas import OutputSchema
-from orchestration.types import JsonObject
-from orchestration.wiring import Wiring
-
-if TYPE_CHECKING:
-    from orchestration.engine.session import CallSession
+from orchestration.types import JsonObject, Response
 
 OPTIONS = frozenset(field.name for field in fields(CallSpec)) - {"service", "input"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceCall:
-    """What a caller holds of a call: where it is and how to find it again."""
+    """A call as its caller sees it: its status, and the id to find it again."""
 
     id: str | None
     """None when the call was refused before it became a row."""
@@ -43,14 +40,14 @@ class ServiceCall:
         return cls(
             id=record.pk,
             status=record.status,
-            task_id=record.task_id or record.pk,
+            task_id=record.pk,
             error_code=record.error_code,
             error=record.error,
         )
 
 
 class DjangoBaseService(DjangoIdentityMixin):
-    """A model call with a name: declare what it needs, `@service` makes it known.
+    """A named model call: the class declares what it needs, and `@service` registers it.
 
     `execute()` may be overridden: the override is then the body of the recorded call, in the queue as well, and
     `super().execute()` inside it is the default body (render, send, validate).
@@ -86,7 +83,7 @@ class DjangoBaseService(DjangoIdentityMixin):
                 f"{type(self).__name__} got {', '.join(unknown)}; options are {', '.join(sorted(OPTIONS))}."
             )
         self.options = options
-        self._session: CallSession | None = None
+        self._default_body: Callable[[], Awaitable[Response]] | None = None
 
     @classmethod
     def using(cls, **options: Any) -> Self:
@@ -94,7 +91,7 @@ class DjangoBaseService(DjangoIdentityMixin):
         return cls(**options)
 
     def spec(self, payload: JsonObject) -> CallSpec:
-        """The call that this instance would make of `payload`."""
+        """The call that this instance would make with `payload`."""
         return CallSpec(service=type(self), input=payload, **self.options)
 
     async def execute(self, **payload: Any) -> Any:
@@ -102,8 +99,8 @@ class DjangoBaseService(DjangoIdentityMixin):
 
         Recorded, audited and persisted exactly like a queued call. Inside an override: the default body.
         """
-        if self._session is not None:
-            return await self._session.default_body()
+        if self._default_body is not None:
+            return await self._default_body()
         return await run_immediately(self.spec(payload))
 
     async def enqueue(self, **payload: Any) -> ServiceCall:
@@ -128,7 +125,7 @@ def _recorded(override: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(override)
     async def execute(self: DjangoBaseService, **payload: Any) -> Any:
-        if self._session is None:
+        if self._default_body is None:
             return await run_immediately(self.spec(payload))
         return await override(self, **payload)
 

@@ -1,4 +1,4 @@
-"""Values that cross the package: usage, messages, and the validated `Response` handlers receive."""
+"""Values that packages exchange: usage, messages, and the validated `Response` that handlers receive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Usage(BaseModel):
     total_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+        mine, more = vars(self), vars(other)
+        return Usage(**{name: mine[name] + more[name] for name in mine})
 
 
 class ExecutionMetadata(BaseModel):
@@ -47,9 +48,10 @@ class ExecutionMetadata(BaseModel):
 class Response(BaseModel):
     """A service call's validated result, as stored in `ServiceCallRecord.result` and given to handlers.
 
-    `identity_str` is the service's label (`namespace.group.name`). `structured_data` is the answer as the schema
-    validated it, None for services without schema. The related object is reachable as `related_object` and under
-    its model's name (`response.<model name>`) once the engine or the drain has attached it.
+    `identity_str` is the service's label (`namespace.group.name`). `structured_data` is the answer's JSON as it came,
+    which the schema has accepted and reads again (`schema.model_validate`); None for services without schema. The
+    related object is reachable as `related_object` and under its model's name (`response.<model name>`) once the
+    engine or the drain has attached it.
     """
 
     model_config = ConfigDict(extra="forbid")

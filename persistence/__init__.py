@@ -1,0 +1,1 @@
+"""Validated answers become domain objects, exactly once; what they became can be explained, redone and reverted."""

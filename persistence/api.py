@@ -1,4 +1,4 @@
-"""What came of a call, over REST: the domain objects that its result became."""
+"""REST about persisted results: the domain objects of a call, reprocess, revert and rerun."""
 
 from __future__ import annotations
 
@@ -10,32 +10,54 @@ from django.db.models import Prefetch
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from orchestration.api_access import (
+from orchestration.api import batch, calls
+from orchestration.api.errors import ApiError
+from orchestration.api.operations import operations_router
+from orchestration.api.permissions import (
+    OPERATE,
+    READ,
     WRITE,
     ApiRequest,
+    for_any_api,
+    needs,
     operable_call,
+    operated_call,
     refusals,
+    require_model,
     require_permission,
     require_scope,
     shows_content,
     visible_call,
 )
-from orchestration.api_errors import ApiError
-from orchestration.api_schemas import NO_NUL, ErrorOut, StorableObject, Text128
-from orchestration.references import Reference, which_exist
+from orchestration.api.schemas import NO_NUL, StorableObject, Text128, error_responses
+from orchestration.models import ServiceCallRecord
+from orchestration.operations import Operation
 from orchestration.types import JsonObject, Role
+from orchestration.values.generic_refs import Reference, which_exist
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
-from persistence.replay import Policy, Replayed, persist_again
-from persistence.replay import dry_run as preview
-from persistence.siblings import replay_with_model
+from persistence.operations import DRY_RUN, REPROCESS, RERUN, REVERT
+from persistence.reprocessing.reprocess import Policy, Report, ReprocessOutcome, reprocess, revert
+from persistence.reprocessing.reprocess import dry_run as preview
+from persistence.reprocessing.rerun import rerun
 
 router = Router(tags=["service calls"])
+router.add_decorator(for_any_api)
 
-REPLAY = "orchestration.replay_servicecallrecord"
-PREVIEW = "orchestration.preview_servicecallrecord"
-PERSIST = "orchestration.persist_servicecallrecord"
+RENAMED = {"x-deprecated-since": "2026-11-28"}
+"""Of the paths whose old name answers for one more release; becomes their `Deprecation` header."""
 
 Found = dict[Reference, bool]
+
+
+def rerunnable_call(request: ApiRequest, call_id: str) -> ServiceCallRecord:
+    """The caller's own call, or any with the permission."""
+    return operable_call(request.auth, call_id, RERUN.permission)
+
+
+def _permitted(request: ApiRequest, call_id: str, operation: Operation) -> ServiceCallRecord:
+    call = operable_call(request.auth, call_id, operation.permission)
+    require_permission(request.auth, operation.permission)
+    return call
 
 
 class ObjectLinksOut(Schema):
@@ -65,14 +87,19 @@ class ChunkOut(Schema):
     persisted_at: datetime
     content: Literal["shown", "hidden"]
     summary: dict[str, Any] | None
+    unseen: list[str]
+    """Statements that wrote and could not be followed, so that a revert does not undo them."""
+    files: list[str] | None
+    """What was saved in storages; null without the right to read content."""
     objects: list[ObjectOut]
 
 
 @router.get(
     "/service-calls/{call_id}/objects",
-    response={200: list[ChunkOut], 401: ErrorOut, 403: ErrorOut, 404: ErrorOut, 429: ErrorOut, 500: ErrorOut},
+    response={200: list[ChunkOut], **error_responses(404)},
     summary="The domain objects that the call's result became",
 )
+@needs(READ)
 def list_call_objects(request: ApiRequest, call_id: str) -> list[JsonObject]:
     call = visible_call(request.auth, call_id)
     chunks = list(
@@ -96,19 +123,28 @@ class ChangeOut(Schema):
 
 class PartOut(Schema):
     part: str
-    outcome: Replayed
+    outcome: ReprocessOutcome
     changes: list[ChangeOut]
 
 
-class ReplayOut(Schema):
-    """What persisting again changed, or would change."""
+class ReprocessOut(Schema):
+    """What reprocessing, or a revert, changed or would change."""
 
     call_id: str
-    outcome: Replayed
+    outcome: ReprocessOutcome
     dry_run: bool
     parts: list[PartOut]
     other: list[ChangeOut]
     unseen: list[str]
+    """Statements that could not be followed; of a revert, what it does not undo."""
+    files: list[str] | None
+    """What was saved in storages; a dry run has deleted it again. null without the right to read content."""
+    left_files: list[str] | None
+    """What the call had saved in storages, and stays there when its rows are reverted."""
+    contradicted: list[str]
+    """What a forced revert does against; without `force` it would be refused for that."""
+    kept: list[str]
+    """What a revert leaves where it is: counters, and rows that others follow."""
     counts: dict[str, int]
     error: str
 
@@ -118,8 +154,8 @@ class MessageIn(Schema):
     content: Annotated[str, Field(max_length=1_000_000, pattern=NO_NUL)]
 
 
-class ReplayIn(Schema):
-    """What to change in the sibling; everything else is as in the original."""
+class RerunIn(Schema):
+    """What to change in the new call; everything else is as in the original."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,54 +167,124 @@ class ReplayIn(Schema):
     messages: list[MessageIn] | None = None
 
 
-class SiblingOut(Schema):
+class RerunOut(Schema):
+    """The new call, and the one that it reruns."""
+
     id: str
     parent: str
     status: str
 
 
+REPROCESSED = {200: ReprocessOut, **error_responses(404, 409)}
+RERUN_QUEUED = {202: RerunOut, **error_responses(404, 409, 413, 422)}
+
+
 @router.post(
-    "/service-calls/{call_id}/persist",
-    response={200: ReplayOut, 401: ErrorOut, 403: ErrorOut, 404: ErrorOut, 409: ErrorOut, 429: ErrorOut, 500: ErrorOut},
-    summary="Persist the stored result again, or show what that would change; no model is asked",
+    "/service-calls/{call_id}/reprocess",
+    response=REPROCESSED,
+    summary=REPROCESS.summary,
 )
-def persist_service_call(
+@needs(OPERATE, row=operated_call)
+def reprocess_service_call(
     request: ApiRequest, call_id: str, dry_run: bool = True, policy: Policy = Policy.KEEP, force: bool = False
 ) -> JsonObject:
-    """Needs the scope calls:operate and the permission to persist again, or to see what that would change.
+    """Needs the permission to reprocess, or to see what that would change.
 
     `dry_run=true` is the default.
 
     409 when it is refused, with the reason; a handler that fails is an outcome, not an error.
     """
-    needed = PREVIEW if dry_run else PERSIST
-    call = operable_call(request.auth, call_id, needed)
-    require_permission(request.auth, needed)
-    report = (preview if dry_run else persist_again)(call.pk, policy, force=force)
-    if report.outcome is Replayed.REFUSED:
-        raise ApiError(409, "replay_refused", report.error)
+    return _reprocess(request, call_id, policy, dry=dry_run, force=force, refused="reprocess_refused")
+
+
+@router.post(
+    "/service-calls/{call_id}/persist",
+    response=REPROCESSED,
+    summary="The old name of /reprocess",
+    deprecated=True,
+    openapi_extra=RENAMED,
+)
+@needs(OPERATE, row=operated_call)
+def persist_service_call(
+    request: ApiRequest, call_id: str, dry_run: bool = True, policy: Policy = Policy.KEEP, force: bool = False
+) -> JsonObject:
+    """The same as `/service-calls/{call_id}/reprocess`, which has the code `reprocess_refused` for `replay_refused`.
+
+    This path goes with the next release; until then every answer has a `Deprecation` header.
+    """
+    return _reprocess(request, call_id, policy, dry=dry_run, force=force, refused="replay_refused")
+
+
+def _reprocess(
+    request: ApiRequest, call_id: str, policy: Policy, *, dry: bool, force: bool, refused: str
+) -> JsonObject:
+    call = _permitted(request, call_id, DRY_RUN if dry else REPROCESS)
+    report = (preview if dry else reprocess)(call.pk, policy, force=force)
+    return _shown(request, call, report, refused=refused)
+
+
+@router.post(
+    "/service-calls/{call_id}/revert",
+    response=REPROCESSED,
+    summary=REVERT.summary,
+)
+@needs(OPERATE, row=operated_call)
+def revert_service_call(request: ApiRequest, call_id: str, dry_run: bool = True, force: bool = False) -> JsonObject:
+    """Needs the permission to revert, or to see what that would change.
+
+    `dry_run=true` is the default. `force` also reverts what was changed since, and leaves what cannot be reverted.
+
+    409 when it is refused, with the reason: what an app objects to is refused with `force`, too.
+    """
+    call = _permitted(request, call_id, DRY_RUN if dry_run else REVERT)
+    return _shown(request, call, revert(call.pk, force=force, dry=dry_run), refused="revert_refused")
+
+
+def _shown(request: ApiRequest, call: ServiceCallRecord, report: Report, *, refused: str) -> JsonObject:
+    if report.outcome is ReprocessOutcome.REFUSED:
+        raise ApiError(409, refused, report.error)
     shown = report.as_json()
     if not shows_content(request, call):
+        shown["files"] = shown["left_files"] = None
         for change in [*shown["other"], *(change for part in shown["parts"] for change in part["changes"])]:
             change["fields"] = None
     return shown
 
 
 @router.post(
-    "/service-calls/{call_id}/replay",
-    response={
-        202: SiblingOut,
-        **dict.fromkeys((401, 403, 404, 409, 413, 422, 429, 500), ErrorOut),
-    },
-    summary="Ask the model again: a new call beside this one, with what you change",
+    "/service-calls/{call_id}/rerun",
+    response=RERUN_QUEUED,
+    summary=RERUN.summary,
 )
-def replay_service_call(request: ApiRequest, call_id: str, body: ReplayIn) -> Status[JsonObject]:
-    """Needs the scope calls:write, and the call to be one's own or the permission to replay calls. It is paid for."""
+@needs(WRITE, OPERATE, permission="orchestration.add_servicecallrecord", counts="calls", row=rerunnable_call)
+def rerun_service_call(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObject]:
+    """The call is your own, or you have the permission to rerun calls. It costs what a new call costs."""
+    return _rerun(request, call_id, body)
+
+
+@router.post(
+    "/service-calls/{call_id}/replay",
+    response=RERUN_QUEUED,
+    summary="The old name of /rerun",
+    deprecated=True,
+    openapi_extra=RENAMED,
+)
+@needs(WRITE, OPERATE, permission="orchestration.add_servicecallrecord", counts="calls", row=rerunnable_call)
+def replay_service_call(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObject]:
+    """The same as `/service-calls/{call_id}/rerun`.
+
+    This path goes with the next release; until then every answer has a `Deprecation` header.
+    """
+    return _rerun(request, call_id, body)
+
+
+def _rerun(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObject]:
     require_scope(request.auth, WRITE)
     require_permission(request.auth, "orchestration.add_servicecallrecord")
-    call = operable_call(request.auth, call_id, REPLAY)
+    call = rerunnable_call(request, call_id)
+    require_model(request.auth, body.model or call.model_requested)
     with refusals():
-        sibling = replay_with_model(
+        new_call = rerun(
             call,
             model=body.model,
             temperature=body.temperature,
@@ -188,7 +294,7 @@ def replay_service_call(request: ApiRequest, call_id: str, body: ReplayIn) -> St
             messages=None if body.messages is None else [{"role": m.role, "content": m.content} for m in body.messages],
             requested_by=request.auth.user,
         )
-    return Status(202, {"id": sibling.pk, "parent": call.pk, "status": sibling.status})
+    return Status(202, {"id": new_call.pk, "parent": call.pk, "status": new_call.status})
 
 
 def _chunk(chunk: PersistedChunk, found: Found, *, content: bool) -> JsonObject:
@@ -200,6 +306,8 @@ def _chunk(chunk: PersistedChunk, found: Found, *, content: bool) -> JsonObject:
         "persisted_at": chunk.persisted_at,
         "content": "shown" if content else "hidden",
         "summary": chunk.summary if content else None,
+        "unseen": chunk.unseen or [],
+        "files": list(chunk.files or {}) if content else None,
         "objects": [_object(touched, found) for touched in primary_first(chunk.objects_touched.all())],
     }
 
@@ -219,3 +327,12 @@ def _object(touched: PersistedObject, found: Found) -> JsonObject:
         "exists": exists if reference else False,
         "links": {"admin": reference.admin_url if reference and exists else None},
     }
+
+
+def all_routers() -> list[Router]:
+    """Everything about calls, for `NinjaAPI.add_router`: submitting, reading, operations, and what was persisted.
+
+    An API may have any authentication that signs a user of Django in. Without a handler for ApiError its errors are
+    Ninja's own, `{"detail": message}`.
+    """
+    return [batch.router, calls.router, operations_router(), router]

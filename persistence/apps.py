@@ -2,6 +2,9 @@
 
 from django.apps import AppConfig
 
+from orchestration.django_q.registration import Periodic, add_periodic, allow_tasks
+from orchestration.doctor.examinations import add_examinations
+
 
 class PersistenceConfig(AppConfig):
     name = "persistence"
@@ -12,9 +15,18 @@ class PersistenceConfig(AppConfig):
         from django.contrib.contenttypes.models import ContentType
         from django.db.models.signals import pre_delete
 
-        from persistence import checks, recorder, waking  # noqa: F401 - checks register themselves
-        from persistence.models import remember_model
+        from persistence import checks, operations, receivers  # noqa: F401 - checks and operations register themselves
+        from persistence.models.chunks import remember_model
+        from persistence.tracking import content_types, recorder, saved_files
 
+        add_examinations("persistence.examinations")
+        allow_tasks("persistence.tasks", "persistence.export_tasks")
+        add_periodic(
+            Periodic(name="persistence drain", func="persistence.tasks.process_pending_persistence", minutes=1),
+            Periodic(name="persistence retention", func="persistence.tasks.prune_content", minutes=60),
+        )
         pre_delete.connect(remember_model, sender=ContentType, dispatch_uid="persistence.remember_model")
+        content_types.connect()
         recorder.connect()
-        waking.connect()
+        saved_files.connect()
+        receivers.connect()

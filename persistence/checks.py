@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
-from django.conf import settings
+from django.apps import AppConfig, apps
 from django.core import checks
-from django.core.checks import CheckMessage, Error, register
-from pydantic import ValidationError
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db.models import CharField, Model, TextField
 
-from orchestration.app import ensure_autostarted
-from orchestration.conf import explain
+from orchestration.components.lifecycle import get_current_app
+from orchestration.components.registry import schemas, services, where
+from orchestration.components.service import Wiring
 from orchestration.errors import ComponentDefinitionError, NotConfigured
-from orchestration.registry import schemas, services, where
-from orchestration.wiring import Wiring
-from persistence.conf import PersistenceSettings, read_persistence
-from persistence.registry import all_handlers, resolve
-from persistence.retention import KINDS
+from orchestration.typed_settings import optional_setting
+from persistence.conf import persistence_settings
+from persistence.handlers.registry import all_handlers, resolve
+from persistence.maintenance.retention import KINDS
+from persistence.models.chunks import MAX_KEY
+from persistence.theme import CONSOLE
+from persistence.tracking.recorder import INFRASTRUCTURE
+from persistence.tracking.snapshot_values import stored_as
 
 TAG = "orchestrai"
 Apps = Sequence[AppConfig] | None
@@ -26,19 +30,15 @@ Apps = Sequence[AppConfig] | None
 
 @register(TAG)
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a DOMAIN_PERSIST_* key of ORCHESTRAI is unknown or has a wrong value. E003: there is no such kind."""
-    raw = getattr(settings, "ORCHESTRAI", {})
-    if not isinstance(raw, dict):
+    """E001: a DOMAIN_PERSIST_* key of ORCHESTRAI is unknown or has a wrong value. E003: an unknown kind of content."""
+    if not isinstance(optional_setting("ORCHESTRAI", {}), dict):
         return []  # orchestration.E001 reports it
-    try:
-        ages = read_persistence(raw).DOMAIN_PERSIST_RETENTION_DAYS
-    except ValidationError as error:
-        hint = f"The keys of persistence are {', '.join(PersistenceSettings.model_fields)}."
-        return [Error(f"ORCHESTRAI: {explain(error)}", hint=hint, id="persistence.E001")]
-    unknown = sorted(ages.keys() - KINDS.keys())
+    if wrong := persistence_settings.check("persistence.E001"):
+        return wrong
+    unknown = sorted(persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS.keys() - KINDS.keys())
     if not unknown:
         return []
-    message = f"ORCHESTRAI: DOMAIN_PERSIST_RETENTION_DAYS names {', '.join(unknown)}, which is no kind of content."
+    message = f"ORCHESTRAI: DOMAIN_PERSIST_RETENTION_DAYS names {', '.join(unknown)}, which is not a kind of content."
     return [Error(message, hint=f"The kinds are {', '.join(KINDS)}.", id="persistence.E003")]
 
 
@@ -82,8 +82,45 @@ def check_handler_beside_codec(app_configs: Apps, **kwargs: Any) -> list[CheckMe
     return found
 
 
+@register(TAG)
+def check_keys(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W002: rows of a model may have keys that do not fit beside the call that makes them."""
+    return [
+        checks.Warning(
+            f"{model._meta.label} may have primary keys of more than {MAX_KEY} characters as text: results whose "
+            "handler makes, changes or deletes such a row cannot be persisted.",
+            hint="Give it a shorter key, or silence this when no handler touches its rows.",
+            obj=model,
+            id="persistence.W002",
+        )
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label not in INFRASTRUCTURE and _longest_key(model) > MAX_KEY
+    ]
+
+
+@register(Tags.admin)
+def check_theme(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W003: unfold shows the console's pages without their styles, their menu and the overview."""
+    styles = optional_setting("UNFOLD", {}).get("STYLES", ())
+    if not apps.is_installed("unfold") or set(CONSOLE["STYLES"]) <= set(styles):
+        return []
+    return [
+        checks.Warning(
+            "The console's pages have no styles: settings.UNFOLD does not name them.",
+            hint="from persistence.theme import CONSOLE; UNFOLD = {**CONSOLE}, which also brings menu and overview.",
+            id="persistence.W003",
+        )
+    ]
+
+
+def _longest_key(model: type[Model]) -> float:
+    """Characters of the text in a primary key; other columns are short."""
+    fields = [stored_as(field) for field in model._meta.pk_fields]
+    return sum(field.max_length or math.inf for field in fields if isinstance(field, CharField | TextField))
+
+
 def _started() -> bool:
     try:
-        return ensure_autostarted().started
-    except (NotConfigured, TypeError):
+        return get_current_app().started
+    except NotConfigured:
         return False  # orchestration.E001-E003 report it

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
-from django.conf import settings
-from django.core.signals import setting_changed
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orchestration.conf import explain
-from orchestration.errors import NotConfigured
+from orchestration.typed_settings import TypedSetting
 
 PREFIX = "DOMAIN_PERSIST_"
 
@@ -21,7 +17,7 @@ class PersistenceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     DOMAIN_PERSIST_MAX_ATTEMPTS: Annotated[int, Field(ge=1, le=1000)] = 10
-    """A result whose persistence failed this often is dead until somebody persists it again."""
+    """A result whose persistence failed this often is dead until an operator retries it."""
     DOMAIN_PERSIST_MAX_DEATHS: Annotated[int, Field(ge=1, le=1000)] = 3
     """A result is dead, too, when this many processes died while its handler ran."""
     DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 500
@@ -29,15 +25,17 @@ class PersistenceSettings(BaseModel):
     DOMAIN_PERSIST_CONNECTIONS: Annotated[int, Field(ge=1, le=32)] = 3
     """On PostgreSQL a drain with much to do runs handlers in this many threads, each on a connection of its own."""
     DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS: Annotated[float, Field(gt=0)] = 5.0
+    """The wait after the first failure; it doubles with each."""
     DOMAIN_PERSIST_BACKOFF_CAP_SECONDS: Annotated[float, Field(gt=0)] = 600.0
+    """The longest wait between two tries of one result."""
     DOMAIN_PERSIST_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0
     """How long one drain starts new records; far below Q_CLUSTER["timeout"], which kills what runs longer."""
     DOMAIN_PERSIST_QUEUE: str | None = None
     """The cluster that drains; None: the default one."""
 
     DOMAIN_PERSIST_RETENTION_DAYS: dict[str, Annotated[int, Field(ge=0)]] = {}
-    """Days after which `prune` purges content, by kind (`persistence.retention.KINDS`); kinds that are not named are
-    kept for ever."""
+    """Days after which `prune` purges content, by kind (`persistence.maintenance.retention.KINDS`). Kinds that are not
+    named are kept forever."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PersistenceSettings:
@@ -54,23 +52,4 @@ class PersistenceSettings(BaseModel):
         return float(min(initial * 2.0**doublings, cap))
 
 
-def read_persistence(raw: dict[str, Any]) -> PersistenceSettings:
-    """Validate the keys of ORCHESTRAI that are ours; raises pydantic's ValidationError."""
-    return PersistenceSettings(**{key: value for key, value in raw.items() if key.startswith(PREFIX)})
-
-
-@lru_cache(maxsize=1)
-def persistence_settings() -> PersistenceSettings:
-    """The settings of persistence; NotConfigured says which key is wrong and why."""
-    try:
-        return read_persistence(getattr(settings, "ORCHESTRAI", {}))
-    except ValidationError as error:
-        raise NotConfigured(f"settings.ORCHESTRAI: {explain(error)}") from error
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "ORCHESTRAI":
-        persistence_settings.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="persistence.conf")
+persistence_settings = TypedSetting("ORCHESTRAI", PersistenceSettings, keys=lambda key: key.startswith(PREFIX))

@@ -14,11 +14,11 @@ class PersistenceError(Exception):
 
 
 class HandlerDefinitionError(PersistenceError, TypeError):
-    """This class does not keep the contract of a persistence handler."""
+    """This class does not fulfil the contract of a persistence handler."""
 
 
 class CodecDefinitionError(PersistenceError, TypeError):
-    """This class does not keep the contract of a codec."""
+    """This class does not fulfil the contract of a codec."""
 
 
 class HandlerCollision(PersistenceError, ValueError):
@@ -41,20 +41,28 @@ class InvalidLink(PersistenceError, TypeError):
     """Only saved model instances can be linked to what was persisted."""
 
 
+class KeyTooLong(PersistenceError, ValueError):
+    """The primary key of a row is too long to be kept with the call that made it."""
+
+
+class OtherDatabase(PersistenceError):
+    """A dry run can undo what is written to the default database only."""
+
+
 class LinkInAsyncCode(PersistenceError):
     """Outside the drain, `link` writes at once, which asynchronous code cannot: use `await self.alink(...)`."""
 
 
 class UpgradeDefinitionError(PersistenceError, TypeError):
-    """This function does not keep the contract of an upgrade."""
+    """This function does not fulfil the contract of an upgrade."""
 
 
 class NotUpgradable(PersistenceError):
-    """This stored result has no way to the schema's present version."""
+    """No upgrade leads from this stored result to the schema's present version."""
 
 
-class ReplayRefused(PersistenceError):
-    """This result cannot be replayed or reverted as asked."""
+class ReprocessRefused(PersistenceError):
+    """This result cannot be reprocessed or reverted as asked."""
 
     def __init__(self, reasons: list[str]) -> None:
         super().__init__(" ".join(reasons))

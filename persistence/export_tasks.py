@@ -1,8 +1,8 @@
-"""The door that django-q opens to exports. It alone loads what writes spreadsheets."""
+"""The task entry point of exports: a module of its own, because it loads the libraries for spreadsheets."""
 
 from __future__ import annotations
 
-from persistence.export_work import work
+from persistence.exports.worker import work
 from persistence.tasks import prepare
 
 

@@ -1,4 +1,4 @@
-"""Everything persistence logs: ids, identities and codes, and of an exception only its type and place."""
+"""The log lines of persistence: ids, identities and codes, and of an exception only its type and place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import TracebackType
 from django.db import models
 from pydantic import ValidationError
 
+from orchestration.errors import WrittenByNewerVersion
 from orchestration.log import describe
 from persistence.errors import PersistenceError
 
@@ -21,23 +22,23 @@ MAX_ERROR = 1000
 def explain(error: BaseException, source: str = "") -> str:
     """What went wrong, without the values that made it go wrong: they may be personal data.
 
-    Our own errors and the paths of a validation error are told in full, others by type, place, and, when that is in a
+    Our own errors and the paths of a validation error are shown in full, others by type, place, and, when that is in a
     library, the line of `source` (the file of the handler's module) that led there.
     """
-    if isinstance(error, PersistenceError):
-        told = f"{type(error).__name__}: {error}"
+    if isinstance(error, PersistenceError | WrittenByNewerVersion):
+        message = f"{type(error).__name__}: {error}"
     elif isinstance(error, ValidationError):
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['type']}"
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         )
-        told = f"{type(error).__name__} of {error.title}: {faults}"
+        message = f"{type(error).__name__} of {error.title}: {faults}"
     else:
-        told = describe(error)
+        message = describe(error)
     line = _last_line_in(source, error.__traceback__)
-    if line and f":{line}" not in told:
-        told = f"{told} from {source.rsplit('/', 1)[-1]}:{line}"
-    return told[:MAX_ERROR]
+    if line and f":{line}" not in message:
+        message = f"{message} from {source.rsplit('/', 1)[-1]}:{line}"
+    return message[:MAX_ERROR]
 
 
 def _last_line_in(source: str, trace: TracebackType | None) -> int | None:
@@ -54,6 +55,10 @@ def persisted(call_id: str, component: object, primary: models.Model | None, obj
 
 def persisted_before(call_id: str, schema: str) -> None:
     logger.info("result was persisted before call_id=%s schema=%s", call_id, schema)
+
+
+def left_to_newer(error: Exception) -> None:
+    logger.warning("left to a newer version error=%s", error)
 
 
 def skipped(call_id: str, namespace: str, schema: str) -> None:
@@ -81,6 +86,10 @@ def hook_failed(call_id: str, component: object, error: str) -> None:
     logger.error("on_commit hook failed after persisting call_id=%s by=%s error=%s", call_id, component, error)
 
 
+def group_undone(results: int, error: BaseException) -> None:
+    logger.info("group undone, its results are persisted one by one results=%s error=%s", results, describe(error))
+
+
 def overtaken(call_id: str, error: BaseException) -> None:
     logger.info("failure not recorded, the result moved on call_id=%s error=%s", call_id, describe(error))
 
@@ -90,8 +99,16 @@ def database_away(call_id: str, error: BaseException) -> None:
 
 
 def cannot_mark(error: BaseException) -> None:
-    logger.warning("a handler that kills its process will not be found out: no file in RUN_DIR error=%s", error)
+    logger.warning("handlers that kill their process cannot be detected: no file in RUN_DIR error=%s", error)
 
 
-def died(call_id: str, told: str) -> None:
-    logger.error("process died while persisting call_id=%s error=%s", call_id, told)
+def file_stayed(storage: str, error: str) -> None:
+    logger.warning("a file of a rolled back transaction could not be deleted storage=%s error=%s", storage, error)
+
+
+def not_rehearsed(call_id: str, error: BaseException) -> None:
+    logger.info("call could not be tried out call_id=%s error=%s", call_id, describe(error))
+
+
+def died(call_id: str, message: str) -> None:
+    logger.error("process died while persisting call_id=%s error=%s", call_id, message)

@@ -10,13 +10,13 @@ from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from orchestration.admin.sections import Section
 from orchestration.models import ServiceCallRecord
-from orchestration.references import find_objects
+from orchestration.values.generic_refs import admin_path, find_objects, key_text, why_not_stored
 from persistence.models import ObjectAction, PersistedObject
 
 MAX_LISTED = 20
@@ -36,11 +36,11 @@ class ObjectOf:
 
 
 def entries_for(obj: Model) -> QuerySet[PersistedObject]:
-    """Everything that calls did to an object, oldest first, each with its chunk."""
-    kind = ContentType.objects.get_for_model(obj)
-    return (
-        PersistedObject.objects.filter(content_type=kind, object_id=str(obj.pk)).select_related("chunk").order_by("pk")
-    )
+    """Everything that calls did to an object, oldest first, each with its chunk: nothing in another database."""
+    rows = PersistedObject.objects.select_related("chunk").order_by("pk")
+    if why_not_stored(obj):
+        return rows.none()
+    return rows.filter(content_type=ContentType.objects.get_for_model(obj), object_id=key_text(type(obj), obj.pk))
 
 
 def call_for(obj: Model) -> ServiceCallRecord | None:
@@ -59,9 +59,7 @@ def objects_for(call: ServiceCallRecord | str) -> list[ObjectOf]:
         .select_related("content_type", "chunk")
         .order_by("chunk_id", "role", "pk")
     )
-    found: dict[Any, Model | None] = {}
-    for kind in {entry.content_type_id for entry in entries}:  # one kind at a time: a page's bound is not ours
-        found |= find_objects(entry.reference for entry in entries if entry.content_type_id == kind)
+    found = find_objects((entry.reference for entry in entries), most=None)
     return [ObjectOf(entry=entry, object=found.get(entry.reference) if entry.reference else None) for entry in entries]
 
 
@@ -81,7 +79,7 @@ class ProvenanceMixin(Base):
 
     @admin.display(description="Made by calls")
     def made_by_calls(self, obj: Model) -> SafeString | str:
-        entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED]) if obj.pk is not None else []
+        entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED])
         return format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
 
 
@@ -104,7 +102,7 @@ def _once(names: Iterable[Any]) -> Iterator[Any]:
 def _link(entry: PersistedObject) -> SafeString:
     call_id = entry.chunk.call_id
     try:
-        url = reverse("admin:orchestration_servicecallrecord_change", args=(call_id,))
+        url = admin_path("orchestration_servicecallrecord_change", call_id)
     except NoReverseMatch:
         return format_html("{} by {}", entry.action, call_id)
     return format_html('{} by <a href="{}">{}</a>', entry.action, url, call_id)

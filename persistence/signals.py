@@ -1,4 +1,4 @@
-"""What persistence tells the world, after commit; the engine's signals are here too, for one place to import from."""
+"""The signals of persistence, sent after commit, and those of the engine, to import from one place."""
 
 from __future__ import annotations
 

@@ -1,22 +1,23 @@
-"""The doors that django-q opens: to the drain, to bulk runs, and to retention. Exports have theirs in export_tasks."""
+"""The task entry points of persistence: the drain, bulk runs, retention. Those of exports are in export_tasks."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
-from orchestration.app import ensure_autostarted
+from orchestration.components.lifecycle import ensure_autostarted
 from orchestration.conf import engine_settings
-from orchestration.engine.faultpoints import arm_from_environment
-from orchestration.engine.submit import send_task
+from orchestration.engine.queue.transport import send_task
+from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
-from persistence.bulk import wake_worker
-from persistence.bulk_work import work
+from persistence.bulk.runs import wake_worker
+from persistence.bulk.worker import work
 from persistence.conf import persistence_settings
-from persistence.drain import drain_batch
-from persistence.export_files import forget_old_exports
-from persistence.models import BulkKind, BulkRun, DrainWake
-from persistence.retention import prune
-from persistence.waking import ask_for_drain
+from persistence.exports.storage import forget_old_exports
+from persistence.maintenance.retention import prune
+from persistence.models import BulkRun, DrainWake
+from persistence.models.bulk import EXPORT
+from persistence.outbox.drain import drain_batch
+from persistence.receivers import ask_for_drain
 
 PRUNE_TASK = "persistence.tasks.prune_content"
 
@@ -40,8 +41,8 @@ def run_bulk(run_id: int) -> int:
     An export that older code queued under this name gets its own task.
     """
     prepare()
-    if BulkRun.objects.filter(pk=run_id, kind=BulkKind.EXPORT).exists():
-        wake_worker(run_id, BulkKind.EXPORT)
+    if BulkRun.objects.filter(pk=run_id, kind=EXPORT).exists():
+        wake_worker(run_id, EXPORT)
         return 0
     return work(run_id)
 

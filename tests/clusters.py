@@ -7,16 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from django.db import connection
 
-from orchestration.engine.processes import children_of
+from orchestration.engine.worker.process_group import children_of
 from orchestration.models import WorkerNode
+from tests.waiting import until
 
 FAST = {"TICK_SECONDS": 1, "WEDGED_AFTER_SECONDS": 5, "GRACE_SECONDS": 3}
 """Engine settings under which a wedge is seen within seconds."""
@@ -45,12 +45,10 @@ def environment(run_dir: Path, **engine: object) -> dict[str, str]:
     }
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Wait for a condition; AssertionError that says what did not happen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
+def started_at(pid: int) -> int:
+    """In clock ticks since the boot, field 22 of proc_pid_stat(5): process ids begin anew after the highest."""
+    status = Path(f"/proc/{pid}/stat").read_text()
+    return int(status.rpartition(")")[2].split()[19])
 
 
 class RunningCluster:
@@ -81,6 +79,11 @@ class RunningCluster:
     def sentinel(self) -> int:
         return next(children_of(self.main))
 
+    @property
+    def workers_monitor_pusher(self) -> list[int]:
+        """What the sentinel started, in this order: the workers, the monitor, the pusher. While none was replaced."""
+        return sorted(children_of(self.sentinel), key=lambda pid: (started_at(pid), pid))
+
     def processes(self) -> set[int]:
         """Every process below the supervisor."""
         found: set[int] = set()
@@ -102,10 +105,10 @@ class RunningCluster:
 
         until(works, f"a heartbeat task of {self.node}", START_SECONDS)
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
         """Ask it to stop; its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(seconds)
 
 
 @contextmanager

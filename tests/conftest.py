@@ -6,26 +6,39 @@ import os
 import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from orchestration.engine.leases import outage
+from tests.emptying import empty_all
 from tests.environment import POSTGRES_WANTED
 from tests.leftovers import RUN_VARIABLE, leftovers
 
 CHROMIUM = "chromium"
 MEASURED = ("tests/orchestration/", "tests/persistence/")
 """The tests whose processes are measured for coverage, too. It costs each process a second to start."""
-PLATFORM = tuple(
-    f"tests/apps/{name}/" for name in ("accounts", "chatlab", "consensus", "simulation", "trainerlab", "training")
+CASES_MEASURED = 3
+"""Of the cases of one test, those that are measured: measuring takes two thirds more time, and all go the same way."""
+EVERYTHING_AGAIN = (
+    "tests/apps/console/test_odd_keys.py",
+    "tests/apps/console/test_page_costs.py",
+    "tests/config/test_schemathesis.py",
+    "tests/matrix/",
+    "tests/orchestration/engine/execution/test_any_answer.py",
 )
-"""Tests that are not measured at all: it would take two thirds more time, and add one percent to what others reach."""
+"""Tests that are not measured: they ask for hundreds of addresses that have tests of their own, too."""
+LONG = 240
+"""Seconds: a test that may take so long starts before the others."""
 MEASURES = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells the processes that are started, with `patch = ["subprocess"]`."""
 MEASURES_KEY = pytest.StashKey[str | None]()
+TransactionTestCase._fixture_teardown = empty_all
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -41,7 +54,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=_why_no_postgres()))
         if item.get_closest_marker("browser") is not None and shutil.which(CHROMIUM) is None:
             item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
-        if item.nodeid.startswith(PLATFORM):
+    _choose_what_is_measured(items)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = _long_ones_first(items, workers)
+
+
+def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Each worker begins with an equal share in a row: its share of the long tests comes first, so that none of them
+    is left for the end, when the other workers have nothing to do."""
+    long = [item for item in items if _may_take(item) >= LONG]
+    others = [item for item in items if _may_take(item) < LONG]
+    size = -(-len(items) // workers)
+    shares = []
+    for worker in range(workers):
+        first = long[worker::workers]
+        shares += first + others[: size - len(first)]
+        del others[: size - len(first)]
+    return shares + others
+
+
+def _may_take(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0
+
+
+def _choose_what_is_measured(items: list[pytest.Item]) -> None:
+    cases: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        if cases[test] > CASES_MEASURED or test.startswith(EVERYTHING_AGAIN):
             item.add_marker("no_cover")
 
 
@@ -49,10 +92,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture, for fixtures start processes, too."""
     measures = item.config.stash.setdefault(MEASURES_KEY, os.environ.get(MEASURES))
-    if measures is not None and item.nodeid.startswith(MEASURED):
+    if measures is not None and item.nodeid.startswith(MEASURED) and item.get_closest_marker("no_cover") is None:
         os.environ[MEASURES] = measures
     else:
         os.environ.pop(MEASURES, None)
+    outage._outage = outage.Outage()  # one that an earlier test made is no reason to rescue nothing in this
 
 
 def _why_no_postgres() -> str:

@@ -14,21 +14,32 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("orchestration", "persistence", "apps", "config")
 FORBIDDEN_NAMES = {"utils", "helpers", "common"}
-DOMAIN_WORDS = re.compile(r"\b(simulations?|personas?|patients?|trainees?|chats?|chatlab)\b", re.IGNORECASE)
+MOST_EXPORTS = 10
+MOST_MODULES = 22
+DOMAIN_WORDS = re.compile(
+    r"\b(simulations?|personas?|patients?|trainees?|chats?|chatlab"
+    r"|diagnos\w+|allerg\w+|x-?rays?|radio(?:log|graph)\w*|ultrasounds?|medic\w+|symptom\w*|examiners?|nurs(?:es?|ing)"
+    r"|doctors|physicians?|clinic\w*|hospitals?|illness\w*|diseases?|therap\w+|treatments?|surger\w+|surgical"
+    r"|laborator\w+|anamnes[ei]s|patholog\w+|prescri(?:be|bed|ption)s?|vital signs?)\b",
+    re.IGNORECASE,
+)
 TECHNICAL = {
     "orchestration.providers": re.compile(r"simulations?|\bchat\b", re.IGNORECASE),  # of a provider; a wire format
+    "orchestration.testing.scripted": re.compile(r"simulations?", re.IGNORECASE),
     "orchestration.management.commands.simulated_provider": re.compile(r"simulation", re.IGNORECASE),
     "orchestration.conf": re.compile(r'"chat"'),
 }
 """Where a domain word means something else, by prefix of the module's name."""
 
 DJANGO_Q = {
-    "orchestration.engine.submit",
+    "orchestration.engine.queue.transport",
     "orchestration.tasks",
     "persistence.tasks",
     "orchestration.management.commands.qcluster",
+    "orchestration.admin.django_q_pages",
 }
-OPENAI = {"orchestration.providers.openai"}
+VENDORS = ("openai", "anthropic", "google", "azure", "boto3")
+"""What vendors of models publish: wire formats are ours. Tokens of Azure are imported by name, where installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +121,11 @@ def may_import(owner: str) -> set[str]:
         return {"orchestration"}
     if owner == "config":
         return {module.owner for module in modules().values()}
+    if owner == "apps.devtools":  # starts and fills all of it
+        return {module.owner for module in modules().values()} - {"config"}
     if owner == "apps.training":  # the pages, on top of what they show
-        return {"apps", "orchestration", "apps.accounts", "apps.simulation", "apps.chatlab", "apps.trainerlab"}
+        labs = {"apps.simulation", "apps.chatlab", "apps.trainerlab"}
+        return {"apps", "orchestration", "apps.accounts", "apps.shell"} | labs
     simulation = {"apps.simulation"} if owner in {"apps.chatlab", "apps.trainerlab"} else set()
     return {"apps", "orchestration", "persistence", "apps.accounts"} | simulation
 
@@ -121,7 +135,7 @@ def within(target: str, package: str) -> bool:
 
 
 def places(wanted: str, allowed: set[str]) -> list[str]:
-    """Modules outside `allowed` (and outside config, for django_q) that import `wanted`."""
+    """Modules outside `allowed` that import `wanted`."""
     return [
         f"{module.name}:{item.line}"
         for module in modules().values()
@@ -141,25 +155,51 @@ def test_imports_follow_the_arrows():
     assert not wrong, "\n".join(wrong)
 
 
+BY_NAME = re.compile(r"""["'](?:config|apps)(?:\.[a-z_0-9]+)+(?::\w+)?["']""")
+EXAMPLES = {"config.orca:get_orca", "apps.support.simulator:answer_tickets"}
+"""Of what a setting may hold, in messages."""
+
+
+@pytest.mark.parametrize("package", ["orchestration", "persistence"])
+def test_the_package_names_nothing_of_the_example_project(package):
+    """Neither in a text that is imported nor in a template: whoever installs the two has neither config nor apps."""
+    paths = [path for kind in ("*.py", "*.html") for path in (ROOT / package).rglob(kind)]
+    templates = {
+        str(path.relative_to(folder))
+        for folder in [ROOT / "templates", *ROOT.glob("apps/*/templates")]
+        for path in folder.rglob("*.html")
+        if not path.is_relative_to(ROOT / "templates" / "admin")  # of the same name as Django's own
+    }
+    wrong = []
+    for path in paths:
+        text = path.read_text()
+        named = {found.strip("\"'") for found in BY_NAME.findall(text)} - EXAMPLES
+        named |= {name for name in templates if f'"{name}"' in text}
+        wrong += [f"{path.relative_to(ROOT)} names {name}" for name in sorted(named)]
+    assert not wrong, "\n".join(wrong)
+
+
 def owner_of(target: str) -> str:
     parts = target.split(".")
     return ".".join(parts[:2]) if parts[0] == "apps" and len(parts) > 1 else parts[0]
 
 
-def test_django_q_is_imported_only_at_its_doors():
-    config = {name for name, module in modules().items() if module.owner == "config"}
-    assert places("django_q", DJANGO_Q | config) == []
+def test_django_q_is_imported_only_where_it_is_wired():
+    wired = {name for name in modules() if within(name, "orchestration.django_q")}
+    assert places("django_q", DJANGO_Q | wired) == []
 
 
-def test_openai_is_imported_in_one_place():
-    assert places("openai", OPENAI) == []
+@pytest.mark.parametrize("package", VENDORS)
+def test_no_vendors_sdk_is_imported(package):
+    assert places(package, set()) == []
 
 
 def test_imports_are_absolute():
     assert places("relative", set()) == []
 
 
-def test_nothing_is_imported_inside_functions_except_when_an_app_is_ready():
+def test_nothing_is_imported_inside_functions():
+    """The ready() of an app may."""
     wrong = [f"{module.name}:{line}" for module in modules().values() for line in module.inner_imports]
     assert not wrong, "\n".join(wrong)
 
@@ -197,6 +237,27 @@ def cycles(edges: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
+def rooms() -> dict[str, set[str]]:
+    """Which folder imports which, also for types. Modules beside other folders stand for themselves."""
+    packages = {name for name, module in modules().items() if module.path.name == "__init__.py"}
+    floors = {name.rpartition(".")[0] for name in packages}
+
+    def room(name: str) -> str:
+        folder = name if name in packages else name.rpartition(".")[0]
+        return name if folder in floors else folder
+
+    edges: dict[str, set[str]] = {}
+    for module in modules().values():
+        targets = {room(found) for item in module.imports if (found := resolve(item.target))}
+        edges.setdefault(room(module.name), set()).update(targets - {room(module.name)})
+    return edges
+
+
+def test_there_is_no_circle_between_folders():
+    wrong = [" -> ".join(cycle) for cycle in cycles(rooms())]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_there_is_no_import_cycle():
     wrong = [" -> ".join(cycle) for cycle in cycles(graph())]
     assert not wrong, "\n".join(wrong)
@@ -229,3 +290,56 @@ def without_technical(name: str, line: str) -> str:
         if within(name, prefix):
             line = words.sub("", line)
     return line
+
+
+LONGEST_NAME = 60
+LONGEST_TEST = 50
+
+
+def functions_of_tests(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    body = ast.parse(path.read_text()).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [function for function in functions if function.name.startswith("test_")]
+
+
+def test_names_of_tests_are_short_and_unique_in_their_module():
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        names = [function.name for function in functions_of_tests(path)]
+        wrong += [f"{path.name}: {name}" for name in names if len(name) > LONGEST_NAME or names.count(name) > 1]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_test_that_is_long_is_cut_into_steps():
+    wrong = [
+        f"{path.name}: {function.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for function in functions_of_tests(path)
+        if (function.end_lineno or 0) - function.lineno >= LONGEST_TEST
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_tests_are_in_the_folders_of_what_they_test():
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    mirrored = {folder for folder in folders if folder.parts and folder.parts[0] in PACKAGES}
+    assert [str(folder) for folder in sorted(mirrored) if not any((ROOT / folder).glob("*.py"))] == []
+
+
+def test_packages_say_what_they_are_for_and_export_few_names():
+    packages = [module for module in modules().values() if module.path.name == "__init__.py"]
+    assert [package.name for package in packages if not ast.get_docstring(package.tree)] == []
+    exported = {package.name: len(_exports(package.tree)) for package in packages}
+    assert {name: count for name, count in exported.items() if count > MOST_EXPORTS} == {}
+
+
+def _exports(tree: ast.Module) -> list[ast.expr]:
+    listed = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    return [name for value in listed if isinstance(value, ast.List) for name in value.elts]
+
+
+@pytest.mark.parametrize("package", ["orchestration", "persistence"])
+def test_a_package_has_few_modules_at_its_top(package):
+    assert len([path for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES

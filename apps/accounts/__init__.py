@@ -1,0 +1,1 @@
+"""Accounts: users, roles, API keys, invitations, sign-in and rate limits."""

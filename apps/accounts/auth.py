@@ -1,23 +1,30 @@
-"""How a REST request says who it is: an API key, or a session with its CSRF token."""
+"""Authentication of the REST API: an API key, or a session with its CSRF token."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
+from django.db.models import Model
 from django.http import HttpRequest
 from ninja.security.apikey import APIKeyCookie
 from ninja.security.http import HttpAuthBase
 from ninja.utils import check_csrf
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.roles import scopes_of
-from apps.accounts.throttle import Window
-from orchestration.api_errors import ApiError
+from apps.accounts.models.roles import scopes_of
+from apps.accounts.throttle import Window, charge
+from orchestration.api.errors import ApiError
+from orchestration.api.permissions import Needs, require_permission, require_scope
 
 if TYPE_CHECKING:
-    from apps.accounts.roles import Scope
+    from apps.accounts.models.roles import Scope
+
+READING = {"GET", "HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,23 @@ class Principal:
     key: ApiKey | None = None
 
     def may_choose(self, model: str) -> bool:
-        """Whether a model that the request names is among those of its key; a session may name any."""
+        """Whether the key allows the model that the request names; a session allows any."""
         return self.key is None or not self.key.allowed_models or model in self.key.allowed_models
+
+    def charge(self, counts: str, cost: int) -> None:
+        """Count the request for its user, whichever key it came with; ApiError 429 over the rate limit."""
+        charge(self.user.pk, counts, cost)
 
     def __str__(self) -> str:
         """The identity that throttles count by."""
         return f"key:{self.key.pk}" if self.key else f"user:{self.user.pk}"
+
+
+def check_changeable(row: Model, user: User) -> None:
+    """ApiError 403 when this person may read the row, of a model whose manager is an `OwnedQuerySet`, but no more."""
+    if not type(row)._default_manager.changeable_by(user).filter(pk=row.pk).exists():  # type: ignore[attr-defined]
+        name = row._meta.verbose_name
+        raise ApiError(403, "read_only", f"You may read this {name}, but only its owner may change it.")
 
 
 class AuthedRequest(HttpRequest):
@@ -44,8 +62,39 @@ class AuthedRequest(HttpRequest):
     user: User
 
 
-class KeyAuth(HttpAuthBase):
-    """`Authorization: Bearer orca_…`. A key that does not work ends the request, whatever cookies come with it."""
+class Guarded:
+    """An authentication that also checks what one operation needs, before anything of the body is read."""
+
+    needed = Needs()
+
+    def guarding(self, needed: Needs) -> Self:
+        """A copy for an operation with these needs."""
+        guarded = copy(self)
+        guarded.needed = needed
+        return guarded
+
+    def authorize(self, request: HttpRequest, principal: Principal) -> Principal:
+        """The principal; ApiError 403 without the scope or permission, 429 over the rate limit."""
+        for scope in self.needed.scopes:
+            require_scope(principal, scope)
+        if self.needed.permission:
+            require_permission(principal, self.needed.permission)
+        if request.method not in READING:
+            principal.charge(self.needed.counts, self.needed.cost)
+        if self.needed.row is not None:
+            request.auth = principal  # type: ignore[attr-defined]  # as it is for the operation itself
+            found_by(self.needed.row, request)
+        return principal
+
+
+def found_by(find: Callable[..., object], request: HttpRequest) -> None:
+    """Look up what the address names; ApiError when the caller cannot see or change it."""
+    keys = request.resolver_match.kwargs if request.resolver_match else {}
+    find(request, **{name: keys[name] for name in signature(find).parameters if name in keys})
+
+
+class KeyAuth(Guarded, HttpAuthBase):
+    """`Authorization: Bearer orca_…`. A key that is not valid ends the request, whatever cookies come with it."""
 
     openapi_scheme = "bearer"
 
@@ -59,10 +108,10 @@ class KeyAuth(HttpAuthBase):
         check_rate(key)
         key.touch()
         request.user = key.owner
-        return Principal(key.owner, key.effective_scopes(), key)
+        return self.authorize(request, Principal(key.owner, key.effective_scopes(), key))
 
 
-class SessionAuth(APIKeyCookie):
+class SessionAuth(Guarded, APIKeyCookie):
     """The session cookie; a request that changes something must also carry `X-CSRFToken`."""
 
     param_name = settings.SESSION_COOKIE_NAME
@@ -74,7 +123,7 @@ class SessionAuth(APIKeyCookie):
             raise ApiError(
                 403, "csrf_failed", "The CSRF token is missing or wrong. Send the one from sign-in as X-CSRFToken."
             )
-        return self.authenticate(request, None)
+        return self.authorize(request, Principal(request.user, scopes_of(request.user)))
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Principal | None:
         return Principal(request.user, scopes_of(request.user)) if isinstance(request.user, User) else None
@@ -86,7 +135,7 @@ api_auth: list[Any] = [KeyAuth(), session_auth]
 
 
 def check_rate(key: ApiKey) -> None:
-    """ApiError 429 when the key made its requests of this minute."""
+    """ApiError 429 when the key has made all its requests of this minute."""
     if key.requests_per_minute is None:
         return
     wait = Window(name="key", limit=key.requests_per_minute, seconds=60).hit(key.prefix)

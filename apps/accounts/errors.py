@@ -1,10 +1,10 @@
-"""Why accounts refuse something; the docstring is the message, `code` is for programs, `status` for HTTP."""
+"""Refusals of the accounts; the docstring is the message, `code` is for programs, `status` for HTTP."""
 
 from __future__ import annotations
 
 
 class AccountRefused(Exception):
-    """This is refused."""
+    """This request was refused."""
 
     code = "conflict"
     status = 409
@@ -21,13 +21,13 @@ class RoleNotYours(AccountRefused):
 
 
 class AccountExists(AccountRefused):
-    """Somebody with this email has an account already. They can sign in, or reset their password."""
+    """There is already an account with this email. Its owner can sign in, or reset the password."""
 
     code = "account_exists"
 
 
 class InvitationOpen(AccountRefused):
-    """This email has an open invitation. Send it again, or revoke it first."""
+    """This email already has an open invitation. Send it again, or revoke it first."""
 
     code = "invitation_open"
 
@@ -40,21 +40,28 @@ class InvitationUnknown(AccountRefused):
 
 
 class InvitationExpired(AccountRefused):
-    """This invitation has expired. Ask who invited you to send it again."""
+    """This invitation has expired. Ask the person who invited you to send it again."""
 
     code = "invitation_expired"
     status = 410
 
 
 class InvitationClaimed(AccountRefused):
-    """This invitation was used already. Sign in, or reset your password."""
+    """This invitation has already been used. Sign in, or reset your password."""
 
     code = "invitation_claimed"
     status = 410
 
 
+class InviterMayNot(AccountRefused):
+    """The person who invited you may no longer invite to this role. Ask somebody who may for an invitation."""
+
+    code = "inviter_may_not"
+    status = 410
+
+
 class InvitationRevoked(AccountRefused):
-    """This invitation was withdrawn. Ask who invited you."""
+    """This invitation was revoked. Ask the person who invited you."""
 
     code = "invitation_revoked"
     status = 410
@@ -72,7 +79,14 @@ class WeakPassword(AccountRefused):
 
 
 class ResetLinkInvalid(AccountRefused):
-    """This link was used, or is too old. Ask for a new one."""
+    """This link has been used or has expired. Request a new one."""
 
     code = "reset_link_invalid"
     status = 410
+
+
+class MailUnavailable(AccountRefused):
+    """No email can be sent at the moment. Try again later."""
+
+    code = "mail_unavailable"
+    status = 503

@@ -1,4 +1,4 @@
-"""The forms of the pages about one's account."""
+"""The forms of the account pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm as ConsoleForm
 
-from apps.accounts.roles import UserRole
-from apps.accounts.signing_in import TooManyAttempts, WrongCredentials, who_signs_in
+from apps.accounts.models.roles import UserRole
+from apps.accounts.services.sign_in import TooManyAttempts, WrongCredentials, who_signs_in
 
 
-class Slowed(AuthenticationForm):
-    """Asks who it is at most so often."""
+class RateLimitedForm(AuthenticationForm):
+    """A sign-in form with a rate limit."""
 
     def clean(self) -> dict[str, Any]:
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
@@ -25,18 +25,18 @@ class Slowed(AuthenticationForm):
                 raise ValidationError(str(error)) from error
             except WrongCredentials as error:
                 raise ValidationError(
-                    "This email and password do not belong together. Check both, or set a new password."
+                    "The email or the password is wrong. Check both, or reset your password."
                 ) from error
             self.confirm_login_allowed(self.user_cache)
         return self.cleaned_data
 
 
-class SignInForm(Slowed):
-    """Of the pages."""
+class SignInForm(RateLimitedForm):
+    """The sign-in form of the pages."""
 
 
-class ConsoleSignInForm(Slowed, ConsoleForm):
-    """Of the console: whoever may not use it is told what everybody is told."""
+class ConsoleSignInForm(RateLimitedForm, ConsoleForm):
+    """The sign-in form of the console. Who may not use it gets the same message as everybody."""
 
 
 class ClaimForm(SetPasswordForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -48,7 +48,7 @@ class ClaimForm(SetPasswordForm):  # type: ignore[type-arg]  # not subscriptable
 
 
 class InvitationForm(forms.Form):
-    """Whom to invite, and as what."""
+    """Whom to invite, and in which role."""
 
     email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(choices=())

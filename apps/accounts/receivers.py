@@ -1,4 +1,4 @@
-"""What accounts do as time passes."""
+"""Receivers of the engine's tick: what accounts do periodically."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.accounts.counts import ThrottleCount
+from apps.accounts.models.counters import ThrottleCount
 from orchestration.signals import tick
 
 

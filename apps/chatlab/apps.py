@@ -12,5 +12,6 @@ class ChatlabConfig(AppConfig):
 
     def ready(self) -> None:
         # These register themselves; they need loaded models, so they cannot be imported at the top.
-        import_module("apps.chatlab.signals")
-        import_module("apps.chatlab.history")
+        import_module("apps.chatlab.receivers")
+        import_module("apps.chatlab.services.history")
+        import_module("apps.chatlab.withdrawals")

@@ -1,4 +1,4 @@
-"""Why the chat refuses something; the docstring is the message, `code` is for programs."""
+"""Refusals of the chat; the docstring is the message, `code` is for programs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from apps.simulation.errors import SimulationRefused
 
 
 class ChatRefused(SimulationRefused):
-    """The chat refuses this."""
+    """The chat does not allow this."""
 
 
 class RetriesUsed(ChatRefused):
-    """This message was retried as often as it may be. Write a new one."""
+    """This message cannot be retried again. Write a new one."""
 
     code = "retries_used"
 
 
 class UnknownPicture(ChatRefused):
-    """A picture that this message names is not one of yours in this simulation. Upload it first."""
+    """This message names a picture that you did not upload to this simulation. Upload it first."""
 
     code = "unknown_picture"

@@ -1,4 +1,4 @@
-"""Messages out as files: as rows, or each reply with its question as a dialogue for fine-tuning."""
+"""Export of messages: as rows, or each reply with its question as a dialogue for fine-tuning."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from import_export.resources import ModelResource
 
 from apps.chatlab.models import Message, MessageRole
 from orchestration.types import JsonObject
-from persistence.exporting import Exporter, add_exporter
+from persistence.exports.registry import Exporter, add_exporter
 
 
 class MessageResource(ModelResource):
-    """One row a message."""
+    """One row per message."""
 
     class Meta:
         model = Message

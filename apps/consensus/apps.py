@@ -14,6 +14,7 @@ class ConsensusConfig(AppConfig):
     def ready(self) -> None:
         # These register themselves; they need loaded models, so they cannot be imported at the top.
         import_module("apps.consensus.checks")
-        import_module("apps.consensus.signals")
-        shipping = import_module("apps.consensus.shipping")
-        post_migrate.connect(shipping.install_after_migrate, sender=self, dispatch_uid="consensus.shipped")
+        import_module("apps.consensus.objections")
+        import_module("apps.consensus.receivers")
+        install = import_module("apps.consensus.prompt_sets.install")
+        post_migrate.connect(install.install_after_migrate, sender=self, dispatch_uid="consensus.default_prompts")

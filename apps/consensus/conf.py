@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
-from django.conf import settings
-from django.core.signals import setting_changed
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.conf import explain
-from orchestration.errors import NotConfigured
 from orchestration.retry import RetryPolicy
+from orchestration.typed_settings import TypedSetting
 
 Temperature = Annotated[Decimal, Field(ge=0, le=2, max_digits=3, decimal_places=2)]
 
@@ -42,23 +38,4 @@ class ConsensusSettings(BaseModel):
         )
 
 
-def read_consensus(raw: Any) -> ConsensusSettings:
-    """Validate CONSENSUS; raises pydantic's ValidationError."""
-    return ConsensusSettings.model_validate(raw)
-
-
-@lru_cache(maxsize=1)
-def consensus_settings() -> ConsensusSettings:
-    """The app's settings; NotConfigured says which key is wrong and why."""
-    try:
-        return read_consensus(getattr(settings, "CONSENSUS", {}))
-    except ValidationError as error:
-        raise NotConfigured(f"CONSENSUS: {explain(error)}") from error
-
-
-def _forget(*, setting: str, **_: Any) -> None:
-    if setting == "CONSENSUS":
-        consensus_settings.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="consensus.settings")
+consensus_settings = TypedSetting("CONSENSUS", ConsensusSettings)

@@ -9,7 +9,7 @@ class ConsensusRefused(Exception):
     code = "conflict"
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
 
 
 class PromptsNotUsable(ConsensusRefused):
@@ -43,7 +43,8 @@ class ParentNotCompleted(ConsensusRefused):
 
 
 class NothingEdited(ConsensusRefused):
-    """A revision needs at least one edit: edited_proposal, edit_notes, idea, extra_context, model or temperature."""
+    """This revision changes nothing. Give at least one of edited_proposal, edit_notes, idea, extra_context, model and
+    temperature, with another value than the run has that is revised."""
 
     code = "nothing_edited"
 

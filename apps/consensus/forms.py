@@ -1,27 +1,29 @@
-"""The forms of the pages. The same rules as the API's: each form is turned into the API's input and judged there."""
+"""The forms of the pages. Each form is validated as the API's input, so that the same rules hold for both."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeVar
 
 from django import forms
 from ninja import Schema
 from pydantic import ValidationError
 
-from apps.consensus.inputs import MAX_CONTEXT, MAX_NOTES, FullReviewIn, RevisionIn
+from apps.consensus.api.request_schemas import MAX_CONTEXT, MAX_NOTES, FullReviewIn, RevisionIn
 from apps.consensus.models.runs import MAX_IDEA
+from orchestration.values.json_bodies import NotReadable, read_json
 
 Input = TypeVar("Input", bound=Schema)
+OTHER_BRANCH = {"string_type", "model_type", "model_attributes_type", "dict_type"}
+"""Errors of the other kinds of value that a field of the API takes: a form sends one kind only."""
 
 
 class CheckedForm(forms.Form):
-    """`checked` is the API's input once the form is valid; the API's complaints stand at their fields."""
+    """`checked` is the API's input once the form is valid; the API's errors are shown at their fields."""
 
     checked: Any = None
 
     def content(self) -> dict[str, Any]:
-        """What the API would be sent."""
+        """The body that the API would get."""
         raise NotImplementedError
 
     def check_with(self, schema: type[Input]) -> None:
@@ -29,9 +31,25 @@ class CheckedForm(forms.Form):
             self.checked = schema.model_validate(self.content())
         except ValidationError as error:
             for item in error.errors():
-                place = str(item["loc"][0]) if item["loc"] else ""
-                message = item["msg"].removeprefix("Value error, ")
-                self.add_error(place if place in self.fields else None, f"{message[:1].upper()}{message[1:]}.")
+                if item["type"] in OTHER_BRANCH:
+                    continue
+                place = next((str(part) for part in item["loc"] if part in self.fields), None)
+                self.add_error(place, self._sentence(place, item))
+
+    def _sentence(self, place: str | None, item: Any) -> str:
+        """What is wrong with a field, by its label: `Your idea must have 1 to 10 sentences, it has 11.`"""
+        label = str(self.fields[place].label or place.replace("_", " ").capitalize()) if place else "The form"
+        match item["type"]:
+            case "string_too_long":
+                return f"{label} must have at most {item['ctx']['max_length']:,} characters."
+            case "string_too_short" | "missing":
+                return f"{label} must not be empty."
+            case "too_long":
+                return f"{label} must have at most {item['ctx']['max_length']:,} lines."
+        message = item["msg"].removeprefix("Value error, ").rstrip(".")
+        if message.startswith(("must ", "has ", "holds ")):
+            return f"{label} {message}."
+        return f"{message[:1].upper()}{message[1:]}."
 
 
 def text_area(rows: int, limit: int, **attributes: str) -> forms.Textarea:
@@ -42,8 +60,8 @@ def text_or_object(value: str) -> Any:
     """A JSON object when the text is one, else the text."""
     if value.lstrip().startswith("{"):
         try:
-            return json.loads(value)
-        except ValueError:
+            return read_json(value)
+        except NotReadable:
             return value
     return value
 
@@ -55,10 +73,10 @@ class IdeaForm(CheckedForm):
         help_text="1 to 10 sentences, at most 10,000 characters.",
     )
     extra_context = forms.CharField(
-        label="What else should the reviewers know?",
+        label="Context",
         required=False,
         widget=text_area(4, MAX_CONTEXT),
-        help_text="Optional: text, or a JSON object. At most 50,000 characters.",
+        help_text="Optional: what else the reviewers should know, as text or a JSON object. At most 50,000 characters.",
     )
     priority = forms.ChoiceField(label="Priority", choices=[("normal", "Normal"), ("high", "High")])
 
@@ -78,7 +96,7 @@ class IdeaForm(CheckedForm):
 
 
 class RevisionForm(CheckedForm):
-    """Fields of the proposal that are left as they were are no edit."""
+    """Fields of the proposal that are left unchanged do not count as edits."""
 
     title = forms.CharField(required=False, max_length=500)
     summary = forms.CharField(required=False, widget=text_area(3, MAX_CONTEXT))
@@ -113,12 +131,12 @@ class RevisionForm(CheckedForm):
         if not self.errors:
             self.check_with(RevisionIn)
         if self.checked is not None and self.checked.edits().is_empty:
-            self.add_error(None, "Nothing is changed yet. Edit a field, or say in the notes what should change.")
+            self.add_error(None, "Nothing has been changed. Edit a field, or write in the notes what should change.")
         return cleaned
 
 
 def plain(text: str) -> str:
-    """With the line breaks of a browser made ours."""
+    """With line breaks as `\\n`, where a browser sends `\\r\\n`."""
     return text.replace("\r\n", "\n").strip()
 
 

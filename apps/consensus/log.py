@@ -1,4 +1,4 @@
-"""The life of a run as JSON lines: ids, steps, codes and durations, never an idea, a prompt or an answer."""
+"""The lifecycle of a run as JSON lines: ids, steps, codes and durations, never an idea, a prompt or an answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_changed(event: str, run: Run, **facts: Any) -> None:
 
 
 def step_changed(step: StepProgress, **facts: Any) -> None:
-    """A step began, completed or failed; its latency counts from its first request."""
+    """A step started, completed or failed; its latency counts from its first request."""
     latency = step.completed_at - step.started_at if step.completed_at and step.started_at else None
     _write(
         f"step_{step.status}",
@@ -40,7 +40,7 @@ def step_changed(step: StepProgress, **facts: Any) -> None:
 
 
 def prompts_not_usable(reason: str) -> None:
-    """No run can begin for as long as that is so."""
+    """No run can start until that is corrected."""
     _write("prompts_not_usable", level=logging.ERROR, reason=reason)
 
 

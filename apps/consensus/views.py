@@ -1,4 +1,4 @@
-"""The pages: history, a form, a run with its live timeline, its revision, and the difference between two runs."""
+"""The pages: history, the form for an idea, a run with its live steps, its revision, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,31 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.page_access import PageRequest, signed_in
+from apps.accounts.decorators import PageRequest, signed_in
+from apps.accounts.models.roles import scopes_of
+from apps.accounts.throttle import charge
+from apps.consensus.api.runs import REVIEW_COST
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import IdeaForm, RevisionForm
-from apps.consensus.listing import page_of
-from apps.consensus.models import Run
-from apps.consensus.reading import comparison, detail
-from apps.consensus.schemas import RunFilter
-from apps.consensus.settling import cancel_run, retry_run
-from apps.consensus.starting import start_revision, start_run
-from orchestration.api_errors import ApiError
+from apps.consensus.models import Run, StepStatus
+from apps.consensus.models.runs import RunQuerySet
+from apps.consensus.presentation import (
+    diff_shown,
+    label_of,
+    reason,
+    reviewer_name,
+    run_took,
+    score_bar,
+    took,
+    versions_of,
+)
+from apps.consensus.selectors import detail, log_run_access
+from apps.consensus.workflow.retry_cancel import cancel_run, retry_run
+from apps.consensus.workflow.start import start_revision, start_run
+from orchestration.api.errors import ApiError
+from orchestration.api.pagination import newest_first
+
+RUNS_ON_A_PAGE = 20
 
 
 @signed_in
@@ -29,7 +44,8 @@ from orchestration.api_errors import ApiError
 def history(request: PageRequest) -> HttpResponse:
     cursor = request.GET.get("cursor", "")[:200] or None
     try:
-        page, following = page_of(Run.objects.visible_to(request.user), RunFilter(cursor=cursor))
+        rows = readable(request).select_related("prompt_set")
+        page, following = newest_first(rows, cursor=cursor, limit=RUNS_ON_A_PAGE)
     except ApiError as error:
         raise Http404 from error
     return render(request, "consensus/history.html", {"runs": page, "next": following, "turned": cursor is not None})
@@ -41,13 +57,14 @@ def new(request: PageRequest) -> HttpResponse:
     form = IdeaForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
+            charge(request.user.pk, "asking", REVIEW_COST)
             run, _ = start_run(
                 request.user,
                 idea=form.checked.idea,
                 extra_context=form.checked.extra_context,
                 priority=form.checked.priority,
             )
-        except ConsensusRefused as error:
+        except (ConsensusRefused, ApiError) as error:
             form.add_error(None, str(error))
         else:
             return redirect("consensus:run", run_id=run.pk)
@@ -59,18 +76,41 @@ def new(request: PageRequest) -> HttpResponse:
 def run(request: PageRequest, run_id: UUID) -> HttpResponse:
     found = visible(request, run_id)
     may_change = Run.objects.changeable_by(request.user).filter(pk=found.pk).exists()
+    log_run_access(request.user, found)
     shown = detail(found)
     names = {persona.persona_id: persona.name for persona in found.prompt_set.personas.all()}
-    steps = [{**step, "label": label_of(step["step"], names)} for step in shown["steps"]]
+    steps = [
+        {**step, "label": label_of(step["step"], names), "took": took(step["duration_ms"])} for step in shown["steps"]
+    ]
+    reviews = [{**review, "name": reviewer_name(review["persona_name"])} for review in shown["reviews"]]
     context = {
         "run": found,
         "shown": shown,
         "steps": steps,
+        "failed": [step for step in steps if step["status"] == StepStatus.FAILED],
+        "done": sum(step["status"] == StepStatus.COMPLETED for step in steps),
+        "took": run_took(found),
+        "reviews": reviews,
         "may_change": may_change,
         "events_url": reverse("v1:stream_run_events", kwargs={"run_id": found.pk}),
-        "revisions": found.revisions.all(),
+        "versions": versions_of(found, readable(request)),
+        **_verdict(found, shown["decision"], reviews),
     }
     return render(request, "consensus/run.html", context)
+
+
+def _verdict(run: Run, decision: dict[str, Any] | None, reviews: list[dict[str, Any]]) -> dict[str, Any]:
+    """The decision, its reason and the bar with its score, once there is one."""
+    if decision is None:
+        return {}
+    rules = run.prompt_set.rules()
+    minority = [{**report, "name": reviewer_name(report["persona_name"])} for report in decision["minority_reports"]]
+    return {
+        "decision": decision,
+        "reason": reason(decision, reviews, rules),
+        "bar": score_bar(decision, reviews, rules),
+        "minority": minority,
+    }
 
 
 @signed_in
@@ -83,8 +123,9 @@ def revise(request: PageRequest, run_id: UUID) -> HttpResponse:
     form = RevisionForm(request.POST or None, proposal=parent.proposal.expanded_proposal_json)
     if request.method == "POST" and form.is_valid():
         try:
+            charge(request.user.pk, "asking", REVIEW_COST)
             revision, _ = start_revision(request.user, parent, form.checked.edits())
-        except ConsensusRefused as error:
+        except (ConsensusRefused, ApiError) as error:
             form.add_error(None, str(error))
         else:
             return redirect("consensus:run", run_id=revision.pk)
@@ -95,16 +136,15 @@ def revise(request: PageRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 def diff(request: PageRequest, run_id: UUID, other_id: UUID) -> HttpResponse:
     before, after = visible(request, run_id), visible(request, other_id)
-    found = comparison(before, after)
-    fields = {name.replace("_", " ").capitalize(): field for name, field in found["proposal"]["fields"].items()}
-    context = {"before": before, "after": after, "diff": found, "fields": fields}
-    return render(request, "consensus/diff.html", context)
+    for read in (before, after):
+        log_run_access(request.user, read)
+    return render(request, "consensus/diff.html", {"before": before, "after": after, **diff_shown(before, after)})
 
 
 @signed_in
 @require_POST
 def retry(request: PageRequest, run_id: UUID) -> HttpResponse:
-    return _operate(request, run_id, retry_run)
+    return _operate(request, run_id, retry_run, counts="asking", cost=REVIEW_COST)
 
 
 @signed_in
@@ -113,31 +153,31 @@ def cancel(request: PageRequest, run_id: UUID) -> HttpResponse:
     return _operate(request, run_id, cancel_run)
 
 
-def _operate(request: PageRequest, run_id: UUID, operation: Callable[[object], Run]) -> HttpResponseRedirect:
+def _operate(
+    request: PageRequest, run_id: UUID, operation: Callable[[object], Run], *, counts: str = "writes", cost: int = 1
+) -> HttpResponseRedirect:
     found = changeable(request, run_id)
     try:
+        charge(request.user.pk, counts, cost)
         operation(found.pk)
-    except ConsensusRefused as error:
+    except (ConsensusRefused, ApiError) as error:
         messages.error(request, str(error))
     return redirect("consensus:run", run_id=found.pk)
 
 
+def readable(request: PageRequest) -> RunQuerySet:
+    return Run.objects.readable_by(request.user, scopes_of(request.user))
+
+
 def visible(request: PageRequest, run_id: UUID) -> Run:
-    found = Run.objects.visible_to(request.user).select_related("prompt_set", "parent_run").filter(pk=run_id).first()
+    found = readable(request).select_related("prompt_set", "parent_run").filter(pk=run_id).first()
     if found is None:
-        raise Http404("There is no such run.")
+        raise Http404("The run does not exist.")
     return found
 
 
 def changeable(request: PageRequest, run_id: UUID) -> Run:
     found = visible(request, run_id)
     if not Run.objects.changeable_by(request.user).filter(pk=found.pk).exists():
-        raise Http404("There is no such run.")
+        raise Http404("The run does not exist.")
     return found
-
-
-def label_of(step: str, names: dict[str, Any]) -> str:
-    """A step's name for people."""
-    if step.startswith("review_"):
-        return f"Review: {names.get(step.removeprefix('review_'), step)}"
-    return {"expand": "Expand the idea", "aggregate_decision": "Decide"}.get(step, step)

@@ -1,7 +1,7 @@
-"""The gateway's door in front of Django: its own paths are served here, everything else goes on to Django.
+"""The ASGI application: serves the gateway's own paths, and passes everything else on to Django.
 
 Streams and thousands of requests a minute need neither sessions nor CSRF tokens, and Django's request cycle costs more
-than all of the gateway's work. Errors below these paths have OpenAI's shape.
+than all of the gateway's work. Errors below these paths have the format of OpenAI's API.
 """
 
 from __future__ import annotations
@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from apps.gateway.chat import serve
-from apps.gateway.encryption import keyring
-from apps.gateway.errors import GatewayError, internal_error
-from apps.gateway.exchange import Exchange
-from apps.gateway.http import Incoming, Message, Receive, Send
-from apps.gateway.listing import serve_forget_cache, serve_model, serve_models, serve_usage
+from django.urls import is_valid_path
+
+from apps.gateway.api.chat import serve
+from apps.gateway.api.models import serve_forget_cache, serve_model, serve_models, serve_usage
+from apps.gateway.crypto import keyring
+from apps.gateway.errors import GatewayError, internal_error, not_configured
+from apps.gateway.http.request import Incoming, Message, Receive, Send
+from apps.gateway.http.runtime import Runtime
 from apps.gateway.models import Endpoint
-from apps.gateway.runtime import Runtime
+from apps.gateway.proxy.request_lifecycle import PATHS, ModelRequest
+from orchestration.errors import NotConfigured, ProviderError
 from orchestration.log import describe
-from orchestration.stopping import call_at_stop
+from orchestration.shutdown import call_at_stop
 
 logger = logging.getLogger(__name__)
 
@@ -28,34 +33,24 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Handler = Callable[[Runtime, Incoming], Awaitable[None]]
 
 
-async def _chat(runtime: Runtime, incoming: Incoming) -> None:
-    await serve(Exchange(runtime, incoming, Endpoint.CHAT))
-
-
-async def _embeddings(runtime: Runtime, incoming: Incoming) -> None:
-    await serve(Exchange(runtime, incoming, Endpoint.EMBEDDINGS))
+async def _serve_model(endpoint: Endpoint, runtime: Runtime, incoming: Incoming) -> None:
+    await serve(ModelRequest(runtime, incoming, endpoint))
 
 
 ROUTES: dict[str, dict[str, Handler]] = {
-    "/v1/chat/completions": {"POST": _chat},
-    "/v1/embeddings": {"POST": _embeddings},
+    **{f"/v1{path}": {"POST": partial(_serve_model, endpoint)} for endpoint, path in PATHS.items()},
     "/v1/models": {"GET": serve_models},
     "/v1/usage": {"GET": serve_usage},
     "/v1/cache": {"DELETE": serve_forget_cache},
 }
 MODEL = "/v1/models/"
-OTHER_ROOTS = tuple(
-    f"/v1/{name}"
-    for name in ("chat", "completions", "responses", "images", "audio", "files", "batches", "moderations", "engines")
-)
-"""OpenAI's other paths: clients that try them are told in their language."""
 
 
-class FrontDoor:
-    """The ASGI application of the whole project."""
+class GatewayThenDjango:
+    """One application for both: Django never sees the gateway's requests."""
 
     def __init__(self, django: Application) -> None:
-        keyring()  # without good keys nothing is served
+        keyring()  # without valid keys nothing is served
         self._django = django
         self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,13 +58,13 @@ class FrontDoor:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
-            if path.startswith("/v1/"):
+            if path.startswith("/v1/") or path == "/v1":
                 methods = _methods(path)
                 if methods is not None:
                     await self._serve(Incoming(scope, receive, send), methods)
                     return
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         await self._django(scope, receive, send)
 
@@ -78,32 +73,39 @@ class FrontDoor:
         if handler is None:
             await incoming.refuse(_no_such_url(incoming, methods))
             return
-        runtime = self._running()
         task = asyncio.current_task()
-        if task is not None:
-            runtime.run(task)
         try:
-            await handler(runtime, incoming)
-        except GatewayError as error:
-            await incoming.refuse(error)
-        except Exception as error:  # noqa: BLE001 - nothing of a bug reaches the client
-            logger.error("gateway bug request_id=%s error=%s", incoming.request_id, describe(error))
-            if not incoming.begun:
-                await incoming.refuse(internal_error())
+            try:
+                runtime = self._running()
+                if task is not None:
+                    runtime.run(task)
+                await handler(runtime, incoming)
+            except GatewayError as error:
+                await incoming.on_error(error)
+        except Exception as error:  # noqa: BLE001 - a bug must end as an error of this request, and show nothing
+            logger.error("gateway request failed request_id=%s error=%s", incoming.request_id, describe(error))
+            await incoming.on_error(internal_error())
+        finally:  # of a request that the server cancels the row stays in flight: a sweep finds it
+            incoming.unwatch()
 
     def _running(self) -> Runtime:
-        """The runtime of this event loop, made at its first request."""
+        """The runtime of this event loop, made at its first request. GatewayError when its provider has no key."""
         loop = asyncio.get_running_loop()
         if self._runtime is None or self._loop is not loop:
-            self._runtime, self._loop = Runtime(), loop
+            try:
+                self._runtime, self._loop = Runtime(), loop
+            except (NotConfigured, ProviderError) as error:  # ours, without a secret
+                logger.error("gateway has no provider code=%s error=%s", error.code, error)
+                raise not_configured() from None
         return self._runtime
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Begin and end with the server, so that a stop loses no record."""
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Start and end with the server, so that a stop loses no record."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                call_at_stop(self._running().stop)
+                with suppress(GatewayError):  # each request gets this error; Django's pages are served all the same
+                    call_at_stop(self._running().stop)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self._runtime is not None:
@@ -114,13 +116,13 @@ class FrontDoor:
 
 
 def _methods(path: str) -> dict[str, Handler] | None:
-    """What the gateway does at a path, by method; None: the path is not the gateway's."""
+    """What the gateway does at a path, by method: nothing at one that nobody serves; None at a path of Django's."""
     found = ROUTES.get(path.rstrip("/"))
     if found is not None:
         return found
     if path.startswith(MODEL):
         return {"GET": serve_model}
-    return {} if path.startswith(OTHER_ROOTS) else None
+    return None if is_valid_path(path) else {}
 
 
 def _no_such_url(incoming: Incoming, methods: dict[str, Any]) -> GatewayError:

@@ -8,19 +8,29 @@ from typing import Any
 
 import orjson
 
+from apps.gateway.masking.log_filter import masked_for_log
 from orchestration.errors import ProviderError
-from orchestration.providers.relay import Reply, status_code_name
+from orchestration.providers.errors import reported_status
+from orchestration.providers.passthrough import Reply, status_code_name
+from orchestration.providers.response_bodies import read_body
 
 LONGEST_ERROR = 65_536
 """Bytes of a provider's error that are read."""
+LONGEST_PAGE = 8_192
+"""Bytes of it that are searched for text when it is not JSON."""
 LONGEST_MESSAGE = 2_000
 CLIENT_FAULTS = {400, 404, 409, 413, 415, 422}
-"""Statuses of the provider that say something about the request, so that the client gets them as they are."""
+"""Statuses of the provider that are about the request, so the client gets them unchanged."""
 NAME = re.compile(r"[\w.\-]{1,64}", re.ASCII)
+TEXTS = ("message", "msg", "detail", "error_description", "error", "title")
+"""Where servers put the text of an error."""
+DEEPEST = 5
+MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+SECRET = re.compile(r"\b(?:sk-|Bearer\s+)[\w*.-]+")
 
 
 class GatewayError(Exception):
-    """What the client is told. The message never holds a key, and holds nothing that the client did not send."""
+    """The error that a client gets. Its message never contains a key, or anything that the client did not send."""
 
     def __init__(
         self,
@@ -43,17 +53,27 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         """Seconds."""
         self.final = final
-        """Sending it again does not help: the client is told not to."""
+        """Sending the request again does not help; `x-should-retry: false` says so."""
         self.recorded_as = recorded_as or code
+        self.told = ""
+        """What the provider said, masked and cut; for the record, also where the client is not to see it."""
 
     @property
     def may_fall_back(self) -> bool:
         """Whether another model may do better."""
         return self.status in {408, 409, 429} or self.status >= 500
 
+    def as_object(self) -> dict[str, Any]:
+        return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+
     def body(self) -> bytes:
-        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return orjson.dumps({"error": error})
+        return orjson.dumps({"error": self.as_object()})
+
+    def record(self) -> bytes | None:
+        """What the record keeps as the response; None when no provider said anything."""
+        if not self.told:
+            return None
+        return orjson.dumps({"error": self.as_object() | {"message": self.told}})
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         found = []
@@ -84,6 +104,11 @@ def internal_error() -> GatewayError:
     return server_error(500, "internal_error", "Something went wrong here. It is recorded under the request id.")
 
 
+def not_configured() -> GatewayError:
+    """For every client; the operator finds what is missing in the log and with `manage.py check`."""
+    return server_error(503, "provider_not_configured", "The gateway has no provider: its operator must configure one.")
+
+
 def stopping() -> GatewayError:
     error = server_error(503, "server_stopping", "The gateway is being restarted. Try again.")
     error.retry_after = 1
@@ -91,7 +116,7 @@ def stopping() -> GatewayError:
 
 
 def client_left() -> GatewayError:
-    """For the record: there is nobody to be told."""
+    """For the record only: the client cannot be answered."""
     return server_error(499, "client_left", "The client went away.")
 
 
@@ -100,7 +125,7 @@ def malformed_answer() -> GatewayError:
 
 
 def from_connection(error: ProviderError) -> GatewayError:
-    """No answer, or one that broke off."""
+    """For no answer, or an incomplete one."""
     if error.code == "timeout":
         return server_error(504, "provider_timeout", "The provider did not answer in time.", recorded_as="timeout")
     if error.code == "malformed_response":
@@ -109,35 +134,66 @@ def from_connection(error: ProviderError) -> GatewayError:
 
 
 async def from_reply(reply: Reply, *, default_wait: float) -> GatewayError:
-    """An HTTP error of the provider. What is wrong with *our* account there is no fault of the client: 502."""
-    recorded_as = status_code_name(reply.status)
+    """An HTTP error of the provider. A problem with *our* account there is not the client's fault: 502."""
     try:
-        told = _told(await reply.read(LONGEST_ERROR))
+        reported = _read_error(await reply.read(LONGEST_ERROR))
     except ProviderError:
-        told = {}
-    if reply.status == 429:
-        return _too_many(told, reply.retry_after, default_wait)
-    if reply.status in {401, 402, 403}:
-        return server_error(502, "provider_refused", "The provider refuses the gateway.", recorded_as=recorded_as)
-    if reply.status in CLIENT_FAULTS:
-        return GatewayError(
-            reply.status,
-            _name(told.get("code")) or (recorded_as if reply.status == 404 else "invalid_request_error"),
-            _message(told, "The provider refused the request."),
-            kind=_name(told.get("type")) or "invalid_request_error",
-            param=told["param"][:128] if isinstance(told.get("param"), str) else None,
-            recorded_as=recorded_as,
-        )
-    if reply.status == 408:
-        return server_error(504, "provider_timeout", "The provider did not answer in time.", recorded_as="timeout")
-    status = reply.status if 500 <= reply.status <= 599 else 502
-    error = server_error(status, "provider_error", "The provider failed.", recorded_as=recorded_as)
-    error.retry_after = reply.retry_after
+        reported = {}
+    return _from_status(reply.status, reported, reply.retry_after, default_wait)
+
+
+def from_report(error: Any, *, default_wait: float) -> GatewayError:
+    """The error within an answer of status 200, or within a stream: as one that came with its own status."""
+    reported = error if isinstance(error, dict) else {"message": _text(error)}
+    status = reported_status(error)
+    if status is not None:
+        return _from_status(status, reported, None, default_wait)
+    told, code = _told(reported), _name(reported.get("code"))
+    if not code and not told:
+        return malformed_answer()
+    kind = _name(reported.get("type")) or "server_error"
+    found = GatewayError(502, code or "provider_error", told or "The provider failed.", kind=kind)
+    found.told = told
+    return found
+
+
+def _from_status(status: int, reported: dict[str, Any], wait: float | None, default_wait: float) -> GatewayError:
+    told = _told(reported)
+    if status == 429:
+        error = _too_many(reported, wait, default_wait)
+    elif status in CLIENT_FAULTS:
+        error = _client_fault(status, reported, told or "The provider refused the request.")
+    else:
+        error = _provider_fault(status, told)
+        error.retry_after = wait if error.code == "provider_error" else None
+    error.told = told
     return error
 
 
-def _too_many(told: dict[str, Any], wait: float | None, default_wait: float) -> GatewayError:
-    quota = "insufficient_quota" in (told.get("code"), told.get("type"))
+def _client_fault(status: int, reported: dict[str, Any], message: str) -> GatewayError:
+    recorded_as = status_code_name(status)
+    return GatewayError(
+        status,
+        _name(reported.get("code")) or (recorded_as if status == 404 else "invalid_request_error"),
+        message,
+        kind=_name(reported.get("type")) or "invalid_request_error",
+        param=reported["param"][:128] if isinstance(reported.get("param"), str) else None,
+        recorded_as=recorded_as,
+    )
+
+
+def _provider_fault(status: int, told: str) -> GatewayError:
+    recorded_as = status_code_name(status)
+    if status in {401, 402, 403}:  # what it says is about our account
+        return server_error(502, "provider_refused", "The provider refuses the gateway.", recorded_as=recorded_as)
+    if status == 408:
+        return server_error(504, "provider_timeout", "The provider did not answer in time.", recorded_as="timeout")
+    message = f"The provider failed: {told}" if told else "The provider failed."
+    return server_error(status if 500 <= status <= 599 else 502, "provider_error", message, recorded_as=recorded_as)
+
+
+def _too_many(reported: dict[str, Any], wait: float | None, default_wait: float) -> GatewayError:
+    quota = "insufficient_quota" in (reported.get("code"), reported.get("type"))
     code = "insufficient_quota" if quota else "rate_limit_exceeded"
     return GatewayError(
         429,
@@ -150,18 +206,33 @@ def _too_many(told: dict[str, Any], wait: float | None, default_wait: float) -> 
     )
 
 
-def _told(raw: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
+def _read_error(raw: bytes) -> dict[str, Any]:
+    """The error of a body: OpenAI's object, or an object with the text that was found, be it in a web page."""
+    body = read_body(raw)
+    if not body.is_json:
+        return {"message": MARKUP.sub(" ", raw[:LONGEST_PAGE].decode(errors="replace"))}
+    value = body.value[0] if isinstance(body.value, list) and body.value else body.value
+    error = value.get("error") if isinstance(value, dict) else None
+    return error if isinstance(error, dict) else {"message": _text(value)}
 
 
-def _message(told: dict[str, Any], default: str) -> str:
-    message = told.get("message")
-    return re.sub(r"\bsk-[\w*.-]+", "sk-***", message[:LONGEST_MESSAGE]) if isinstance(message, str) else default
+def _text(value: Any, depth: int = 0) -> str:
+    """The text of an error in whatever shape; empty when there is none."""
+    if isinstance(value, str):
+        return value
+    if depth > DEEPEST:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_text(each, depth + 1) for each in value)))
+    if isinstance(value, dict):
+        return next(filter(None, (_text(value.get(name), depth + 1) for name in TEXTS)), "")
+    return ""
+
+
+def _told(reported: dict[str, Any]) -> str:
+    """What the provider said, in one line, without personal data and secrets, and cut."""
+    said = " ".join(_text(reported).replace("\0", "").split())[: 2 * LONGEST_MESSAGE]
+    return SECRET.sub("***", masked_for_log(said))[:LONGEST_MESSAGE]
 
 
 def _name(value: object) -> str:

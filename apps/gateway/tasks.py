@@ -1,11 +1,11 @@
-"""What the cluster does for the gateway from time to time."""
+"""The gateway's periodic tasks."""
 
 from __future__ import annotations
 
-from apps.gateway import sweeping
-from apps.gateway.caching import forget_expired
+from apps.gateway.cache import forget_expired
+from apps.gateway.maintenance import orphan_requests
 
 
 def sweep() -> dict[str, int]:
-    """Settle what dead processes left, as the gateway's own do while there are any; delete answers that expired."""
-    return {"unknown": sweeping.sweep(), "expired": forget_expired()}
+    """Settle the requests of dead processes, as serving processes do too, and delete expired answers."""
+    return {"unknown": orphan_requests.sweep(), "expired": forget_expired()}

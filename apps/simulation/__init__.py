@@ -1,0 +1,1 @@
+"""A simulation: its case, its state, metadata, pictures, events and feedback. The labs build on it."""

@@ -1,10 +1,10 @@
-"""Why a simulation refuses something; the docstring is the message, `code` is for programs."""
+"""Refusals of a simulation; the docstring is the message, `code` is for programs."""
 
 from __future__ import annotations
 
 
 class SimulationRefused(Exception):
-    """The simulation refuses this."""
+    """The simulation does not allow this."""
 
     code = "conflict"
 
@@ -19,13 +19,13 @@ class SimulationEnded(SimulationRefused):
 
 
 class SimulationPaused(SimulationRefused):
-    """The instructor has paused this simulation. Wait until it goes on."""
+    """The instructor has paused this simulation. Wait until it is resumed."""
 
     code = "simulation_paused"
 
 
 class TimeIsUp(SimulationRefused):
-    """The time of this simulation is up. It is being ended, and the feedback follows."""
+    """The time of this simulation is up. It is ending, and the feedback follows."""
 
     code = "time_is_up"
 
@@ -43,7 +43,7 @@ class NotPaused(SimulationRefused):
 
 
 class NotEnded(SimulationRefused):
-    """There is feedback only after the end. End the simulation first."""
+    """Feedback is given after the end. End the simulation first."""
 
     code = "not_ended"
 
@@ -55,13 +55,13 @@ class NothingSaid(SimulationRefused):
 
 
 class FeedbackPending(SimulationRefused):
-    """The feedback is being made. Wait for it."""
+    """The feedback is being written. Wait for it."""
 
     code = "feedback_pending"
 
 
 class FeedbackMissing(SimulationRefused):
-    """There is no feedback to ask about yet. Wait for it, or ask for it again."""
+    """There is no feedback to ask about yet. Wait for it, or request it again."""
 
     code = "feedback_missing"
 
@@ -73,6 +73,6 @@ class ClientIdReused(SimulationRefused):
 
 
 class NotRetryable(SimulationRefused):
-    """Only what failed and may succeed when tried again can be retried."""
+    """Only something that failed and may succeed on another try can be retried."""
 
     code = "not_retryable"

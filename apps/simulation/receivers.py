@@ -1,4 +1,4 @@
-"""What a simulation does when the engine says that something happened, or that time has passed."""
+"""Signal receivers: failed calls, the engine's tick, deleted pictures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from apps.simulation.debriefing import settle_feedback
-from apps.simulation.images import remove_file_with
-from apps.simulation.lifecycle import end_overdue
-from apps.simulation.models import StoredImage
+from apps.simulation.models.images import StoredImage
+from apps.simulation.services.feedback import settle_feedback
+from apps.simulation.services.image_upload import remove_file_with
+from apps.simulation.services.lifecycle import end_overdue
 from orchestration.signals import ai_response_failed, tick
 
 NAMESPACE = "simcore"

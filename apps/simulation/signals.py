@@ -1,4 +1,4 @@
-"""What the anchor tells the apps around it. All are sent inside the transaction: a receiver that raises undoes it."""
+"""Signals of a simulation, sent inside its transaction: a receiver that raises rolls it back."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from django.dispatch import Signal
 
 simulation_created = Signal()  # simulation, user: a lab opens its session and submits the first call
 simulation_ended = Signal()  # simulation: sent once per simulation
-announced = Signal()  # simulation (locked), content, sender_user: something happened that everybody in the session sees
+announced = Signal()  # simulation (locked), content, sender_user: an event that everybody in the session sees

@@ -12,4 +12,4 @@ class TrainerlabConfig(AppConfig):
 
     def ready(self) -> None:
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
-        import_module("apps.trainerlab.history")
+        import_module("apps.trainerlab.services.history")

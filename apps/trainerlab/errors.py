@@ -1,4 +1,4 @@
-"""Why the trainer's side refuses something; the docstring is the message, `code` is for programs."""
+"""Refusals of the trainer's side; the docstring is the message, `code` is for programs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ class CommandKeyReused(SimulationRefused):
 
 
 class ScenarioArchived(SimulationRefused):
-    """This scenario is archived. Choose another one, or bring it back."""
+    """This scenario is archived. Choose another one, or restore it."""
 
     code = "scenario_archived"
 
 
 class AlreadyAssigned(SimulationRefused):
-    """This trainee has this scenario still to play."""
+    """This trainee already has an open assignment of this scenario."""
 
     code = "already_assigned"
+
+
+class DueInThePast(SimulationRefused):
+    """The due date is in the past. Choose a later one, or leave it empty."""
+
+    code = "due_in_the_past"
 
 
 class AssignmentWithdrawn(SimulationRefused):
@@ -30,9 +36,15 @@ class AssignmentWithdrawn(SimulationRefused):
 
 
 class AssignmentStarted(SimulationRefused):
-    """This assignment was started already; end its simulation instead."""
+    """This assignment has already been started; end its simulation instead."""
 
     code = "assignment_started"
+
+
+class BadVitals(SimulationRefused):
+    """Write at least one value: heart rate, blood pressure, respiratory rate, oxygen saturation or temperature."""
+
+    code = "bad_vitals"
 
 
 class NoSuchMessage(SimulationRefused):

@@ -1,0 +1,1 @@
+"""The training pages for trainees and instructors, and the demo."""

@@ -1,4 +1,4 @@
-"""The Django app `training`: the pages of accounts, simulation, chatlab and trainerlab. It has no rows of its own."""
+"""The Django app `training`: the pages of accounts, simulation, chatlab and trainerlab. It has no models of its own."""
 
 from django.apps import AppConfig
 

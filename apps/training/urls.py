@@ -2,10 +2,24 @@
 
 from django.urls import path
 
-from apps.training.views import board, chat, feedback, invitations, notes, scenarios, trainee
+from apps.training.views import (
+    archives,
+    assignments,
+    board,
+    briefing,
+    chat,
+    feedback,
+    invitations,
+    notes,
+    pictures,
+    previews,
+    scenarios,
+    trainee,
+)
 
 app_name = "training"
-ONE = "simulations/<uuid:simulation_id>"
+ONE = "simulations/<any_uuid:simulation_id>"
+CASE = "scenarios/<any_uuid:scenario_id>"
 
 urlpatterns = [
     path("", trainee.home, name="home"),
@@ -23,7 +37,9 @@ urlpatterns = [
     path(f"{ONE}/feedback/ask", feedback.ask, name="ask"),
     path(f"{ONE}/feedback/questions/<int:question_id>/retry", feedback.ask_again, name="ask_again"),
     path(f"{ONE}/feedback/regenerate", feedback.regenerate, name="regenerate"),
+    path(f"{ONE}/again", feedback.again, name="again"),
     path(f"{ONE}/debrief", board.debrief, name="debrief"),
+    path(f"{ONE}/preview/live", previews.live, name="preview_live"),
     path(f"{ONE}/watch", board.watch, name="watch"),
     path(f"{ONE}/watch/live", board.watch_live, name="watch_live"),
     path(f"{ONE}/commands/<slug:kind>", board.command, name="command"),
@@ -32,17 +48,24 @@ urlpatterns = [
     path("board", board.board, name="board"),
     path("board/live", board.board_live, name="board_live"),
     path("scenarios", scenarios.scenarios, name="scenarios"),
-    path("scenarios/import", scenarios.take_in, name="import"),
+    path("scenarios/export", archives.export, name="export"),
+    path("scenarios/import", archives.import_file, name="import"),
     path("scenarios/new", scenarios.new, name="new_scenario"),
-    path("scenarios/<uuid:scenario_id>", scenarios.edit, name="scenario"),
-    path("scenarios/<uuid:scenario_id>/pictures", scenarios.add, name="add_picture"),
-    path("scenarios/<uuid:scenario_id>/pictures/<uuid:image_id>", scenarios.picture, name="scenario_picture"),
-    path("scenarios/<uuid:scenario_id>/archive", scenarios.archive, name="archive"),
-    path("scenarios/<uuid:scenario_id>/start", scenarios.start, name="start_scenario"),
-    path("assignments", scenarios.assignments, name="assignments"),
-    path("assignments/<int:assignment_id>/start", scenarios.start_assigned, name="start_assignment"),
-    path("assignments/<int:assignment_id>/withdraw", scenarios.take_back, name="withdraw"),
+    path(CASE, scenarios.edit, name="scenario"),
+    path(f"{CASE}/export", archives.export_one, name="export_scenario"),
+    path(f"{CASE}/pictures", pictures.add, name="add_picture"),
+    path(f"{CASE}/pictures/<any_uuid:image_id>", pictures.picture, name="scenario_picture"),
+    path(f"{CASE}/pictures/<any_uuid:image_id>/move", pictures.move, name="move_picture"),
+    path(f"{CASE}/pictures/<any_uuid:image_id>/remove", pictures.remove, name="remove_picture"),
+    path(f"{CASE}/copy", scenarios.copy, name="copy_scenario"),
+    path(f"{CASE}/archive", scenarios.archive, name="archive"),
+    path(f"{CASE}/briefing", briefing.of_scenario, name="brief_scenario"),
+    path(f"{CASE}/start", assignments.start, name="start_scenario"),
+    path("assignments", assignments.assignments, name="assignments"),
+    path("assignments/<int:assignment_id>/briefing", briefing.of_assignment, name="brief_assignment"),
+    path("assignments/<int:assignment_id>/start", assignments.start_assigned, name="start_assignment"),
+    path("assignments/<int:assignment_id>/withdraw", assignments.withdraw_assignment, name="withdraw"),
     path("invitations", invitations.invitations, name="invitations"),
-    path("invitations/<int:invitation_id>/resend", invitations.send_again, name="resend_invitation"),
-    path("invitations/<int:invitation_id>/revoke", invitations.withdraw, name="revoke_invitation"),
+    path("invitations/<int:invitation_id>/resend", invitations.resend_invitation, name="resend_invitation"),
+    path("invitations/<int:invitation_id>/revoke", invitations.revoke_invitation, name="revoke_invitation"),
 ]

@@ -1,12 +1,14 @@
-"""The service that the benchmarks run: a small prompt, a small schema, no handler."""
+"""The services that the benchmarks run: a small prompt, a small schema; one without a handler, one with."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.models import TriagedTicket
+from orchestration.components import OutputSchema, PromptSection
 from orchestration.decorators import prompt_section, schema, service
-from orchestration.prompts import PromptSection
-from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
+from orchestration.types import Response
+from persistence.handlers import BasePersistenceHandler, persistence_handler
 
 
 @schema
@@ -29,3 +31,28 @@ class TriageSection(PromptSection):
 @service
 class Triage(DjangoBaseService):
     required_context_keys = ("ticket",)
+
+
+@schema
+class TriageRowOutputSchema(TriageOutputSchema):
+    pass
+
+
+@prompt_section
+@dataclass
+class TriageRowSection(TriageSection):
+    pass
+
+
+@service
+class TriageRow(DjangoBaseService):
+    required_context_keys = ("ticket",)
+
+
+@persistence_handler
+class TriageRowPersistence(BasePersistenceHandler):
+    schema = TriageRowOutputSchema
+
+    def persist(self, response: Response) -> TriagedTicket:
+        data = self.schema.model_validate(response.structured_data)
+        return TriagedTicket.objects.create(ticket=response.context["ticket"], urgency=data.urgency, team=data.team)

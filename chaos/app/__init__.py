@@ -1,0 +1,1 @@
+"""A small app whose calls write notes; the chaos runs use it."""

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ChaosConfig(AppConfig):
-    """What the calls of a chaos run do, and the command that runs one. Installed by chaos.settings alone."""
+    """What the calls of a chaos run do, and the command that runs one. Installed by chaos.settings only."""
 
     name = "chaos.app"
     label = "chaos"

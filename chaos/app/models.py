@@ -4,7 +4,7 @@ from django.db import models
 
 
 class ChaosRow(models.Model):
-    """What became of one call. Nothing here is unique on purpose: a duplicate must show, not be prevented."""
+    """The row that one call wrote. Nothing is unique here on purpose: a duplicate must be found, not prevented."""
 
     call_id = models.CharField(max_length=64, db_index=True)
     number = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""What a run submits, and which domain rows must have come of it."""
+"""What a run submits, and which domain rows it must have created."""
 
 from __future__ import annotations
 

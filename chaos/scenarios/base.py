@@ -1,4 +1,4 @@
-"""What every scenario answers."""
+"""The interface of a scenario."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chaos.plan import PlannedCall
 
 
 class Scenario(ABC):
-    """Each of the four questions names the wrong ones by their ids; an empty list is a good answer."""
+    """Each of the four checks returns the ids of what is wrong; an empty list is good."""
 
     @abstractmethod
     def submit(self, call: PlannedCall, seed: int) -> str:
-        """Submit a planned call and give its id; submitted again it is the same one. Raises django.db.Error."""
+        """Submit a planned call and return its id; submitting it again returns the same id. Raises django.db.Error."""
 
     @abstractmethod
     def rows(self) -> Sequence[Any]:
@@ -31,8 +31,8 @@ class Scenario(ABC):
 
     @abstractmethod
     def falsely_persisted(self, books: Books) -> list[str]:
-        """A row that no answered request stands behind, or that says something else than the stored result."""
+        """A row without an answered request, or one that differs from the stored result."""
 
     @abstractmethod
     def out_of_order(self, books: Books) -> list[str]:
-        """Begun before what had to be done first."""
+        """Started before its predecessor was done."""

@@ -1,4 +1,4 @@
-"""Full reviews: six model calls for each run, five of them at once, and one decision whoever comes last."""
+"""Full reviews: six model calls for each run, five of them at once, and one decision, whichever review is last."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from apps.accounts.models import User
 from apps.consensus.decision import decide
-from apps.consensus.models import PersonaReview, Run, StepProgress
+from apps.consensus.models import Decision, PersonaReview, ProposalVersion, Run, StepProgress
 from apps.consensus.models.runs import AGGREGATE, EXPAND, REVIEW, Priority, RunStatus
-from apps.consensus.starting import start_run
+from apps.consensus.workflow.start import start_run
 from chaos.books import Books
 from chaos.plan import PlannedCall, marker
 from chaos.scenarios.base import Scenario
@@ -48,17 +48,31 @@ class ConsensusScenario(Scenario):
         return again + twice + [f"{run.pk}:{what}" for run in books.rows for what in _told_twice(run)]
 
     def falsely_persisted(self, books: Books) -> list[str]:
-        """A review or proposal that is not its call's answered result, or a decision that the rule does not give."""
+        """A review or proposal that is not its call's answered result, or a decision that the rules do not give."""
         return [f"{run.pk}:{what}" for run in books.rows for what in _false(run, books)]
 
     def out_of_order(self, books: Books) -> list[str]:
-        """Reviews were asked for before the proposal stood, the decision came before a review, or events have gaps."""
+        """Reviews requested before the proposal was stored, a review after the decision, or gaps between events."""
         return [str(run.pk) for run in books.rows if not _in_order(run, books)]
 
 
 def _is_whole(run: Run) -> bool:
-    stored = hasattr(run, "proposal") and hasattr(run, "decision") and len(run.reviews.all()) == _personas(run)
-    return run.status == RunStatus.COMPLETED and stored
+    results = _proposal(run), _decision(run)
+    return run.status == RunStatus.COMPLETED and None not in results and len(run.reviews.all()) == _personas(run)
+
+
+def _proposal(run: Run) -> ProposalVersion | None:
+    try:
+        return run.proposal
+    except ProposalVersion.DoesNotExist:
+        return None
+
+
+def _decision(run: Run) -> Decision | None:
+    try:
+        return run.decision
+    except Decision.DoesNotExist:
+        return None
 
 
 def _personas(run: Run) -> int:
@@ -66,22 +80,23 @@ def _personas(run: Run) -> int:
 
 
 def _told_twice(run: Run) -> Iterator[str]:
-    told = Counter(event.data["step"] if event.kind == "step" else "run" for event in run.events.all()
+    announced = Counter(event.data["step"] if event.kind == "step" else "run" for event in run.events.all()
                    if event.data["status"] == "completed")  # fmt: skip
-    return (what for what, count in told.items() if count > 1)
+    return (what for what, count in announced.items() if count > 1)
 
 
 def _false(run: Run, books: Books) -> Iterator[str]:
     steps = {step.step: step for step in run.steps.all()}
-    if hasattr(run, "proposal") and run.proposal.expanded_proposal_json != _result(steps[EXPAND], books):
+    proposal, decision = _proposal(run), _decision(run)
+    if proposal is not None and proposal.expanded_proposal_json != _result(steps[EXPAND], books):
         yield EXPAND
     for review in run.reviews.all():
         step = steps[f"{REVIEW}{review.persona_id}"]
         if not _was_answered(review, step, books) or not _says(review, _result(step, books)):
             yield step.step
-    if hasattr(run, "decision"):
+    if decision is not None:
         verdict = decide([review.as_review() for review in run.reviews.all()], run.prompt_set.rules())
-        stored = (run.decision.overall_weighted_confidence, run.decision_label, run.decision.veto_applied)
+        stored = (decision.overall_weighted_confidence, run.decision_label, decision.veto_applied)
         if stored != (verdict.overall_weighted_confidence, verdict.decision, verdict.veto_applied):
             yield AGGREGATE
 
@@ -107,7 +122,7 @@ def _in_order(run: Run, books: Books) -> bool:
     if [event.sequence for event in run.events.all()] != list(range(1, run.last_event + 1)):
         return False
     if not _is_whole(run):
-        return True  # it is among the lost
+        return True  # it is counted as lost
     asked = [books.calls[step.call_id].created_at for step in run.steps.all() if step.persona_id and step.call_id]
     reviewed = [review.created_at for review in run.reviews.all()]
     return min(asked) >= run.proposal.created_at and max(reviewed) <= run.decision.created_at

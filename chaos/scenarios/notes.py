@@ -14,10 +14,10 @@ from chaos.app.orca.services.note import TakeNote
 from chaos.books import Books, is_poisoned
 from chaos.plan import PlannedCall
 from chaos.scenarios.base import Scenario
-from orchestration.engine.submit import CallSpec, submit
+from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
-from orchestration.providers.ledger import Entry
+from orchestration.providers.simulator.request_log import Entry
 
 MAX_ATTEMPTS = 10
 
@@ -56,7 +56,7 @@ class NotesScenario(Scenario):
         return [row.call_id for row in books.rows if not _is_true(row, books.calls.get(row.call_id), answered)]
 
     def out_of_order(self, books: Books) -> list[str]:
-        """Within each ordering key rows must follow the sequence, and no call starts before the one before is done."""
+        """Within an ordering key rows must follow the sequence, and no call may start before its predecessor ended."""
         row_ids = {row.call_id: row.pk for row in books.rows}
         keys: dict[str, list[ServiceCallRecord]] = defaultdict(list)
         for record in books.calls.values():
@@ -83,7 +83,7 @@ def _is_done(record: ServiceCallRecord | None, rows: int) -> bool:
 
 
 def _is_true(row: ChaosRow, record: ServiceCallRecord | None, answered: dict[str, Entry]) -> bool:
-    """The record says the same, and the provider answered exactly that to a request of this very call."""
+    """The record is equal, and the provider answered exactly that to a request of this call."""
     if record is None or record.result is None or not record.domain_persisted:
         return False
     entry = next((answered[part] for part in row.provider_response_id.split("_") if part in answered), None)

@@ -7,11 +7,8 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from unfold.decorators import display
 
-from orchestration.admin.acting import call_url
-from orchestration.admin.attempts import ANSWER_CONTENT, REQUEST_CONTENT, attempts_of, attempts_section, tokens
+from orchestration.admin.attempt_display import ANSWER_CONTENT, REQUEST_CONTENT, attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
     NOTHING,
     STATE_COLOURS,
@@ -20,13 +17,16 @@ from orchestration.admin.base import (
     moment,
     money,
 )
+from orchestration.admin.call_actions import call_url
 from orchestration.admin.calls import call_link
-from orchestration.admin.content import JsonText, stored
-from orchestration.admin.exact import ExactSearch
+from orchestration.admin.content_display import JsonText, stored
+from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
-from orchestration.cut_json import cut
 from orchestration.models import AIRequestAudit, AIResponseAudit
+from orchestration.theme.parts import display
+from orchestration.values.generic_refs import admin_path
+from orchestration.values.truncated_json import cut
 
 PARTS = {
     "raw": "As the provider sent it",
@@ -54,6 +54,7 @@ class RequestAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as o
     )
     list_display_links = ("number",)
     list_filter = ("outcome", ModelFilter, ("dispatched_at", MomentFilter))
+    linked_lookups = ("call__id__exact",)
     list_defer = ("messages", "tools", "response_schema", "parameters", "prompt_meta")
     ordering = ("-dispatched_at", "-id")
     sortable_by = ("sent",)
@@ -123,6 +124,7 @@ class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
     )
     list_display_links = ("number",)
     list_filter = (ModelFilter, ErrorCodeFilter, ("received_at", MomentFilter))
+    linked_lookups = ("call__id__exact",)
     list_defer = ("raw", "outputs", "structured_data", "tool_calls", "error", "execution_metadata")
     ordering = ("-received_at", "-id")
     sortable_by = ("received",)
@@ -189,13 +191,13 @@ class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
         )
 
     def _part(self, answer: AIResponseAudit, column: str) -> JsonText | None:
-        url = reverse("admin:orchestration_airesponseaudit_content", args=(answer.pk, column))
+        url = admin_path("orchestration_airesponseaudit_content", answer.pk, column)
         return stored(answer, column, url=url)
 
 
 def _request_url(pk: int) -> str:
-    return reverse("admin:orchestration_airequestaudit_change", args=(pk,))
+    return admin_path("orchestration_airequestaudit_change", pk)
 
 
 def _response_url(pk: int) -> str:
-    return reverse("admin:orchestration_airesponseaudit_change", args=(pk,))
+    return admin_path("orchestration_airesponseaudit_change", pk)

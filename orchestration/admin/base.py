@@ -1,4 +1,4 @@
-"""What all pages of the engine share: read-only lists that never count, and detail pages made of sections."""
+"""Base classes of the engine's admin pages: read-only lists that never count rows, detail pages made of sections."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
-from unfold.decorators import action
-from unfold.paginator import InfinitePaginator
-from unfold.views import ChangeList
 
-from orchestration.admin.added import AddedActions, Button
+from orchestration.access_log import log_content_access
+from orchestration.admin.extensions import AddedActions, Button
 from orchestration.admin.sections import Fact, Section
-from orchestration.looks import note_look
-from orchestration.references import Reference
+from orchestration.theme.parts import ChangeList, InfinitePaginator, ModelAdmin, TabularInline, action
+from orchestration.values.declared_filters import DeclaredFilters
+from orchestration.values.generic_refs import Reference
+from orchestration.values.moments import is_in_range
 
 VIEW_CONTENT = "orchestration.view_content"
 NOTHING = "–"  # noqa: RUF001 - a dash, as the rest of the admin shows what is empty
@@ -79,6 +78,8 @@ def moment(at: datetime | None) -> str:
     """A time to the second, on one line."""
     if at is None:
         return NOTHING
+    if not is_in_range(at):
+        return "unreadable"
     return format_html('<time class="orca-nowrap" datetime="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
 
 
@@ -113,7 +114,7 @@ class LeanChangeList(ChangeList):
         self.model_admin.prepare_page(self.result_list)  # type: ignore[attr-defined]  # is a ReadOnlyAdmin
 
 
-class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's own mixins differ from Django's
+class ReadOnlyAdmin(DeclaredFilters, AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's own mixins differ from Django's
     """Rows that only the engine writes."""
 
     paginator = InfinitePaginator
@@ -126,6 +127,8 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
     actions: Sequence[Any] = ()
     list_defer: Sequence[str] = ()
     """Columns that the list does not read."""
+    content_columns: Sequence[str] = ()
+    """Columns of the list and fields of the page that only those see and search who may read content."""
     shows_content = False
     """The page of a row shows prompts or answers to those who may see them; looking at it is then logged."""
 
@@ -138,6 +141,19 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
         """Rows are never counted; the entries about one of them, on its history page, are."""
         kind = Paginator if queryset.model is LogEntry else self.paginator
         return kind(queryset, *args, **kwargs)
+
+    def _open_to(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
+        """The columns among these that this person may read."""
+        return [name for name in names if name not in self.content_columns or may_read_content(request)]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return self._open_to(request, super().get_list_display(request))
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return self._open_to(request, super().get_search_fields(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self._open_to(request, super().get_fields(request, obj))
 
     def prepare_page(self, rows: list[Any]) -> None:
         """Load, for all rows of a page at once, what its columns need."""
@@ -152,8 +168,13 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
         obj: Any = None,
     ) -> HttpResponse:
         if self.shows_content and obj is not None and may_read_content(request):
-            note_look(request.user, obj)
+            log_content_access(request.user, obj)
+        context |= self.page_context(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the template of a row's page needs besides the form."""
+        return {}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -162,6 +183,24 @@ class ReadOnlyAdmin(AddedActions, ModelAdmin):  # type: ignore[misc]  # unfold's
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Related rows that a page shows and nobody edits there."""
+
+    extra = 0
+    can_delete = False
+    list_select_related: Sequence[str] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
@@ -197,21 +236,12 @@ class DetailAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return ()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context |= {
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        return {
             "facts": list(self.facts(request, obj)),
             "buttons": list(self.buttons(request, obj)),
             "sections": list(self.sections(request, obj)),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     # --- downloads --------------------------------------------------------------------------
 
@@ -229,7 +259,7 @@ class DetailAdmin(ReadOnlyAdmin):
             raise Http404
         rows = self.get_queryset(request).filter(pk=obj.pk)
         text = rows.annotate(whole=Cast(F(column), TextField())).values_list("whole", flat=True).get()
-        note_look(request.user, obj, f": downloaded {column}")
+        log_content_access(request.user, obj, f": downloaded {column}")
         return HttpResponse(
             text or "null",
             content_type="application/json",

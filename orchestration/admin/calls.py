@@ -9,14 +9,20 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
-from unfold.decorators import display
 
-from orchestration.admin import call_page
-from orchestration.admin.acting import CallOperations, call_url
-from orchestration.admin.added import Button, call_buttons
-from orchestration.admin.base import NOTHING, STATE_COLOURS, link_to, moment, money, nowrap, short_id
+from orchestration.admin import call_detail
+from orchestration.admin.base import (
+    NOTHING,
+    STATE_COLOURS,
+    link_to,
+    may_read_content,
+    moment,
+    money,
+    nowrap,
+    short_id,
+)
+from orchestration.admin.call_actions import CallOperations, call_url
 from orchestration.admin.filters import (
     ErrorCodeFilter,
     ModelFilter,
@@ -26,16 +32,18 @@ from orchestration.admin.filters import (
     added_call_filters,
     bound,
 )
-from orchestration.admin.search import HELP, SearchRefused, search
+from orchestration.admin.indexed_search import HELP, SearchRefused, search
 from orchestration.admin.sections import Fact, Section
+from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from orchestration.models.call_queries import ServiceCallQuerySet
-from orchestration.references import reference
+from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.theme.parts import display
+from orchestration.values.generic_refs import reference
 
 
 @admin.register(ServiceCallRecord)
 class ServiceCallAdmin(CallOperations):
-    """Nothing here is edited: what an operator may do are the model's transitions."""
+    """Nothing here is edited: operators change calls through the declared operations only."""
 
     list_display = (
         "number",
@@ -68,7 +76,7 @@ class ServiceCallAdmin(CallOperations):
     search_help_text = HELP
     detail_related = ("related_content_type", "requested_by")
     shows_content = True
-    downloads = call_page.CONTENT
+    downloads = call_detail.CONTENT
 
     # --- the list ---------------------------------------------------------------------------
 
@@ -82,7 +90,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Service")
     def service(self, call: ServiceCallRecord) -> str:
-        label = call_page.service_label(call)
+        label = call_detail.service_label(call)
         return format_html('<span class="orca-nowrap" title="{}">{}</span>', label, label.rpartition(".")[2])
 
     @display(description="Related")
@@ -91,7 +99,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Model")
     def model_name(self, call: ServiceCallRecord) -> str:
-        return nowrap(call.model or NOTHING)
+        return nowrap(call.model or call.model_requested or NOTHING)
 
     @display(description="Attempts")
     def attempts_of(self, call: ServiceCallRecord) -> str:
@@ -99,7 +107,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Duration")
     def duration(self, call: ServiceCallRecord) -> str:
-        return nowrap(call_page.duration(call, timezone.now()))
+        return nowrap(call_detail.duration(call, database_now()))
 
     @display(description="Cost")
     def cost_shown(self, call: ServiceCallRecord) -> str:
@@ -119,31 +127,39 @@ class ServiceCallAdmin(CallOperations):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ServiceCallRecord], search_term: str
     ) -> tuple[QuerySet[ServiceCallRecord], bool]:
-        """See orchestration/admin/search.py; what cannot be searched for is told, and finds nothing."""
+        """See orchestration/admin/indexed_search.py; what cannot be searched for gives a message, and finds nothing."""
         if not search_term.strip():
             return queryset, False
         try:
-            found = search(cast("ServiceCallQuerySet", queryset), search_term, before=created_before(request))
+            found = search(
+                cast("ServiceCallQuerySet", queryset),
+                search_term,
+                content=may_read_content(request),
+                before=created_before(request),
+            )
         except SearchRefused as refusal:
             messages.error(request, str(refusal))
             return queryset.none(), False
         if found.note:
             messages.info(request, found.note)
+        self.looked_for(request, found.looked)
         return found.rows, False
+
+    @staticmethod
+    def looked_for(request: HttpRequest, looked: list[str]) -> None:
+        """For the page of a search that found nothing."""
+        request.looked_for = f"Looked for calls {' and '.join(looked)}."  # type: ignore[attr-defined]
 
     # --- the page of one call ---------------------------------------------------------------
 
     def detail_rows(self, rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
-        return call_page.call_columns(super().detail_rows(rows))
+        return call_detail.call_columns(super().detail_rows(rows))
 
     def facts(self, request: HttpRequest, call: ServiceCallRecord) -> Iterable[Fact]:
-        return call_page.facts(call)
-
-    def buttons(self, request: HttpRequest, call: ServiceCallRecord) -> Iterable[Button]:
-        return call_buttons(request, call)
+        return call_detail.facts(call)
 
     def sections(self, request: HttpRequest, call: ServiceCallRecord) -> Iterable[Section]:
-        return call_page.sections(request, call)
+        return call_detail.sections(request, call)
 
 
 def call_link(call_id: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Filters of the lists that ask the database for no choices, and each of whose values an index serves."""
+"""Filters of lists: each value is served by an index, and choices are not read from the database."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from django.contrib.admin import ListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, TextFilter
 
-from orchestration.app import ensure_autostarted
-from orchestration.models import AIRequestAudit, CallRollup
-from orchestration.models.rollups import Span
-from orchestration.registry import services
+from orchestration.clock import database_now
+from orchestration.components.registry import services
+from orchestration.models import AIRequestAudit
+from orchestration.models.rollups import CallRollup, Span
+from orchestration.theme.parts import DropdownFilter, RangeDateTimeFilter, TextFilter
+from orchestration.values.moments import EARLIEST, LATEST, is_in_range
 
 NEWEST_UNKNOWN = 1000
 COSTLIEST = 100
@@ -54,15 +55,18 @@ class MomentFilter(RangeDateTimeFilter):
 
 
 def bound(given: Mapping[str, Any], name: str, whole: time) -> datetime | None:
-    """The moment of a filter's day and time; None without a day, ValueError for what is none."""
+    """The moment of a filter's day and time; None without a day, ValueError for what is not one, or is out of range."""
     day, clock = (str(given.get(f"{name}_{part}") or "").strip() for part in (0, 1))
     if not day:
         return None
     try:
         at = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock) if clock else whole)
     except ValueError:
-        raise ValueError(f"“{day} {clock}” is no day and time: write them like 2026-11-21 and 14:30:00.") from None
-    return timezone.make_aware(at)
+        raise ValueError(f"“{day} {clock}” is not a day and time; write them like 2026-11-21 and 14:30:00.") from None
+    moment = timezone.make_aware(at)
+    if not is_in_range(moment):
+        raise ValueError(f"“{day}” is not within the years {EARLIEST.year} to {LATEST.year - 1}.")
+    return moment
 
 
 class ServiceFilter(DropdownFilter):
@@ -72,7 +76,6 @@ class ServiceFilter(DropdownFilter):
     parameter_name = "service"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        ensure_autostarted()
         return [(str(identity), identity.label) for identity in services.all()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -131,7 +134,7 @@ def _unknown(calls: Any) -> Any:
 
 def _expensive(calls: Any) -> Any:
     """The costliest call of each hour of a month, service and model; of these the costliest."""
-    month = CallRollup.objects.filter(span=Span.HOUR, starts_at__gte=timezone.now() - MONTH)
+    month = CallRollup.objects.filter(span=Span.HOUR, starts_at__gte=database_now() - MONTH)
     hours = month.filter(highest_cost__isnull=False).order_by("-highest_cost")
     return calls.filter(pk__in=list(hours.values_list("costliest_call", flat=True)[:COSTLIEST]))
 

@@ -1,18 +1,17 @@
-"""What models cost."""
+"""Prices of models in the admin."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from orchestration.admin.resources import Ported, PriceResource
+from orchestration.admin.ported import PortedPrices
 from orchestration.models import ModelPrice
 
 
 @admin.register(ModelPrice)
-class ModelPriceAdmin(Ported):
+class ModelPriceAdmin(PortedPrices):
     """A new price is a new row from its date on; a price that a stored cost was made with cannot be deleted."""
 
-    resource_classes = (PriceResource,)
     list_display = (
         "provider",
         "model",

@@ -1,4 +1,4 @@
-"""What a detail page is made of, and the seam by which another package adds to a call's page."""
+"""The parts of a detail page, and how another package adds sections to the page of a call."""
 
 from __future__ import annotations
 

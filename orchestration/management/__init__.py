@@ -1,0 +1,1 @@
+"""The engine's management commands, and what they have in common."""

@@ -1,30 +1,27 @@
-"""Rows of the engine."""
+"""The models of the engine: calls and their audits, throttles, prices, prompt texts, nodes.
 
-from orchestration.models.api_answers import ApiAnswer
+Stored REST answers, ordering keys and rollups are the business of one module each, which imports them from theirs.
+"""
+
+import orchestration.models.idempotency
+import orchestration.models.ordering_keys
+import orchestration.models.rollups  # noqa: F401 - Django finds models that are imported
 from orchestration.models.audits import AIRequestAudit, AIResponseAudit
 from orchestration.models.calls import ServiceCallRecord
-from orchestration.models.limits import Pause, ProviderCircuit, RateLimit
 from orchestration.models.nodes import EngineCounter, WorkerNode
-from orchestration.models.ordering import OrderingKey
 from orchestration.models.prices import ModelPrice
-from orchestration.models.prompts import PromptPart, PromptText
-from orchestration.models.rollups import CallRollup, RollupMark, RollupState
+from orchestration.models.prompt_overrides import PromptText
+from orchestration.models.throttles import Pause, ProviderCircuit, RateLimit
 
 __all__ = [
     "AIRequestAudit",
     "AIResponseAudit",
-    "ApiAnswer",
-    "CallRollup",
     "EngineCounter",
     "ModelPrice",
-    "OrderingKey",
     "Pause",
-    "PromptPart",
     "PromptText",
     "ProviderCircuit",
     "RateLimit",
-    "RollupMark",
-    "RollupState",
     "ServiceCallRecord",
     "WorkerNode",
 ]

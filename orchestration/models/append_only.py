@@ -20,10 +20,6 @@ class AppendOnlyQuerySet(models.QuerySet[ModelT]):
     def delete(self) -> tuple[int, dict[str, int]]:
         raise AppendOnly
 
-    def purge(self) -> int:
-        """Remove the rows for good; for the retention command alone. Returns how many."""
-        return super().delete()[0]
-
 
 class AppendOnlyModel(models.Model):
     """Raises AppendOnly when a row is saved again or deleted."""

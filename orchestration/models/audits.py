@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from orchestration.clock import database_now
 from orchestration.models.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from orchestration.models.calls import ServiceCallRecord
+from orchestration.models.format_version import FormatVersionField
 from orchestration.models.prices import ModelPrice
 from orchestration.models.usage import UsageColumns
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class Outcome(models.TextChoices):
-    """What became of a request. `unknown`: it was sent, its worker died, nobody knows what came back."""
+    """What became of a request. `unknown`: it was sent, but its worker died before the answer was stored."""
 
     PENDING = "pending"
     ANSWERED = "answered"
@@ -39,8 +42,8 @@ class RequestAuditQuerySet(AppendOnlyQuerySet["AIRequestAudit"]):
         """pending → answered | failed | unknown; returns how many moved."""
         return models.QuerySet.update(self.pending(), outcome=outcome)
 
-    def lose(self, call_ids: Iterable[str]) -> int:
-        """The worker of these calls died: what they had sent has no known answer."""
+    def abandon(self, call_ids: Iterable[str]) -> int:
+        """pending → unknown, for calls whose worker died; returns how many moved."""
         return self.filter(call_id__in=list(call_ids)).settle(Outcome.UNKNOWN)
 
 
@@ -66,17 +69,17 @@ class AIRequestAudit(AppendOnlyModel):
     client_name = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128)
     surface = models.CharField(max_length=32, blank=True, default="")
-    messages = models.JSONField(default=list)
-    tools = models.JSONField(default=list, blank=True)
+    messages = StoredJSONField(default=list)
+    tools = StoredJSONField(default=list, blank=True)
     response_schema_identity = models.CharField(max_length=255, blank=True, default="")
-    response_schema = models.JSONField(null=True, blank=True)
-    parameters = models.JSONField(default=dict, blank=True)
-    prompt_meta = models.JSONField(default=dict, blank=True)
-    stream = models.BooleanField(default=False)
+    response_schema = StoredJSONField(null=True, blank=True)
+    parameters = StoredJSONField(default=dict, blank=True)
+    prompt_meta = StoredJSONField(default=dict, blank=True)
     object_db_pk = models.CharField(max_length=64, blank=True, default="")
     repair_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs")
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
-    dispatched_at = models.DateTimeField(default=timezone.now)
+    dispatched_at = MomentField(default=database_now)
+    format_version = FormatVersionField()
 
     objects = RequestAuditQuerySet.as_manager()
 
@@ -121,13 +124,13 @@ class AIResponseAudit(AppendOnlyModel, UsageColumns):
         related_name="response_audits",
         db_index=False,
     )
-    received_at = models.DateTimeField(default=timezone.now)
+    received_at = MomentField(default=database_now)
     latency_ms = models.PositiveIntegerField(default=0)
     first_byte_ms = models.PositiveIntegerField(null=True, blank=True)
-    raw = models.JSONField(null=True, blank=True)
-    outputs = models.JSONField(default=list, blank=True)
-    structured_data = models.JSONField(null=True, blank=True)
-    tool_calls = models.JSONField(default=list, blank=True)
+    raw = StoredJSONField(null=True, blank=True)
+    outputs = StoredJSONField(default=list, blank=True)
+    structured_data = StoredJSONField(null=True, blank=True)
+    tool_calls = StoredJSONField(default=list, blank=True)
     finish_reason = models.CharField(max_length=64, blank=True, default="")
     provider_response_id = models.CharField(max_length=128, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
@@ -136,7 +139,8 @@ class AIResponseAudit(AppendOnlyModel, UsageColumns):
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=64, blank=True, default="")
     error = models.TextField(blank=True, default="")
-    execution_metadata = models.JSONField(default=dict, blank=True)
+    execution_metadata = StoredJSONField(default=dict, blank=True)
+    format_version = FormatVersionField()
 
     objects = AppendOnlyQuerySet.as_manager()
 

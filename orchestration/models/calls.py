@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import uuid_utils.compat
 from django.conf import settings
-from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
-from orchestration.engine.faultpoints import fault
+from orchestration.clock import database_now
 from orchestration.errors import TransitionRefused
-from orchestration.lanes import Lane
-from orchestration.models.aging import VirtualDueTime
-from orchestration.models.call_queries import ServiceCallQuerySet
-from orchestration.models.kinds import CallKind
-from orchestration.models.persisting import PersistenceTransitions
+from orchestration.fault_injection import fault
+from orchestration.models.call_kinds import CallKind
+from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.models.compare_and_set import CompareAndSet
+from orchestration.models.format_version import FIRST, refuse_newer_format
+from orchestration.models.persist_state import PersistenceTransitions
+from orchestration.models.priority_aging import VirtualDueTime
 from orchestration.models.rollups import RollupMark
 from orchestration.models.states import (
     LISTED_STATES,
@@ -31,7 +31,15 @@ from orchestration.models.states import (
     Status,
 )
 from orchestration.models.usage import UsageColumns
+from orchestration.routes import Route
 from orchestration.types import Response
+from orchestration.values.generic_refs import ObjectKey
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
+from orchestration.values.uuid_keys import UuidTextField
+
+RESULT_FORMAT = FIRST
+"""What this code writes and reads as the result of a call; stored in it, as `format_version`, from the second on."""
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -44,32 +52,30 @@ def new_call_id() -> str:
     return str(uuid_utils.compat.uuid7())
 
 
-def call_brings_nothing(call: str = "call") -> Q:
+def call_gave_no_result(call: str = "call") -> Q:
     """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored."""
     calls = ServiceCallRecord.objects
     without_result = calls.finished().filter(result__isnull=True)
     return Q(**{f"{call}__in": without_result}) | Q(**{f"{call}__in": calls.dead()})
 
 
-class ServiceCallRecord(PersistenceTransitions, UsageColumns):
+class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     """One logical service call: what was asked, where it is, what came of it."""
 
-    id = models.CharField(primary_key=True, max_length=64, default=new_call_id, editable=False)
+    id = UuidTextField(primary_key=True, max_length=64, default=new_call_id, editable=False)
     service_identity = models.CharField(max_length=255)
     namespace = models.CharField(max_length=128)
-    service_kwargs = models.JSONField(default=dict, blank=True)
-    input = models.JSONField(default=dict, blank=True)
-    context = models.JSONField(default=dict, blank=True)
+    service_kwargs = StoredJSONField(default=dict, blank=True)
+    input = StoredJSONField(default=dict, blank=True)
+    context = StoredJSONField(default=dict, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
-    result = models.JSONField(null=True, blank=True)
+    result = StoredJSONField(null=True, blank=True)
     error = models.TextField(null=True, blank=True)  # noqa: DJ001 - null means there was no error
     error_code = models.CharField(max_length=64, blank=True, default="")
     retryable = models.BooleanField(default=False)
 
-    dispatch = models.JSONField(default=dict, blank=True)
-    backend = models.CharField(max_length=64, default="django_q", blank=True)
+    dispatch = StoredJSONField(default=dict, blank=True)
     queue = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - null is the default queue
-    task_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - null until dispatched
 
     schema_identity = models.CharField(max_length=255, blank=True, default="")
     schema_version = models.PositiveIntegerField(default=0)
@@ -81,19 +87,19 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
     ordering_policy = models.CharField(max_length=8, choices=OrderingPolicy, default=OrderingPolicy.SKIP)
     sequence = models.BigIntegerField(default=0)
 
-    due_at = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveIntegerField(default=0, help_text="Attempts opened, whatever became of them.")
+    due_at = MomentField(default=database_now)
+    attempts = models.PositiveIntegerField(default=0, help_text="Attempts that were started, whatever their outcome.")
     judged_attempts = models.PositiveIntegerField(
         default=0,
-        help_text="Attempts whose outcome was acted on; an answered one beyond it is taken up, not paid again.",
+        help_text="Attempts whose outcome was acted on; a later one that was answered is resumed, not paid for again.",
     )
     failures = models.PositiveIntegerField(default=0, help_text="Attempts that failed since the last submit or retry.")
     max_attempts = models.PositiveSmallIntegerField(default=3)
     deaths = models.PositiveIntegerField(default=0, help_text="Times its worker died while it ran.")
     lease_token = models.BigIntegerField(default=0)
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = MomentField(null=True, blank=True)
     worker = models.CharField(max_length=128, blank=True, default="")
-    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = MomentField(null=True, blank=True)
 
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null: none given
     request_fingerprint = models.CharField(max_length=64, blank=True, default="")
@@ -104,18 +110,20 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
         ContentType, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     related_object_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - with the type above
-    related_object = GenericForeignKey("related_content_type", "related_object_id")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replays")
+    related_object = ObjectKey("related_content_type", "related_object_id")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
 
-    client = models.CharField(max_length=64, blank=True, default="", help_text="Of ORCA_CONFIG; limits hold for it.")
+    client = models.CharField(
+        max_length=64, blank=True, default="", help_text="The client in ORCA_CONFIG; rate limits apply to it."
+    )
     model_requested = models.CharField(max_length=128, blank=True, default="")
     provider = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
 
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = MomentField(default=database_now, editable=False)
+    updated_at = MomentField(auto_now=True)
+    started_at = MomentField(null=True, blank=True)
+    finished_at = MomentField(null=True, blank=True)
 
     domain_persist_state = models.CharField(max_length=16, choices=PersistState, default=PersistState.NONE)
     domain_persisted = models.GeneratedField(
@@ -129,8 +137,8 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
     )
     domain_persist_attempts = models.PositiveIntegerField(default=0)
     domain_persist_error = models.TextField(null=True, blank=True)  # noqa: DJ001 - null means there was no error
-    next_persist_at = models.DateTimeField(null=True, blank=True)
-    persisted_at = models.DateTimeField(null=True, blank=True)
+    next_persist_at = MomentField(null=True, blank=True)
+    persisted_at = MomentField(null=True, blank=True)
 
     objects = ServiceCallQuerySet.as_manager()
 
@@ -144,10 +152,10 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
         permissions = (
             ("retry_servicecallrecord", "Can retry a service call"),
             ("cancel_servicecallrecord", "Can cancel a service call"),
-            ("replay_servicecallrecord", "Can ask the model again beside a service call"),
-            ("preview_servicecallrecord", "Can see what persisting a result again would change"),
-            ("persist_servicecallrecord", "Can persist the result of a service call again"),
-            ("revert_servicecallrecord", "Can take back what a service call persisted"),
+            ("replay_servicecallrecord", "Can rerun a service call"),
+            ("preview_servicecallrecord", "Can see what reprocessing a service call would change"),
+            ("persist_servicecallrecord", "Can reprocess a service call"),
+            ("revert_servicecallrecord", "Can revert what a service call persisted"),
             ("export_servicecallrecord", "Can export service calls"),
             ("view_content", "Can read prompts, answers and payloads"),
         )
@@ -199,6 +207,13 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
                 condition=Q(status=Status.QUEUED),
                 name="call_due_of_kind",
             ),
+            models.Index(
+                VirtualDueTime("due_at", "priority"),
+                F("due_at"),
+                F("id"),
+                condition=Q(status=Status.QUEUED, ordering_key=""),
+                name="call_due_without_key",
+            ),
             models.Index(fields=("lease_expires_at",), condition=Q(status=Status.RUNNING), name="call_leased"),
             models.Index(
                 fields=("-priority", "finished_at", "id"),  # the order in which the drain takes them
@@ -244,13 +259,23 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
         return not self.is_terminal and self.cancel_requested_at is None
 
     @property
-    def lane(self) -> Lane:
+    def route(self) -> Route:
         """Its client and model as they were when it was queued; rate limits, circuits and pauses go by it."""
-        return Lane(self.client, self.model_requested)
+        return Route(self.client, self.model_requested)
 
     @property
     def kind(self) -> CallKind:
         return CallKind(self.service_identity, self.client, self.model_requested)
+
+    def signal_payload(self) -> dict[str, Any]:
+        """The part of the payload that all public signals share."""
+        return {
+            "call_id": self.pk,
+            "service_identity": self.service_identity,
+            "namespace": self.namespace,
+            "correlation_id": self.correlation_id,
+            "context": self.context,
+        }
 
     def response(self) -> Response:
         """The stored result with its related object attached; TransitionRefused when there is none yet."""
@@ -260,15 +285,20 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
         """`response` without its related object, which takes a query.
 
         It is the result of this call whatever call it names itself, or a copied row would count as persisted already.
+        Fields that a newer version added, which may run beside this one, are left out; WrittenByNewerVersion when it
+        says that this is not enough.
         """
         if self.result is None:
             raise TransitionRefused(f"Call {self.pk} is {self.status} and has no result.")
-        response = Response.model_validate(self.result)
+        if isinstance(self.result, dict):
+            refuse_newer_format(f"the result of call {self.pk}", self.result.get("format_version"), RESULT_FORMAT)
+        response = Response.model_validate(self.result, extra="ignore")
         response.call_id = self.pk
         return response
 
     # --- transitions an operator or a caller asks for ---------------------------------------
-    # (Claiming and finishing belong to the worker that holds the lease: engine/claim.py, engine/journal.py.)
+    # (Claiming and finishing belong to the worker that holds the lease: engine/queue/claim.py and
+    # engine/execution/group_commit.py.)
 
     def retry(self, *, now: datetime | None = None) -> None:
         """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise."""
@@ -278,7 +308,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
                 from_=RETRYABLE_FROM,
                 verb="retried",
                 status=Status.QUEUED,
-                due_at=now or timezone.now(),
+                due_at=now or database_now(),
                 failures=0,
                 deaths=0,
                 finished_at=None,
@@ -291,7 +321,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
 
     def cancel(self, *, now: datetime | None = None) -> None:
         """queued → cancelled at once; running → asked to stop (its worker ends it); TransitionRefused otherwise."""
-        moment = now or timezone.now()
+        moment = now or database_now()
         try:
             self._move(
                 from_=(Status.QUEUED,),
@@ -308,10 +338,5 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns):
             RollupMark.of_call(self.pk)  # the caller's transaction may end long after this minute
 
     def _move(self, *, from_: tuple[Status, ...], verb: str, **changes: Any) -> None:
-        """Compare-and-set on `status`; the instance follows the row."""
-        changes["updated_at"] = timezone.now()
-        if ServiceCallRecord.objects.filter(pk=self.pk, status__in=from_).update(**changes) != 1:
-            self.refresh_from_db(fields=["status"])
+        if not self.compare_and_set("status", from_, updated_at=database_now(), **changes):
             raise TransitionRefused(f"Call {self.pk} is {self.status} and cannot be {verb}.")
-        for name, value in changes.items():
-            setattr(self, name, value)

@@ -1,21 +1,29 @@
 """Finished calls summed up per minute, hour and day, service and model, so that figures stay cheap at any size.
 
 A call counts once, in the minute of its `finished_at`, with everything it used since it was submitted; a call that is
-retried is taken out of that minute again. engine/rollup.py keeps the sums, from the rows alone.
+retried is taken out of that minute again. stats/aggregation.py keeps the sums, from the rows alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, models
+
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
 
 FIRST_BOUND_MS = 10.0
 BOUND_RATIO = 1.25
 LAST_BUCKET = 64
 """Durations from 10 ms to more than three hours, each bucket a quarter wider than the one before."""
+
+
+BUCKETS = frozenset(map(str, range(LAST_BUCKET + 1)))
+"""As the keys of a column."""
 
 
 def bucket_bounds(bucket: int) -> tuple[float, float]:
@@ -28,7 +36,7 @@ def bucket_bounds(bucket: int) -> tuple[float, float]:
 def percentile(durations: Mapping[str, int], share: float) -> float | None:
     """The duration in ms that `share` (0 to 1) of the counted calls stayed below, interpolated within its bucket;
     None when nothing was counted. At most one bucket off: 25 %."""
-    counted = sorted((int(bucket), count) for bucket, count in durations.items())
+    counted = sorted((int(bucket), count) for bucket, count in durations.items() if bucket in BUCKETS)
     wanted = math.ceil(sum(count for _, count in counted) * share)
     for bucket, count in counted:
         if wanted <= count:
@@ -36,6 +44,12 @@ def percentile(durations: Mapping[str, int], share: float) -> float | None:
             return low + (high - low) * wanted / count
         wanted -= count
     return None
+
+
+def counts_of(stored: Any) -> Iterator[tuple[str, int]]:
+    """The counts of a column as far as they can be read: a row that was edited by hand does not break a sum."""
+    if isinstance(stored, dict):
+        yield from ((key, count) for key, count in stored.items() if isinstance(count, int) and count > 0)
 
 
 class Span(models.TextChoices):
@@ -50,14 +64,14 @@ class CallRollup(models.Model):
     """The calls of one service and model that finished within one span."""
 
     span = models.CharField(max_length=8, choices=Span)
-    starts_at = models.DateTimeField()
+    starts_at = MomentField()
     service_identity = models.CharField(max_length=255)
-    model = models.CharField(max_length=128, help_text="The model that answered; where none did, the one asked for.")
+    model = models.CharField(max_length=128, help_text="The model that answered, or the requested one when none did.")
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
-    errors = models.JSONField(default=dict, help_text="Calls that did not succeed, by error code.")
-    durations = models.JSONField(default=dict, help_text="Calls by bucket of the time from first claim to end.")
+    errors = StoredJSONField(default=dict, help_text="Calls that did not succeed, by error code.")
+    durations = StoredJSONField(default=dict, help_text="Calls by bucket of the time from first claim to end.")
     input_tokens = models.BigIntegerField(default=0)
     cached_input_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)
@@ -83,10 +97,10 @@ class CallRollup(models.Model):
 class RollupMark(models.Model):
     """A moment whose minute has to be summed up again: a call that finished then was retried, cancelled or repriced.
 
-    Written in the transaction of the change, so that whoever reads the mark reads the change as well.
+    Written in the transaction of the change, so that a transaction that sees the mark sees the change as well.
     """
 
-    at = models.DateTimeField()
+    at = MomentField()
 
     class Meta:
         db_table = "call_rollup_mark"
@@ -110,8 +124,8 @@ class RollupState(models.Model):
     """How far the rollups are; the one row that decides between two that sum up at the same time."""
 
     version = models.BigIntegerField(default=0)
-    settled_until = models.DateTimeField(null=True, help_text="Minutes before it change by marks alone.")
-    rolled_at = models.DateTimeField(null=True)
+    settled_until = MomentField(null=True, help_text="Earlier minutes are summed up again only when they are marked.")
+    rolled_at = MomentField(null=True)
 
     class Meta:
         db_table = "call_rollup_state"
@@ -124,7 +138,7 @@ class RollupState(models.Model):
         return cls.objects.get_or_create(pk=1)[0]
 
     def advance(self, *, settled_until: datetime, rolled_at: datetime) -> bool:
-        """Compare-and-set: False when somebody else summed up since this state was read."""
+        """Compare-and-set: False when another process summed up since this state was read."""
         moved = RollupState.objects.filter(pk=self.pk, version=self.version).update(
             version=self.version + 1, settled_until=settled_until, rolled_at=rolled_at
         )

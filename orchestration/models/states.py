@@ -1,4 +1,4 @@
-"""Where a call and its result are, and what that means for retries, lists and later calls."""
+"""The states of a call, and of persisting its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call or a single answer used, and what that cost."""
+"""Token usage and cost, as columns of calls and of single answers."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ class UsageColumns(models.Model):
 
     @property
     def usage(self) -> Usage:
-        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
+        return Usage.model_validate(self, from_attributes=True)

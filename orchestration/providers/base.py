@@ -1,10 +1,17 @@
-"""The seam to models: what the engine asks, what it gets, and the one switch that forbids paid requests."""
+"""The interface to model providers: a request, its answer, and the contract of a provider."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import ClassVar
 
+from pydantic import BaseModel, ConfigDict
+
+from orchestration.conf import ClientSettings
+from orchestration.errors import NotConfigured, ProviderError
+from orchestration.providers.capabilities import Capability
+from orchestration.providers.keys import KeyVariable
 from orchestration.types import JsonObject, Message, Usage
 
 
@@ -19,20 +26,23 @@ class ProviderRequest:
     schema: JsonObject | None = None
     """The adapted strict JSON schema."""
     parameters: JsonObject = field(default_factory=dict)
-    """Sampling parameters such as temperature, passed through unchanged."""
+    """Sampling parameters such as temperature, passed through unchanged but for the names that all providers share
+    (`orchestration/providers/parameters.py`)."""
     tools: list[JsonObject] = field(default_factory=list)
     timeout: float = 60.0
     """Seconds from sending to the last byte."""
     context: JsonObject = field(default_factory=dict)
     """The call's context. Never sent; the in-process simulator reads it."""
+    service: str = ""
+    """The identity of the call's service. Never sent; scripted providers of tests read it."""
     request_id: str = ""
     """Ours, printable ASCII without personal data: sent as `X-Client-Request-Id`, so that the provider's logs (and
-    the simulated provider's ledger) can be laid beside the audits. Empty: not sent."""
+    the simulated provider's request log) can be compared with the audits. Empty: not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderResponse:
-    """One answer, with the provider's own JSON beside what was read out of it."""
+    """One answer, with the provider's own JSON and what was read from it."""
 
     raw: JsonObject
     text: str
@@ -40,7 +50,10 @@ class ProviderResponse:
     refusal: str | None = None
     truncated: bool = False
     """The answer was cut off (length or content filter): `finish_reason` says by what."""
+    filtered: bool = False
+    """The provider's content filter withheld the answer, or its rest."""
     tool_calls: list[JsonObject] = field(default_factory=list)
+    """`{"id", "name", "arguments"}`; the arguments are JSON text."""
     finish_reason: str = ""
     provider_response_id: str = ""
     model: str = ""
@@ -49,26 +62,100 @@ class ProviderResponse:
     http_status: int = 200
     first_byte_ms: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    """Rate-limit headers (`x-ratelimit-*`, `retry-after`) in lower case, nothing else."""
+    """Rate-limit headers in lower case, as OpenAI calls them (`x-ratelimit-remaining-requests`, `retry-after`), and
+    nothing else."""
+    is_storable: bool = False
+    """The provider saw to it that the audit's columns hold `raw` and the short texts as they are; else it is checked
+    once more, which costs as much as reading the answer."""
 
 
-class Provider(Protocol):
-    """A model provider. One instance lives as long as its event loop."""
+class NoOptions(BaseModel):
+    """A provider whose clients take no `options`."""
 
-    name: str
-    """As stored in audits and prices: `openai`, `simulator`."""
-    client_name: str
-    """Which client of ORCA_CONFIG this is."""
-    surface: str
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+class Provider(ABC):
+    """A model provider. One instance asks for one client of ORCA_CONFIG, and lives as long as its event loop.
+
+    A client names the class, by a short name or by its dotted path (`orchestration/providers/registry.py`). The module
+    of a class is imported by web processes, too, for their checks: it must be cheap, so a library that is large is
+    imported when a provider is opened. `docs/providers.md` says how to write one, and which tests come with it.
+    """
+
+    name: ClassVar[str]
+    """As stored in audits and prices: 1-64 characters of `[a-z0-9_-]`."""
+    surfaces: ClassVar[tuple[str, ...]]
+    """The names of its APIs, at most 32 characters each; the first one is the default."""
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    Options: ClassVar[type[BaseModel]] = NoOptions
+    """What a client's `options` may hold."""
+    default_url: ClassVar[str | None] = None
+    """Where requests go without `base_url`; None: a client must have one."""
+    key_variables: ClassVar[tuple[KeyVariable, ...]] = ()
+    """Where the key of a client is that names no variable, and where each may go."""
+    key_header: ClassVar[tuple[str, str]] = ("Authorization", "Bearer ")
+    """The header that a key goes into, and what stands before it. A token is always a bearer token."""
+    key_required: ClassVar[bool] = True
+    """False: a client without a key is asked without one."""
+
+    def __init__(self, client_name: str, client: ClientSettings) -> None:
+        self.client_name = client_name
+        self.client = client
+        self.surface = client.surface or self.surfaces[0]
+
+    @abstractmethod
     async def send(self, request: ProviderRequest) -> ProviderResponse:
-        """Send once, no retries. Raises ProviderError, and asyncio.CancelledError closes the HTTP request."""
+        """Send once, no retries. Cancelling it closes the HTTP request.
 
+        Raises ProviderError for whatever went wrong: with `sent=False` when nothing left this process, with what the
+        request cost in `usage`, with a code of `orchestration/providers/errors.py`. Its text holds neither the prompt
+        nor the answer nor a key. PaidRequestsForbidden where ALLOW_PAID_REQUESTS is off and the request would leave
+        this machine.
+        """
+
+    @abstractmethod
     async def aclose(self) -> None:
         """Close connections."""
 
+    @classmethod
+    def schema_violations(cls, surface: str, schema: JsonObject) -> list[str]:
+        """Why its structured output cannot express an adapted strict schema, as `path: rule` lines."""
+        return []
 
-class ProviderFactory(Protocol):
-    """Makes the provider of a client of ORCA_CONFIG."""
+    @classmethod
+    def passthrough_base(cls, client: ClientSettings) -> str:
+        """The URL below which OpenAI's API answers, for callers that speak it themselves; NotConfigured where none
+        does."""
+        raise NotConfigured(f"The provider {cls.name} does not speak OpenAI's API, so nothing is passed through to it.")
 
-    def __call__(self, client_name: str, client: Any) -> Provider: ...
+    def check(self, request: ProviderRequest) -> None:
+        """ProviderError, before anything is sent, for a request that this provider cannot express."""
+        lacking = missing_capabilities(
+            self.client, type(self), with_schema=request.schema is not None, with_tools=bool(request.tools)
+        )
+        if lacking:
+            raise ProviderError(
+                f"Client {self.client_name!r} ({self.name}) cannot do this: {', '.join(lacking)}.",
+                code="capability_missing",
+                sent=False,
+            )
+        violations = [] if request.schema is None else self.schema_violations(self.surface, request.schema)
+        if violations:
+            raise ProviderError(schema_message(self.name, violations), code="schema_not_supported", sent=False)
+
+
+def missing_capabilities(
+    client: ClientSettings, cls: type[Provider], *, with_schema: bool, with_tools: bool
+) -> list[Capability]:
+    """Which capabilities a request needs that its client has not."""
+    needed = [
+        *([Capability.STRUCTURED_OUTPUT] if with_schema else []),
+        *([Capability.TOOLS] if with_tools else []),
+    ]
+    return [capability for capability in needed if capability not in cls.capabilities or capability in client.without]
+
+
+def schema_message(provider: str, violations: list[str]) -> str:
+    """What to say of a schema that a provider cannot express."""
+    return f"{provider} cannot express this schema: {'; '.join(violations)}."

@@ -1,16 +1,15 @@
-"""Whether the model clients of ORCA_CONFIG work, each asked one small question."""
+"""Health of the clients of ORCA_CONFIG: each is sent one small request."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-import httpx2
-
 from orchestration.errors import OrchestrationError, ProviderError
 from orchestration.providers.base import ProviderRequest
-from orchestration.providers.clients import client_settings, open_provider
-from orchestration.providers.openai import DEFAULT_BASE_URL, is_loopback
+from orchestration.providers.credentials import address_of, why_no_key
+from orchestration.providers.http.addresses import is_loopback
+from orchestration.providers.registry import client_settings, open_provider, provider_class
 from orchestration.types import Message
 
 QUESTION = "Answer with the word: ready"
@@ -25,7 +24,7 @@ class ClientHealth:
     surface: str
     model: str
     address: str
-    """Where requests go, without any password; empty for the in-process simulator."""
+    """Where requests go; empty for the in-process simulator."""
     simulated: bool
     key_present: bool
     """True as well where no key is needed."""
@@ -40,8 +39,8 @@ class ClientHealth:
 async def check_client(name: str, *, send: bool, timeout: float) -> ClientHealth:
     """Check one client. Paid requests go out only with `send`; `timeout` in seconds."""
     client = client_settings(name)
-    simulated = client.provider == "simulator"
-    sending = send or simulated or is_loopback(client.base_url or DEFAULT_BASE_URL)
+    cls, address = provider_class(client), address_of(client)
+    sending = send or client.is_simulated or is_loopback(address)
     failure: OrchestrationError | None = None
     started = time.perf_counter()
     try:
@@ -50,12 +49,12 @@ async def check_client(name: str, *, send: bool, timeout: float) -> ClientHealth
         failure, sending = error, isinstance(error, ProviderError) and error.sent
     return ClientHealth(
         name=name,
-        provider=client.provider,
-        surface=client.surface,
+        provider=cls.name,
+        surface=client.surface or cls.surfaces[0],
         model=client.model,
-        address="" if simulated else _address(client.base_url or DEFAULT_BASE_URL),
-        simulated=simulated,
-        key_present=simulated or client.api_key is not None,
+        address=address,
+        simulated=client.is_simulated,
+        key_present=why_no_key(name, client) is None,
         sent=sending,
         ok=failure is None,
         latency_ms=round((time.perf_counter() - started) * 1000) if sending else None,
@@ -72,7 +71,3 @@ async def _ask(name: str, model: str, *, sending: bool, timeout: float) -> None:
             await provider.send(ProviderRequest(model=model, messages=messages, timeout=timeout))
     finally:
         await provider.aclose()
-
-
-def _address(url: str) -> str:
-    return str(httpx2.URL(url).copy_with(userinfo=b""))

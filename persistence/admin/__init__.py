@@ -1,5 +1,17 @@
-"""The console's pages about persistence; importing this package registers them."""
+"""The pages about persistence; importing this package registers them. Exports and overview come with the console."""
 
-from persistence.admin import acting, exports, filters, health, inspect, previews, replays, retention, runs
+from orchestration.theme.installed import has_console
+from persistence.admin import (  # noqa: F401 - they register themselves
+    bulk_actions,
+    bulk_runs,
+    chunks,
+    dead_letters,
+    filters,
+    rerun,
+    retention,
+    schema_upgrades,
+    search,
+)
 
-__all__ = ["acting", "exports", "filters", "health", "inspect", "previews", "replays", "retention", "runs"]
+if has_console():
+    from persistence.admin import exports, overview  # noqa: F401 - as above

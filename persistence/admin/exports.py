@@ -8,19 +8,20 @@ from django import forms
 from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
-from orchestration.admin.added import ListAction, add_list_action
 from orchestration.admin.base import may_read_content
-from persistence import exports
-from persistence.admin.acting import choose, picked, run_url, told, unless_empty
-from persistence.admin.pages import note, require
-from persistence.bulk import start
+from orchestration.admin.extensions import ListAction, add_list_action
+from orchestration.theme.parts import BooleanWidget, SelectWidget
+from orchestration.values.spreadsheets import MAX_CELL
+from persistence.admin.base import note, require
+from persistence.admin.bulk_actions import asked_for, choose, picked, run_url, unless_empty
+from persistence.bulk.runs import start
 from persistence.errors import BulkRefused
-from persistence.export_formats import GIGABYTE, MAX_CELL, Xlsx
-from persistence.export_requests import freeze_export
-from persistence.export_work import work
-from persistence.exporting import Exporter
+from persistence.exports import resources
+from persistence.exports.formats import GIGABYTE, Xlsx
+from persistence.exports.registry import Exporter
+from persistence.exports.requests import freeze_export
+from persistence.exports.worker import work
 
 AT_ONCE = 1_000
 """An export of at most so many rows is written while one waits."""
@@ -37,15 +38,15 @@ class ExportForm(forms.Form):
     """Which file; content only for those who may read it."""
 
     format = forms.ChoiceField(
-        help_text=f"Excel takes {Xlsx.max_bytes // GIGABYTE} GB at most, and of each cell {MAX_CELL:,} characters."
-        " CSV and the others take all of it.",
-        widget=UnfoldAdminSelectWidget,
+        help_text=f"An Excel file holds at most {Xlsx.max_bytes // GIGABYTE} GB, and {MAX_CELL:,} characters in a cell."
+        " The other formats have no such limits.",
+        widget=SelectWidget,
     )
     content = forms.BooleanField(
         required=False,
         label="With prompts, answers and payloads",
-        help_text="Personal data may be among them. The export is noted in the history.",
-        widget=UnfoldBooleanWidget,
+        help_text="They may contain personal data. The export is recorded in the history.",
+        widget=BooleanWidget,
     )
 
     def __init__(self, *args: Any, exporter: Exporter, may_read: bool, **kwargs: Any) -> None:
@@ -83,7 +84,7 @@ def export_rows(
         "content": kind == "dialogues" or bool(form.cleaned_data.get("content")),
     }
     try:
-        run = freeze_export(rows, options, told=told(request, count), requested_by=request.user)
+        run = freeze_export(rows, options, asked=asked_for(request, count), requested_by=request.user)
     except BulkRefused as refused:
         form.add_error("format", str(refused))
         return choose(request, "Export", form, count, "export_selected")
@@ -97,5 +98,5 @@ def export_rows(
     return HttpResponseRedirect(run_url(run.pk))
 
 
-for _exporter in (exports.CALLS, exports.REQUESTS, exports.RESPONSES):
+for _exporter in (resources.CALLS, resources.REQUESTS, resources.RESPONSES):
     add_list_action(_exporter.model, export_action(_exporter))

@@ -1,4 +1,4 @@
-"""What persistence adds to the filters of the list of calls."""
+"""The filters that persistence adds to the list of calls."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import TextFilter
 
 from orchestration.admin.filters import add_call_filter
-from persistence.dead_letters import calls_of_group
+from orchestration.theme.parts import TextFilter
+from persistence.maintenance.dead_letters import calls_of_group
 
 
 @add_call_filter

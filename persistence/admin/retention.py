@@ -1,12 +1,12 @@
-"""How far old content was removed, and what was left behind."""
+"""The progress of retention in the admin."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from unfold.decorators import display
 
 from orchestration.admin.base import ReadOnlyAdmin, moment
-from persistence.models import RetentionHeld, RetentionMark
+from orchestration.theme.parts import display
+from persistence.models.retention import RetentionHeld, RetentionMark
 
 
 @admin.register(RetentionMark)

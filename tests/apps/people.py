@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.roles import UserRole
+from apps.accounts.models.roles import UserRole
 
 PASSWORD = "correct-horse-battery"
 API = "/api/v1"

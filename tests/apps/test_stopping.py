@@ -12,10 +12,10 @@ import pytest
 from django.db import transaction
 
 from apps.accounts.models import ApiKey, User
-from apps.consensus.settling import cancel_run
-from apps.simulation.lifecycle import end_simulation, start_simulation
+from apps.consensus.workflow.retry_cancel import cancel_run
 from apps.simulation.models import EventKind, SimulationEvent
-from orchestration.api_streams import STOPPING
+from apps.simulation.services.lifecycle import end_simulation, start_simulation
+from orchestration.api.sse import STOPPING
 from orchestration.models import ServiceCallRecord
 from tests.apps.consensus.reviewing import new_run
 from tests.apps.gateway.serving import Workers
@@ -50,9 +50,10 @@ def a_run(user: User) -> tuple[str, Callable[[], object]]:
 
 
 @pytest.mark.parametrize("begin", [a_simulation, a_run])
-def test_an_event_stream_ends_with_a_word_and_goes_on_at_the_next_server(
+def test_an_event_stream_says_goodbye_and_resumes_elsewhere(
     begin: Callable[[User], tuple[str, Callable[[], object]]], tmp_path: Path
 ) -> None:
+    """It ends with a word and goes on at the next server."""
     user = person()
     _, secret = ApiKey.issue(user, "reader", ["simulations:read", "runs:read"])
     headers = {"Authorization": f"Bearer {secret}"}
@@ -72,16 +73,18 @@ def test_an_event_stream_ends_with_a_word_and_goes_on_at_the_next_server(
     with Workers(1, NOBODY, tmp_path / "second") as server, connected(server) as link:
         link.request("GET", path, headers=headers | {"Last-Event-ID": str(seen[-1])})
         rest = link.getresponse().read().decode()
-    assert "event: end\n" in rest and STOPPING not in rest
+    assert "event: end\n" in rest
+    assert STOPPING not in rest
     everything = seen + numbers(rest)
-    assert len(seen) < len(everything) and everything == list(range(1, len(everything) + 1)), "none lost, none twice"
+    assert len(seen) < len(everything)
+    assert everything == list(range(1, len(everything) + 1)), "none lost, none twice"
 
 
 def numbers(text: str) -> list[int]:
     return [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")]
 
 
-def test_a_caller_who_waits_for_a_call_is_told_that_it_has_been_accepted(tmp_path: Path) -> None:
+def test_a_caller_who_waits_is_told_that_the_call_was_accepted(tmp_path: Path) -> None:
     _, secret = ApiKey.issue(User.objects.create_superuser("ann@example.com", "pw"), "k", ["calls:write", "calls:read"])
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json", "Prefer": "wait=60"}
     body = {"service": "engineapp.default.Triage", "context": {"ticket": "t"}}

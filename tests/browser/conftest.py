@@ -52,12 +52,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page in a fresh context; the test fails when a script on it does."""
+    """A page in a fresh context; the test fails when a script on it does, or its policy is violated."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     tab = context.new_page()
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
     yield tab
     context.close()
     assert not errors

@@ -80,7 +80,9 @@ def test_no_page_is_wider_than_the_screen(console: Any, live_server: Any, root: 
 
 
 def test_it_says_that_answers_are_simulated(console: Any) -> None:
-    console.get_by_text("simulated", exact=False).first.wait_for()
+    note = console.get_by_text("simulated", exact=False).first
+    note.wait_for()
+    assert note.is_visible()
 
 
 def test_the_api_page_works_without_the_internet(page: Any, live_server: Any) -> None:

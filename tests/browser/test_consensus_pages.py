@@ -12,10 +12,11 @@ import pytest
 from django.db import connection
 
 from apps.consensus.models import Run
-from orchestration.providers.simulator import scripted
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
 from tests.apps.consensus.reviewing import IDEA, blocking, says, script
 from tests.apps.people import PASSWORD, person
+from tests.browser.chatting import look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -28,7 +29,7 @@ def worker() -> Iterator[None]:
 
     def work() -> None:
         while not stop.wait(0.2):
-            run_due_calls()
+            drain()
         connection.close()
 
     guard = says("security_guardian", 0.9, blocking_issues=blocking("Anybody can read it.", critical=True), times=0)
@@ -54,9 +55,21 @@ def sign_in(page: Any, live_server: Any) -> None:
     page.keyboard.press("Enter")
 
 
-def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
-    page: Any, live_server: Any, worker: None
-) -> None:
+def decided(page: Any, live_server: Any) -> None:
+    """On the page of an idea that has been reviewed."""
+    sign_in(page, live_server)
+    page.get_by_label("Your idea").fill(IDEA)
+    page.get_by_role("button", name="Start the review").click()
+    page.get_by_role("heading", name="Decision: Revise").wait_for(timeout=40_000)
+
+
+def wide(page: Any) -> None:
+    """Back on a desktop, after a look at the narrow widths."""
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_an_idea_is_decided_by_keyboard(page: Any, live_server: Any, worker: None) -> None:
     sign_in(page, live_server)
 
     page.get_by_role("heading", name="Have an idea reviewed").wait_for()
@@ -64,7 +77,9 @@ def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
     assert "about 11 of 10 sentences: too long" in page.locator("#id_idea_counter").inner_text()
     page.get_by_role("button", name="Start the review").click()
     assert "1 to 10 sentences" in page.get_by_role("alert").inner_text()
+    assert look(page) == []
     shot(page, "form")
+    wide(page)
     page.get_by_label("Your idea").fill(IDEA)
     page.get_by_role("button", name="Start the review").focus()
     page.keyboard.press("Enter")
@@ -72,16 +87,24 @@ def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
     page.locator("#timeline").wait_for()
     shot(page, "running")
     page.get_by_role("heading", name="Decision: Revise").wait_for(timeout=40_000)
+    assert page.locator("main section").first.get_by_role("heading").inner_text().endswith("Revise")
+    assert "the security guardian vetoed it: Anybody can read it." in page.locator(".reason").inner_text()
+    assert "revise from 0.60, approve from 0.80" in (page.locator(".score-bar").get_attribute("aria-label") or "")
     assert page.get_by_text("Security veto").is_visible()
-    assert page.locator("[data-status=completed]").count() == 7
-    assert page.get_by_text("Security-critical").count() == 1
-    shot(page, "result")
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.get_by_text("Security-critical").is_visible()
+    assert page.locator("#timeline").is_hidden()
+    page.locator(".steps summary").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("[data-status=completed]:visible").count() == 7
+    assert "7 of 7 done in" in page.locator(".steps summary").inner_text()
+    assert look(page) == []
     shot(page, "result-dark-phone")
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 1280, "height": 900})
+    wide(page)
+    shot(page, "result")
+
+
+def test_a_revision_is_compared(page: Any, live_server: Any, worker: None) -> None:
+    decided(page, live_server)
 
     page.get_by_role("link", name="Revise").click()
     page.get_by_label("Proposed solution").fill("A paper calendar on the wall.")
@@ -89,21 +112,39 @@ def test_an_idea_is_submitted_decided_revised_and_compared_by_keyboard(
     page.get_by_role("button", name="Review the revision").click()
     page.get_by_role("heading", name="Decision:").wait_for(timeout=40_000)
     assert page.get_by_text("A paper calendar on the wall.").first.is_visible()
-    page.get_by_role("link", name="What changed").first.click()
+    assert page.locator(".versions li").count() == 2
+    page.get_by_role("link", name="What changed").click()
     page.get_by_role("heading", name="What changed").wait_for()
-    assert page.get_by_text("+ A paper calendar on the wall.").is_visible()
-    assert page.get_by_text("- A shared calendar.").is_visible()
+    assert page.locator("ins", has_text="A paper calendar on the wall.").is_visible()
+    assert page.locator("del", has_text="A shared calendar.").is_visible()
+    assert look(page) == []
     shot(page, "diff")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.get_by_role("link", name="History").click()
+    page.goto(f"{live_server.url}/consensus/")
+    page.locator(".runs").wait_for()
     assert page.locator(".runs li").count() == 2
+    assert look(page) == []
     shot(page, "history")
     assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
 
 
-def test_a_page_whose_server_is_away_for_a_while_follows_its_run_again(
-    page: Any, live_server: Any, worker: None
-) -> None:
+def test_reviews_are_columns_and_on_a_phone_tabs(page: Any, live_server: Any, worker: None) -> None:
+    decided(page, live_server)
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.locator(".review:visible").count() == 5
+    assert page.locator(".review-tabs").is_hidden()
+    first, second = (page.locator(".review").nth(place).bounding_box() for place in (0, 1))
+    assert first["y"] == second["y"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".review:visible").count() == 1
+    page.get_by_role("tab").first.focus()
+    page.keyboard.press("ArrowRight")
+    shown = page.get_by_role("tab").nth(1)
+    assert shown.get_attribute("aria-selected") == "true"
+    assert page.locator(".review:visible").get_attribute("aria-labelledby") == shown.get_attribute("id")
+
+
+def test_a_page_follows_its_run_again_after_an_outage(page: Any, live_server: Any, worker: None) -> None:
     asked: list[str] = []
 
     def away_at_first(route: Any) -> None:
@@ -111,8 +152,5 @@ def test_a_page_whose_server_is_away_for_a_while_follows_its_run_again(
         route.fulfill(status=502, body="Bad gateway") if len(asked) == 1 else route.continue_()
 
     page.route("**/events", away_at_first)
-    sign_in(page, live_server)
-    page.get_by_label("Your idea").fill(IDEA)
-    page.get_by_role("button", name="Start the review").click()
-    page.get_by_role("heading", name="Decision: Revise").wait_for(timeout=40_000)
+    decided(page, live_server)
     assert len(asked) >= 2

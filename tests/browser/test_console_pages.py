@@ -13,10 +13,10 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from config import overview
 from orchestration.admin.base import ReadOnlyAdmin
-from orchestration.engine.rollup import roll_up
 from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
+from orchestration.stats.aggregation import roll_up
+from persistence.admin import overview
 from persistence.models import PersistedChunk
 from tests.browser.accessible import problems_in_both_themes, wider_than
 from tests.orchestration.admin.rows import succeeded
@@ -56,7 +56,7 @@ def main_pages() -> dict[str, str]:
     }
 
 
-def test_every_main_page_is_accessible_in_light_and_dark_and_fits_a_phone(
+def test_main_pages_are_accessible_in_both_themes_and_on_phones(
     monkeypatch: pytest.MonkeyPatch, console: Any, live_server: Any
 ) -> None:
     if not SHOTS:
@@ -81,7 +81,7 @@ def tab_to(page: Any, accepts: str, most: int = 120) -> None:
     pytest.fail(f"no element with {accepts} comes within {most} Tabs")
 
 
-def test_the_keyboard_alone_leads_from_the_first_page_to_a_retried_call(console: Any, live_server: Any) -> None:
+def test_the_keyboard_leads_from_the_dashboard_to_a_retried_call(console: Any, live_server: Any) -> None:
     call = failed(error_code="rate_limited")
     failed(error_code="timeout")
     roll_up()
@@ -109,13 +109,11 @@ def test_the_keyboard_alone_leads_from_the_first_page_to_a_retried_call(console:
     assert call.status == "queued"
 
 
-def test_the_first_page_keeps_itself_fresh_while_it_is_seen_and_not_paused(
-    monkeypatch: pytest.MonkeyPatch, console: Any
-) -> None:
+def test_the_dashboard_refreshes_while_it_is_visible(monkeypatch: pytest.MonkeyPatch, console: Any) -> None:
     monkeypatch.setattr(overview, "REFRESH_SECONDS", 1)
     console.reload()
     asked: list[str] = []
-    console.on("request", lambda sent: asked.append(sent.url) if "/admin/overview/" in sent.url else None)
+    console.on("request", lambda sent: asked.append(sent.url) if "/bulkrun/overview/" in sent.url else None)
     failed()
     roll_up()
     shown = console.locator(".orca-tile", has_text="Failed").locator(".orca-figure")

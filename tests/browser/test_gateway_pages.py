@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.roles import Scope
-from apps.gateway.encryption import encrypt
+from apps.accounts.models.roles import Scope
+from apps.gateway.crypto import encrypt
 from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPolicy, Status
 from tests.browser.accessible import THEMES, problems_in_both_themes, show_in, wider_than
 
@@ -91,9 +91,7 @@ def pages(key: ApiKey, answered: Interaction) -> dict[str, str]:
     }
 
 
-def test_every_page_of_the_gateway_is_accessible_in_light_and_dark_and_fits_a_phone(
-    console: Any, live_server: Any, root: User
-) -> None:
+def test_gateway_pages_are_accessible_in_themes_and_on_phones(console: Any, live_server: Any, root: User) -> None:
     keys = keys_of(root)
     answered = requests_with(keys)
     cache.clear()

@@ -15,11 +15,11 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from apps.accounts.models import User
-from orchestration.engine.submit import CallSpec, submit
+from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import PromptText, ServiceCallRecord
-from orchestration.prompt_texts import forget_texts
-from orchestration.providers.faults import Fault
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from orchestration.models.prompt_overrides import forget_texts
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.server import SimulatedProviderServer
 from persistence.models import BulkRun
 from tests.browser.accessible import problems_in_both_themes, show_in, wider_than
 from tests.clusters import running_cluster, until
@@ -104,33 +104,69 @@ def choose_all(page: Any, action: str) -> None:
     button(page, "Run").click()
 
 
+@dataclass(frozen=True)
+class Story:
+    """The browser of somebody who mends things, and the call that is looked at closely."""
+
+    page: Any
+    server: str
+    call: ServiceCallRecord
+
+    def open(self, name: str, *args: str) -> None:
+        self.page.goto(f"{self.server}{reverse(f'admin:{name}', args=args)}")
+
+
 def test_ten_dead_results_are_understood_mended_and_brought_home(
     page: Any, live_server: Any, workers: Workers, ten_dead: list[ServiceCallRecord]
 ) -> None:
-    User.objects.create_superuser("root@example.com", "a long password")
-    page.goto(f"{live_server.url}{reverse('admin:index')}")
-    page.get_by_label("Email address").fill("root@example.com")
-    page.get_by_label("Password").fill("a long password")
-    button(page, "Log in").click()
+    story = Story(page, live_server.url, ten_dead[0])
+    sign_in(story)
+    find_the_cause(story)
+    see_in_a_dry_run_that_it_would_fail_again(story)
+    mend_the_prompt(story)
+    rerun_the_call(story)
+    compare_both_runs(story)
+    workers.deploy("mended")
+    dry_run_all_ten(story)
+    dry_run_one_and_apply_it(story)
+    left = reprocess_nine_and_abort_halfway(story, workers)
+    reprocess_the_rest(story)
+    export_the_calls(story)
+    read_who_did_what(story, left)
 
-    # From the dashboard to the cause.
+
+def sign_in(story: Story) -> None:
+    User.objects.create_superuser("root@example.com", "a long password")
+    story.open("index")
+    story.page.get_by_label("Email address").fill("root@example.com")
+    story.page.get_by_label("Password").fill("a long password")
+    button(story.page, "Log in").click()
+
+
+def find_the_cause(story: Story) -> None:
+    """From the dashboard to the page of a call."""
+    page = story.page
     page.get_by_role("link", name="ValueError").first.click()
     page.wait_for_url("**dead=**")
     assert page.get_by_text("dead", exact=True).count() == 10
-    call = ten_dead[0]
-    page.get_by_role("link", name=call.pk[-8:]).click()
+    page.get_by_role("link", name=story.call.pk[-8:]).click()
     page.get_by_role("heading", name="Attempts").wait_for()
     assert page.get_by_text("A LOUD NOTE").first.is_visible()
     assert page.get_by_text("ValueError", exact=False).first.is_visible()
 
-    # Look: would it work now? No.
-    page.get_by_role("link", name="Dry run, persist again").click()
+
+def see_in_a_dry_run_that_it_would_fail_again(story: Story) -> None:
+    page = story.page
+    page.get_by_role("link", name="Reprocess", exact=False).click()
     page.get_by_text("Nothing of this has happened", exact=False).wait_for()
     assert page.get_by_text("failed", exact=True).first.is_visible()
     assert button(page, "Apply").count() == 0
     page.go_back()
 
-    # Mend the cause: the prompt never said not to shout.
+
+def mend_the_prompt(story: Story) -> None:
+    """It never said not to shout. A text with a value that does not exist is refused."""
+    page = story.page
     page.get_by_role("link", name="Edit the instruction of PatientNameSection").click()
     page.get_by_label("Text").fill("{code} Do not shout, {stranger}.")
     page.get_by_label("Note").fill("The model shouted.")
@@ -142,24 +178,31 @@ def test_ten_dead_results_are_understood_mended_and_brought_home(
     page.get_by_role("heading", name="Prompt text").first.wait_for()
     assert PromptText.objects.current().get().version == 1
 
-    # Replay one of them, and lay both side by side.
-    page.goto(f"{live_server.url}{reverse('admin:orchestration_servicecallrecord_change', args=(call.pk,))}")
-    page.get_by_role("link", name="Replay", exact=False).first.click()
+
+def rerun_the_call(story: Story) -> None:
+    page = story.page
+    story.open("orchestration_servicecallrecord_change", story.call.pk)
+    page.get_by_role("link", name="Rerun", exact=False).first.click()
     page.get_by_label("Temperature").fill("0.2")
     page.get_by_label("Reason").fill("the prompt is mended")
-    look_at(page, "replay")
-    button(page, "Replay 1 call").click()
+    look_at(page, "rerun")
+    button(page, "Rerun 1 call").click()
+
+
+def compare_both_runs(story: Story) -> None:
+    page = story.page
     page.get_by_role("heading", name="Two calls side by side").wait_for()
     page.get_by_text("a calm note").first.wait_for(timeout=PATIENCE_MS)
-    until(lambda: Message.objects.count() == 1, "the replay's note")
+    until(lambda: Message.objects.count() == 1, "the rerun's note")
     page.reload()
     assert page.locator("del", has_text="A LOUD NOTE").first.is_visible()
     assert page.locator("ins", has_text="Do not shout.").first.is_visible()
     assert page.get_by_text("seedapp.message created").is_visible()
     look_at(page, "compare")
 
-    # The handler is mended, too: look at all ten, then at one field by field, and apply it.
-    workers.deploy("mended")
+
+def dry_run_all_ten(story: Story) -> None:
+    page = story.page
     page.get_by_role("link", name="Dead letters").first.click()
     page.get_by_role("heading", name="10 dead results in 1 group").wait_for()
     look_at(page, "dead-letters")
@@ -170,10 +213,13 @@ def test_ten_dead_results_are_understood_mended_and_brought_home(
     page.get_by_text("10 of 10 done: done").wait_for(timeout=PATIENCE_MS)
     assert Message.objects.count() == 1, "a dry run changes nothing"
     look_at(page, "progress")
-    page.goto(f"{live_server.url}{reverse('admin:persistence_dead_letters')}")
-    page.get_by_role("link", name=f"Dry run of {call.pk}").or_(
-        page.get_by_role("link", name="Dry run of").first
-    ).first.click()
+
+
+def dry_run_one_and_apply_it(story: Story) -> None:
+    page = story.page
+    story.open("persistence_dead_letters")
+    its_own = page.get_by_role("link", name=f"Dry run of {story.call.pk}")
+    its_own.or_(page.get_by_role("link", name="Dry run of").first).first.click()
     page.get_by_text("a loud note").first.wait_for()
     look_at(page, "dry-run")
     page.get_by_label("Reason").fill("the handler is mended")
@@ -181,32 +227,41 @@ def test_ten_dead_results_are_understood_mended_and_brought_home(
     page.get_by_text("Persisted: 1 created.").wait_for()
     assert Message.objects.count() == 2
 
-    # The other nine at once, aborted halfway: what is done stays done. Then the rest.
+
+def reprocess_nine_and_abort_halfway(story: Story, workers: Workers) -> int:
+    """What is done stays done. How many are left."""
+    page = story.page
     page.get_by_role("link", name="Dead letters").first.click()
-    button(page, "Persist all 9 again").click()
+    button(page, "Reprocess all 9").click()
     page.get_by_text("9 calls will have their stored results persisted now", exact=False).wait_for()
     page.get_by_label("Reason").fill("the handler is mended")
     workers.rest(1)
-    button(page, "Persist again 9 calls").click()
+    button(page, "Reprocess 9 calls").click()
     until(lambda: Message.objects.count() >= 3, "the first of the nine")
     button(page, "Abort").click()
     page.get_by_text(": aborted", exact=False).wait_for()
     until(lambda: BulkRun.objects.latest("pk").leased_until is None, "the worker lets go")
     workers.rest(0)
-    done = Message.objects.count() - 2
-    assert 1 <= done < 9
-    page.goto(f"{live_server.url}{LIST}?domain_persist_state__exact=dead")
+    left = 9 - (Message.objects.count() - 2)
+    assert 1 <= left < 9
+    return left
+
+
+def reprocess_the_rest(story: Story) -> None:
+    page = story.page
+    page.goto(f"{story.server}{LIST}?domain_persist_state__exact=dead")
     choose_all(page, "persist_selected")
     button(page, "Continue").click()
-    left = 9 - done
     page.get_by_label("Reason").fill("the rest")
-    page.get_by_role("button", name="Persist again").click()
+    button(page, "Reprocess").click()
     page.get_by_text(": done", exact=False).wait_for(timeout=PATIENCE_MS)
     assert ServiceCallRecord.objects.dead().count() == 0
-    assert Message.objects.count() == 11, "ten, and the replay's"
+    assert Message.objects.count() == 11, "ten, and the rerun's"
 
-    # Take the figures home, and see who did what.
-    page.goto(f"{live_server.url}{LIST}")
+
+def export_the_calls(story: Story) -> None:
+    page = story.page
+    page.goto(f"{story.server}{LIST}")
     choose_all(page, "export_selected")
     page.get_by_label("Format").select_option("csv")
     look_at(page, "export")
@@ -214,9 +269,13 @@ def test_ten_dead_results_are_understood_mended_and_brought_home(
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download calls").click()
     assert Path(waiting.value.path()).read_text(encoding="utf-8-sig").count("\n") == 12
-    page.goto(f"{live_server.url}{reverse('admin:orchestration_servicecallrecord_history', args=(call.pk,))}")
-    page.get_by_text("the prompt is mended", exact=False).first.wait_for()
-    told = list(LogEntry.objects.filter(object_id=call.pk).values_list("change_message", flat=True))
-    assert any("Replayed as" in entry for entry in told)
+
+
+def read_who_did_what(story: Story, left: int) -> None:
+    """`left` is how many calls the last run reprocessed."""
+    story.open("orchestration_servicecallrecord_history", story.call.pk)
+    story.page.get_by_text("the prompt is mended", exact=False).first.wait_for()
+    of_the_call = LogEntry.objects.filter(object_id=story.call.pk)
+    assert of_the_call.filter(change_message__contains="Rerun as").exists()
     assert LogEntry.objects.filter(change_message__contains="the rest").count() == left + 1
     assert LogEntry.objects.filter(change_message__startswith="Export of 11 calls as csv").exists()

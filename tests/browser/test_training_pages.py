@@ -112,9 +112,7 @@ def say(page: Any, text: str) -> None:
     page.locator("#messages .ours", has_text=text).get_by_text("Delivered").wait_for(timeout=ANSWER_MS)
 
 
-def test_a_session_is_played_watched_directed_ended_and_debriefed(
-    browser: Any, platform: WebServer, tmp_path: Path
-) -> None:
+def test_a_session_is_played_watched_directed_and_debriefed(browser: Any, platform: WebServer, tmp_path: Path) -> None:
     documented_commands(tmp_path, platform)
     with (
         visitor(browser, platform, "trainee@example.com") as trainee,
@@ -123,7 +121,8 @@ def test_a_session_is_played_watched_directed_ended_and_debriefed(
         trainee.get_by_role("heading", name="My simulations").wait_for()
         looks_right(trainee, "mine")
         instructor.get_by_role("heading", name="Board").wait_for()
-        trainee.get_by_role("button", name="Start A red ring on the leg").press("Enter")
+        trainee.get_by_role("link", name="Start A red ring on the leg").press("Enter")
+        trainee.get_by_role("button", name="Begin").press("Enter")
         trainee.get_by_role("heading", name="Ida Lindqvist").wait_for()
         trainee.locator("#messages .theirs").first.wait_for(timeout=ANSWER_MS)
         simulation = Simulation.objects.get(uuid=trainee.url.rsplit("/", 1)[1])
@@ -132,7 +131,7 @@ def test_a_session_is_played_watched_directed_ended_and_debriefed(
         watch_link.wait_for()  # it came onto the board by itself
         looks_right(instructor, "board")
         watch_link.press("Enter")
-        instructor.get_by_role("heading", name="Direct").wait_for()
+        instructor.get_by_role("tab", name="Whisper").wait_for()
 
         talk(trainee, instructor)
         direct(trainee, instructor)
@@ -147,6 +146,7 @@ def test_a_session_is_played_watched_directed_ended_and_debriefed(
         for place in ("scenarios", "scenarios/new", "assignments", "invitations"):
             assert instructor.goto(f"{platform.url}/training/{place}").status == 200
             looks_right(instructor, place.replace("/", "-"))
+        instructor.get_by_role("button", name="Account of").press("Enter")
         instructor.get_by_role("button", name="Sign out").press("Enter")
         instructor.get_by_role("heading", name="Sign in").wait_for()
         looks_right(instructor, "sign-in")
@@ -174,33 +174,35 @@ def talk(trainee: Any, instructor: Any) -> None:
     assert trainee.locator("#messages img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 640
     say(trainee, "Have you been in the woods?")
     trainee.locator("#messages .theirs", has_text="walked in the woods").wait_for(timeout=ANSWER_MS)
-    trainee.get_by_text("Order tests").click()
+    trainee.get_by_role("button", name="Order tests").click()
     trainee.get_by_label("Laboratory tests and imaging").fill("Borrelia IgM")
     trainee.get_by_role("button", name="Order", exact=True).click()
     row = trainee.locator("#facts tr", has_text="Borrelia IgM")
     row.get_by_text("Abnormal").wait_for(timeout=ANSWER_MS)
-    instructor.locator("#facts tr", has_text="Borrelia IgM").wait_for()
+    instructor.locator("#facts tr", has_text="Borrelia IgM").wait_for(state="attached")
     assert instructor.get_by_text(SCRIPT).is_visible()
     assert not trainee.evaluate("'planted' in window")
     assert not instructor.evaluate("'planted' in window")
 
 
 def direct(trainee: Any, instructor: Any) -> None:
-    """What the instructor lets happen is there at once, and what is paused cannot be written in."""
-    instructor.get_by_label("Let something happen").fill(f"The phone rings. {SCRIPT}")
-    instructor.get_by_role("button", name="Let it happen").press("Enter")
+    """What the instructor injects is there at once, and what is paused cannot be written in."""
+    instructor.get_by_label("Inject an event").fill(f"The phone rings. {SCRIPT}")
+    instructor.get_by_role("button", name="Inject", exact=True).press("Enter")
     trainee.get_by_text("The phone rings.").wait_for()
-    instructor.get_by_text("Report a finding").click()
-    instructor.get_by_role("button", name="Report it").first.click()
+    instructor.get_by_role("tab", name="Finding").click()
+    instructor.locator("#prepared button").first.click()
     trainee.get_by_text("New finding:").wait_for()
     instructor.get_by_role("link", name="Note on message 1").click()
-    instructor.get_by_label("Note", exact=True).fill(f"A warm welcome. {SCRIPT}")
-    instructor.get_by_role("button", name="Add the note").click()
+    assert instructor.locator("#note-number").input_value() == "1"
+    instructor.get_by_placeholder("A note for the debrief").fill(f"A warm welcome. {SCRIPT}")
+    instructor.get_by_role("button", name="Add note").click()
+    instructor.get_by_role("tab", name="Notes").click()
     instructor.locator("#notes", has_text="on message 1").wait_for()
     instructor.get_by_role("button", name="Pause").click()
     trainee.get_by_text("has paused the session").wait_for()
     assert trainee.get_by_label("Your message").count() == 0
-    instructor.get_by_role("button", name="Let it go on").click()
+    instructor.get_by_role("button", name="Resume").click()
     trainee.get_by_label("Your message").wait_for()
 
 
@@ -208,13 +210,13 @@ def cut(trainee: Any, instructor: Any, server: WebServer) -> None:
     """The server goes away and comes back: what was typed is kept and said once, and nothing is lost or doubled."""
     before = sequences(trainee)
     server.stop()
-    trainee.get_by_text("The connection is lost.").wait_for()
+    trainee.get_by_text("Connection lost.").wait_for()
     trainee.get_by_label("Your message").fill("Does it itch?")
     trainee.get_by_role("button", name="Send", exact=True).click()
-    trainee.get_by_text("What you wrote is kept").wait_for()
+    trainee.get_by_text("Your text is kept").wait_for()
     assert trainee.get_by_label("Your message").input_value() == "Does it itch?"
     server.start()
-    trainee.get_by_text("The connection is lost.").wait_for(state="hidden", timeout=ANSWER_MS)
+    trainee.get_by_text("Connection lost.").wait_for(state="hidden", timeout=ANSWER_MS)
     trainee.get_by_role("button", name="Send", exact=True).click()
     trainee.locator("#messages .theirs", has_text="itches only a little").wait_for(timeout=ANSWER_MS)
     instructor.locator("#messages .theirs", has_text="itches only a little").wait_for(timeout=ANSWER_MS)
@@ -228,15 +230,16 @@ def cut(trainee: Any, instructor: Any, server: WebServer) -> None:
 
 def conclude(trainee: Any, instructor: Any, simulation: Simulation) -> None:
     """End, feedback, a question about it, and the debrief that both can read."""
-    trainee.get_by_text("End the session").click()
-    trainee.get_by_role("button", name="End it now").click()
+    trainee.get_by_role("button", name="More actions").click()
+    trainee.get_by_role("button", name="End the session").click()
+    trainee.get_by_role("button", name="End now").click()
     trainee.get_by_text("Patient's experience").wait_for(timeout=ANSWER_MS)
     trainee.get_by_label("Your question").fill("What was missing?")
     trainee.get_by_label("Your question").press("Enter")
     trainee.locator(".question p", has_text="next time").wait_for(timeout=ANSWER_MS)
     looks_right(trainee, "feedback")
 
-    instructor.get_by_role("link", name="Debrief").click()
+    instructor.get_by_role("link", name="Debrief").first.click()
     instructor.get_by_role("heading", name="Transcript").wait_for()
     feedback = SimulationFeedback.objects.get(simulation=simulation)
     shown = instructor.locator("main").inner_text()

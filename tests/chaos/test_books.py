@@ -12,7 +12,7 @@ from chaos.books import Books, Findings
 from chaos.books import compare as compare_books
 from chaos.scenarios.notes import NotesScenario
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
-from orchestration.providers.ledger import Entry
+from orchestration.providers.simulator.request_log import Entry
 
 START = timezone.now()
 
@@ -133,7 +133,8 @@ def test_rows_against_the_sequence_are_out_of_order(books):
     assert compare(books).out_of_order == ["call2"]
 
 
-def test_a_call_that_began_before_the_one_ahead_was_persisted_is_out_of_order(books):
+def test_a_call_begun_before_its_turn_is_out_of_order(books):
+    """Its turn comes when the result of the call ahead has been persisted."""
     books.calls["call2"].started_at = books.calls["call1"].persisted_at - timedelta(seconds=0.1)
     assert compare(books).out_of_order == ["call2"]
 
@@ -155,7 +156,7 @@ def test_an_answer_that_the_provider_never_gave_is_unaccounted(books):
     assert set(compare(books).unaccounted) == {"call1:2:0", "call2:1:0"}
 
 
-def test_an_audit_that_was_left_open_and_a_call_that_still_runs_are_found(books):
+def test_an_open_audit_and_a_running_call_are_found(books):
     books.audits[2].outcome = "pending"
     books.calls["call2"].status = "running"
     findings = compare(books)

@@ -9,7 +9,7 @@ import sys
 import psycopg
 import pytest
 
-from orchestration.engine.processes import ON_LINUX
+from orchestration.engine.worker.process_group import ON_LINUX
 from tests.environment import answers, postgres_url
 
 pytestmark = [
@@ -26,6 +26,7 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_a_small_run_on_sqlite_agrees_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = chaos(*SMALL)
@@ -39,6 +40,7 @@ def test_a_small_run_on_sqlite_agrees_and_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not answers(postgres_url()), reason="no PostgreSQL answers")
 def test_a_run_on_postgres_drops_its_database():
     before = databases()
@@ -55,4 +57,4 @@ def databases() -> set[str]:
 def test_a_server_that_is_not_there_is_named():
     done = chaos("--db", "postgres", "--postgres-url", "postgres://nobody@127.0.0.1:1/x")
     assert done.returncode == 2
-    assert "The run could not be made: OperationalError" in done.stderr
+    assert "The run could not be prepared: OperationalError" in done.stderr

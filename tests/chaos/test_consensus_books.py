@@ -15,8 +15,8 @@ from chaos.options import CALLS_OF_ONE
 from chaos.plan import PlannedCall
 from chaos.scenarios import make_scenario
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.providers.simulator import scripted
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
 
 pytestmark = pytest.mark.django_db
 PLANNED = PlannedCall(number=4, at=0.0, priority=10, ordering_key="", delay=0.0, fault=None)
@@ -29,8 +29,8 @@ def ran() -> Callable[[], Books]:
     with scripted() as simulator:
         run_id = SCENARIO.submit(PLANNED, seed=1)
         assert SCENARIO.submit(PLANNED, seed=1) == run_id
-        run_due_calls()
-    ledger = list(simulator.ledger.entries)
+        drain()
+    ledger = list(simulator.request_log.entries)
     return lambda: Books(
         submitted={PLANNED.number: run_id},
         ledger=ledger,
@@ -56,13 +56,13 @@ def test_a_missing_decision_is_a_lost_run(ran: Callable[[], Books]) -> None:
     assert found(ran()) == {"lost": 1}
 
 
-def test_a_second_call_for_a_step_and_a_second_completion_are_duplicates(ran: Callable[[], Books]) -> None:
+def test_a_second_call_or_completion_of_a_step_is_a_duplicate(ran: Callable[[], Books]) -> None:
     record = ServiceCallRecord.objects.filter(context__persona_id="critic").get()
     record.pk = "again"
     record.save(force_insert=True)
     event = RunEvent.objects.filter(kind="run", data__status="completed").get()
     run = Run.objects.get()
-    run.tell("run", event.data)
+    run.add_event("run", event.data)
     assert found(ran()) == {"duplicated": 2}
 
 
@@ -95,14 +95,12 @@ def spoil_decision() -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_review, spoil_request, spoil_proposal, spoil_decision])
-def test_a_row_that_says_something_else_than_the_answers_is_false(
-    ran: Callable[[], Books], spoil: Callable[[], None]
-) -> None:
+def test_a_row_that_contradicts_the_answers_is_false(ran: Callable[[], Books], spoil: Callable[[], None]) -> None:
     spoil()
     assert found(ran()) == {"falsely_persisted": 1}
 
 
-def test_a_gap_in_the_events_and_a_review_asked_for_too_early_are_out_of_order(ran: Callable[[], Books]) -> None:
+def test_gaps_in_events_and_early_reviews_are_out_of_order(ran: Callable[[], Books]) -> None:
     RunEvent.objects.filter(sequence=3).delete()
     assert found(ran()) == {"out_of_order": 1}
     RunEvent.objects.filter(sequence__gt=3).delete()

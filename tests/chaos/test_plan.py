@@ -8,10 +8,10 @@ from chaos.clock import PlanClock
 from chaos.options import Options, parse
 from chaos.plan import BROKER, DATABASE, FAULTS, PROCESSES, make_plan, marker
 from chaos.report import percentile
-from orchestration.providers.faults import parse_faults
+from orchestration.providers.simulator.faults import parse_faults
 
 
-def test_the_same_seed_makes_the_same_plan_and_another_seed_another_one():
+def test_a_seed_determines_the_plan():
     assert make_plan(Options(seed=7)) == make_plan(Options(seed=7))
     assert make_plan(Options(seed=7)) != make_plan(Options(seed=8))
 

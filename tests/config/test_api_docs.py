@@ -28,7 +28,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: Client) -> None:
         assert finders.find(source.removeprefix("/static/")), source
 
 
-def test_every_operation_has_a_summary_and_its_errors_in_the_envelope(document: Any) -> None:
+def test_every_operation_has_a_summary_and_documents_its_errors(document: Any) -> None:
     for path, verb, operation in operations(document):
         assert operation["summary"], (path, verb)
         for status, response in operation["responses"].items():

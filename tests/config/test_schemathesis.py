@@ -15,7 +15,7 @@ from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.roles import Scope
+from apps.accounts.models.roles import Scope
 from orchestration.models import ServiceCallRecord
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed

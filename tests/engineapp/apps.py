@@ -6,3 +6,8 @@ class EngineappConfig(AppConfig):
 
     name = "tests.engineapp"
     label = "engineapp"
+
+    def ready(self) -> None:
+        from tests.engineapp.receivers import connect_what_is_asked_for
+
+        connect_what_is_asked_for()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from orchestration.providers.simulator.server import SimulatedProviderServer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from orchestration.engine.processes import ON_LINUX, children_of
+from orchestration.engine.worker.process_group import ON_LINUX
 from orchestration.models import ServiceCallRecord
 from tests.clusters import running_cluster, until
 from tests.integration.test_kills import CALLS, finished, submit_some
@@ -25,13 +25,12 @@ OUTAGE_SECONDS = 13.0
 """Longer than a lease."""
 
 
-@pytest.mark.postgres
 @pytest.mark.parametrize("broker", ["orm", "redis"])
 def test_a_broker_that_loses_every_message_costs_only_delay(broker, slow_provider, tmp_path, monkeypatch):
     use_broker(broker, monkeypatch)
     slow_provider.simulation.latency_ms = 0
     with running_cluster(tmp_path, WEDGED_AFTER_SECONDS=30) as cluster:
-        pusher = sorted(children_of(cluster.sentinel))[-1]
+        pusher = cluster.workers_monitor_pusher[-1]
         os.kill(pusher, signal.SIGSTOP)  # so that no message is taken before it is lost
         records = submit_some()
         lose_every_message(broker)
@@ -47,7 +46,7 @@ def test_a_database_that_goes_away_costs_only_delay(slow_provider, tmp_path):
     slow_provider.simulation.latency_ms = 4000
     with running_cluster(tmp_path, TICK_SECONDS=10, WEDGED_AFTER_SECONDS=30) as cluster:
         records = submit_some()
-        until(lambda: len(slow_provider.ledger()) >= CALLS - 2, "requests")
+        until(lambda: len(slow_provider.request_log()) >= CALLS - 2, "requests")
         with database_refused():
             time.sleep(OUTAGE_SECONDS)
         until(lambda: finished(records), "every call finished", 60)
@@ -55,6 +54,6 @@ def test_a_database_that_goes_away_costs_only_delay(slow_provider, tmp_path):
         assert cluster.row.restarts == 0
         assert cluster.stop() == 0
     assert set(ServiceCallRecord.objects.values_list("attempts", "failures", "deaths")) == {(1, 0, 0)}
-    asked = Counter(entry["correlation"] for entry in slow_provider.ledger())
+    asked = Counter(entry["correlation"] for entry in slow_provider.request_log())
     assert set(asked.values()) == {1}
     assert len(asked) == CALLS

@@ -9,11 +9,12 @@ import pytest
 from django.db.models import Count
 from django.utils import timezone
 
-from orchestration.engine.faultpoints import ENVIRONMENT
-from persistence.bulk import abort, freeze, progress, start
-from persistence.models import BulkKind, BulkRun, PersistedChunk
+from orchestration.fault_injection import ENVIRONMENT
+from persistence.bulk.runs import abort, freeze, progress, start
+from persistence.models import BulkRun, PersistedChunk
+from persistence.operations import REPROCESS, REVERT
 from tests.clusters import running_cluster, until
-from tests.persistence.test_replay import memo
+from tests.persistence.reprocessing.test_reprocess import memo
 from tests.seedapp.models import Message
 
 pytestmark = [
@@ -25,7 +26,7 @@ pytestmark = [
 ITEMS = 200
 
 
-def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_path: Path, monkeypatch) -> None:
+def test_a_bulk_run_survives_a_kill_and_stops_on_request(tmp_path: Path, monkeypatch) -> None:
     """SIGKILL at the 20th result, between its rows and their link."""
     for number in range(ITEMS):
         memo(str(number), 1 + number % 3, domain_persist_state="skipped", next_persist_at=None)
@@ -34,7 +35,7 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
     pace.write_text("0")
     monkeypatch.setenv("SEEDAPP_PACE", str(pace))
     with running_cluster(tmp_path, FAULT_POINTS=True) as cluster:
-        run = freeze(BulkKind.PERSIST, {"state": "skipped"})
+        run = freeze(REPROCESS, {"state": "skipped"})
         start(run)
         until((tmp_path / "run" / "fault-before_link").exists, "the kill")
         until(lambda: Message.objects.count() == 19, "what was committed before the kill, and nothing else")
@@ -43,7 +44,7 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
         until(lambda: progress(run)["state"] == "done", "the rest, by another worker")
         assert progress(run)["outcomes"] == {"persisted": ITEMS}
         pace.write_text("0.05")  # ten seconds for all: there is time to abort it
-        again = freeze(BulkKind.REVERT, {"state": "persisted"})
+        again = freeze(REVERT, {"state": "persisted"})
         start(again)
         until(lambda: BulkRun.objects.get(pk=again.pk).leased_until is not None, "a worker that takes the second run")
         abort(again)
@@ -53,4 +54,5 @@ def test_a_bulk_run_survives_a_kill_in_the_middle_and_stops_when_it_is_told(tmp_
     assert done < ITEMS
     assert Message.objects.count() == PersistedChunk.objects.count() == ITEMS - done
     twice = Message.objects.values("content").annotate(times=Count("pk")).filter(times__gt=1)
-    assert not twice.exists() and progress(again)["state"] == "aborted"
+    assert not twice.exists()
+    assert progress(again)["state"] == "aborted"

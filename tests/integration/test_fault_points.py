@@ -10,15 +10,15 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from orchestration.engine import submit as submitting
-from orchestration.engine.faultpoints import ENVIRONMENT, FAULT_POINTS, InjectedFault, arm_from_environment, armed
-from orchestration.engine.rescue import rescue, sweep
-from orchestration.engine.submit import CallSpec, submit, submit_many
+from orchestration.engine.queue import transport
+from orchestration.engine.queue.enqueue import CallSpec, submit, submit_many
+from orchestration.engine.worker.rescuer import rescue, sweep
+from orchestration.fault_injection import ENVIRONMENT, FAULT_POINTS, InjectedFault, arm_from_environment, armed
 from orchestration.models import AIRequestAudit, ServiceCallRecord
-from orchestration.providers.faults import Fault
-from orchestration.providers.simulator import scripted
-from orchestration.providers.simulator_server import SimulatedProviderServer
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.provider import scripted
+from orchestration.providers.simulator.server import SimulatedProviderServer
+from orchestration.testing import drain
 from persistence.models import PersistedChunk
 from tests.clusters import running_cluster, until
 from tests.orchestration.factories import failed
@@ -42,7 +42,7 @@ IN_A_WORKER = {
 }
 """Where a worker can die, and the outcomes of the requests that are lost with it."""
 ELSEWHERE = {"after_submit", "after_commit", "in_retry", "in_stop", "in_prune"}
-"""Each has a test of its own: below, in test_pump.py (`in_stop`) and with the retention command (`in_prune`)."""
+"""Each has a test of its own: below, in test_loop.py (`in_stop`) and with the retention command (`in_prune`)."""
 
 
 class Died(BaseException):
@@ -69,13 +69,13 @@ def test_a_worker_that_dies_there_costs_time_and_nothing_else(point):
     ServiceCallRecord.objects.running().update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     rescue()
     with scripted(GOOD) as after:
-        run_due_calls()
+        drain()
     record.refresh_from_db()
     assert (record.status, record.domain_persist_state, record.failures) == ("succeeded", "persisted", 0)
     assert (Message.objects.count(), PersistedChunk.objects.count()) == (1, 1)
     outcomes = list(AIRequestAudit.objects.exclude(outcome="answered").values_list("outcome", flat=True))
     assert outcomes == IN_A_WORKER[point]
-    seen = {entry.correlation for simulation in (before, after) for entry in simulation.ledger.entries}
+    seen = {entry.correlation for simulation in (before, after) for entry in simulation.request_log.entries}
     audited = {f"{request.call_id}:{request.attempt}:{request.repair}" for request in AIRequestAudit.objects.all()}
     assert seen <= audited  # what the provider saw, we know of
 
@@ -83,7 +83,7 @@ def test_a_worker_that_dies_there_costs_time_and_nothing_else(point):
 def _run_and_die() -> None:
     """In the event loop a death ends the one call's task; in the drain it ends the run."""
     try:
-        run_due_calls()
+        drain()
     except Died:
         return
 
@@ -97,20 +97,20 @@ def test_a_death_between_submit_and_commit_leaves_nothing():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_death_between_commit_and_wake_is_mended_by_the_sweep():
-    submitting._last_wake.clear()
+    transport._last_wake.clear()
     with armed("after_commit", die), pytest.raises(Died):
         submit(CallSpec(service=GenerateTicketAnswer, context={"ticket": "1"}))
     assert ServiceCallRecord.objects.due().count() == 1
-    assert not submitting._last_wake
+    assert not transport._last_wake
     sweep()
-    assert submitting._last_wake
+    assert transport._last_wake
     with scripted(GOOD):
-        run_due_calls()
+        drain()
     assert Message.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_death_during_a_retry_leaves_the_call_failed_or_queued_and_never_in_between():
+def test_a_death_during_a_retry_leaves_the_call_failed_or_queued():
     record = failed()
     with armed("in_retry"), pytest.raises(InjectedFault), transaction.atomic():
         record.retry()
@@ -124,14 +124,14 @@ def test_an_unknown_fault_point_is_refused_by_name(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="after_lunch"), armed("after_lunch"):
         pass
     monkeypatch.setenv(ENVIRONMENT, "after_lunch")
-    with pytest.raises(ValueError, match="there are after_submit"):
+    with pytest.raises(ValueError, match="they are after_submit"):
         arm_from_environment(tmp_path)
 
 
 @pytest.mark.cluster
 @pytest.mark.timeout(240)
 @pytest.mark.django_db(transaction=True)
-def test_a_real_cluster_whose_workers_are_killed_at_every_place_finishes_every_call(tmp_path: Path, monkeypatch):
+def test_a_cluster_killed_at_any_fault_point_finishes_all_calls(tmp_path: Path, monkeypatch):
     """SIGKILL at ten places, one after the other, in the processes of a running cluster."""
     monkeypatch.setenv(ENVIRONMENT, ",".join(IN_A_WORKER))
     monkeypatch.setenv("ORCA_PROVIDER_API_KEY", "simulated")
@@ -146,7 +146,7 @@ def test_a_real_cluster_whose_workers_are_killed_at_every_place_finishes_every_c
             until(lambda: ServiceCallRecord.objects.filter(domain_persisted=True).count() == 12, "all persisted", 180)
             assert cluster.stop() == 0
         requests = {f"{audit.call_id}:{audit.attempt}:{audit.repair}" for audit in AIRequestAudit.objects.all()}
-        assert {entry["correlation"] for entry in provider.ledger()} <= requests
+        assert {entry["correlation"] for entry in provider.request_log()} <= requests
     struck = {path.name.removeprefix("fault-") for path in (tmp_path / "run").glob("fault-*")}
     assert struck == set(IN_A_WORKER)
     assert (Message.objects.count(), PersistedChunk.objects.count()) == (12, 12)

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from orchestration.engine.processes import ON_LINUX, children_of, is_alive
-from orchestration.engine.submit import CallSpec, submit_many
+from orchestration.engine.queue.enqueue import CallSpec, submit_many
+from orchestration.engine.worker.process_group import ON_LINUX, is_alive
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from tests.clusters import RunningCluster, running_cluster, until
 from tests.outages import use_broker
@@ -26,7 +26,9 @@ SHORT_LEASES = {"LEASE_SECONDS": 3, "RENEW_SECONDS": 1}
 DEFAULTS = {"TICK_SECONDS": 10, "WEDGED_AFTER_SECONDS": 30, "GRACE_SECONDS": 20}
 """Over the fast settings of tests.clusters; leases are not among those."""
 RECOVERY_SECONDS = 15.0
-VICTIMS = ("busy worker", "idle worker", "monitor", "pusher", "sentinel", "main process", "whole group")
+OFTEN = ("busy worker", "whole group")
+"""What is killed in the suite on the database's broker; all the others by `make test-long`."""
+SELDOM = ("idle worker", "monitor", "pusher", "sentinel", "main process")
 
 
 def submit_some() -> list[ServiceCallRecord]:
@@ -51,7 +53,7 @@ def pid_of(victim: str, cluster: RunningCluster) -> int:
         return cluster.main
     if victim == "sentinel":
         return cluster.sentinel
-    *workers, monitor, pusher = sorted(children_of(cluster.sentinel))
+    *workers, monitor, pusher = cluster.workers_monitor_pusher
     if victim == "busy worker":
         return int(ServiceCallRecord.objects.running().values_list("worker", flat=True)[0].split(":")[1])
     if victim == "idle worker":
@@ -88,20 +90,21 @@ def kill_and_heal(victim: str, tmp_path, **engine) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("victim", VICTIMS)
-def test_a_cluster_on_the_database_broker_heals_after_the_end_of_its(victim, slow_provider, tmp_path):
+@pytest.mark.parametrize("victim", [*OFTEN, *(pytest.param(victim, marks=pytest.mark.long) for victim in SELDOM)])
+def test_on_the_database_broker_a_cluster_recovers_from_loss_of(victim, slow_provider, tmp_path):
     kill_and_heal(victim, tmp_path, **SHORT_LEASES)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.long
+@pytest.mark.parametrize("victim", [*OFTEN, *SELDOM])
 def test_a_cluster_on_redis_heals_after_the_end_of_its(victim, slow_provider, tmp_path, monkeypatch):
     use_broker("redis", monkeypatch)
     kill_and_heal(victim, tmp_path, **SHORT_LEASES)
 
 
 @pytest.mark.postgres
-def test_at_the_defaults_a_killed_workers_calls_run_again_within_fifteen_seconds(slow_provider, tmp_path, monkeypatch):
-    """Two workers have one pump between them: with it dies whoever could rescue, but the supervisor."""
+def test_a_killed_workers_calls_run_again_within_fifteen_seconds(slow_provider, tmp_path, monkeypatch):
+    """Two workers have one worker loop between them: when it dies, only the supervisor can rescue its call."""
     monkeypatch.setenv("Q_WORKERS", "2")
     slow_provider.simulation.latency_ms = 8000
     with running_cluster(tmp_path, **DEFAULTS) as cluster:

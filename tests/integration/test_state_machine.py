@@ -22,19 +22,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orchestration.engine.claim import Lease, claim
-from orchestration.engine.journal import flush
-from orchestration.engine.ops import Settle
-from orchestration.engine.rescue import rescue
-from orchestration.engine.submit import CallSpec, submit
+from orchestration.engine.execution.commands import Settle
+from orchestration.engine.execution.group_commit import commit
+from orchestration.engine.queue.claim import Lease, claim
+from orchestration.engine.queue.enqueue import CallSpec, submit
+from orchestration.engine.worker.rescuer import rescue
 from orchestration.errors import StaleLease, TransitionRefused
 from orchestration.models import Pause, ServiceCallRecord
-from orchestration.models.limits import PauseKind
 from orchestration.models.states import PersistState, Status
+from orchestration.models.throttles import PauseKind
 from orchestration.types import ExecutionMetadata, Response
-from persistence.drain import drain_calls
 from persistence.models import PersistedChunk
-from persistence.replay import Policy, Replayed, dry_run, persist_again, revert
+from persistence.outbox.drain import drain_calls
+from persistence.reprocessing.reprocess import Policy, ReprocessOutcome, dry_run, reprocess, revert
 from tests.seedapp.models import Message
 from tests.seedapp.orca.readme import GenerateTicketAnswer, TicketAnswerSchema
 
@@ -157,14 +157,14 @@ class Calls(RuleBasedStateMachine):
 
     @precondition(lambda self: any(call.persisted for call in self.ledger.calls.values()))
     @rule(data=st.data(), policy=st.sampled_from(["keep", "recreate", "revert"]))
-    def replay(self, data: st.DataObject, policy: str) -> None:
+    def reprocess(self, data: st.DataObject, policy: str) -> None:
         """Persisted again, or taken back and persisted again: the message is there once before and after."""
         call = data.draw(st.sampled_from([call for call in self.ledger.calls.values() if call.persisted]))
         if policy == "revert":
-            assert revert(call.id).outcome == Replayed.REVERTED
+            assert revert(call.id).outcome == ReprocessOutcome.REVERTED
             assert not Message.objects.filter(text=str(call.number)).exists()
             policy = "keep"
-        assert dry_run(call.id, Policy(policy)).outcome == persist_again(call.id, Policy(policy)).outcome
+        assert dry_run(call.id, Policy(policy)).outcome == reprocess(call.id, Policy(policy)).outcome
 
     def _claim(self) -> Grip | None:
         records = claim(1, "w")
@@ -184,13 +184,13 @@ class Calls(RuleBasedStateMachine):
             return
         call = self.ledger.calls[grip.record.pk]
         valid = call.status == "running" and call.token == grip.lease.token
-        (outcome,) = flush([self._settlement(grip, end)])
+        (outcome,) = commit([self._settlement(grip, end)])
         assert isinstance(outcome, StaleLease) is not valid
         if valid:
             call.status = {"succeed": "succeeded", "fail": "failed"}.get(end, "queued")
             call.pending = end == "succeed"
         if twice:
-            assert isinstance(flush([self._settlement(grip, end)])[0], StaleLease)
+            assert isinstance(commit([self._settlement(grip, end)])[0], StaleLease)
 
     @rule(grip=grips)
     def expire(self, grip: Grip | None) -> None:

@@ -13,7 +13,6 @@ from tests.integration.test_kills import CALLS, finished, submit_some
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.postgres,
     pytest.mark.timeout(180),
 ]
 
@@ -41,13 +40,13 @@ def test_what_does_not_end_in_time_is_given_back_uncharged(slow_provider, tmp_pa
     slow_provider.simulation.latency_ms = 60_000
     with running_cluster(tmp_path, GRACE_SECONDS=1) as cluster:
         records = submit_some()
-        until(lambda: len(slow_provider.ledger()) >= CALLS - 2, "requests")
+        until(lambda: len(slow_provider.request_log()) >= CALLS - 2, "requests")
         assert cluster.stop() == 0
     sent = ServiceCallRecord.objects.filter(attempts__gt=0)
     assert set(sent.values_list("status", "attempts", "failures", "deaths", "error_code")) == {("queued", 1, 0, 0, "")}
     assert running() == 0
     assert set(AIRequestAudit.objects.values_list("outcome", flat=True)) == {"unknown"}
-    assert {entry["outcome"] for entry in slow_provider.ledger()} == {"client_left"}
+    assert {entry["outcome"] for entry in slow_provider.request_log()} == {"client_left"}
 
     slow_provider.simulation.latency_ms = 0
     with running_cluster(tmp_path) as again:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from orchestration.components.identity import DjangoIdentityMixin
+from orchestration.components.prompts import PromptSection
+from orchestration.components.registry import empty_registries, prompts, services
 from orchestration.decorators import prompt_section, service
 from orchestration.errors import ComponentDefinitionError, IdentityCollision, NotConfigured
-from orchestration.identity import DjangoIdentityMixin
-from orchestration.prompts import PromptSection
-from orchestration.registry import isolated, prompts, services
 from orchestration.retry import RetryPolicy
 from orchestration.services import DjangoBaseService
 
@@ -28,7 +28,7 @@ class FeedbackMixin(DjangoIdentityMixin):
 
 @pytest.fixture(autouse=True)
 def own_registries() -> Iterator[None]:
-    with isolated():
+    with empty_registries():
         yield
 
 
@@ -128,7 +128,7 @@ def test_an_unknown_attribute_is_refused_with_the_allowed_ones(attributes: dict[
     assert not services.all()
 
 
-def test_an_unknown_attribute_of_a_mixin_is_found_and_the_mixin_named() -> None:
+def test_an_unknown_attribute_of_a_mixin_is_named_with_the_mixin() -> None:
     class LegacyMixin:
         backend = "celery"
 

@@ -2,14 +2,15 @@
 
 import pytest
 
-from orchestration import registry
+from orchestration.components import registry
+from orchestration.components.alignment import wire
+from orchestration.components.schemas import OutputSchema
 from orchestration.decorators import schema, service
-from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
-from orchestration.wiring import wire
-from persistence.checks import check_handler_beside_codec, check_handler_schemas, check_settings
-from persistence.codecs import DjangoBaseCodec, codec
-from persistence.handlers import BasePersistenceHandler, persistence_handler
+from persistence.checks import check_handler_beside_codec, check_handler_schemas, check_keys, check_settings
+from persistence.handlers.base import BasePersistenceHandler, persistence_handler
+from persistence.handlers.codecs import DjangoBaseCodec, codec
+from tests.seedapp.models import Document
 
 
 def test_the_settings_of_this_project_are_right():
@@ -28,14 +29,18 @@ def test_the_settings_of_this_project_are_right():
 def test_a_wrong_key_or_value_is_an_error_with_a_hint(settings, key, value, told):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, key: value}
     (message,) = check_settings(None)
-    assert message.id == "persistence.E001" and message.is_serious()
-    assert told in message.msg and "DOMAIN_PERSIST_BATCH_SIZE" in message.hint
+    assert message.id == "persistence.E001"
+    assert message.is_serious()
+    assert told in message.msg
+    assert "DOMAIN_PERSIST_BATCH_SIZE" in message.hint
 
 
 def test_a_kind_of_content_that_does_not_exist_is_an_error(settings):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_RETENTION_DAYS": {"calls": 30, "everything": 1}}
     (message,) = check_settings(None)
-    assert message.id == "persistence.E003" and "names everything," in message.msg and "calls" in message.hint
+    assert message.id == "persistence.E003"
+    assert "names everything," in message.msg
+    assert "calls" in message.hint
 
 
 def test_settings_that_are_no_dict_are_left_to_the_engines_check(settings):
@@ -46,7 +51,7 @@ def test_settings_that_are_no_dict_are_left_to_the_engines_check(settings):
 @pytest.fixture
 def lab():
     """Empty registries, and a schema in them."""
-    with registry.isolated():
+    with registry.empty_registries():
 
         @schema(namespace="lab")
         class Answer(OutputSchema):
@@ -70,14 +75,17 @@ def test_a_handler_of_a_registered_schema_is_right(lab):
     assert check_handler_schemas(None) == []
 
 
-def test_a_handler_of_a_subclass_that_is_not_registered_itself_is_an_error(lab):
+def test_a_handler_of_an_unregistered_subclass_is_an_error(lab):
     class Derived(lab):
         more: str
 
     handle(Derived)
     (message,) = check_handler_schemas(None)
-    assert message.id == "persistence.E002" and message.obj == "persist.lab.default.Keep"
-    assert "Derived" in message.msg and "schemas.lab.default.Answer" in message.msg and "@schema" in message.hint
+    assert message.id == "persistence.E002"
+    assert message.obj == "persist.lab.default.Keep"
+    assert "Derived" in message.msg
+    assert "schemas.lab.default.Answer" in message.msg
+    assert "@schema" in message.hint
 
 
 def wired_service(with_codec):
@@ -98,7 +106,7 @@ def wired_service(with_codec):
 def test_a_handler_alone_or_a_codec_alone_is_right(lab):
     wired_service(with_codec=True)
     assert check_handler_beside_codec(None) == []
-    with registry.isolated():
+    with registry.empty_registries():
         handle(lab)
         wired_service(with_codec=False)
         assert check_handler_beside_codec(None) == []
@@ -108,11 +116,24 @@ def test_a_handler_beside_a_codec_is_a_warning_that_names_both(lab):
     handle(lab)
     wired_service(with_codec=True)
     (message,) = check_handler_beside_codec(None)
-    assert message.id == "persistence.W001" and not message.is_serious(40)
-    assert "persist.lab.default.Keep" in message.msg and "codecs.lab.default.AnswerCodec never runs" in message.msg
+    assert message.id == "persistence.W001"
+    assert not message.is_serious(40)
+    assert "persist.lab.default.Keep" in message.msg
+    assert "codecs.lab.default.AnswerCodec never runs" in message.msg
     assert message.obj == "services.lab.default.GenerateAnswer"
 
 
 def test_a_misconfigured_app_is_left_to_the_engines_checks(settings):
     settings.ORCA_ENTRYPOINT = "config.nowhere:app"
     assert check_handler_schemas(None) == check_handler_beside_codec(None) == []
+
+
+def test_a_model_whose_keys_may_be_too_long_is_named(monkeypatch):
+    assert check_keys(None) == []
+    monkeypatch.setattr("persistence.checks.MAX_KEY", 254)
+    (message,) = check_keys(None)
+    assert message.id == "persistence.W002"
+    assert message.obj is Document
+    assert not message.is_serious()
+    assert "seedapp.Document" in message.msg
+    assert "254" in message.msg

@@ -6,14 +6,15 @@ from django.test import RequestFactory
 
 from persistence.provenance import ProvenanceMixin, call_for, objects_for
 from persistence.testing import persist
+from tests.persistence.reprocessing.test_reprocess import one_message
 from tests.persistence.results import note
-from tests.persistence.test_replay import one_message
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
-def test_the_call_that_made_an_object_not_the_one_that_changed_it_later():
+def test_provenance_is_the_call_that_made_an_object():
+    """A call that changed it later is not."""
     made = note(one_message)
     persist(made)
     message = Message.objects.get()
@@ -39,5 +40,6 @@ def test_the_mixin_shows_the_calls_on_an_admin_page():
     request = RequestFactory().get("/")
     message = Message.objects.get()
     assert "made_by_calls" in page.get_readonly_fields(request, message)
-    assert record.pk in page.made_by_calls(message) and "created by" in page.made_by_calls(message)
+    assert record.pk in page.made_by_calls(message)
+    assert "created by" in page.made_by_calls(message)
     assert page.made_by_calls(Message()) == "-"

@@ -18,12 +18,12 @@ class SeedappConfig(AppConfig):
 def slow_down_bulk_runs(pace: Path) -> None:
     """Before each item a worker waits as long as the file says, in seconds: so there is time to stop it. Outside of its
     transaction, in which SQLite would let nobody else write."""
-    from persistence.bulk_work import Hold
+    from persistence.bulk.lease import RunLease
 
-    goes_on = Hold.goes_on
+    is_still_held = RunLease.is_still_held
 
-    def rested(hold: Hold) -> bool:
+    def rested(hold: RunLease) -> bool:
         time.sleep(float(pace.read_text()))
-        return goes_on(hold)
+        return is_still_held(hold)
 
-    Hold.goes_on = rested
+    RunLease.is_still_held = rested

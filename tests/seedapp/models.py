@@ -2,7 +2,12 @@
 
 import uuid
 
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
+from django.db.models.functions import Lower, Upper
+
+from persistence.models.fields import CounterField
 
 
 class Simulation(models.Model):
@@ -101,3 +106,189 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}={self.count}"
+
+
+class Line(models.Model):
+    """Its key is two columns."""
+
+    pk = models.CompositePrimaryKey("simulation_id", "position")
+    simulation = models.ForeignKey(Simulation, on_delete=models.CASCADE)
+    position = models.IntegerField()
+    text = models.TextField(blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"line {self.position}"
+
+
+class Document(models.Model):
+    """Its key is text, as long as one may be."""
+
+    path = models.CharField(primary_key=True, max_length=255)
+    title = models.CharField(max_length=100, blank=True, default="")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class LetterCase(models.CharField):
+    """Stores upper case whatever it is given, and gives it back in lower case."""
+
+    def get_prep_value(self, value):
+        return None if value is None else str(value).upper()
+
+    def from_db_value(self, value, expression, connection):
+        return None if value is None else value.lower()
+
+
+class Specimen(models.Model):
+    """A column of every kind whose stored form may differ from what was assigned."""
+
+    moment = models.DateTimeField(null=True)
+    day = models.DateField(null=True)
+    hour = models.TimeField(null=True)
+    lasted = models.DurationField(null=True)
+    count = models.IntegerField(null=True)
+    amount = models.DecimalField(max_digits=20, decimal_places=2, null=True)
+    ratio = models.FloatField(null=True)
+    data = models.JSONField(null=True)
+    blob = models.BinaryField(null=True)
+    address = models.GenericIPAddressField(null=True)
+    token = models.UUIDField(null=True)
+    name = models.CharField(max_length=50, default="")
+    given = models.IntegerField(db_default=7)
+    shout = models.GeneratedField(
+        expression=Upper("name"), output_field=models.CharField(max_length=50), db_persist=True
+    )
+    touched = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"specimen {self.pk}"
+
+
+class Tag(models.Model):
+    name = LetterCase(max_length=50)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UrgentMessage(Message):
+    """A message with a table of its own beside the parent's."""
+
+    reason = models.CharField(max_length=50)
+
+
+class SpokenMessage(Message):
+    """The same rows under another name."""
+
+    class Meta:
+        proxy = True
+
+
+class Place(models.Model):
+    """A place in an order, one of nine: there is no value to which a row could move out of the way of another."""
+
+    name = models.CharField(max_length=20)
+    position = models.PositiveSmallIntegerField(unique=True)
+    row = models.CharField(max_length=5, default="a")
+    number = models.PositiveSmallIntegerField(null=True)
+    is_first = models.BooleanField(default=False)
+    after = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="followers")
+    seen = CounterField(default=0)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(position__gte=1, position__lte=9), name="place_one_of_nine"),
+            models.UniqueConstraint(fields=("row", "number"), name="place_number_once"),
+            models.UniqueConstraint(fields=("row",), condition=models.Q(is_first=True), name="place_one_first"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Marker(models.Model):
+    """What hangs on messages in ways that differ."""
+
+    guarded = models.ForeignKey(Message, on_delete=models.PROTECT, null=True, related_name="guards")
+    restricted = models.ForeignKey(Message, on_delete=models.RESTRICT, null=True, related_name="restrictions")
+    loose = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, related_name="loose_markers")
+
+    def __str__(self) -> str:
+        return f"marker {self.pk}"
+
+
+def under_random_name(instance: models.Model, name: str) -> str:
+    return f"scans/{uuid.uuid4().hex}-{name}"
+
+
+class Paper(models.Model):
+    """What is kept in files, and in a file of which only a text column knows the name."""
+
+    title = models.CharField(max_length=50)
+    file = models.FileField(upload_to="papers/%Y/%m/", blank=True)
+    scan = models.FileField(upload_to=under_random_name, blank=True)
+    stored_as = models.CharField(max_length=200, blank=True, default="")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Remark(models.Model):
+    """What points at rows in ways that Django follows at no deletion."""
+
+    message = models.ForeignKey(Message, on_delete=models.DO_NOTHING, null=True, related_name="remarks")
+    unchecked = models.ForeignKey(
+        Message, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="unchecked_remarks"
+    )
+    # unconstrained: the second database of the tests has no content types
+    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE, null=True, db_constraint=False)
+    object_id = models.CharField(max_length=400, default="")
+    target = GenericForeignKey()
+
+    def __str__(self) -> str:
+        return f"remark {self.pk}"
+
+
+class Member(models.Model):
+    """Rows that hang on each other."""
+
+    name = models.CharField(max_length=50)
+    folded = models.GeneratedField(
+        expression=Lower("name"), output_field=models.CharField(max_length=50), db_persist=True, unique=True
+    )
+    friends = models.ManyToManyField("self")
+    follows = models.ManyToManyField("self", symmetrical=False, related_name="followers")
+    boss = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, related_name="staff")
+    mentor = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="pupil")
+    joined = models.DateTimeField(auto_now_add=True)
+    due = models.DateTimeField(null=True)
+    number = models.IntegerField(null=True, unique=True)
+    rank = models.IntegerField(null=True, default=7)
+    data = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Book(models.Model):
+    """Its key is a number that somebody else gave."""
+
+    isbn = models.IntegerField(primary_key=True)
+    title = models.CharField(max_length=50, default="")
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Register(models.Model):
+    """Gives out numbers: `next_number` is taken by handlers, `next_page` counted on by whoever writes."""
+
+    monotonic_fields = ("next_number",)
+
+    name = models.CharField(max_length=20)
+    next_number = models.IntegerField(default=1)
+    next_page = models.IntegerField(default=1)
+
+    def __str__(self) -> str:
+        return self.name

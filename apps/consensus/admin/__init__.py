@@ -1,4 +1,4 @@
-"""Runs, personas and prompts in the console."""
+"""The admin pages of runs, personas and prompts."""
 
 from apps.consensus.admin.prompts import PersonaAdmin, PromptSetAdmin
 from apps.consensus.admin.runs import RunAdmin

@@ -1,4 +1,4 @@
-"""Versions of personas and prompts: editable until a run used them, copied to change them afterwards."""
+"""Versions of personas and prompts: editable until a run uses them, then copied to be changed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from django.http import HttpRequest
 from unfold.admin import StackedInline
 from unfold.decorators import display
 
-from apps.consensus.admin.resources import PersonaResource, PromptSetResource
+from apps.consensus.admin.import_export import PersonaResource, PromptSetResource
 from apps.consensus.conf import consensus_settings
+from apps.consensus.decision.personas import PERSONA_IDS
 from apps.consensus.models import Persona, PromptSet
-from apps.consensus.shipped import PERSONA_IDS
-from orchestration.admin.resources import Ported
+from orchestration.admin.import_export import Ported
 
 
 def _is_frozen(prompt_set: PromptSet | None) -> bool:
-    """Whether a run used it; the database is asked once for each page."""
+    """Whether a run used it; queried once for each page."""
     if prompt_set is None:
         return False
     known = vars(prompt_set)
@@ -40,7 +40,7 @@ class PersonaFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscr
             return
         given = sorted(row["persona_id"] for row in kept)
         if given != sorted(PERSONA_IDS):
-            raise ValidationError(f"Each persona must be there once: {', '.join(PERSONA_IDS)}.")
+            raise ValidationError(f"Each persona must occur exactly once: {', '.join(PERSONA_IDS)}.")
         total = sum((row["weight"] for row in kept), Decimal(0))
         if total != 1:
             raise ValidationError(f"The weights must total 1, they total {total}.")
@@ -96,7 +96,7 @@ class PromptSetAdmin(Ported):
             try:
                 copied = prompt_set.copy_as(version)
             except IntegrityError:
-                messages.error(request, f"There is a version {version} already. Rename it first.")
+                messages.error(request, f"Version {version} exists already. Rename it first.")
                 return
             self.log_addition(request, copied, f"Copied from {prompt_set.version}.")
             messages.success(request, f"Version {version} can be edited now.")
@@ -104,7 +104,7 @@ class PromptSetAdmin(Ported):
 
 @admin.register(Persona)
 class PersonaAdmin(Ported):
-    """Looked at, imported and exported here; edited with its version, where the weights are seen together."""
+    """Shown, imported and exported here; edited on the page of its version, together with the other weights."""
 
     resource_classes = (PersonaResource,)
     list_display = ("name", "persona_id", "prompt_set", "position", "weight")

@@ -1,4 +1,4 @@
-"""Runs in the console: how far they are, what was decided and why, what each step cost, and what to do about them."""
+"""The admin pages of runs: their progress, the decision and its reasons, the cost of each step, and actions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,16 +17,22 @@ from django.urls import reverse
 from unfold.decorators import display
 
 from apps.accounts.models import User
+from apps.accounts.models.roles import scopes_of
+from apps.accounts.throttle import charge
+from apps.consensus.api.runs import REVIEW_COST
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import RevisionForm
 from apps.consensus.models import Run, StepProgress, StepStatus
 from apps.consensus.models.runs import STEPS
-from apps.consensus.reading import detail
-from apps.consensus.settling import cancel_run, retry_run
-from apps.consensus.starting import start_revision
-from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, moment, money, nowrap
-from orchestration.admin.exact import UuidSearch
+from apps.consensus.selectors import detail
+from apps.consensus.workflow.retry_cancel import cancel_run, retry_run
+from apps.consensus.workflow.start import start_revision
+from orchestration.access_log import log_content_access
+from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, may_read_content, moment, money, nowrap
+from orchestration.admin.exact_search import UuidSearch
 from orchestration.admin.sections import Fact, Section
+from orchestration.api.errors import ApiError
+from orchestration.values.generic_refs import admin_path
 from persistence.provenance import provenance_sections
 
 STATUS_COLOURS = {
@@ -42,10 +49,12 @@ PARTS = "consensus/admin/"
 
 @admin.register(Run)
 class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
-    """Nothing here is edited: what an operator may do is what its owner may do."""
+    """Nothing is edited here: an operator may do to a run what its owner may do."""
 
-    list_display = ("excerpt", "state", "decided", "confidence", "progress", "run_type", "user", "created")
-    list_display_links = ("excerpt",)
+    list_display = ("number", "excerpt", "state", "decided", "confidence", "progress", "run_type", "user", "created")
+    list_display_links = ("number",)
+    content_columns = ("excerpt",)
+    shows_content = True
     list_filter = ("status", "decision_label", "run_type", "created_at")
     list_select_related = ("user",)
     list_defer = ("extra_context", "edited_proposal", "parameters_json", "error_context")
@@ -56,13 +65,17 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
     detail_related = ("user", "prompt_set", "parent_run")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        """With the number of its completed steps, counted for the rows of a page alone."""
+        """With the number of its completed steps, counted only for the rows of one page."""
         steps = StepProgress.objects.filter(run=OuterRef("pk"), status=StepStatus.COMPLETED).order_by()
         counted = Subquery(steps.values("run").values(count=Count("pk")))
         rows: QuerySet[Run] = super().get_queryset(request)
         return rows.annotate(done=Coalesce(counted, 0))
 
     # --- the list ---------------------------------------------------------------------------
+
+    @display(description="Run", ordering="id")
+    def number(self, run: Run) -> str:
+        return nowrap(f"…{str(run.pk)[-8:]}")
 
     @display(description="Idea")
     def excerpt(self, run: Run) -> str:
@@ -108,30 +121,42 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
         yield Fact("Priority", run.priority)
         yield Fact("Tokens", shown["usage"]["total_tokens"])
         yield Fact("Cost", money(shown["usage"]["cost"]))
-        yield Fact("Page", "open", reverse("consensus:run", args=(run.pk,)))
+        user: Any = request.user
+        if Run.objects.readable_by(user, scopes_of(user)).filter(pk=run.pk).exists():
+            yield Fact("Page", "open", reverse("consensus:run", args=(run.pk,)))
 
     def sections(self, request: HttpRequest, run: Run) -> Iterable[Section]:
         shown = detail(run)
         steps = [{**step, "cost": money(step["cost"]), "url": call_url(step["call_id"])} for step in shown["steps"]]
-        yield Section(title="Idea", template=f"{PARTS}idea.html", context={"run": run})
+        content = may_read_content(request)
+        if content:
+            yield Section(title="Idea", template=f"{PARTS}idea.html", context={"run": run})
+        else:
+            yield Section(title="Idea, reviews and decision", template="admin/orchestration/parts/hidden.html")
         yield Section(title="Steps", template=f"{PARTS}steps.html", context={"steps": steps})
+        if content:
+            yield from self._answers(run, shown)
+        revisions = [(revision, run_url(revision.pk)) for revision in run.revisions.all()]
+        if revisions:
+            yield Section(title="Revisions", template=f"{PARTS}revisions.html", context={"revisions": revisions})
+        yield from provenance_sections(run)
+
+    def _answers(self, run: Run, shown: dict[str, Any]) -> Iterable[Section]:
+        """The models' answers."""
         if shown["decision"]:
             yield Section(title="Decision", template=f"{PARTS}decision.html", context={"decision": shown["decision"]})
         if shown["reviews"]:
             yield Section(title="Reviews", template=f"{PARTS}reviews.html", context={"reviews": shown["reviews"]})
         if shown["proposal"]:
             yield Section(title="Proposal", template=f"{PARTS}proposal.html", context=shown["proposal"])
-        revisions = [(revision, run_url(revision.pk)) for revision in run.revisions.all()]
-        if revisions:
-            yield Section(title="Revisions", template=f"{PARTS}revisions.html", context={"revisions": revisions})
-        yield from provenance_sections(run)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        """Buttons only for what the run's present status allows."""
+        """Buttons for what the run's status allows."""
         run = Run.objects.filter(pk=unquote(str(object_id))).first()
         possible = set()
         if run is not None:
-            pairs = (("Retry", run.can_be_retried), ("Cancel", run.is_open), ("Revise", run.can_be_revised))
+            may_revise = run.can_be_revised and may_read_content(request)
+            pairs = (("Retry", run.can_be_retried), ("Cancel", run.is_open), ("Revise", may_revise))
             possible = {title for title, allowed in pairs if allowed}
         return [button for button in super().get_actions_detail(request, object_id) if button.description in possible]
 
@@ -158,7 +183,12 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
 
     @detail_action(description="Revise", url_path="revise", permissions=["operate"], icon="edit")
     def revise_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form shows the proposal, so the permission to read content is needed, too."""
         run = self._found(request, object_id)
+        if not may_read_content(request):
+            raise PermissionDenied
+        if request.method == "GET":
+            log_content_access(request.user, run, ", to revise it")
         if not run.can_be_revised:
             messages.error(request, "Only a completed run can be revised.")
             return HttpResponseRedirect(run_url(run.pk))
@@ -166,8 +196,9 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
         if request.method == "POST" and form.is_valid():
             assert isinstance(request.user, User)  # noqa: S101 - for the type: the admin lets nobody else in
             try:
+                charge(request.user.pk, "asking", REVIEW_COST)
                 revision, _ = start_revision(request.user, run, form.checked.edits())
-            except ConsensusRefused as error:
+            except (ConsensusRefused, ApiError) as error:
                 form.add_error(None, str(error))
             else:
                 self.log_change(request, run, f"Revised as {revision.pk}.")
@@ -186,11 +217,13 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
     def _carry_out(
         self, request: HttpRequest, runs: Iterable[Run], operation: Callable[[object], Run], done: str
     ) -> None:
-        """Do it to each run for itself, with an entry in its history, and tell how it went."""
+        """Apply the operation to each run by itself, with an entry in its history, and show the outcome."""
         for run in runs:
             try:
+                if operation is retry_run:
+                    charge(request.user.pk, "asking", REVIEW_COST)
                 operation(run.pk)
-            except ConsensusRefused as error:
+            except (ConsensusRefused, ApiError) as error:
                 messages.warning(request, f"{run}: {error}")
             else:
                 self.log_change(request, run, f"{done}.")
@@ -217,9 +250,9 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
 
 def run_url(run_id: object) -> str:
     """A run's page in the console."""
-    return reverse("admin:consensus_run_change", args=(run_id,))
+    return admin_path("consensus_run_change", run_id)
 
 
 def call_url(call_id: str | None) -> str | None:
     """A call's page in the console."""
-    return None if call_id is None else reverse("admin:orchestration_servicecallrecord_change", args=(call_id,))
+    return None if call_id is None else admin_path("orchestration_servicecallrecord_change", call_id)

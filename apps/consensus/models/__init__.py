@@ -1,8 +1,8 @@
-"""The rows of the consensus engine."""
+"""The rows of the consensus engine: runs with their steps and events, results, prompt sets."""
 
 from apps.consensus.models.prompts import Persona, PromptSet
 from apps.consensus.models.results import Decision, PersonaReview, ProposalVersion
-from apps.consensus.models.runs import Run, RunEvent, RunStatus, RunType, StepProgress, StepStatus
+from apps.consensus.models.runs import Run, RunStatus, RunType, StepProgress, StepStatus
 
 __all__ = [
     "Decision",
@@ -11,7 +11,6 @@ __all__ = [
     "PromptSet",
     "ProposalVersion",
     "Run",
-    "RunEvent",
     "RunStatus",
     "RunType",
     "StepProgress",

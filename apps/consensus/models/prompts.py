@@ -1,4 +1,4 @@
-"""Personas, weights, thresholds and prompt texts, in versions. A version that a run used does not change any more."""
+"""Personas, weights, thresholds and prompt texts, in versions. A version that a run used cannot be changed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
-from django.utils import timezone
+from django.forms.models import model_to_dict
 
-from apps.consensus.decision import Rules, rule_faults
-from apps.consensus.shipped import PERSONA_IDS
+from apps.consensus.decision.personas import PERSONA_IDS
+from apps.consensus.decision.verdict import Rules, rule_faults
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -23,7 +25,7 @@ SHARE = (MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1)))
 
 
 class FrozenVersion(ValidationError):
-    """A run used this version of the prompts, so it stays as it is: make a new version and change that."""
+    """A run used this version of the prompts, so it cannot be changed: copy it to a new version and change that."""
 
     def __init__(self) -> None:
         super().__init__((type(self).__doc__ or "").strip())
@@ -45,7 +47,7 @@ class PromptSet(models.Model):
         validators=SHARE,
         help_text="A revision asks everybody anew who scored below this.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = MomentField(default=database_now, editable=False)
 
     if TYPE_CHECKING:
         personas: RelatedManager[Persona]
@@ -101,10 +103,9 @@ class PromptSet(models.Model):
         """A new, editable version with the same texts, thresholds and personas."""
         personas = list(self.personas.all())
         with transaction.atomic():
-            fields = {name: getattr(self, name) for name in SET_FIELDS}
-            copied = PromptSet.objects.create(version=version, **fields)
+            copied = PromptSet.objects.create(version=version, **model_to_dict(self, fields=SET_FIELDS))
             for persona in personas:
-                Persona.objects.create(prompt_set=copied, **{name: getattr(persona, name) for name in PERSONA_FIELDS})
+                Persona.objects.create(prompt_set=copied, **model_to_dict(persona, fields=PERSONA_FIELDS))
         return copied
 
 

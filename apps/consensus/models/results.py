@@ -1,4 +1,4 @@
-"""What a run brings: a proposal, five reviews, a decision."""
+"""The results of a run: a proposal, five reviews, a decision."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from apps.consensus.models.runs import Run
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
 
 
 class ProposalVersion(models.Model):
-    """The proposal of a run; of a revision with its difference from the parent's."""
+    """The proposal of a run; for a revision also the difference from its parent's."""
 
     run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="proposal")
-    expanded_proposal_json = models.JSONField()
-    proposal_diff_json = models.JSONField(null=True, blank=True)
+    expanded_proposal_json = StoredJSONField()
+    proposal_diff_json = StoredJSONField(null=True, blank=True)
     persona_template_version = models.CharField(max_length=32)
     edit_notes = models.TextField(blank=True, default="")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = MomentField(default=database_now, editable=False)
 
     class Meta:
         db_table = "consensus_proposal_version"
@@ -30,18 +32,18 @@ class ProposalVersion(models.Model):
 
 
 class PersonaReview(models.Model):
-    """One persona's review. `reused`: taken over from the parent run, unpaid."""
+    """One persona's review. `reused`: copied from the parent run, without a model call."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="reviews", db_index=False)
     persona_id = models.CharField(max_length=32)
     persona_name = models.CharField(max_length=64)
-    review_json = models.JSONField()
+    review_json = StoredJSONField()
     confidence_score = models.DecimalField(max_digits=5, decimal_places=4)
     blocking_issues_present = models.BooleanField()
     security_concerns_present = models.BooleanField()
-    prompt_parameters_json = models.JSONField(default=dict)
+    prompt_parameters_json = StoredJSONField(default=dict)
     reused = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = MomentField(default=database_now, editable=False)
 
     class Meta:
         db_table = "consensus_persona_review"
@@ -57,24 +59,19 @@ class PersonaReview(models.Model):
         return f"{self.persona_id} of {self.run_id}"
 
     def as_review(self) -> dict[str, Any]:
-        """The mapping that `decide` takes; the score is the stored one."""
-        return {
-            **self.review_json,
-            "persona_id": self.persona_id,
-            "persona_name": self.persona_name,
-            "confidence_score": self.confidence_score,
-        }
+        """The mapping that `decide` takes, with the score as it was written: `confidence_score` has 4 places of it."""
+        return {**self.review_json, "persona_id": self.persona_id, "persona_name": self.persona_name}
 
 
 class Decision(models.Model):
-    """The decision of a run, with everything it was made of."""
+    """The decision of a run, with everything that it was calculated from."""
 
     run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="decision")
-    decision_json = models.JSONField()
+    decision_json = StoredJSONField()
     overall_weighted_confidence = models.DecimalField(max_digits=5, decimal_places=4)
     decision_notes = models.TextField(blank=True, default="")
     veto_applied = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = MomentField(default=database_now, editable=False)
 
     class Meta:
         db_table = "consensus_decision"

@@ -1,24 +1,27 @@
-"""A run and its steps. Whoever changes either holds the run's row lock, and every change leaves an event."""
+"""A run and its steps. Every change of either is made under the run's row lock and adds an event."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from collections.abc import Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
-from apps.accounts.owned import OwnedQuerySet
-from apps.accounts.roles import Resource
-from apps.consensus.decision import Label
+from apps.accounts.models.ownership import OwnedQuerySet
+from apps.accounts.models.roles import Resource, Scope
+from apps.consensus.decision.personas import PERSONA_IDS
+from apps.consensus.decision.verdict import Label
 from apps.consensus.models.prompts import PromptSet
-from apps.consensus.shipped import PERSONA_IDS
+from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from persistence.fields import CounterField
+from orchestration.models.compare_and_set import CompareAndSet
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
+from persistence.models.fields import CounterField, NumberField
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -72,9 +75,10 @@ class RunQuerySet(OwnedQuerySet["Run"]):
 
     resource = Resource.RUN
 
-    def visible_to(self, user: User) -> Self:
-        """One's own; staff see all."""
-        return self if user.is_staff else super().visible_to(user)
+    def readable_by(self, user: User, scopes: Collection[str]) -> Self:
+        """Own runs; with the scope content:read also those of others."""
+        rows = self.visible_to(user)
+        return rows if Scope.CONTENT_READ in scopes else rows.filter(user=user)
 
     def locked(self, pk: uuid.UUID | str) -> Run:
         """The run, its row locked until the caller's transaction ends; Run.DoesNotExist otherwise."""
@@ -84,13 +88,9 @@ class RunQuerySet(OwnedQuerySet["Run"]):
         """Queued or running."""
         return self.filter(status__in=OPEN)
 
-    def older_than(self, created_at: datetime, pk: uuid.UUID) -> Self:
-        """What follows a row in the order of newest first."""
-        return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=pk))
 
-
-class Run(models.Model):
-    """One idea on its way to a decision."""
+class Run(CompareAndSet):
+    """The review of one idea, up to its decision."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -98,15 +98,15 @@ class Run(models.Model):
     )
     status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
     input_idea = models.TextField()
-    extra_context = models.JSONField(null=True, blank=True)
+    extra_context = StoredJSONField(null=True, blank=True)
     run_type = models.CharField(max_length=16, choices=RunType, default=RunType.INITIAL)
     parent_run = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="revisions")
-    edited_proposal = models.JSONField(null=True, blank=True)
+    edited_proposal = StoredJSONField(null=True, blank=True)
     """What the person changed, text or fields of the proposal; of a revision only."""
     edit_notes = models.TextField(blank=True, default="")
     model = models.CharField(max_length=128)
     temperature = models.DecimalField(max_digits=3, decimal_places=2)
-    parameters_json = models.JSONField(default=dict)
+    parameters_json = StoredJSONField(default=dict)
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
     overall_weighted_confidence = models.DecimalField(max_digits=5, decimal_places=4, null=True, blank=True)
     decision_label = models.CharField(  # noqa: DJ001 - null until it is decided
@@ -115,14 +115,14 @@ class Run(models.Model):
     schema_version = models.CharField(max_length=32)
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="runs")
     error_code = models.CharField(max_length=64, blank=True, default="")
-    error_context = models.JSONField(null=True, blank=True)
+    error_context = StoredJSONField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null: none given
     request_fingerprint = models.CharField(max_length=64, blank=True, default="")
     last_event = CounterField(default=0, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = MomentField(default=database_now, editable=False)
+    updated_at = MomentField(auto_now=True)
+    started_at = MomentField(null=True, blank=True)
+    finished_at = MomentField(null=True, blank=True)
 
     objects = RunQuerySet.as_manager()
 
@@ -192,7 +192,7 @@ class Run(models.Model):
 
     def begin(self) -> bool:
         """queued → running."""
-        return self._move((RunStatus.QUEUED,), status=RunStatus.RUNNING, started_at=self.started_at or timezone.now())
+        return self._move((RunStatus.QUEUED,), status=RunStatus.RUNNING, started_at=self.started_at or database_now())
 
     def complete(self, confidence: Decimal, label: str) -> bool:
         """queued | running → completed."""
@@ -201,7 +201,7 @@ class Run(models.Model):
             status=RunStatus.COMPLETED,
             overall_weighted_confidence=confidence,
             decision_label=label,
-            finished_at=timezone.now(),
+            finished_at=database_now(),
             error_code="",
             error_context=None,
         )
@@ -209,37 +209,33 @@ class Run(models.Model):
     def fail(self, code: str, context: dict[str, Any]) -> bool:
         """queued | running → failed."""
         return self._move(
-            OPEN, status=RunStatus.FAILED, error_code=code, error_context=context, finished_at=timezone.now()
+            OPEN, status=RunStatus.FAILED, error_code=code, error_context=context, finished_at=database_now()
         )
 
     def mark_cancelled(self) -> bool:
         """queued | running → cancelled."""
-        return self._move(OPEN, status=RunStatus.CANCELLED, error_code="CANCELLED", finished_at=timezone.now())
+        return self._move(OPEN, status=RunStatus.CANCELLED, error_code="CANCELLED", finished_at=database_now())
 
     def resume(self) -> bool:
         """failed | cancelled → running."""
         return self._move(RETRYABLE, status=RunStatus.RUNNING, error_code="", error_context=None, finished_at=None)
 
     def _move(self, from_: tuple[RunStatus, ...], **changes: Any) -> bool:
-        """Compare-and-set on `status`; the instance follows the row, and an event tells it."""
-        changes["updated_at"] = timezone.now()
-        if Run.objects.filter(pk=self.pk, status__in=from_).update(**changes) != 1:
-            self.refresh_from_db(fields=["status"])
+        """Compare-and-set, with an event."""
+        if not self.compare_and_set("status", from_, updated_at=database_now(), **changes):
             return False
-        for name, value in changes.items():
-            setattr(self, name, value)
-        self.tell("run", {"status": self.status, "error_code": self.error_code, "decision": self.decision_label})
+        self.add_event("run", {"status": self.status, "error_code": self.error_code, "decision": self.decision_label})
         return True
 
-    def tell(self, kind: str, data: dict[str, Any]) -> None:
+    def add_event(self, kind: str, data: dict[str, Any]) -> None:
         """Append an event; the lock on the run makes their numbers gapless and their order the order of commits."""
         self.last_event += 1
         Run.objects.filter(pk=self.pk).update(last_event=self.last_event)
         RunEvent.objects.create(run=self, sequence=self.last_event, kind=kind, data=data)
 
 
-class StepProgress(models.Model):
-    """Where one of the seven steps stands. `call` is the service call that does it; the aggregate has none."""
+class StepProgress(CompareAndSet):
+    """The state of one of the seven steps. `call` is its service call; the aggregate has none."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
     step = models.CharField(max_length=64)
@@ -251,8 +247,8 @@ class StepProgress(models.Model):
     attempt_count = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True, default="")
     error = models.CharField(max_length=ERROR_LENGTH, blank=True, default="")
-    started_at = models.DateTimeField(null=True, blank=True)
-    completed_at = models.DateTimeField(null=True, blank=True)
+    started_at = MomentField(null=True, blank=True)
+    completed_at = MomentField(null=True, blank=True)
 
     class Meta:
         db_table = "consensus_step"
@@ -279,12 +275,12 @@ class StepProgress(models.Model):
             (StepStatus.PENDING, StepStatus.RUNNING),
             status=StepStatus.RUNNING,
             attempt_count=attempt,
-            started_at=self.started_at or timezone.now(),
+            started_at=self.started_at or database_now(),
         )
 
     def complete(self, attempt: int) -> bool:
         """Whatever but completed → completed: a late result still counts."""
-        now = timezone.now()
+        now = database_now()
         return self._move(
             (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.FAILED),
             status=StepStatus.COMPLETED,
@@ -303,7 +299,7 @@ class StepProgress(models.Model):
             attempt_count=attempts,
             error_code=code,
             error=reason[:ERROR_LENGTH],
-            completed_at=timezone.now(),
+            completed_at=database_now(),
         )
 
     def reset(self) -> bool:
@@ -318,12 +314,9 @@ class StepProgress(models.Model):
         )
 
     def _move(self, from_: tuple[StepStatus, ...], **changes: Any) -> bool:
-        if StepProgress.objects.filter(pk=self.pk, status__in=from_).update(**changes) != 1:
-            self.refresh_from_db(fields=["status"])
+        if not self.compare_and_set("status", from_, **changes):
             return False
-        for name, value in changes.items():
-            setattr(self, name, value)
-        self.run.tell("step", self.described())
+        self.run.add_event("step", self.described())
         return True
 
     def described(self) -> dict[str, Any]:
@@ -342,10 +335,10 @@ class RunEvent(models.Model):
     """One change of a run or of a step, numbered within its run from 1 on."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
-    sequence = models.PositiveIntegerField()
+    sequence = NumberField()
     kind = models.CharField(max_length=16)
-    data = models.JSONField()
-    created_at = models.DateTimeField(default=timezone.now)
+    data = StoredJSONField()
+    created_at = MomentField(default=database_now)
 
     class Meta:
         db_table = "consensus_run_event"

@@ -1,1 +1,1 @@
-"""The components of a review: what is asked of the model, how it answers, and what becomes of the answer."""
+"""The components of the model calls: services, prompts, answer schemas, and the persistence of answers."""

@@ -1,4 +1,4 @@
-"""The gateway in the console."""
+"""The gateway's admin pages."""
 
 from apps.gateway.admin.interactions import InteractionAdmin
 from apps.gateway.admin.keys import GatewayKeyAdmin

@@ -1,4 +1,4 @@
-"""Interactions: a light list with figures above it; what was said only for those who may read it, and noted."""
+"""Interactions: a list with figures above it; content only for those who may read it, with a log entry."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import orjson
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
 from unfold.decorators import display
 
 from apps.accounts.models import ApiKey
-from apps.gateway.encryption import NotReadable, decrypt
+from apps.gateway.crypto import NotReadable, decrypt
 from apps.gateway.exports import INTERACTIONS
-from apps.gateway.models import Interaction, InteractionPayload, Status
-from apps.gateway.usage import recent_usage
-from orchestration.admin.added import add_list_action
+from apps.gateway.metering.usage import recent_usage
+from apps.gateway.models import Estimated, Interaction, InteractionPayload, Status
 from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, moment, money
-from orchestration.admin.content import JsonText, as_json
-from orchestration.admin.exact import ExactSearch
+from orchestration.admin.content_display import JsonText, as_json
+from orchestration.admin.exact_search import ExactSearch
+from orchestration.admin.extensions import add_list_action
 from orchestration.admin.filters import ModelFilter
 from orchestration.admin.sections import Fact, Section
-from orchestration.cut_json import MAX_CHARACTERS
+from orchestration.values.generic_refs import admin_path
+from orchestration.values.truncated_json import MAX_CHARACTERS
 from persistence.admin.exports import export_action
 
 READ = "gateway.read_payload"
@@ -95,31 +95,31 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
         yield Fact("Status", row.get_status_display(), colour=COLOURS.get(row.status, ""))
         yield Fact("Time", moment(row.timestamp))
         yield Fact("Key", row.api_key or "none", _key_url(row.api_key) if row.api_key else None)
-        yield Fact("Asked for", f"{row.get_endpoint_display()} {row.model}")
+        yield Fact("Requested", f"{row.get_endpoint_display()} {row.model}")
         yield Fact("Answered by", f"{row.provider} {row.answered_by}".strip() or "nobody")
         yield Fact("HTTP status", row.http_status or "none")
         if row.error_code:
             yield Fact("Error", row.error_code)
-        estimated = ", estimated" if row.tokens_estimated else ""
-        yield Fact("Tokens in / out", f"{row.prompt_tokens} / {row.response_tokens}{estimated}")
+        yield Fact("Tokens in / out", f"{row.prompt_tokens} / {row.response_tokens}{_how_known(row)}")
         if row.embedding_tokens:
             yield Fact("Tokens embedded for the cache", row.embedding_tokens)
-        yield Fact("Cost", money(row.cost))
+        reserved = Estimated.COST in row.estimated.split()
+        yield Fact("Cost", f"{money(row.cost)}, what was reserved" if reserved else money(row.cost))
         yield Fact("Reserved", money(row.reserved_cost or Decimal(0)))
         yield Fact("Cache", row.get_cache_kind_display() or "no hit")
         yield Fact("Latency", self.latency(row))
         if row.first_token_ms is not None:
             yield Fact("First token after", f"{row.first_token_ms} ms")
         yield Fact("Compression", f"{row.compression}, {row.tokens_saved} tokens saved" if row.compression else "none")
-        yield Fact("Personal data", "masked" if row.masked else "as it came")
+        yield Fact("Personal data", "masked" if row.masked else "not masked")
 
     def sections(self, request: HttpRequest, obj: Any) -> Iterable[Section]:
         if not request.user.has_perm(READ):
-            yield Section(title="What was said", template="admin/gateway/hidden.html")
+            yield Section(title="Content", template="admin/gateway/hidden.html")
             return
         payload = InteractionPayload.objects.filter(pk=obj.pk).first()
         if payload is None:
-            yield Section(title="What was said", template="admin/gateway/gone.html")
+            yield Section(title="Content", template="admin/gateway/gone.html")
             return
         self.log_change(request, obj, "Read the prompt and the answer.")
         parts = (("Asked", payload.prompt_enc), ("Sent", payload.sent_enc), ("Answered", payload.response_enc))
@@ -129,12 +129,20 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
                 yield Section(title=title, template="admin/gateway/payload.html", context=context)
 
 
+def _how_known(row: Interaction) -> str:
+    """What the provider did not report. Rows of older versions do not say which part that is."""
+    parts = [part for part in row.estimated.split() if part != Estimated.COST]
+    if not row.tokens_estimated:
+        return ""
+    return f", estimated: {', '.join(parts)}" if parts else ", estimated"
+
+
 def _key_url(key: ApiKey) -> str:
-    return reverse("admin:accounts_apikey_change", args=(key.pk,))
+    return admin_path("accounts_apikey_change", key.pk)
 
 
 def _readable(stored: bytes | memoryview) -> JsonText:
-    """The JSON, indented; the text of a body that was none, and of one that is too long for a page."""
+    """The JSON, indented; plain text for a body that is not JSON or is too long for a page."""
     try:
         plain = decrypt(stored)
     except NotReadable as error:

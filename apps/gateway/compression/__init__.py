@@ -1,4 +1,4 @@
-"""SynthLang: prompts with fewer tokens, by rules that can be taken back; off unless a key or a request asks for it."""
+"""SynthLang: prompts with fewer tokens, by reversible rules; off unless a key or a request asks for it."""
 
 from apps.gateway.compression.compressor import Compressed, Level, compress, expand
 from apps.gateway.compression.messages import CompressedRequest, compress_request

@@ -1,7 +1,7 @@
-"""One text, shorter: the cheapest form up to a level, and only when it costs fewer tokens than the text itself.
+"""Compresses one text: the form with the fewest tokens up to a level, or the text itself.
 
-`low` tidies white space, which cannot be taken back and changes no word. `medium` and `high` write known phrases
-shorter; `expand` takes that back, and every text is checked to come back before its short form is used.
+`low` tidies white space, which is not reversible and changes no word. `medium` and `high` shorten known phrases;
+`expand` reverses that, and a short form is used only when it expands to the very same text.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apps.gateway import tokens
-from apps.gateway.compression.protected import free_and_protected
+from apps.gateway.compression.protected_spans import free_and_protected
 from apps.gateway.compression.rules import ABBREVIATIONS, SYMBOLS, Rule, lengthening, shortening
+from apps.gateway.metering import token_count
 
 BLANKS_AT_THE_END = re.compile(r"(?<![ \t])[ \t]+(?=\r?\n)")
 BLANKS_WITHIN = re.compile(r"(?<=\S)[ \t]{2,}")
 EMPTY_LINES = re.compile(r"\n{3,}")
 LONGEST = 200_000
-"""Characters; a longer text is left alone, for the rules would hold up a request for seconds."""
+"""Characters; a longer text is left alone: the rules would delay a request by seconds."""
 
 
 class Level(StrEnum):
@@ -39,7 +39,7 @@ RULES: dict[Level, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """A text as it is sent. `level` is what was really done: OFF when nothing saved a token."""
+    """A text as it is sent. `level` is what was applied: OFF when nothing saved a token."""
 
     text: str
     level: Level
@@ -49,7 +49,7 @@ class Compressed:
     after: int
     """Tokens, never more than `before`."""
     estimated: bool
-    """Whether the tokens were estimated, because the model's tokenizer is not here."""
+    """Whether the tokens were estimated, because the model's tokenizer is not available."""
 
     @property
     def saved(self) -> int:
@@ -58,23 +58,23 @@ class Compressed:
 
 def compress(text: str, level: Level, model: str = "") -> Compressed:
     """The form of `text` with the fewest tokens for `model` among the levels up to `level`."""
-    count = tokens.count(text, model)
+    count = token_count.count(text, model)
     best = Compressed(text, Level.OFF, (), count.tokens, count.tokens, count.estimated)
     for tried in _up_to(level) if len(text) <= LONGEST else ():
         short, used = shortened(text, tried)
-        after = tokens.count(short, model).tokens if short != best.text else best.after
+        after = token_count.count(short, model).tokens if short != best.text else best.after
         if after < best.after:
             best = Compressed(short, tried, used, count.tokens, after, count.estimated)
     return best
 
 
 def expand(text: str, rules: tuple[Rule, ...]) -> str:
-    """Take back what the rules did: the text as `tidy` left it."""
+    """Reverse the rules: the text as `tidy` left it."""
     return _rewritten(text, *lengthening(rules)) if rules else text
 
 
 def shortened(text: str, level: Level) -> tuple[str, tuple[Rule, ...]]:
-    """The text after one level's rules, and those it used; without rules when they could not be taken back."""
+    """The text after one level's rules, and those it used; no rules when they are not reversible here."""
     tidied = tidy(text)
     rules = RULES[level]
     phrases, shorts = _found(tidied, shortening(rules)), _found(tidied, lengthening(rules))
@@ -107,7 +107,7 @@ def _tidied(piece: str) -> str:
 
 
 def _found(text: str, words: tuple[re.Pattern[str], dict[str, str]]) -> set[str]:
-    """The phrases, or short forms, that occur; a rule whose short form occurs by itself could not be taken back."""
+    """The phrases, or short forms, that occur; a rule whose short form occurs by itself is not reversible."""
     return {word for piece, kept in free_and_protected(text) if not kept for word in words[0].findall(piece)}
 
 

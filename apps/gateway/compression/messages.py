@@ -1,4 +1,4 @@
-"""A chat request with compressed messages: what people and operators wrote, never what a model or a tool said."""
+"""Compresses a chat request: the messages of users and operators, never those of a model or a tool."""
 
 from __future__ import annotations
 
@@ -7,33 +7,25 @@ from typing import Any
 
 from apps.gateway.compression.compressor import Compressed, Level, compress
 
-ROLES = frozenset({"user", "system", "developer"})
+ROLES = ("user", "system", "developer")
 
 
 @dataclass(frozen=True, slots=True)
 class CompressedRequest:
-    """The messages to send and what that saves; `messages` is the very list that was given when nothing was saved."""
+    """The messages to send and what that saves; `messages` is the same list object when nothing was saved."""
 
     messages: list[Any]
-    tokens_before: int
-    """Of the texts that could be compressed."""
     tokens_saved: int
-    estimated: bool
 
 
 def compress_request(messages: list[Any], level: Level, model: str) -> CompressedRequest:
     """Each text of user and system messages compressed by itself; anything else passes as it is."""
     if level is Level.OFF:
-        return CompressedRequest(messages, 0, 0, estimated=False)
+        return CompressedRequest(messages, 0)
     done: list[Compressed] = []
     sent = [_message(message, level, model, done) for message in messages]
     saved = sum(each.saved for each in done)
-    return CompressedRequest(
-        sent if saved else messages,
-        sum(each.before for each in done),
-        saved,
-        estimated=any(each.estimated for each in done),
-    )
+    return CompressedRequest(sent if saved else messages, saved)
 
 
 def _message(message: Any, level: Level, model: str, done: list[Compressed]) -> Any:

@@ -1,4 +1,4 @@
-"""What is written shorter. Every rule saves a token in o200k_base and cl100k_base, and stands for one phrase only."""
+"""The shortened phrases. Every rule saves a token in o200k_base and cl100k_base, and stands for one phrase only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`phrase` is written as `short`, and back."""
+    """`phrase` becomes `short`, and back."""
 
     phrase: str
     short: str
@@ -110,13 +110,13 @@ SYMBOLS = tuple(
 
 @lru_cache(maxsize=64)
 def shortening(rules: tuple[Rule, ...]) -> tuple[re.Pattern[str], dict[str, str]]:
-    """What finds the rules' phrases, the longest first, and what they become."""
+    """What finds the rules' phrases, the longest first, and their short forms."""
     return _alternatives({rule.phrase: rule.short for rule in rules})
 
 
 @lru_cache(maxsize=64)
 def lengthening(rules: tuple[Rule, ...]) -> tuple[re.Pattern[str], dict[str, str]]:
-    """The way back."""
+    """What finds the short forms, and the phrases that they stand for."""
     return _alternatives({rule.short: rule.phrase for rule in rules})
 
 

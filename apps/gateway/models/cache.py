@@ -1,11 +1,13 @@
-"""Answers that may be given again: encrypted, each its owner's alone."""
+"""Cached answers, encrypted; each is used for its own owner only."""
 
 from __future__ import annotations
 
 from typing import Self
 
 from django.db import models
-from django.utils import timezone
+
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
 
 
 class CacheEntryQuerySet(models.QuerySet["CacheEntry"]):
@@ -14,10 +16,10 @@ class CacheEntryQuerySet(models.QuerySet["CacheEntry"]):
 
     def fresh(self) -> Self:
         """Those that have not expired."""
-        return self.filter(expires_at__gt=timezone.now())
+        return self.filter(expires_at__gt=database_now())
 
     def expired(self) -> Self:
-        return self.filter(expires_at__lte=timezone.now())
+        return self.filter(expires_at__lte=database_now())
 
 
 class CacheEntry(models.Model):
@@ -29,11 +31,11 @@ class CacheEntry(models.Model):
     """SHA-256 over owner, model, messages and every parameter that changes the answer."""
     model = models.CharField(max_length=128)
     scope = models.CharField(max_length=64, blank=True)
-    """SHA-256 over all that other wordings of the question must have in common; empty: there are none."""
+    """SHA-256 over all that questions of the same meaning have in common; empty: it is not compared by meaning."""
     wording = models.CharField(max_length=33, blank=True)
-    """Digests of the question's words: as a bag, and in their order."""
+    """Digest of the question's words and all that is around them; empty: it is only compared exactly."""
     embedder = models.CharField(max_length=128, blank=True)
-    """Who made the embedding; vectors of different embedders are not compared."""
+    """The embedder that made the vector; vectors of different embedders are not compared."""
     embedding = models.BinaryField(null=True)
     """float32, little-endian, of length 1; of the last user message."""
     answer_enc = models.BinaryField()
@@ -41,9 +43,9 @@ class CacheEntry(models.Model):
     key_id = models.CharField(max_length=16, db_index=True)
     """Which encryption key wrote it."""
     hits = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(default=timezone.now)
+    created_at = MomentField(default=database_now)
+    expires_at = MomentField()
+    last_used_at = MomentField(default=database_now)
 
     objects = CacheEntryQuerySet.as_manager()
 
@@ -54,6 +56,7 @@ class CacheEntry(models.Model):
         indexes = (
             models.Index(fields=("user_id", "last_used_at"), name="cache_entry_least_used"),
             models.Index(fields=("user_id", "scope"), name="cache_entry_scope"),
+            models.Index(fields=("user_id", "wording"), name="cache_entry_wording"),
             models.Index(fields=("expires_at",), name="cache_entry_expiry"),
         )
 

@@ -1,15 +1,17 @@
-"""One row for every request that reached the gateway, and beside it, encrypted, what was said."""
+"""One row for every request that reached the gateway, with its encrypted content in a second row."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from apps.accounts.models import ApiKey
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
 
 
 class Status(models.TextChoices):
@@ -25,6 +27,8 @@ class Status(models.TextChoices):
 
 class Endpoint(models.TextChoices):
     CHAT = "chat"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
 
 
@@ -33,12 +37,26 @@ class CacheKind(models.TextChoices):
     SEMANTIC = "semantic"
 
 
+class Estimated(models.TextChoices):
+    """What of a request's figures is an estimate."""
+
+    PROMPT = "prompt"
+    RESPONSE = "response"
+    EMBEDDING = "embedding"
+    COST = "cost"
+    """The worst case that was reserved, because nobody knows what the answer cost."""
+
+
+IS_ESTIMATE = Q(tokens_estimated=True) | Q(estimated__gt="")
+"""The cost is an estimate; older versions note only that tokens are."""
+
+
 class InteractionQuerySet(models.QuerySet["Interaction"]):
     def in_flight(self) -> Self:
         return self.filter(status=Status.IN_FLIGHT)
 
     def not_ended(self) -> Self:
-        """In flight, or unknown because nobody heard of their process."""
+        """In flight, or unknown because their process seemed dead."""
         return self.filter(status__in=(Status.IN_FLIGHT, Status.UNKNOWN))
 
     def of_user(self, user_id: int | str) -> Self:
@@ -47,22 +65,22 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
 
 
 class Interaction(models.Model):
-    """One request. What was said is in its payload, so that lists stay light."""
+    """One request. Its content is in its payload, so that lists stay fast."""
 
     request_id = models.CharField(max_length=64, unique=True)
     """Ours, sent to the client as `x-request-id`."""
     user_id = models.CharField(max_length=64, blank=True)
-    """The key's owner; empty when no key was accepted."""
+    """The key's owner; empty when no key was valid."""
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="interactions")
     endpoint = models.CharField(max_length=16, choices=Endpoint, default=Endpoint.CHAT)
     model = models.CharField(max_length=128, blank=True)
-    """As asked for."""
+    """The model that the client named."""
     answered_by = models.CharField(max_length=128, blank=True)
-    """The model that the provider was asked for in the end: `model`, or one of the key's fallbacks."""
+    """The model that answered: `model`, or one of the key's fallbacks."""
     provider = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.IN_FLIGHT)
     http_status = models.PositiveSmallIntegerField(default=0)
-    """What the client was told; 0 while it was told nothing."""
+    """The status that the client got; 0 before that."""
     error_code = models.CharField(max_length=64, blank=True)
     streamed = models.BooleanField(default=False)
     cache_hit = models.BooleanField(default=False)
@@ -72,9 +90,11 @@ class Interaction(models.Model):
     cached_tokens = models.PositiveIntegerField(default=0)
     """Prompt tokens that the provider had in its own cache."""
     embedding_tokens = models.PositiveIntegerField(default=0)
-    """Of the question, when the semantic cache had the provider embed it."""
+    """Of the embedding that the semantic cache asked the provider for."""
     tokens_estimated = models.BooleanField(default=False)
-    """The provider did not say how many: counted from the text."""
+    """The provider did not say how many of some part: counted from the text."""
+    estimated = models.CharField(max_length=48, blank=True, default="", db_default="")
+    """Which parts are estimated, as words of Estimated; empty in rows of older versions, too."""
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
     reserved_cost = models.DecimalField(max_digits=14, decimal_places=8, default=Decimal(0))
     reserved_tokens = models.PositiveIntegerField(default=0)
@@ -84,9 +104,11 @@ class Interaction(models.Model):
     tokens_saved = models.IntegerField(default=0)
     masked = models.BooleanField(default=False)
     """Personal data was replaced before the provider saw the prompt."""
+    slot_freed = models.BooleanField(default=False, db_default=False)
+    """It does not count against the key's parallel requests: its client left, or the key had no limits."""
     worker = models.CharField(max_length=64, blank=True)
     """The process that serves it."""
-    timestamp = models.DateTimeField(default=timezone.now)
+    timestamp = MomentField(default=database_now)
 
     objects = InteractionQuerySet.as_manager()
 
@@ -117,14 +139,33 @@ class Interaction(models.Model):
     def __str__(self) -> str:
         return self.request_id
 
+    @classmethod
+    def begun(cls, request_id: str, endpoint: str, worker: str) -> Self:
+        """A new row. Django asks each field for its default, which takes longer than reading the request."""
+        row = cls(*_defaults())
+        row.request_id, row.endpoint, row.worker, row.timestamp = request_id, endpoint, worker, database_now()
+        return row
+
+    def note_estimates(self, *parts: Estimated) -> None:
+        """Mark these parts as estimated."""
+        marked = {*self.estimated.split(), *parts}
+        self.estimated = " ".join(part for part in Estimated if part in marked)
+        self.tokens_estimated = bool(marked - {Estimated.COST})
+
     @property
     def tokens_used(self) -> int:
         """What the provider took for it: of a cached answer nothing but the question's embedding."""
         return self.embedding_tokens + (0 if self.cache_hit else self.prompt_tokens + self.response_tokens)
 
 
+@cache
+def _defaults() -> tuple[Any, ...]:
+    """Of the columns, in their order."""
+    return tuple(None if field.primary_key else field.get_default() for field in Interaction._meta.concrete_fields)
+
+
 class InteractionPayload(models.Model):
-    """What was asked, what was sent and what came back: JSON, encrypted."""
+    """The prompt, the body that was sent and the response: JSON, encrypted."""
 
     interaction = models.OneToOneField(Interaction, models.CASCADE, primary_key=True, related_name="payload")
     prompt_enc = models.BinaryField()

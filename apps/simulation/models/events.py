@@ -1,19 +1,41 @@
-"""What happened in a simulation, as rows that are written in the transaction of what they tell."""
+"""Events of a simulation: rows written in the same transaction as the change that they report."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import connection, models, transaction
-from django.db.models import F
-from django.utils import timezone
+from django.db.models import F, Model
 
-from apps.accounts.roles import Action, Reach, Resource, reach
-from apps.simulation.models.kinds import Audience, EventKind
+from apps.accounts.models.roles import Action, Reach, Resource, reach
+from apps.simulation.models.event_types import Audience, EventKind
 from apps.simulation.models.simulations import Simulation
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
+from persistence.models.fields import NumberField
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
+
+
+_reverted: ContextVar[list[SimulationEvent]] = ContextVar("simulation_events_reverted")
+
+
+@contextmanager
+def reusing_events(replaced: Sequence[Model]) -> Iterator[None]:
+    """In the block, an event equal to one of these is stored again under its earlier number, which readers have seen.
+
+    `replaced` are the rows of an earlier run, deleted by now.
+    """
+    token = _reverted.set([event for event in replaced if isinstance(event, SimulationEvent)])
+    try:
+        yield
+    finally:
+        _reverted.reset(token)
 
 
 class SimulationEventQuerySet(models.QuerySet["SimulationEvent"]):
@@ -23,36 +45,44 @@ class SimulationEventQuerySet(models.QuerySet["SimulationEvent"]):
         """Append an event in the caller's transaction, which then holds the simulation's row until it ends.
 
         The number comes from a counter in that row, so events commit in the order of their numbers: who has seen
-        number n has missed nothing below it. Raises TransactionManagementError outside a transaction.
+        number n has missed no lower one. Raises TransactionManagementError outside a transaction.
         """
         if not connection.in_atomic_block:
-            raise transaction.TransactionManagementError("An event is written in the transaction of what it tells.")
+            raise transaction.TransactionManagementError(
+                "An event must be recorded in the transaction of the change that it reports."
+            )
+        known = _reverted.get([])
+        event = next((one for one in known if one.reports(simulation_id, kind, data, audience)), None)
+        if event is not None:
+            known.remove(event)
+            event.save(force_insert=True)
+            return event
         row = Simulation.objects.filter(pk=simulation_id)
         row.update(next_event=F("next_event") + 1)
         number = row.values_list("next_event", flat=True).get() - 1
         return self.create(simulation_id=simulation_id, sequence=number, kind=kind, data=data, audience=audience)
 
     def for_reader(self, user: User) -> Self:
-        """Without what only those see who direct sessions."""
+        """Without the events for instructors, unless this user directs sessions."""
         return self if reach(user, Action.VIEW, Resource.SESSION) is Reach.ANY else self.public()
 
     def public(self) -> Self:
         return self.filter(audience=Audience.EVERYONE)
 
     def after(self, simulation_id: int, sequence: int) -> Self:
-        """What came after event number `sequence` of a simulation, in order."""
+        """The events after number `sequence` of a simulation, in order."""
         return self.filter(simulation=simulation_id, sequence__gt=sequence).order_by("sequence")
 
 
 class SimulationEvent(models.Model):
-    """One thing that happened. Rows are only ever added."""
+    """One event. Rows are only ever added."""
 
     simulation = models.ForeignKey(Simulation, on_delete=models.CASCADE, related_name="events", db_index=False)
-    sequence = models.PositiveIntegerField()
+    sequence = NumberField()
     kind = models.CharField(max_length=16, choices=EventKind)
     audience = models.CharField(max_length=16, choices=Audience, default=Audience.EVERYONE)
-    data = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    data = StoredJSONField(default=dict)
+    created_at = MomentField(default=database_now, editable=False)
 
     objects = SimulationEventQuerySet.as_manager()
 
@@ -63,3 +93,6 @@ class SimulationEvent(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.sequence} of simulation {self.simulation_id}: {self.kind}"
+
+    def reports(self, simulation_id: int, kind: str, data: dict[str, Any], audience: str) -> bool:
+        return (self.simulation_id, self.kind, self.data, self.audience) == (simulation_id, kind, data, audience)

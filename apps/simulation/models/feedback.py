@@ -1,4 +1,4 @@
-"""The debriefing of a simulation, and the questions that were asked about it."""
+"""The feedback on a simulation, and the questions about it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from apps.simulation.models.event_types import EventKind
 from apps.simulation.models.events import SimulationEvent
-from apps.simulation.models.kinds import EventKind
 from apps.simulation.models.simulations import Simulation
+from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import call_brings_nothing
+from orchestration.models.calls import call_gave_no_result
+from orchestration.models.compare_and_set import CompareAndSet
+from orchestration.values.moments import MomentField
+from orchestration.values.stored_json import StoredJSONField
 
 
 class SimulationFeedback(models.Model):
@@ -28,8 +31,14 @@ class SimulationFeedback(models.Model):
     correct_treatment_plan = models.BooleanField()
     patient_experience = models.PositiveSmallIntegerField(help_text="0 to 5.")
     overall_feedback = models.TextField()
-    metrics = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    metrics = StoredJSONField(default=dict, blank=True)
+    diagnosis_named = models.TextField(blank=True, default="", db_default="")
+    """What the trainee said it is; empty when nothing was named."""
+    rubric = StoredJSONField(default=list, db_default=[], blank=True)
+    """Rows `{criterion, rating, comment, messages}`; the rating is `met`, `partly` or `missed`, messages by number."""
+    next_time = StoredJSONField(default=list, db_default=[], blank=True)
+    """What to do next time, one sentence each."""
+    created_at = MomentField(default=database_now, editable=False)
 
     class Meta:
         db_table = "simulation_feedback"
@@ -54,10 +63,10 @@ class QuestionStatus(models.TextChoices):
 class FeedbackQuestionQuerySet(models.QuerySet["FeedbackQuestion"]):
     def overdue(self) -> FeedbackQuestionQuerySet:
         """Pending, but the call ended without an answer: failed, cancelled, or it could not be stored."""
-        return self.filter(call_brings_nothing(), status=QuestionStatus.PENDING)
+        return self.filter(call_gave_no_result(), status=QuestionStatus.PENDING)
 
 
-class FeedbackQuestion(models.Model):
+class FeedbackQuestion(CompareAndSet):
     """A question about the feedback, and its answer."""
 
     simulation = models.ForeignKey(Simulation, on_delete=models.CASCADE, related_name="feedback_questions")
@@ -70,8 +79,8 @@ class FeedbackQuestion(models.Model):
         ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
     client_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null: none given
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = MomentField(default=database_now, editable=False)
+    answered_at = MomentField(null=True, blank=True)
 
     objects = FeedbackQuestionQuerySet.as_manager()
 
@@ -108,7 +117,7 @@ class FeedbackQuestion(models.Model):
             (QuestionStatus.PENDING, QuestionStatus.FAILED),
             status=QuestionStatus.ANSWERED,
             answer=answer,
-            answered_at=now or timezone.now(),
+            answered_at=now or database_now(),
             failure_code="",
         )
 
@@ -121,17 +130,14 @@ class FeedbackQuestion(models.Model):
         return self._move((QuestionStatus.FAILED,), status=QuestionStatus.PENDING, failure_code="")
 
     def _move(self, from_: tuple[QuestionStatus, ...], **changes: Any) -> bool:
-        """Compare-and-set on `status`; the instance follows the row."""
+        """Compare-and-set, with an event."""
         with transaction.atomic():
-            if FeedbackQuestion.objects.filter(pk=self.pk, status__in=from_).update(**changes) != 1:
-                self.refresh_from_db(fields=["status"])
+            if not self.compare_and_set("status", from_, **changes):
                 return False
-            for name, value in changes.items():
-                setattr(self, name, value)
-            self.tell()
+            self.record_event()
         return True
 
-    def tell(self) -> None:
-        """Record where this question stands, in the caller's transaction."""
-        told = {"id": self.pk, "status": self.status}
-        SimulationEvent.objects.record(self.simulation_id, EventKind.QUESTION, told)
+    def record_event(self) -> None:
+        """Record the state of this question as an event, in the caller's transaction."""
+        data = {"id": self.pk, "status": self.status}
+        SimulationEvent.objects.record(self.simulation_id, EventKind.QUESTION, data)

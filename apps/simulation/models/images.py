@@ -1,4 +1,4 @@
-"""Pictures: of a case, or sent by somebody in the conversation."""
+"""Pictures of a case, or sent in the conversation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from apps.simulation.models.simulations import Simulation
+from orchestration.clock import database_now
+from orchestration.values.moments import MomentField
 
 
 class StoredImage(models.Model):
-    """A picture that was looked into and written anew before it was stored; see `apps.simulation.images`."""
+    """A picture that was checked and encoded again before it was stored, by `apps.simulation.services.image_upload`."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     file = models.FileField(upload_to="images/%Y/%m/", editable=False)
@@ -23,7 +24,7 @@ class StoredImage(models.Model):
     size = models.PositiveIntegerField(editable=False, help_text="Bytes.")
     checksum = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the stored bytes.")
     description = models.CharField(max_length=255, blank=True, default="")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = MomentField(default=database_now, editable=False)
 
     class Meta:
         abstract = True
@@ -39,7 +40,7 @@ class SimulationImage(StoredImage):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    revealed_at = models.DateTimeField(null=True, blank=True)
+    revealed_at = MomentField(null=True, blank=True)
 
     class Meta:
         db_table = "simulation_image"

@@ -1,4 +1,4 @@
-"""`Simulation`: the anchor of a session, its states and its counters."""
+"""`Simulation`: a session of a trainee with a simulated patient, its states and its counters."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from apps.accounts.owned import OwnedQuerySet
-from apps.accounts.roles import Resource
-from apps.simulation.cases import validate_findings, validate_modifiers
-from apps.simulation.models.kinds import EventKind
-from apps.simulation.text import validate_line, validate_text
+from apps.accounts.models.ownership import OwnedQuerySet
+from apps.accounts.models.roles import Resource
+from apps.simulation.fields import validate_line, validate_text
+from apps.simulation.models.case_details import CaseDetails
+from apps.simulation.models.cases import validate_findings, validate_modifiers
+from apps.simulation.models.event_types import EventKind
+from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import call_brings_nothing
-from persistence.fields import CounterField
+from orchestration.models.calls import call_gave_no_result
+from orchestration.models.compare_and_set import CompareAndSet
+from orchestration.values.moments import LengthField, MomentField
+from orchestration.values.stored_json import StoredJSONField
+from persistence.models.fields import CounterField
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -42,7 +46,7 @@ class SimulationStatus(models.TextChoices):
 
 
 class FeedbackStatus(models.TextChoices):
-    """none → pending → ready | failed; ready and failed → pending when it is asked for anew."""
+    """none → pending → ready | failed; ready and failed → pending when it is regenerated."""
 
     NONE = "none"
     PENDING = "pending"
@@ -55,17 +59,21 @@ class SimulationQuerySet(OwnedQuerySet["Simulation"]):
 
     resource = Resource.SIMULATION
 
+    def played(self) -> Self:
+        """Without the previews of authors."""
+        return self.filter(is_preview=False)
+
     def stalled(self) -> Self:
         """Preparing, but the first call ended without a result: failed, cancelled, or it could not be stored."""
-        return self.filter(call_brings_nothing("initial_call"), status=SimulationStatus.PREPARING)
+        return self.filter(call_gave_no_result("initial_call"), status=SimulationStatus.PREPARING)
 
     def without_feedback(self) -> Self:
         """Feedback is pending, but its call ended without one."""
-        return self.filter(call_brings_nothing("feedback_call"), feedback_status=FeedbackStatus.PENDING)
+        return self.filter(call_gave_no_result("feedback_call"), feedback_status=FeedbackStatus.PENDING)
 
     def over_time(self, now: datetime | None = None) -> Self:
         """Running, and their time is up."""
-        return self.filter(status=SimulationStatus.RUNNING, ends_at__lte=now or timezone.now())
+        return self.filter(status=SimulationStatus.RUNNING, ends_at__lte=now or database_now())
 
     def locked(self, pk: int) -> Simulation:
         """The simulation, its row locked until the caller's transaction ends: whoever takes a sequence or changes
@@ -73,7 +81,7 @@ class SimulationQuerySet(OwnedQuerySet["Simulation"]):
         return self.select_for_update(no_key=True).get(pk=pk)
 
 
-class Simulation(models.Model):
+class Simulation(CompareAndSet, CaseDetails):
     """One session of a trainee with a simulated patient."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -88,13 +96,13 @@ class Simulation(models.Model):
         blank=True, default="", validators=[validate_text], help_text="How the patient should be played."
     )
     model = models.CharField(max_length=128, blank=True, default="", help_text="Empty: the client's model.")
-    modifiers = models.JSONField(
+    modifiers = StoredJSONField(
         default=list, blank=True, validators=[validate_modifiers], help_text="What makes the patient difficult, a list."
     )
-    findings = models.JSONField(
+    findings = StoredJSONField(
         default=list, blank=True, validators=[validate_findings], help_text="Results that are found when asked for."
     )
-    time_limit = models.DurationField(null=True, blank=True)
+    time_limit = LengthField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=SimulationStatus, default=SimulationStatus.PREPARING)
     failure_code = models.CharField(max_length=64, blank=True, default="")
     initial_call = models.ForeignKey(
@@ -109,15 +117,17 @@ class Simulation(models.Model):
         ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
     """Makes the newest feedback."""
-    next_sequence = models.PositiveIntegerField(default=1, editable=False)
+    next_sequence = CounterField(default=1, editable=False)
     next_event = CounterField(default=1, editable=False)
     metadata_checksum = models.CharField(max_length=64, blank=True, default="", editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    started_at = models.DateTimeField(null=True, blank=True)
-    ends_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_preview = models.BooleanField(default=False, db_default=False, editable=False)
+    """An author tries a scenario with it; no list shows it."""
+    created_at = MomentField(default=database_now, editable=False)
+    started_at = MomentField(null=True, blank=True)
+    ends_at = MomentField(null=True, blank=True, editable=False)
     """When the time is up; a pause moves it."""
-    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
-    ended_at = models.DateTimeField(null=True, blank=True)
+    paused_at = MomentField(null=True, blank=True, editable=False)
+    ended_at = MomentField(null=True, blank=True)
 
     objects = SimulationQuerySet.as_manager()
 
@@ -177,20 +187,22 @@ class Simulation(models.Model):
     def has_ended(self) -> bool:
         return self.status == SimulationStatus.ENDED
 
-    def take_sequences(self, count: int = 1) -> int:
-        """Reserve `count` consecutive message numbers and return the first; call it on a `locked()` simulation only."""
-        first = self.next_sequence
-        self.next_sequence = first + count
+    def take_sequence(self, last: int) -> int:
+        """The number after `last`, the newest message's: the number of a reverted message is used again.
+
+        Call it on a `locked()` simulation only.
+        """
+        self.next_sequence = last + 2
         self.save(update_fields=["next_sequence"])
-        return first
+        return last + 1
 
     @property
     def is_over_time(self) -> bool:
-        """Its time is up, whether or not the sweep has ended it by now."""
-        return not self.has_ended and self.ends_at is not None and self.ends_at <= timezone.now()
+        """Its time is up, whether or not the sweep has already ended it."""
+        return not self.has_ended and self.ends_at is not None and self.ends_at <= database_now()
 
     def end_under_limit(self, before: timedelta | None) -> datetime | None:
-        """When the time is up under `time_limit`, which was `before` until now: pauses stay as they were granted."""
+        """When the time is up under `time_limit`, which was `before`; the time of earlier pauses is kept."""
         if self.time_limit is None or self.started_at is None:
             return None
         if before is None or self.ends_at is None:
@@ -199,14 +211,14 @@ class Simulation(models.Model):
 
     @property
     def last_event(self) -> int:
-        """The number of the newest event, 0 when nothing happened: where a page that shows this state goes on from."""
+        """The number of the newest event, 0 when nothing happened: a page that shows this state continues after it."""
         return self.next_event - 1
 
     # --- transitions: each says whether it happened -------------------------------------------
 
     def begin(self, now: datetime | None = None) -> bool:
         """preparing | failed → running: the patient said something, and the time starts."""
-        moment = self.started_at or now or timezone.now()
+        moment = self.started_at or now or database_now()
         return self._move(
             (SimulationStatus.PREPARING, SimulationStatus.FAILED),
             status=SimulationStatus.RUNNING,
@@ -224,12 +236,12 @@ class Simulation(models.Model):
         return self._move((SimulationStatus.FAILED,), status=SimulationStatus.PREPARING, failure_code="")
 
     def pause(self, now: datetime | None = None) -> bool:
-        """running → paused: nothing can be posted, and the clock stands."""
-        return self._move((SimulationStatus.RUNNING,), status=SimulationStatus.PAUSED, paused_at=now or timezone.now())
+        """running → paused: nothing can be posted, and the clock is stopped."""
+        return self._move((SimulationStatus.RUNNING,), status=SimulationStatus.PAUSED, paused_at=now or database_now())
 
     def resume(self, now: datetime | None = None) -> bool:
         """paused → running, with the time that was left; call it on a `locked()` simulation only."""
-        moment = now or timezone.now()
+        moment = now or database_now()
         ends_at = self.ends_at
         if ends_at is not None and self.paused_at is not None:
             ends_at += moment - self.paused_at
@@ -240,7 +252,7 @@ class Simulation(models.Model):
         return self._move(
             tuple(status for status in SimulationStatus if status is not SimulationStatus.ENDED),
             status=SimulationStatus.ENDED,
-            ended_at=now or timezone.now(),
+            ended_at=now or database_now(),
             paused_at=None,
         )
 
@@ -269,29 +281,20 @@ class Simulation(models.Model):
 
     def _move(self, from_: tuple[SimulationStatus, ...], **changes: Any) -> bool:
         with transaction.atomic():
-            moved = self._compare_and_set("status", from_, changes)
+            moved = self.compare_and_set("status", from_, **changes)
             if moved:
                 ends_at = self.ends_at.isoformat() if self.ends_at else None
-                told = {"status": self.status, "failure_code": self.failure_code, "ends_at": ends_at}
-                self.events.record(self.pk, EventKind.STATUS, told)
+                data = {"status": self.status, "failure_code": self.failure_code, "ends_at": ends_at}
+                self.events.record(self.pk, EventKind.STATUS, data)
         return moved
 
     def _move_feedback(self, from_: tuple[FeedbackStatus, ...], **changes: Any) -> bool:
         with transaction.atomic():
-            moved = self._compare_and_set("feedback_status", from_, changes)
+            moved = self.compare_and_set("feedback_status", from_, **changes)
             if moved:
-                told = {"feedback_status": self.feedback_status, "failure_code": self.feedback_failure_code}
-                self.events.record(self.pk, EventKind.FEEDBACK, told)
+                data = {"feedback_status": self.feedback_status, "failure_code": self.feedback_failure_code}
+                self.events.record(self.pk, EventKind.FEEDBACK, data)
         return moved
-
-    def _compare_and_set(self, column: str, from_: tuple[str, ...], changes: dict[str, Any]) -> bool:
-        """The instance follows the row."""
-        if Simulation.objects.filter(**{"pk": self.pk, f"{column}__in": from_}).update(**changes) != 1:
-            self.refresh_from_db(fields=[column])
-            return False
-        for name, value in changes.items():
-            setattr(self, name, value)
-        return True
 
     # --- metadata -------------------------------------------------------------------------------
 

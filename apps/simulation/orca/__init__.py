@@ -1,1 +1,1 @@
-"""Components that the labs share."""
+"""The components of feedback, and what the labs share."""

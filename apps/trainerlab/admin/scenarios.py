@@ -1,4 +1,4 @@
-"""Scenarios are written here or on their own pages, imported and exported; assignments are looked at."""
+"""Scenarios in the console, with import and export, and their assignments, read-only."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from apps.trainerlab.admin.resources import ScenarioTemplateResource
+from apps.simulation.models.case_details import PERSON
+from apps.trainerlab.admin.import_export import ScenarioTemplateResource
 from apps.trainerlab.models import Assignment, ScenarioImage, ScenarioTemplate
 from orchestration.admin.base import ReadOnlyAdmin
-from orchestration.admin.resources import Ported
+from orchestration.admin.import_export import Ported
+from orchestration.clock import database_now
 
 
 class ScenarioImageInline(TabularInline):
-    """Pictures come in through their own page, where they are looked into; here they are described and removed."""
+    """Pictures are uploaded on the scenario's page, which verifies them; here they are described and removed."""
 
     model = ScenarioImage
     extra = 0
@@ -31,7 +32,7 @@ class ScenarioImageInline(TabularInline):
 
 @admin.register(ScenarioTemplate)
 class ScenarioTemplateAdmin(Ported):
-    """A simulation keeps its own copy: editing a scenario changes no session."""
+    """A simulation keeps its own copy, so editing a scenario does not change sessions."""
 
     resource_classes = (ScenarioTemplateResource,)
     list_display = ("title", "key", "state", "sim_patient_full_name", "owner", "sessions_started", "updated_at")
@@ -42,10 +43,12 @@ class ScenarioTemplateAdmin(Ported):
     readonly_fields = ("uuid", "created_at", "updated_at", "archived_at")
     autocomplete_fields = ("owner",)
     inlines = (ScenarioImageInline,)
-    actions = ("archive_selected", "bring_back_selected")
+    actions = ("archive_selected", "restore_selected")
     fieldsets = (
         (None, {"fields": ("title", "key", "summary", "is_open", "owner")}),
-        ("Patient", {"fields": ("sim_patient_full_name", "chief_complaint", "diagnosis")}),
+        ("Patient", {"fields": ("sim_patient_full_name", *PERSON, "chief_complaint")}),
+        ("Briefing", {"fields": ("setting", "task")}),
+        ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points")}),
         ("Case", {"fields": ("scenario", "instructions", "modifiers", "findings", "model", "time_limit")}),
         ("Record", {"fields": ("uuid", "created_at", "updated_at", "archived_at")}),
     )
@@ -71,11 +74,11 @@ class ScenarioTemplateAdmin(Ported):
 
     @admin.action(description="Archive the selected scenarios", permissions=["change"])
     def archive_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
-        self._each(request, queryset.filter(archived_at__isnull=True), timezone.now(), "Archived")
+        self._each(request, queryset.filter(archived_at__isnull=True), database_now(), "Archived")
 
-    @admin.action(description="Bring the selected scenarios back", permissions=["change"])
-    def bring_back_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
-        self._each(request, queryset.filter(archived_at__isnull=False), None, "Brought back")
+    @admin.action(description="Restore the selected scenarios", permissions=["change"])
+    def restore_selected(self, request: HttpRequest, queryset: QuerySet[ScenarioTemplate]) -> None:
+        self._each(request, queryset.filter(archived_at__isnull=False), None, "Restored")
 
     def _each(self, request: HttpRequest, rows: QuerySet[ScenarioTemplate], archived_at: Any, done: str) -> None:
         for template in rows:
@@ -87,7 +90,7 @@ class ScenarioTemplateAdmin(Ported):
 
 @admin.register(Assignment)
 class AssignmentAdmin(ReadOnlyAdmin):
-    """Given and withdrawn by instructors, started by trainees."""
+    """Made and withdrawn by instructors, started by trainees."""
 
     list_display = ("id", "template", "trainee", "assigned_by", "state", "due_at", "created_at")
     list_filter = ("created_at", "due_at")

@@ -1,31 +1,18 @@
-"""Sessions, what instructors did in them, and their notes: a record, looked at and never edited."""
+"""Sessions, the commands and the notes of instructors in the console, all read-only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.admin import TabularInline
 
 from apps.trainerlab.models import InstructorNote, SessionEvent, TrainerSession
-from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.base import ReadOnlyAdmin, ReadOnlyInline
 
 
-class SessionEventInline(TabularInline):
+class SessionEventInline(ReadOnlyInline):
     model = SessionEvent
-    extra = 0
-    can_delete = False
     fields = ("created_at", "kind", "data", "actor", "command_key")
     readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionEvent]:
-        return super().get_queryset(request).select_related("actor")
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+    list_select_related = ("actor",)
 
 
 @admin.register(TrainerSession)

@@ -1,0 +1,1 @@
+"""The cases of the demo, and the sessions that it plays."""

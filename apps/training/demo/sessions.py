@@ -1,5 +1,5 @@
-"""Sessions of the demo, played through the functions that the pages call. Every step has a key: done again, it is not
-done twice, so that an interrupted demo goes on where it stopped."""
+"""Sessions of the demo, played through the functions that the pages call. Every step has an
+idempotency key, so that an interrupted demo continues where it stopped."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from apps.chatlab.delivery import place_order, post_message
 from apps.chatlab.models import Delivery, Message, MessageRole
-from apps.simulation.cases import findings_of
-from apps.simulation.debriefing import ask_about_feedback
-from apps.simulation.lifecycle import end_simulation
-from apps.simulation.models import FeedbackQuestion, FeedbackStatus, QuestionStatus, Simulation, SimulationStatus
-from apps.trainerlab.directing import add_note, give_direction, inject_event, inject_finding
+from apps.chatlab.services.replies import place_order, post_message
+from apps.simulation.models import FeedbackQuestion, FeedbackStatus, Simulation, SimulationStatus
+from apps.simulation.models.cases import findings_of
+from apps.simulation.models.feedback import QuestionStatus
+from apps.simulation.services.feedback import ask_about_feedback
+from apps.simulation.services.lifecycle import end_simulation
 from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate
-from apps.trainerlab.scenarios import assign, start_assignment
+from apps.trainerlab.services.commands import add_note, give_direction, inject_event, inject_finding
+from apps.trainerlab.services.scenarios import assign, start_assignment
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 120.0
 
 Drive = Callable[[], object]
-"""Lets calls that are due run; a cluster may do it instead."""
+"""Runs the calls that are due; a cluster may do so instead."""
 
 
 class NotAnswered(Exception):
-    """An answer did not come."""
+    """An answer did not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Report:
 class Note:
     text: str
     on_message: bool = False
-    """On what the trainee said last; else on the session."""
+    """Adds a note to the trainee's last message, else to the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ RASH_STEPS: tuple[Step, ...] = (
 
 
 def play(scenario: ScenarioTemplate, trainee: User, instructor: User, steps: tuple[Step, ...], drive: Drive) -> bool:
-    """Assign the scenario and play it; False when that was done before. Raises NotAnswered."""
+    """Assign the scenario and play it; False when it was played before. Raises NotAnswered."""
     assignment = Assignment.objects.filter(template=scenario, trainee=trainee, withdrawn_at__isnull=True).first()
     if assignment is None:
         assignment = assign(scenario, trainee, instructor, message="Take your time.")
@@ -162,7 +163,7 @@ def _conclude(simulation: Simulation, end: End, drive: Drive) -> None:
 
     _until(has_feedback, drive)
     if simulation.feedback_status == FeedbackStatus.FAILED:
-        raise NotAnswered("There is no feedback; the admin shows why its call failed.")
+        raise NotAnswered("The feedback was not written; the admin shows why its call failed.")
     if end.question and simulation.feedback_status == FeedbackStatus.READY:
         asked = ask_about_feedback(simulation.pk, simulation.user, end.question, "demo-question")
         rows = FeedbackQuestion.objects.filter(pk=asked.pk, status=QuestionStatus.PENDING)
@@ -170,11 +171,11 @@ def _conclude(simulation: Simulation, end: End, drive: Drive) -> None:
 
 
 def _until(done: Callable[[], bool], drive: Drive) -> None:
-    """Let the engine work until something is the case."""
+    """Drive the engine until the condition holds."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not done():
         if time.monotonic() > deadline:
-            raise NotAnswered(f"No answer came within {PATIENCE_SECONDS:g} seconds; the admin shows the calls.")
+            raise NotAnswered(f"No answer arrived within {PATIENCE_SECONDS:g} seconds; the admin shows the calls.")
         drive()
         if not done():
             time.sleep(0.1)

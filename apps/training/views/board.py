@@ -1,32 +1,36 @@
-"""The instructor's board, and one session watched and directed from it."""
+"""The instructor's board, and the page from which one session is watched and directed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.page_access import PageRequest, signed_in
-from apps.simulation.cases import Finding, findings_of
+from apps.accounts.decorators import PageRequest, signed_in
+from apps.simulation.clinical.vitals import VITALS
 from apps.simulation.errors import SimulationRefused
-from apps.simulation.models import Simulation, SimulationMetadata
-from apps.trainerlab import directing
-from apps.trainerlab.board import BoardRow
-from apps.trainerlab.board import board as board_rows
-from apps.trainerlab.debrief import debrief as debrief_of
-from apps.trainerlab.models import InstructorNote, SessionEvent, TrainerSession
-from apps.training.access import directs, for_instructors, visible
-from apps.training.answers import complaints, done, refused
-from apps.training.conversation import added_messages, facts_part, message_parts, messages_after, state_part
-from apps.training.debrief import metrics_of
-from apps.training.forms import FLAGS, KINDS, FindingForm, TextForm
-from apps.training.parts import Part, number_of, versions_of, what_differs
-from apps.training.showing import show
+from apps.simulation.models import Simulation
+from apps.simulation.models.cases import Finding, findings_of
+from apps.trainerlab.models import SessionEvent
+from apps.trainerlab.services import commands
+from apps.trainerlab.services.debrief import debrief as debrief_of
+from apps.training.forms import TextForm
+from apps.training.live.board import board_part
+from apps.training.live.conversation import added_messages, message_parts, messages_after
+from apps.training.live.debrief import metrics_of, rubric_of
+from apps.training.live.fragments import number_of, versions_of, what_differs
+from apps.training.live.watching import watch_parts
+from apps.training.permissions import directs, for_instructors, visible
+from apps.training.rendering import show
+from apps.training.responses import complaints, done, refused
+from apps.training.scenario_forms import FLAGS, KINDS, FindingForm
 from apps.training.views.chat import EVENT_KINDS, events_url
+from apps.training.views.feedback import session_of
 
 WATCH = "training:watch"
 MAX_KEY = 64
@@ -35,28 +39,26 @@ MAX_KEY = 64
 @for_instructors
 @require_GET
 def board(request: PageRequest) -> HttpResponse:
-    return show(request, "training/board.html", {"board": board_part(request)})
+    wanted, search = _narrowed(request)
+    query = urlencode({name: value for name, value in (("show", wanted), ("q", search)) if value})
+    context = {
+        "board": board_part(request.user, wanted, search),
+        "live_url": f"{reverse('training:board_live')}?{query}",
+        "search": search,
+        "wanted": wanted,
+    }
+    return show(request, "training/board.html", context)
 
 
 @for_instructors
 @require_GET
 def board_live(request: PageRequest) -> HttpResponse:
-    return what_differs(request, [board_part(request)])
+    return what_differs(request, [board_part(request.user, *_narrowed(request))])
 
 
-def board_part(request: PageRequest) -> Part:
-    """All sessions at a glance."""
-    rows = board_rows(request.user)
-    context = {
-        "live": [row for row in rows if not row.simulation.has_ended],
-        "ended": [row for row in rows if row.simulation.has_ended],
-    }
-    return Part(id="board", template="training/parts/board.html", shown=list(map(_seen, rows)), context=context)
-
-
-def _seen(row: BoardRow) -> list[Any]:
-    simulation = row.simulation
-    return [simulation.pk, simulation.status, simulation.feedback_status, simulation.ends_at, row.messages, row.events]
+def _narrowed(request: PageRequest) -> tuple[str, str]:
+    """Filter and search of the address."""
+    return request.GET.get("show", "")[:20], request.GET.get("q", "").replace("\0", "")[:100]
 
 
 @for_instructors
@@ -66,10 +68,13 @@ def watch(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     context = {
         "simulation": simulation,
         "rows": messages_after(simulation, 0),
-        "parts": {part.id: part for part in watch_parts(simulation)},
+        "parts": {part.id.replace("-", "_"): part for part in watch_parts(simulation)},
         "events_url": events_url(simulation),
         "kinds": EVENT_KINDS,
         "watching": True,
+        "vitals": VITALS,
+        "kinds_of_findings": KINDS,
+        "flags": FLAGS,
     }
     return show(request, "training/watch.html", context)
 
@@ -82,42 +87,6 @@ def watch_live(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     after = number_of(request.GET.get("after", ""))
     added = added_messages(request, simulation, messages_after(simulation, after), watching=True)
     return what_differs(request, [*watch_parts(simulation), *message_parts(simulation, have)], added=added)
-
-
-def watch_parts(simulation: Simulation) -> list[Part]:
-    """Beside the conversation: state, facts, what can be done, what was done, notes."""
-    commands = SessionEvent.objects.filter(session__simulation=simulation).select_related("actor").order_by("pk")
-    notes = InstructorNote.objects.filter(session__simulation=simulation).select_related("author").order_by("pk")
-    return [
-        state_part(simulation),
-        facts_part(simulation),
-        controls_part(simulation),
-        Part(
-            id="commands",
-            template="training/parts/commands.html",
-            shown=[row.pk for row in commands],
-            context={"commands": commands},
-        ),
-        Part(
-            id="notes",
-            template="training/parts/notes.html",
-            shown=[[row.pk, row.content] for row in notes],
-            context={"notes": notes, "simulation": simulation},
-        ),
-    ]
-
-
-def controls_part(simulation: Simulation) -> Part:
-    """What can be done now; sent again only when the state changes, so that no text is lost."""
-    known = set(SimulationMetadata.objects.filter(simulation=simulation).values_list("key", flat=True))
-    prepared = [finding for finding in findings_of(simulation.findings) if finding.key not in known]
-    context = {"simulation": simulation, "prepared": prepared, "kinds_of_findings": KINDS, "flags": FLAGS}
-    return Part(
-        id="controls",
-        template="training/parts/controls.html",
-        shown=[simulation.status, [finding.key for finding in prepared]],
-        context=context,
-    )
 
 
 @for_instructors
@@ -140,7 +109,7 @@ def command(request: PageRequest, simulation_id: UUID, kind: str) -> HttpRespons
     return done(request, WATCH, simulation.uuid)
 
 
-def _told(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulation, str], str]:
+def _text_command(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulation, str], str]:
     def do(request: PageRequest, simulation: Simulation, key: str) -> str:
         form = TextForm(request.POST)
         if not form.is_valid():
@@ -151,7 +120,7 @@ def _told(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulatio
     return do
 
 
-def _plain(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulation, str], str]:
+def _plain_command(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulation, str], str]:
     def do(request: PageRequest, simulation: Simulation, key: str) -> str:
         what(simulation.pk, request.user, key)
         return ""
@@ -160,7 +129,7 @@ def _plain(what: Callable[..., SessionEvent]) -> Callable[[PageRequest, Simulati
 
 
 def _finding(request: PageRequest, simulation: Simulation, key: str) -> str:
-    """One that the case has prepared, or one that was written just now."""
+    """A finding that the case has prepared, or one that was typed in."""
     finding: Finding | None
     if "prepared" in request.POST:
         wanted = request.POST["prepared"]
@@ -172,34 +141,45 @@ def _finding(request: PageRequest, simulation: Simulation, key: str) -> str:
         finding = form.finding
     if finding is None:
         return "Choose a finding, or write the test and its value."
-    directing.inject_finding(simulation.pk, request.user, key, finding)
+    commands.inject_finding(simulation.pk, request.user, key, finding)
+    return ""
+
+
+def _vitals(request: PageRequest, simulation: Simulation, key: str) -> str:
+    """The vital signs that were written; the others stay."""
+    values = {str(vital.code): request.POST.get(vital.code, "")[:20] for vital in VITALS}
+    commands.change_vitals(simulation.pk, request.user, key, values)
     return ""
 
 
 COMMANDS: dict[str, Callable[[PageRequest, Simulation, str], str]] = {
-    "event": _told(directing.inject_event),
-    "direction": _told(directing.give_direction),
+    "event": _text_command(commands.inject_event),
+    "direction": _text_command(commands.give_direction),
     "finding": _finding,
-    "pause": _plain(directing.pause),
-    "resume": _plain(directing.resume),
-    "end": _plain(directing.end_session),
+    "vitals": _vitals,
+    "pause": _plain_command(commands.pause),
+    "resume": _plain_command(commands.resume),
+    "end": _plain_command(commands.end_session),
 }
-"""Each returns what is wrong with the form, or nothing."""
+"""By kind; each returns what is wrong with the form, or an empty text."""
 
 
 @signed_in
 @require_GET
 def debrief(request: PageRequest, simulation_id: UUID) -> HttpResponse:
-    """Everything about a session on one page, on screen and on paper; for its trainee after the end."""
+    """Everything about a session on one page, for the screen and for print; for its trainee after the end."""
     simulation = visible(request.user, simulation_id)
     if not simulation.has_ended and not directs(request.user):
         return redirect("training:chat", simulation.uuid)
     found = debrief_of(simulation)
-    session = TrainerSession.objects.select_related("template").filter(simulation=simulation).first()
+    session = session_of(simulation)
     context = {
         "simulation": simulation,
         "debrief": found,
         "metrics": metrics_of(found.feedback),
+        "rubric": rubric_of(simulation, found.feedback, "sequence-{0.sequence}"),
+        "instructor": session.instructor if session else None,
+        "noted": any(line.notes for line in found.lines),
         "title": session.template.title if session and session.template else "",
         "directs": directs(request.user),
     }

@@ -1,4 +1,4 @@
-"""The chat: one page that lives on by `live`, and what is done on it."""
+"""The chat: a page that keeps itself up to date through `live`, and what a trainee does on it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,24 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from pydantic import ValidationError
 
+from apps.accounts.decorators import PageRequest, signed_in
 from apps.accounts.models import User
-from apps.accounts.page_access import PageRequest, signed_in
-from apps.chatlab.delivery import mark_read, place_order, post_message, retry_initial, retry_message
+from apps.accounts.throttle import ASKING
+from apps.chatlab.api.schemas import MessageIn, OrderIn
 from apps.chatlab.models import Message, MessageRole
-from apps.chatlab.schemas import MessageIn, OrderIn
-from apps.simulation.api_access import ASKING, UPLOADS
+from apps.chatlab.services.replies import mark_read, place_order, post_message, retry_initial, retry_message
+from apps.simulation.api.permissions import UPLOADS
+from apps.simulation.clinical.catalogue import as_json
 from apps.simulation.errors import SimulationRefused
-from apps.simulation.images import ImageRefused, add_image, read_picture
-from apps.simulation.lifecycle import end_simulation
-from apps.simulation.models import EventKind, Simulation
-from apps.training.access import changeable, visible
-from apps.training.answers import done, refused
-from apps.training.conversation import (
-    added_messages,
-    composer_part,
-    facts_part,
-    message_parts,
-    messages_after,
-    state_part,
-)
-from apps.training.parts import number_of, versions_of, what_differs
-from apps.training.showing import show
-from orchestration.api_errors import ApiError
+from apps.simulation.models import EventKind, Simulation, SimulationStatus
+from apps.simulation.services.image_upload import ImageRefused, add_image, read_picture
+from apps.simulation.services.lifecycle import end_simulation
+from apps.training.live.conversation import added_messages, chat_parts, message_parts, messages_after, writes_in
+from apps.training.live.fragments import number_of, versions_of, what_differs
+from apps.training.permissions import changeable, visible
+from apps.training.rendering import show
+from apps.training.responses import done, refused
+from orchestration.api.errors import ApiError
 
 CHAT = "training:chat"
 EVENT_KINDS = " ".join(EventKind.values)
@@ -43,16 +38,17 @@ EVENT_KINDS = " ".join(EventKind.values)
 @signed_in
 @require_GET
 def chat(request: PageRequest, simulation_id: UUID) -> HttpResponse:
-    simulation = visible(request.user, simulation_id)
+    simulation = ended_in_time(visible(request.user, simulation_id))
     rows = messages_after(simulation, 0)
     note_read(request.user, simulation, rows)
+    offered = as_json()
     context = {
         "simulation": simulation,
         "rows": rows,
-        "state": state_part(simulation),
-        "composer": composer_part(simulation, request.user),
-        "facts": facts_part(simulation),
-        "mine": Simulation.objects.changeable_by(request.user).filter(pk=simulation.pk).exists(),
+        **chat_parts(simulation, request.user),
+        "mine": writes_in(simulation, request.user),
+        "catalogue": offered,
+        "examinations": offered["examinations"],
         "events_url": events_url(simulation),
         "kinds": EVENT_KINDS,
     }
@@ -60,7 +56,7 @@ def chat(request: PageRequest, simulation_id: UUID) -> HttpResponse:
 
 
 def events_url(simulation: Simulation) -> str:
-    """The stream of what happens from now on."""
+    """The address of the stream of events from now on."""
     path = reverse("api:stream_simulation_events", kwargs={"simulation_id": simulation.uuid})
     return f"{path}?after={simulation.last_event}"
 
@@ -68,21 +64,24 @@ def events_url(simulation: Simulation) -> str:
 @signed_in
 @require_GET
 def live(request: PageRequest, simulation_id: UUID) -> HttpResponse:
-    """What the page lacks, by the last message that it has and the versions of its parts."""
-    simulation = visible(request.user, simulation_id)
+    """What the page does not have yet, by its last message and the versions of its parts."""
+    simulation = ended_in_time(visible(request.user, simulation_id))
     rows = messages_after(simulation, number_of(request.GET.get("after", "")))
     note_read(request.user, simulation, rows)
-    parts = [
-        state_part(simulation),
-        composer_part(simulation, request.user),
-        facts_part(simulation),
-        *message_parts(simulation, versions_of(request.GET.get("have", ""))),
-    ]
+    changing = message_parts(simulation, versions_of(request.GET.get("have", "")))
+    parts = [*chat_parts(simulation, request.user).values(), *changing]
     return what_differs(request, parts, added=added_messages(request, simulation, rows))
 
 
+def ended_in_time(simulation: Simulation) -> Simulation:
+    """The simulation, which ends now if its time is up: nobody has to wait for the sweep to be told so."""
+    if simulation.is_over_time and simulation.status == SimulationStatus.RUNNING:
+        end_simulation(simulation)
+    return simulation
+
+
 def note_read(user: User, simulation: Simulation, rows: list[Message]) -> None:
-    """What its trainee is shown counts as read."""
+    """Mark as read what is shown to the trainee of the simulation."""
     if simulation.user == user and any(not row.is_read for row in rows if row.role != MessageRole.USER):
         mark_read(simulation, rows[-1].sequence)
 
@@ -126,7 +125,7 @@ def picture(request: PageRequest, simulation_id: UUID) -> HttpResponse:
         try:
             return post_message(simulation.pk, request.user, body.content, body.client_id, image_ids=[image.uuid])
         except SimulationRefused:
-            image.delete()  # nobody will see it
+            image.delete()  # no message shows it
             raise
 
     return _asking(request, simulation_id, post)
@@ -153,12 +152,12 @@ def end(request: PageRequest, simulation_id: UUID) -> HttpResponse:
 
 
 def _asking(request: PageRequest, simulation_id: UUID, do: Callable[[Simulation], Any]) -> HttpResponse:
-    """Do what makes a model work, or say in words why not."""
+    """Do what a model answers, or say why it is refused."""
     return attempt(request, changeable(request.user, simulation_id), do, CHAT)
 
 
 def attempt(request: PageRequest, simulation: Simulation, do: Callable[[Simulation], Any], page: str) -> HttpResponse:
-    """Do it, at most so often; a refusal becomes words on `page`."""
+    """Do it within the rate limit; a refusal is shown on `page`."""
     try:
         ASKING.check(str(request.user.pk), "messages")
         do(simulation)
@@ -174,18 +173,16 @@ def attempt(request: PageRequest, simulation: Simulation, do: Callable[[Simulati
 
 
 def key_of(request: HttpRequest) -> str | None:
-    """The key of this sending, which makes sending it again harmless."""
+    """The idempotency key of this form: sent again, it changes nothing."""
     return request.POST.get("client_id", "")[:64] or None
 
 
 def in_words(error: ValidationError) -> str:
-    """The first complaint about what somebody wrote, as a sentence."""
+    """The first error of what was written, as a sentence."""
     first = error.errors()[0]
     match first["type"]:
         case "string_too_short" | "too_short":
             return "Write something first."
         case "string_too_long" | "too_long":
-            return (
-                f"This is too long: at most {first['ctx']['max_length']:,} are possible. Shorten it and send it again."
-            )
+            return f"This is too long: the limit is {first['ctx']['max_length']:,}. Shorten it and send it again."
     return f"{first['msg'].removeprefix('Value error, ').capitalize()}."

@@ -1,24 +1,29 @@
-"""What a trainee gets after the end: the feedback, answers to questions about it, and the conversation again."""
+"""The page of an ended simulation: the feedback, questions about it, and the conversation."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.page_access import PageRequest, signed_in
-from apps.simulation.debriefing import ask_about_feedback, regenerate_feedback, retry_question
+from apps.accounts.decorators import PageRequest, signed_in
+from apps.accounts.throttle import charge
+from apps.simulation.api.schemas import QuestionIn
 from apps.simulation.models import FeedbackQuestion, Simulation
-from apps.simulation.schemas import QuestionIn
-from apps.training.access import changeable, visible
-from apps.training.answers import refused
-from apps.training.conversation import facts_part, messages_after
-from apps.training.debrief import feedback_part, questions_part
-from apps.training.parts import Part, what_differs
-from apps.training.showing import show
+from apps.simulation.services.feedback import ask_about_feedback, regenerate_feedback, retry_question
+from apps.trainerlab.models import InstructorNote, TrainerSession
+from apps.trainerlab.services.scenarios import start_scenario
+from apps.training.live.conversation import facts_part, messages_after
+from apps.training.live.debrief import feedback_part, questions_part
+from apps.training.live.fragments import Part, what_differs
+from apps.training.permissions import changeable, visible
+from apps.training.rendering import show
+from apps.training.responses import refused
 from apps.training.views.chat import EVENT_KINDS, attempt, events_url, key_of
+from orchestration.api.errors import ApiError
 
 FEEDBACK = "training:feedback"
 
@@ -30,9 +35,16 @@ def feedback(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     if not simulation.has_ended:
         return redirect("training:chat", simulation.uuid)
     about, questions, facts = _parts(request, simulation)
+    rows, notes = messages_after(simulation, 0), notes_on(simulation)
+    for message in rows:
+        message.notes = notes.get(message.sequence, [])  # type: ignore[attr-defined]  # for the template
+    session = session_of(simulation)
     context = {
         "simulation": simulation,
-        "rows": messages_after(simulation, 0),
+        "rows": rows,
+        "notes": notes.get(None, []),
+        "title": session.template.title if session and session.template else "",
+        "may_replay": _mine(request, simulation) and may_replay(session),
         "feedback_part": about,
         "questions_part": questions,
         "facts": facts,
@@ -74,6 +86,39 @@ def ask_again(request: PageRequest, simulation_id: UUID, question_id: int) -> Ht
 def regenerate(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     simulation = changeable(request.user, simulation_id)
     return attempt(request, simulation, lambda found: regenerate_feedback(found.pk, request.user), FEEDBACK)
+
+
+def notes_on(simulation: Simulation) -> dict[int | None, list[InstructorNote]]:
+    """The notes of instructors by the number of their message; under None those on the whole session."""
+    found: dict[int | None, list[InstructorNote]] = {}
+    for note in InstructorNote.objects.filter(session__simulation=simulation).select_related("author").order_by("pk"):
+        found.setdefault(note.message_sequence, []).append(note)
+    return found
+
+
+def session_of(simulation: Simulation) -> TrainerSession | None:
+    return TrainerSession.objects.select_related("template", "instructor").filter(simulation=simulation).first()
+
+
+def may_replay(session: TrainerSession | None) -> bool:
+    """Whether the scenario of a session can be played again: who has played it knows it already."""
+    return session is not None and session.template is not None and session.template.archived_at is None
+
+
+@signed_in
+@require_POST
+def again(request: PageRequest, simulation_id: UUID) -> HttpResponse:
+    """Another session of the same scenario, for whoever played this one."""
+    session = session_of(changeable(request.user, simulation_id))
+    if session is None or session.template is None or not may_replay(session):
+        messages.error(request, "The scenario of this session cannot be played any more.")
+        return redirect(FEEDBACK, simulation_id)
+    try:
+        charge(request.user.pk, "asking")
+    except ApiError as error:
+        messages.error(request, error.message)
+        return redirect(FEEDBACK, simulation_id)
+    return redirect("training:chat", start_scenario(session.template, request.user, session.instructor).uuid)
 
 
 def _parts(request: PageRequest, simulation: Simulation) -> list[Part]:

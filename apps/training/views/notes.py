@@ -9,14 +9,14 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts.page_access import PageRequest
+from apps.accounts.decorators import PageRequest
 from apps.simulation.errors import SimulationRefused
-from apps.trainerlab.directing import add_note, change_note, remove_note
 from apps.trainerlab.models import InstructorNote
-from apps.training.access import for_instructors, visible
-from apps.training.answers import complaints, done, refused
+from apps.trainerlab.services.commands import add_note, change_note, remove_note
 from apps.training.forms import NoteForm, NoteTextForm
-from apps.training.showing import show
+from apps.training.permissions import for_instructors, visible
+from apps.training.rendering import show
+from apps.training.responses import complaints, done, refused
 
 WATCH, DEBRIEF = "training:watch", "training:debrief"
 
@@ -39,7 +39,7 @@ def add(request: PageRequest, simulation_id: UUID) -> HttpResponse:
 @for_instructors
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, simulation_id: UUID, note_id: int) -> HttpResponse:
-    """Write a note of one's own anew, or remove it."""
+    """Change or delete one's note."""
     simulation = visible(request.user, simulation_id)
     rows = InstructorNote.objects.select_related("session").filter(session__simulation=simulation, author=request.user)
     note = get_object_or_404(rows, pk=note_id)
@@ -47,11 +47,11 @@ def edit(request: PageRequest, simulation_id: UUID, note_id: int) -> HttpRespons
     form = NoteTextForm(request.POST or None, initial={"text": note.content})
     if "remove" in request.POST:
         remove_note(note)
-        messages.success(request, "The note is removed.")
+        messages.success(request, "The note has been deleted.")
         return redirect(back, simulation.uuid)
     if form.is_valid():
         change_note(note, form.cleaned_data["text"])
-        messages.success(request, "The note is changed.")
+        messages.success(request, "The note has been saved.")
         return redirect(back, simulation.uuid)
     context = {"simulation": simulation, "note": note, "form": form, "back": back}
     return show(request, "training/note.html", context, status=422 if form.errors else 200)

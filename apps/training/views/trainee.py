@@ -1,4 +1,4 @@
-"""A trainee's pages: what is assigned, what runs, what was."""
+"""A trainee's pages: assignments, running simulations, history."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
+from apps.accounts.decorators import PageRequest, signed_in
 from apps.accounts.models import User
-from apps.accounts.page_access import PageRequest, signed_in
-from apps.simulation.models import Simulation, SimulationQuerySet, SimulationStatus
+from apps.simulation.models import Simulation, SimulationStatus
+from apps.simulation.models.simulations import SimulationQuerySet
 from apps.trainerlab.models import Assignment, ScenarioTemplate
-from apps.training.access import directs
-from apps.training.showing import show
+from apps.training.permissions import directs
+from apps.training.rendering import show
 
 FINISHED_A_PAGE = 20
 
@@ -27,9 +28,9 @@ def home(request: PageRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def mine(request: PageRequest) -> HttpResponse:
-    """Assigned, open to everybody, under way, and the first page of what has ended."""
+    """What is assigned, open to everybody or running, and a page of what has ended."""
     user = request.user
-    own = Simulation.objects.filter(user=user)
+    own = Simulation.objects.played().filter(user=user)
     page, older = finished(own, request.GET.get("before", ""))
     context = {
         "assigned": Assignment.objects.open().filter(trainee=user).select_related("template", "assigned_by"),
@@ -43,13 +44,13 @@ def mine(request: PageRequest) -> HttpResponse:
 
 
 def offered(user: User) -> list[ScenarioTemplate]:
-    """What this person may start without an assignment; what is assigned stands above."""
+    """The scenarios that this person may start without an assignment, without those that are assigned."""
     assigned = Assignment.objects.open().filter(trainee=user).values("template")
     return list(ScenarioTemplate.objects.startable_by(user).exclude(pk__in=assigned))
 
 
 def finished(rows: SimulationQuerySet, before: str) -> tuple[list[Simulation], UUID | None]:
-    """A page of ended simulations, newest first, and where the next one begins. Http404 for a foreign cursor."""
+    """A page of ended simulations, newest first, and where the next one begins. Http404 for an unknown cursor."""
     ended = rows.filter(status=SimulationStatus.ENDED).order_by("-pk")
     if before:
         ended = ended.filter(pk__lt=_cursor(rows, before))
@@ -64,5 +65,5 @@ def _cursor(rows: SimulationQuerySet, before: str) -> int:
     except ValueError:
         found = None
     if found is None:
-        raise Http404("There is no such page. Start at the newest.")
+        raise Http404("There is no such page. Start with the newest.")
     return int(found)

@@ -1,4 +1,4 @@
-"""The measured side of the full-review benchmark: begin a run and wait until a running qcluster completed it."""
+"""The measured side of the full-review benchmark: start a run and wait until a running qcluster completed it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import json
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.accounts.models import User
 from apps.consensus.models import RunStatus
-from apps.consensus.starting import start_run
+from apps.consensus.workflow.start import start_run
 
 IDEA = "A shared calendar for choirs. It plans rehearsals and tells everybody."
 EMAIL = "benchmark@example.com"
 PATIENCE = 120.0  # seconds
+from orchestration.management.base import PlainCommand
 
 
-class Command(BaseCommand):
-    help = "Begin a full review and wait for its decision; prints the seconds between."
+class Command(PlainCommand):
+    help = "Start a full review and wait for its decision; prints the seconds between."
 
     def handle(self, *args: Any, **options: Any) -> None:
         user, _ = User.objects.get_or_create(email=EMAIL)

@@ -1,0 +1,1 @@
+"""The command that each chaos run starts."""

@@ -8,16 +8,17 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.errors import NotConfigured
+from orchestration.management.base import PlainCommand, real
 from orchestration.providers.health import ClientHealth, check_client
 
 SOME_FAIL, BROKEN = 1, 2
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
         "Check every model client: its settings, its key (never shown), and an answer to one small question. "
         "Simulated and local providers are always asked, others only with --send, because they bill for it. "
@@ -26,12 +27,12 @@ class Command(BaseCommand):
         '"provider", "surface", "model", "address", "simulated", "key_present", "sent", "ok", '
         '"latency_ms": number or null, "error_code", "error"}]}.'
     )
-    requires_system_checks = ()  # they stop at the very settings that this command reports on
+    requires_system_checks = ()  # they would fail on the very settings that this command reports on
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
         parser.add_argument("--send", action="store_true", help="Ask real, paid providers too.")
-        parser.add_argument("--timeout", type=float, default=20.0, help="Seconds each client may take.")
+        parser.add_argument("--timeout", type=real(0, 3600), default=20.0, help="Seconds each client may take.")
 
     def handle(self, *, json: bool, send: bool, timeout: float, **_: Any) -> None:
         try:

@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from orchestration.app import ensure_autostarted
-from orchestration.errors import OrchestrationError
-from orchestration.inventory import inventory
+from orchestration.components.catalog import inventory
+from orchestration.components.lifecycle import get_current_app
+from orchestration.management.base import PlainCommand
 from orchestration.types import JsonObject
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Print every component with its identity, file and line, and what it is wired to."
     requires_system_checks = []  # it shows what is wrong; a failing check must not hide it
 
@@ -22,10 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Machine-readable: a list of objects.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            entries = inventory(ensure_autostarted())
-        except OrchestrationError as error:
-            raise CommandError(f"{error.code}: {error}") from error
+        entries = inventory(get_current_app())
         if options["json"]:
             self.stdout.write(json.dumps(entries, indent=2))
             return

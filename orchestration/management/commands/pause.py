@@ -5,17 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from orchestration.errors import OrchestrationError
-from orchestration.models.limits import PauseKind
-from orchestration.operating import pause
+from orchestration.engine.queue.pausing import pause
+from orchestration.management.base import PlainCommand
+from orchestration.models.throttles import PauseKind
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
-        "Let no call of a service, or to models, start on any node; running ones go on, waiting ones stay queued and "
-        'uncharged. A model is written "client/model": "default/gpt-4o-mini", "default/gpt-4o*", "*/*" (everything).'
+        "Start no more calls of a service, or to models, on any node; running calls finish, waiting ones stay queued "
+        'and are not charged. A model is written "client/model": "default/gpt-4o-mini", "default/gpt-4o*", "*/*" (all).'
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,7 +22,4 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Shown in the admin.")
 
     def handle(self, *, kind: str, name: str, reason: str, **_: Any) -> None:
-        try:
-            self.stdout.write(f"Paused: {pause(kind, name, reason=reason[:500])}.")
-        except OrchestrationError as error:
-            raise CommandError(str(error)) from None
+        self.stdout.write(f"Paused: {pause(kind, name, reason=reason[:500])}.")

@@ -20,29 +20,39 @@ from django.utils.module_loading import autodiscover_modules
 from django_q.management.commands.qcluster import Command as ClusterCommand
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
-from orchestration.engine.processes import die_with_parent
-from orchestration.engine.slots import CLUSTER_VARIABLE, NODE_VARIABLE, SUPERVISOR_VARIABLE, node_name
-from orchestration.engine.supervisor import Supervisor
-from orchestration.engine.vitals import Marks
+from orchestration.engine.node import CLUSTER_VARIABLE, NODE_VARIABLE, SUPERVISOR_VARIABLE, node_name
+from orchestration.engine.worker.liveness import LivenessMarks
+from orchestration.engine.worker.process_group import die_with_parent
+from orchestration.engine.worker.supervisor import Supervisor
 from orchestration.errors import NodeNameTaken, NotConfigured
 from orchestration.log import describe
-from orchestration.providers.clients import import_providers
+from orchestration.management.base import PlainCommand
+from orchestration.providers.registry import import_providers
+from orchestration.shutdown import end_within
 
 logger = logging.getLogger(__name__)
 
 CHECKS_OF_CODE = {Tags.admin, Tags.models, Tags.staticfiles, Tags.templates, Tags.urls}
-"""They load every page and task, and find on each machine what `manage.py check` found before."""
+"""Checks that load every page and task; `manage.py check` runs them before a deployment."""
+EXIT_SECONDS = 20.0
+"""How long the process may take to end once the supervisor has stopped; receivers of signals get half of it."""
 
 
-class Command(ClusterCommand):
+class Command(PlainCommand, ClusterCommand):
     """Runs the supervisor, or, asked by it, the cluster."""
 
     requires_system_checks = sorted(registry.tags_available() - CHECKS_OF_CODE)
-    help = "Runs a supervised django-q cluster: restarts it when it dies or stands still, and ticks for due work."
+    help = "Run a supervised django-q cluster: restart it when it dies or stalls, and check for due work regularly."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)  # type: ignore[no-untyped-call]  # django-q has no types
         parser.add_argument("--cluster-child", action="store_true", help=argparse.SUPPRESS)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        finally:
+            end_within(EXIT_SECONDS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit status 0 after a requested stop; CommandError when the node's name or the database cannot be used."""
@@ -53,7 +63,7 @@ class Command(ClusterCommand):
 
     def _be_the_cluster(self, *args: Any, **options: Any) -> None:
         die_with_parent(int(os.environ[SUPERVISOR_VARIABLE]))
-        marker = ClusterMarks(Marks(node_name()))
+        marker = ClusterMarks(LivenessMarks(node_name()))
         pre_execute.connect(marker.task_begins, weak=False)
         post_execute_in_worker.connect(marker.task_ended, weak=False)
         post_execute.connect(marker.result_acknowledged, weak=False)
@@ -62,7 +72,7 @@ class Command(ClusterCommand):
         super().handle(*args, **options)  # type: ignore[no-untyped-call]  # django-q has no types
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Names the node first, so that the system checks know that this is a worker."""
+        """Set the node's name first, so that the system checks know that this is a worker."""
         if options["cluster_name"]:
             os.environ[CLUSTER_VARIABLE] = options["cluster_name"]
         try:
@@ -91,7 +101,7 @@ class Command(ClusterCommand):
 class ClusterMarks:
     """django-q's signals, as marks for the supervisor. They must not raise: that would end a worker."""
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, marks: LivenessMarks) -> None:
         self._marks = marks
 
     def task_begins(self, **_: object) -> None:

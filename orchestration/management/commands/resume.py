@@ -5,14 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from orchestration.errors import OrchestrationError
-from orchestration.models.limits import PauseKind
-from orchestration.operating import resume
+from orchestration.engine.queue.pausing import resume
+from orchestration.management.base import PlainCommand
+from orchestration.models.throttles import PauseKind
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Let the calls of a paused service or model start again; see `manage.py pause`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,7 +18,4 @@ class Command(BaseCommand):
         parser.add_argument("name", help="As it was paused.")
 
     def handle(self, *, kind: str, name: str, **_: Any) -> None:
-        try:
-            self.stdout.write(f"Resumed: {resume(kind, name)}.")
-        except OrchestrationError as error:
-            raise CommandError(str(error)) from None
+        self.stdout.write(f"Resumed: {resume(kind, name)}.")

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from pydantic import BaseModel
 
-from orchestration.app import ensure_autostarted
-from orchestration.engine.submit import build_record
-from orchestration.errors import OrchestrationError
+from orchestration.components.prompt_overrides import edited_texts
+from orchestration.components.prompts import render_plan
+from orchestration.components.registry import services
+from orchestration.engine.queue.enqueue import build_record
+from orchestration.management.base import PlainCommand
 from orchestration.models import PromptText
-from orchestration.prompts import render_plan
-from orchestration.registry import services
 from orchestration.types import JsonObject
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 RUN, ENQUEUE, DRY_RUN = "run", "enqueue", "dry-run"
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Run a service now, queue it, or show the prompt and the schema that it would send."
-    requires_system_checks = []  # what concerns the service is raised when it is used; a dry run needs no key
+    requires_system_checks = []  # errors of the service are raised when it is used; a dry run needs no key
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("identity", help="services.namespace.group.Name, or namespace.group.Name")
@@ -42,12 +42,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         context = json_object(options["context"], "--context")
         payload = json_object(options["input"], "--input")
-        try:
-            ensure_autostarted()
-            service: DjangoBaseService = services.get(options["identity"]).using(context=context)
-            result = MODES[options["mode"]](service, payload)
-        except OrchestrationError as error:
-            raise CommandError(f"{error.code}: {error}") from error
+        if "self" in payload:
+            raise CommandError("--input cannot have the key 'self'.")
+        service: DjangoBaseService = services.get(options["identity"]).using(context=context)
+        result = MODES[options["mode"]](service, payload)
         self.stdout.write(json.dumps(result, indent=2, ensure_ascii=False, default=str))
 
 
@@ -73,7 +71,7 @@ def dry_run(service: DjangoBaseService, payload: JsonObject) -> JsonObject:
     prompt = async_to_sync(render_plan)(
         wiring.sections,
         {**record.input, **record.context, "related_object": None, "call_id": record.pk},
-        PromptText.objects.texts(),
+        edited_texts(PromptText.objects.texts()),
     )
     schema = wiring.schema
     return {
@@ -102,12 +100,14 @@ def json_object(text: str, option: str) -> JsonObject:
         source = f"{option} {text}"
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise CommandError(f"{source} cannot be read: {error}") from error
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # a number of too many digits is one, too
         raise CommandError(f"{source} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise CommandError(f"{source} is nested too deeply.") from error
     if not isinstance(value, dict):
         raise CommandError(f"{source} must be a JSON object, not {type(value).__name__}.")
     return value

@@ -18,3 +18,65 @@ const nameBoxes = () => {
   }
 };
 window.addEventListener("load", () => window.django?.jQuery?.(nameBoxes)); // behind Django, which makes them then
+
+// What is broken right now, at the top of every page. A server that does not answer is one of these things.
+const watchAlerts = (box) => {
+  const told = document.getElementById("orca-alerts-told");
+  const seconds = Number(box.dataset.seconds);
+  let asking = false;
+  let awaySince = null;
+  let codes = null;
+
+  const away = (text) => {
+    box.querySelector("[data-alert=away]")?.remove();
+    const line = document.createElement("p");
+    line.className = "orca-alert orca-alert-error";
+    line.dataset.alert = "away";
+    line.textContent = text;
+    box.prepend(line);
+  };
+
+  const show = (html) => {
+    const isOpen = box.querySelector("details")?.open;
+    const focused = box.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    box.innerHTML = html;
+    if (isOpen) box.querySelector("details")?.setAttribute("open", "");
+    if (focused) box.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  };
+
+  const tell = () => {
+    const lines = [...box.querySelectorAll("[data-alert]")];
+    const now = lines.map((line) => line.dataset.alert).join(" ");
+    if (codes !== null && codes !== now) told.textContent = lines.map((line) => line.textContent.trim()).join(" ");
+    codes = now;
+  };
+
+  const ask = async () => {
+    if (asking || document.hidden) return;
+    asking = true;
+    try {
+      const answer = await fetch(box.dataset.url, {
+        credentials: "same-origin", redirect: "manual", signal: AbortSignal.timeout(5000),
+      });
+      if (answer.type === "opaqueredirect") {
+        clearInterval(timer);
+        away("You are signed out: load the page again.");
+      } else if (!answer.ok) throw new Error(answer.statusText);
+      else { show(await answer.text()); awaySince = null; }
+    } catch {
+      awaySince ??= new Date();
+      away(`The server has not answered since ${awaySince.toLocaleTimeString()}: what this page shows is from before.`);
+    } finally {
+      asking = false;
+      tell();
+    }
+  };
+
+  const timer = setInterval(ask, seconds * 1000);
+  document.addEventListener("visibilitychange", ask);
+  ask();
+};
+document.addEventListener("DOMContentLoaded", () => {
+  const box = document.getElementById("orca-alerts");
+  if (box) watchAlerts(box);
+});

@@ -5,8 +5,9 @@
   const button = document.getElementById("orca-pause");
   let paused = false;
   let asking = false;
+  let freshAt = new Date();
 
-  const tell = (state) => { told.textContent = told.dataset[state]; };
+  const tell = (state) => { told.textContent = told.dataset[state].replace("{}", freshAt.toLocaleTimeString()); };
 
   const replace = (fresh) => {
     const focused = document.activeElement?.closest("[data-live]") ? document.activeElement.getAttribute("href") : null;
@@ -29,11 +30,13 @@
     if (paused || asking || document.hidden) return;
     asking = true;
     try {
-      const answer = await fetch(page.dataset.url, { credentials: "same-origin", redirect: "error" });
+      const answer = await fetch(page.dataset.url, {
+        credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(1000 * page.dataset.seconds),
+      });
       if (!answer.ok) throw new Error(answer.statusText);
       const template = document.createElement("template");
       template.innerHTML = await answer.text();
-      if (!paused) { replace(template.content); tell("fresh"); }
+      if (!paused) { replace(template.content); freshAt = new Date(); tell("fresh"); }
     } catch {
       tell("stale");
     } finally {
@@ -47,6 +50,7 @@
     tell(paused ? "paused" : "fresh");
     refresh();
   });
+  tell("fresh");
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, Number(page.dataset.seconds) * 1000);
 })();

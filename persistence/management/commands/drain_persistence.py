@@ -7,23 +7,28 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import close_old_connections
 
-from orchestration.app import ensure_autostarted
-from persistence.drain import drain_batch
-from persistence.outcomes import Counts
+from orchestration.components.lifecycle import ensure_autostarted
+from orchestration.management.base import PlainCommand
+from persistence.outbox.drain import drain_batch
+from persistence.outbox.outcomes import Counts
 
 POLL_SECONDS = 1.0
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Persist pending results: --once until nothing is due (the default), --follow until it is stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--once", action="store_true", help="End when nothing is due; exit status 1 if any failed.")
-        mode.add_argument("--follow", action="store_true", help="Go on until SIGTERM or Ctrl-C, then end the record.")
+        mode.add_argument(
+            "--follow",
+            action="store_true",
+            help="Continue until SIGTERM or Ctrl-C; the current result is finished first.",
+        )
 
     def handle(self, *args: Any, follow: bool, **options: Any) -> None:
         ensure_autostarted()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from orchestration.management.base import PlainCommand
+from persistence.maintenance.repricing import reprice
 
-from persistence.repricing import reprice
 
-
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Count the answers whose cost would change (the default), or correct them with --apply."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

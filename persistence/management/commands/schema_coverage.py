@@ -5,21 +5,20 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from orchestration.app import ensure_autostarted
-from orchestration.registry import schemas
-from persistence.upgrades import handler_versions, schema_coverage
+from orchestration.components.registry import schemas
+from orchestration.management.base import PlainCommand
+from persistence.handlers.schema_upgrades import handler_versions, schema_coverage
 
 
-class Command(BaseCommand):
-    help = "Of all stored results, how many are current, upgradable, and not, and why not; then older handlers."
+class Command(PlainCommand):
+    help = "How many stored results are current, how many can be upgraded, why others cannot; then older handlers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("schema", nargs="*", help="Identities; all registered schemas by default.")
 
     def handle(self, *args: Any, schema: list[str], **options: Any) -> None:
-        ensure_autostarted()
         for component in self._wanted(schema):
             report = schema_coverage(component)
             if not report.total and not schema:

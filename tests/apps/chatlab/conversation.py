@@ -6,9 +6,9 @@ from typing import Any
 
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation
-from orchestration.providers.faults import Fault
-from orchestration.providers.simulator import scripted
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
 from tests.apps.people import Caller
 
 CASE = {
@@ -29,7 +29,7 @@ def opened(caller: Caller, **fields: Any) -> Simulation:
     """A simulation whose patient has come in."""
     with scripted(OPENING):
         simulation = new_simulation(caller, **fields)
-        run_due_calls()
+        drain()
     return simulation
 
 
@@ -45,16 +45,23 @@ def transcript(simulation: Simulation) -> list[tuple[int, str, str]]:
     return list(Message.objects.filter(simulation=simulation).values_list("sequence", "role", "content"))
 
 
-def says(*texts: str, contains: str = "", facts: dict[str, str] | None = None, times: int = 1) -> Fault:
-    """A scripted answer of the patient: an opening when it states facts, else a reply."""
+def says(
+    *texts: str,
+    contains: str = "",
+    facts: dict[str, str] | None = None,
+    told: dict[str, str] | None = None,
+    times: int = 1,
+) -> Fault:
+    """A scripted answer of the patient: an opening when it states `facts`, else a reply, which may have `told` some."""
     data: dict[str, Any] = {
         "messages": [{"role": "patient", "content": [{"type": "text", "text": text}]} for text in texts],
         "llm_conditions_check": [{"key": "in_role", "value": "kept, honestly"}],
     }
     if facts is None:
         data["image_requested"] = False
+        data["facts"] = [{"kind": "history", "key": key, "value": value} for key, value in (told or {}).items()]
     else:
-        data["metadata"] = [{"kind": "history", "key": key, "value": value} for key, value in facts.items()]
+        data["metadata"] = [{"kind": "demographics", "key": key, "value": value} for key, value in facts.items()]
     return Fault(kind="json", data=data, contains=contains, times=times)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from apps.accounts.roles import Scope, UserRole
+from apps.accounts.models.roles import Scope, UserRole
 from apps.chatlab.models import ChatSession, Delivery, Message
 from apps.chatlab.orca.services import GeneratePatientReply
 from apps.simulation.models import Simulation, SimulationMetadata, SimulationStatus
 from orchestration.models import ServiceCallRecord
-from orchestration.providers.simulator import scripted
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
 from persistence.models import PersistedChunk
 from tests.apps.chatlab.conversation import OPENING, new_simulation, say, says, transcript
 from tests.apps.people import Caller, person, signed_in, with_key
@@ -23,11 +23,11 @@ def trainee() -> Caller:
     return signed_in(person())
 
 
-def test_a_new_simulation_gets_its_first_message_from_the_patient(trainee: Caller) -> None:
+def test_a_new_simulation_opens_with_a_message_of_the_patient(trainee: Caller) -> None:
     with scripted(OPENING):
         simulation = new_simulation(trainee)
         assert simulation.status == SimulationStatus.PREPARING
-        assert run_due_calls() == 1
+        assert drain().calls == 1
 
     simulation.refresh_from_db()
     assert simulation.status == SimulationStatus.RUNNING
@@ -41,15 +41,16 @@ def test_a_new_simulation_gets_its_first_message_from_the_patient(trainee: Calle
     assert first.provider_response_id
 
 
-def test_the_facts_of_the_opening_become_metadata_and_the_condition_check_becomes_nothing(trainee: Caller) -> None:
+def test_opening_facts_become_metadata(trainee: Caller) -> None:
+    """The condition check of the opening is stored nowhere."""
     with scripted(OPENING):
         simulation = new_simulation(trainee)
-        run_due_calls()
+        drain()
 
     facts = trainee.get(f"/simulations/{simulation.uuid}/metadata").json()
     assert {(fact["kind"], fact["key"], fact["value"]) for fact in facts} == {
-        ("history", "age", "34"),
-        ("history", "occupation", "baker"),
+        ("demographics", "age", "34"),
+        ("demographics", "occupation", "baker"),
     }
     simulation.refresh_from_db()
     assert len(simulation.metadata_checksum) == 64
@@ -60,7 +61,7 @@ def test_the_facts_of_the_opening_become_metadata_and_the_condition_check_become
 def test_the_chunk_names_every_row_that_the_opening_made(trainee: Caller) -> None:
     with scripted(OPENING):
         new_simulation(trainee)
-        run_due_calls()
+        drain()
 
     chunk = PersistedChunk.objects.get()
     assert chunk.domain_object == Message.objects.get(sequence=1)
@@ -76,11 +77,11 @@ def test_the_chunk_names_every_row_that_the_opening_made(trainee: Caller) -> Non
 def test_a_question_is_answered(trainee: Caller) -> None:
     with scripted(OPENING, says("Since last night.")):
         simulation = new_simulation(trainee)
-        run_due_calls()
+        drain()
         asked = say(trainee, simulation, "When did it start?")
         assert asked["message"]["delivery_status"] == "pending"
         assert asked["call"]["status"] == "queued"
-        assert run_due_calls() == 1
+        assert drain().calls == 1
 
     page = trainee.get(f"/simulations/{simulation.uuid}/messages", after=2).json()
     question, reply = page["items"]
@@ -97,7 +98,7 @@ def test_a_question_is_answered(trainee: Caller) -> None:
 def test_the_embedded_patient_needs_no_script(trainee: Caller) -> None:
     simulation = new_simulation(trainee)
     say(trainee, simulation, "What brings you here?")
-    assert run_due_calls() == 2
+    assert drain().calls == 2
 
     sequences = [sequence for sequence, _, _ in transcript(simulation)]
     assert sequences == list(range(1, len(sequences) + 1))
@@ -108,7 +109,7 @@ def test_an_early_question_waits_for_the_opening(trainee: Caller) -> None:
     with scripted(OPENING, says("Since last night.")):
         simulation = new_simulation(trainee)
         say(trainee, simulation, "When did it start?")
-        run_due_calls()
+        drain()
 
     assert [content for _, _, content in transcript(simulation)] == [
         "When did it start?",
@@ -118,13 +119,13 @@ def test_an_early_question_waits_for_the_opening(trainee: Caller) -> None:
     ]
 
 
-def test_many_questions_are_answered_in_their_order_without_a_gap(trainee: Caller) -> None:
+def test_many_questions_are_answered_in_order_without_a_gap(trainee: Caller) -> None:
     answers = [says(f"answer {number}", contains=f"question {number};") for number in range(8)]
     with scripted(OPENING, *answers):
         simulation = new_simulation(trainee)
         for number in range(8):
             say(trainee, simulation, f"question {number};")
-        run_due_calls()
+        drain()
 
     rows = transcript(simulation)
     assert [sequence for sequence, _, _ in rows] == list(range(1, 19))
@@ -145,7 +146,8 @@ def test_a_message_sent_twice_is_stored_once_and_asked_once(trainee: Caller) -> 
     assert ServiceCallRecord.objects.count() == 2
 
 
-def test_another_message_with_a_used_client_id_is_refused_and_not_lost_silently(trainee: Caller) -> None:
+def test_a_used_client_id_with_another_message_is_refused(trainee: Caller) -> None:
+    """The second message is refused, not lost silently."""
     simulation = new_simulation(trainee)
     say(trainee, simulation, "Hello?", client_id="c-1")
     answer = trainee.post(f"/simulations/{simulation.uuid}/messages", {"content": "Bye!", "client_id": "c-1"})
@@ -170,7 +172,7 @@ def test_a_key_with_the_scopes_does_the_whole_job() -> None:
     caller = with_key(person(), Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE)
     simulation = new_simulation(caller)
     say(caller, simulation, "Hello?")
-    run_due_calls()
+    drain()
     assert trainee_messages(caller, simulation) >= 3
 
 
@@ -189,7 +191,7 @@ def test_a_key_without_the_scope_is_refused() -> None:
     assert other.get(f"/simulations/{simulation.uuid}").status_code == 403
 
 
-def test_an_ended_simulation_takes_no_messages_and_shows_its_diagnosis(trainee: Caller) -> None:
+def test_an_ended_simulation_is_closed_and_shows_its_diagnosis(trainee: Caller) -> None:
     simulation = new_simulation(trainee)
     path = f"/simulations/{simulation.uuid}"
     assert trainee.get(path).json()["diagnosis"] is None
@@ -205,19 +207,19 @@ def test_an_ended_simulation_takes_no_messages_and_shows_its_diagnosis(trainee: 
     assert not Message.objects.exists()
 
 
-def test_a_reply_that_was_under_way_when_the_simulation_ended_is_kept(trainee: Caller) -> None:
+def test_a_reply_under_way_when_the_simulation_ends_is_kept(trainee: Caller) -> None:
     with scripted(OPENING, says("Since last night.")):
         simulation = new_simulation(trainee)
         say(trainee, simulation, "When did it start?")
         trainee.post(f"/simulations/{simulation.uuid}/end")
-        run_due_calls()
+        drain()
 
     assert len(transcript(simulation)) == 4
     simulation.refresh_from_db()
     assert simulation.status == SimulationStatus.ENDED
 
 
-def test_an_instructor_reads_any_simulation_with_its_diagnosis_and_changes_none(trainee: Caller) -> None:
+def test_an_instructor_reads_any_simulation_and_changes_none(trainee: Caller) -> None:
     simulation = new_simulation(trainee)
     instructor = signed_in(person(UserRole.INSTRUCTOR))
     path = f"/simulations/{simulation.uuid}"
@@ -232,9 +234,9 @@ def test_an_instructor_reads_any_simulation_with_its_diagnosis_and_changes_none(
 def test_a_reply_without_a_question_continues_the_conversation(trainee: Caller) -> None:
     with scripted(OPENING, says("Are you still there?")):
         simulation = new_simulation(trainee)
-        run_due_calls()
+        drain()
         call = GeneratePatientReply.using(related_object=simulation).enqueue_now(simulation_id=simulation.pk)
-        run_due_calls()
+        drain()
 
     reply = Message.objects.get(sequence=3)
     assert (reply.content, reply.reply_to, reply.call_id) == ("Are you still there?", None, call.id)

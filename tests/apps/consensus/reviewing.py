@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.accounts.models import User
+from apps.consensus.decision.personas import PERSONA_IDS
 from apps.consensus.models import Run
 from apps.consensus.models.runs import AGGREGATE
-from apps.consensus.shipped import PERSONA_IDS
-from apps.consensus.starting import start_run
-from orchestration.providers.faults import Fault
-from orchestration.providers.ledger import Entry
+from apps.consensus.workflow.start import start_run
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.request_log import Entry
 
 IDEA = "A shared calendar for choirs. It plans rehearsals and tells everybody."
 PROPOSAL = {

@@ -12,7 +12,7 @@ import pytest
 from apps.consensus.decision import decide
 from apps.consensus.models import Decision, PersonaReview, Run
 from orchestration.models import ServiceCallRecord
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from orchestration.providers.simulator.server import SimulatedProviderServer
 from tests.apps.consensus.reviewing import assert_two_answers_of_waiting, new_run
 from tests.apps.people import person
 from tests.clusters import running_cluster, until
@@ -39,13 +39,12 @@ def ended(run: Run) -> bool:
     return not run.is_open
 
 
-def test_reviews_run_side_by_side_and_a_killed_worker_costs_none_and_doubles_no_decision(
-    tmp_path: Path, provider: SimulatedProviderServer
-) -> None:
+def test_reviews_run_in_parallel_and_survive_a_killed_worker(tmp_path: Path, provider: SimulatedProviderServer) -> None:
+    """The killed worker costs no review and doubles no decision."""
     with running_cluster(tmp_path, LEASE_SECONDS=3, RENEW_SECONDS=1):
         run = new_run(person())
         until(lambda: ended(run), "the end of the run", 60)
-        assert_two_answers_of_waiting(run, provider.simulation.ledger.entries)
+        assert_two_answers_of_waiting(run, provider.simulation.request_log.entries)
         runs = [run, *new_runs_of_which_a_worker_is_killed()]
         until(lambda: all(ended(run) for run in runs), "the end of every run", 120)
     assert {run.status for run in runs} == {"completed"}, [run.error_context for run in runs]

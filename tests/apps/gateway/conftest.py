@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from apps.gateway import tokens
-from apps.gateway.ledger import prices
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from apps.gateway.metering.price_cache import prices
+from orchestration.providers.simulator.server import SimulatedProviderServer
+from tests.apps.gateway.encodings import forget_encodings
 
 CLIENTS = Path(__file__).resolve().parents[3] / ".clients"
 DATA = CLIENTS / "tiktoken"
@@ -17,9 +17,9 @@ DATA = CLIENTS / "tiktoken"
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key for the provider that is none, and prices as this test has them."""
+    """A provider key that is not a real one, and the prices of this test."""
     monkeypatch.setenv("ORCA_PROVIDER_API_KEY", "simulated")
-    prices.forget()
+    prices.known.clear()
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def tokenizer() -> Iterator[None]:
         pytest.skip("no tokenizer data: `make clients` installs it")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(DATA))
-        tokens.forget_encodings()
+        forget_encodings()
         yield
-    tokens.forget_encodings()
+    forget_encodings()
 
 
 @pytest.fixture
 def no_tokenizer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A machine without the tokenizer's data; yields the folder that is looked at."""
+    """A machine without the tokenizer's data; yields the folder that is searched."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    tokens.forget_encodings()
+    forget_encodings()
     yield tmp_path
     monkeypatch.undo()
-    tokens.forget_encodings()
+    forget_encodings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
 import threading
@@ -108,7 +109,7 @@ class RawProvider:
         self.heads.append(head)
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         body = await reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
-        self.bodies.append(orjson.loads(body) if body else None)
+        self.bodies.append(json.loads(body) if body else None)
         parts = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         for number, part in enumerate(parts):
             if not await self._play(part, reader, writer):

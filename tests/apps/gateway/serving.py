@@ -26,12 +26,12 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.roles import Scope, UserRole
-from apps.gateway.asgi import FrontDoor
-from apps.gateway.http import Message, Receive, Send
-from apps.gateway.ledger import prices
+from apps.accounts.models.roles import Scope, UserRole
+from apps.gateway.asgi import GatewayThenDjango
+from apps.gateway.http.request import Message, Receive, Send
+from apps.gateway.metering.price_cache import prices
 from apps.gateway.models import KeyPolicy
-from orchestration.engine.processes import children_of
+from orchestration.engine.worker.process_group import children_of
 from orchestration.models import ModelPrice
 from tests.apps.people import person
 from tests.clusters import database_url, until
@@ -52,7 +52,7 @@ class ThreadServer:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.door: FrontDoor | None = None
+        self.application: GatewayThenDjango | None = None
         self.clients: list[openai.OpenAI] = []
         self._open = 0
         self._server: Server | None = None
@@ -73,7 +73,8 @@ class ThreadServer:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._open and time.monotonic() < deadline:  # Django closes a request's body after it has answered
             time.sleep(0.01)
-        assert self._loop is not None and self._server is not None
+        assert self._loop is not None
+        assert self._server is not None
         self._loop.call_soon_threadsafe(self._server.stop)
         self._thread.join(30)
         assert not self._thread.is_alive(), "the gateway did not stop"
@@ -84,16 +85,16 @@ class ThreadServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.door = FrontDoor(get_asgi_application())
+        self.application = GatewayThenDjango(get_asgi_application())
         self._server = Server(self._counted, port=self.port, interface=Interfaces.ASGI, log_enabled=False)
         await self._server.serve()
 
     async def _counted(self, scope: Message, receive: Receive, send: Send) -> None:
-        assert self.door is not None
+        assert self.application is not None
         is_request = scope["type"] == "http"
         self._open += is_request
         try:
-            await self.door(scope, receive, send)
+            await self.application(scope, receive, send)
         finally:
             self._open -= is_request
 
@@ -144,7 +145,7 @@ def price(model: str = MODEL, *, per_million: str = "100000") -> None:
             cached_input_per_million=Decimal(per_million),
             output_per_million=Decimal(per_million),
         )
-    prices.forget()
+    prices.known.clear()
 
 
 def ask(text: str = "Hello", **fields: Any) -> dict[str, Any]:

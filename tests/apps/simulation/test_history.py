@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.chatlab.models import MessageRole, store_message
-from apps.simulation.history_registry import (
+from apps.simulation.history import (
     HistoryEntry,
     collect_history,
     register_history_provider,
@@ -79,5 +79,5 @@ def test_a_name_belongs_to_one_provider(registered: list[str]) -> None:
     registered.append("ward")
     register_history_provider("ward", list)
     register_history_provider("ward", list)
-    with pytest.raises(ValueError, match="'ward' already"):
+    with pytest.raises(ValueError, match="already a history provider 'ward'"):
         register_history_provider("ward", tuple)

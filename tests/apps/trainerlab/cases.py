@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from apps.simulation.models import Simulation
-from orchestration.providers.simulator import scripted
-from orchestration.testing import run_due_calls
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
 from tests.apps.chatlab.conversation import OPENING
 from tests.apps.people import Caller
 
@@ -23,7 +23,14 @@ SCENARIO = {
     "title": "Belly pain in a young baker",
     "summary": "A patient comes to the emergency room.",
     "sim_patient_full_name": "Maria Alvarez",
+    "patient_age": 34,
+    "patient_sex": "female",
+    "patient_occupation": "baker",
+    "setting": "Emergency department, Saturday evening",
+    "task": "Take her history and decide what to do.",
     "diagnosis": "acute appendicitis",
+    "accepted_diagnoses": ["inflamed appendix"],
+    "treatment_points": ["appendicectomy"],
     "chief_complaint": "belly pain since last night",
     "scenario": "She ate oysters.",
     "instructions": "Be short-tempered.",
@@ -45,5 +52,5 @@ def played(trainee: Caller, path: str) -> Simulation:
     with scripted(OPENING):
         answer = trainee.post(path)
         assert answer.status_code == 202, answer.content
-        run_due_calls()
+        drain()
     return Simulation.objects.get(uuid=answer.json()["id"])

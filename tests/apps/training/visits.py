@@ -11,8 +11,8 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.simulation.models import Simulation
 from apps.trainerlab.models import ScenarioTemplate
-from apps.trainerlab.scenarios import start_scenario
-from orchestration.testing import run_due_calls
+from apps.trainerlab.services.scenarios import start_scenario
+from orchestration.testing import drain
 
 ROOT = "/training"
 HTMX = {"HX-Request": "true"}
@@ -61,7 +61,7 @@ def scenario_of(owner: User, **fields: Any) -> ScenarioTemplate:
 def begun(template: ScenarioTemplate, trainee: User) -> Simulation:
     """A session whose patient has come in."""
     simulation = start_scenario(template, trainee)
-    run_due_calls()
+    drain()
     simulation.refresh_from_db()
     return simulation
 

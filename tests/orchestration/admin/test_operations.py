@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import new_call_id
 from orchestration.models.states import Status
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
@@ -33,7 +34,7 @@ def statuses(*calls: ServiceCallRecord) -> list[str]:
     return [found[call.pk] for call in calls]
 
 
-def test_the_confirmation_counts_what_will_and_will_not_be_touched_and_why(root: Client) -> None:
+def test_the_confirmation_counts_what_it_touches_and_why_not(root: Client) -> None:
     calls = [failed(), failed(), succeeded(), running()]
     html = act(root, "retry_selected", *calls).content.decode()
     assert "2 calls</strong> will be queued again" in html
@@ -43,7 +44,7 @@ def test_the_confirmation_counts_what_will_and_will_not_be_touched_and_why(root:
     assert statuses(*calls) == ["failed", "failed", "succeeded", "running"]
 
 
-def test_confirming_retries_logs_each_call_with_its_reason_and_tells_the_rest(root: Client) -> None:
+def test_confirming_retries_logs_each_call_and_reports_the_rest(root: Client) -> None:
     calls = [failed(), failed(), running()]
     response = act(root, "retry_selected", *calls, confirmed="yes", reason="provider is back")
     assert statuses(*calls) == ["queued", "queued", "running"]
@@ -56,7 +57,7 @@ def test_confirming_retries_logs_each_call_with_its_reason_and_tells_the_rest(ro
     assert {entry.object_id for entry in entries} == {calls[0].pk, calls[1].pk}
 
 
-def test_cancelling_ends_queued_calls_and_asks_running_ones_to_stop(root: Client) -> None:
+def test_cancel_ends_queued_calls_and_asks_running_ones_to_stop(root: Client) -> None:
     calls = [queued(), running(), failed()]
     act(root, "cancel_selected", *calls, confirmed="yes")
     assert statuses(*calls) == ["cancelled", "running", "failed"]
@@ -70,7 +71,7 @@ def test_a_call_that_was_asked_to_stop_is_not_asked_again(root: Client) -> None:
     assert "asked to stop before" in act(root, "cancel_selected", call).content.decode()
 
 
-def test_a_call_that_moved_since_the_confirmation_is_told_not_touched(root: Client) -> None:
+def test_a_call_that_moved_since_the_confirmation_is_left_alone(root: Client) -> None:
     call = failed()
     act(root, "retry_selected", call)
     ServiceCallRecord.objects.filter(pk=call.pk).update(status=Status.SUCCEEDED)
@@ -86,11 +87,11 @@ def test_calls_that_left_the_filtered_list_are_still_found(root: Client) -> None
     assert statuses(call) == ["queued"]
 
 
-def test_a_selection_that_no_longer_exists_is_told(root: Client) -> None:
+def test_a_selection_that_no_longer_exists_is_reported(root: Client) -> None:
     response = root.post(
-        LIST, {"action": "retry_selected", "_selected_action": ["gone"], "confirmed": "yes"}, follow=True
+        LIST, {"action": "retry_selected", "_selected_action": [new_call_id()], "confirmed": "yes"}, follow=True
     )
-    assert "No call was selected that still exists." in response.content.decode()
+    assert "None of the selected calls exists any more." in response.content.decode()
 
 
 def test_one_call_is_retried_from_its_page_after_a_confirmation(root: Client) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from apps.accounts.models import ApiKey
 from orchestration.models import ServiceCallRecord
-from orchestration.testing import run_due_calls
-from tests.orchestration.api.conftest import Caller
+from orchestration.testing import drain
+from tests.orchestration.api.conftest import SUBMIT, Caller
 
 pytestmark = pytest.mark.postgres
 
@@ -49,16 +52,20 @@ def test_bad_input_is_422_with_a_reason_and_queues_nothing(
     assert not ServiceCallRecord.objects.exists()
 
 
-def test_json_that_is_nested_too_deep_is_refused(ann: Caller) -> None:
+@pytest.mark.parametrize(("levels", "status"), [(98, 202), (99, 400)])
+def test_json_is_taken_up_to_the_one_depth_of_all(ann: Caller, levels: int, status: int) -> None:
+    """A body of a hundred levels, two of which are the body and its context."""
     deep: object = 1
-    for _ in range(400):
+    for _ in range(levels):
         deep = [deep]
     answer = ann.post("/service-calls", {**BODY, "context": {"ticket": deep}})
-    assert answer.status_code == 422
-    assert "nested deeper" in str(answer.json()["details"])
+    assert answer.status_code == status
+    if status == 202:
+        assert ServiceCallRecord.objects.get().context == {"ticket": deep}
+        assert ann.get(f"/service-calls/{answer.json()['id']}").json()["status"] == "queued"
 
 
-def test_a_payload_over_the_engine_limit_is_413_and_names_the_limit(ann: Caller) -> None:
+def test_a_payload_over_the_limit_is_413_and_names_the_limit(ann: Caller) -> None:
     answer = ann.post("/service-calls", {**BODY, "context": {"ticket": "x" * 1_100_000}})
     assert answer.status_code == 413
     assert "1,000,000" in answer.json()["message"]
@@ -108,16 +115,40 @@ def test_submitting_needs_the_scope_and_the_permission(caller: object) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, code)
 
 
-def test_prefer_wait_gives_the_call_as_it_is_when_the_time_is_over(ann: Caller) -> None:
+def test_prefer_wait_returns_the_call_as_it_is_at_the_timeout(ann: Caller) -> None:
     answer = ann.post("/service-calls", BODY, prefer="respond-async, wait=1")
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     assert answer["Preference-Applied"] == "wait=1"
 
 
-def test_a_replayed_call_that_has_finished_is_answered_with_200_and_its_result(ann: Caller) -> None:
+def test_a_repeated_key_of_a_finished_call_returns_its_result(ann: Caller) -> None:
+    """The status is 200."""
     ann.post("/service-calls", BODY, **{"idempotency-key": "k"})
-    run_due_calls()
+    drain()
     answer = ann.post("/service-calls", BODY, **{"idempotency-key": "k", "prefer": "wait=5"})
     told = answer.json()
     assert (answer.status_code, told["status"], told["content"]) == (200, "succeeded", "shown")
     assert set(told["result"]["structured_data"]) == {"urgency", "reason"}
+
+
+def test_a_key_has_only_its_own_models_asked(caller: Callable[..., Caller]) -> None:
+    """Submitted alone, in a batch, and as a rerun of a call that asked another one."""
+    ann = caller(permissions=SUBMIT)
+    ServiceCallRecord.objects.all().delete()
+    dear = {**BODY, "model": "dear-1"}
+    original = ann.post("/service-calls", dear).json()["id"]
+    ApiKey.objects.update(allowed_models=["cheap-1"])
+
+    refused = [
+        ann.post("/service-calls", dear),
+        ann.post(f"/service-calls/{original}/rerun", {"model": "dear-2"}),
+        ann.post(f"/service-calls/{original}/rerun", {"temperature": 0.5}),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "model_not_allowed")] * 3
+    batch = ann.post("/service-calls/batch", {"items": [BODY, dear], "all_or_nothing": False}).json()
+    assert [item["error"] and item["error"]["code"] for item in batch["items"]] == [None, "model_not_allowed"]
+    allowed = [
+        ann.post("/service-calls", {**BODY, "model": "cheap-1"}),
+        ann.post(f"/service-calls/{original}/rerun", {"model": "cheap-1"}),
+    ]
+    assert [answer.status_code for answer in allowed] == [202, 202]

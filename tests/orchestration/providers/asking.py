@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from orchestration.conf import ClientSettings
 from orchestration.providers.base import ProviderRequest, ProviderResponse
-from orchestration.providers.openai import OpenAIProvider
+from orchestration.providers.openai.provider import OpenAIProvider
 
 REPLY_SCHEMA = {
     "type": "object",
@@ -15,7 +16,7 @@ REPLY_SCHEMA = {
     "required": ["content", "urgency"],
     "additionalProperties": False,
 }
-KEY = "sk-test-0123456789"
+KEY, VARIABLE = "sk-test-0123456789", "ORCA_ASKING_KEY"
 Send = Callable[..., ProviderResponse]
 
 
@@ -28,9 +29,9 @@ async def send_once(base_url: str, surface: str, request: ProviderRequest) -> Pr
 
 
 def provider_at(base_url: str, surface: str = "responses") -> OpenAIProvider:
-    return OpenAIProvider(
-        "local", ClientSettings.model_validate({"base_url": base_url, "surface": surface}), api_key=KEY
-    )
+    os.environ[VARIABLE] = KEY
+    client = {"base_url": base_url, "surface": surface, "api_key_envvar": VARIABLE}
+    return OpenAIProvider("local", ClientSettings.model_validate(client))
 
 
 def question(text: str = "Where does it hurt?", **fields: Any) -> ProviderRequest:

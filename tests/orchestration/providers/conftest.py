@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.providers.base import ProviderResponse
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from orchestration.providers.simulator.server import SimulatedProviderServer
 from tests.orchestration.providers.asking import Send, question, send_once
 
 
@@ -23,7 +23,7 @@ def running_server() -> Iterator[SimulatedProviderServer]:
 def server(running_server: SimulatedProviderServer) -> SimulatedProviderServer:
     running_server.script([])
     running_server.simulation.latency_ms = 0
-    running_server.simulation.ledger.entries.clear()
+    running_server.simulation.request_log.entries.clear()
     return running_server
 
 

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from orchestration.errors import ProviderError
-from orchestration.providers.faults import Fault
-from orchestration.providers.simulator_server import SimulatedProviderServer
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.server import SimulatedProviderServer
 from tests.orchestration.providers.asking import KEY, Send, provider_at, question, send_once
 
 STATUSES = {
@@ -76,7 +76,7 @@ def test_a_success_that_is_no_answer_is_an_error(send: Send, server: SimulatedPr
     assert error.body
 
 
-def test_an_error_body_of_any_shape_is_kept_without_what_it_echoes() -> None:
+def test_an_error_body_of_any_shape_is_kept_without_the_prompt() -> None:
     body = b'{"error": {"type": {"odd": 1}, "code": 7, "detail": [{"msg": "too long", "input": "the prompt"}]}}'
     error = from_a_server_that_says(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     assert error.code == "bad_request"
@@ -93,7 +93,7 @@ def test_retry_after_is_passed_on(send: Send, server: SimulatedProviderServer) -
 def test_only_the_engine_retries(send: Send, server: SimulatedProviderServer) -> None:
     server.script([Fault(kind="rate_limit", times=0)])
     failed(send)
-    assert len(server.ledger()) == 1
+    assert len(server.request_log()) == 1
 
 
 def test_neither_key_nor_prompt_is_in_the_error(send: Send, server: SimulatedProviderServer) -> None:
@@ -103,19 +103,20 @@ def test_neither_key_nor_prompt_is_in_the_error(send: Send, server: SimulatedPro
     assert KEY not in str(error) + json.dumps(error.body)
     assert "sk-another" not in json.dumps(error.body)
     assert "secret" not in str(error)
-    assert error.__cause__ is None and error.__suppress_context__
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
 
 
 def test_a_server_that_never_answers_times_out(send: Send, server: SimulatedProviderServer) -> None:
     server.script([Fault(kind="hang")])
-    error = failed(send, timeout=0.3)
+    error = failed(send, timeout=2)
     assert (error.code, error.retryable, error.sent, error.status) == ("timeout", True, True, None)
 
 
 def test_a_body_that_trickles_does_not_escape_the_timeout(send: Send, server: SimulatedProviderServer) -> None:
     server.script([Fault(kind="trickle")])
     started = time.monotonic()
-    error = failed(send, timeout=0.5)
+    error = failed(send, timeout=2)
     assert error.code == "timeout"
     assert time.monotonic() - started < 5
 
@@ -125,7 +126,7 @@ def test_a_broken_connection_may_have_been_billed(send: Send, server: SimulatedP
     server.script([Fault(kind=kind)])
     error = failed(send)
     assert (error.code, error.retryable, error.sent) == ("connection_error", True, True)
-    assert [entry["outcome"] for entry in server.ledger()] == ["broken_off"]
+    assert [entry["outcome"] for entry in server.request_log()] == ["broken_off"]
 
 
 def test_a_refused_connection_was_not_sent(surface: str) -> None:
@@ -149,15 +150,15 @@ def test_cancelling_closes_the_request_and_stays_a_cancellation(server: Simulate
         provider = provider_at(server.base_url, surface)
         try:
             task = asyncio.create_task(provider.send(question()))
-            while not server.ledger():
+            while not server.request_log():
                 await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            while server.ledger()[0]["outcome"] == "open":
+            while server.request_log()[0]["outcome"] == "open":
                 await asyncio.sleep(0.01)
         finally:
             await provider.aclose()
 
     asyncio.run(asyncio.wait_for(cancel_while_waiting(), 10))
-    assert server.ledger()[0]["outcome"] == "client_left"
+    assert server.request_log()[0]["outcome"] == "client_left"

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from orchestration.components import OutputSchema, PromptSection, as_data
 from orchestration.decorators import prompt_section, schema, service
-from orchestration.prompts import PromptSection, as_data
-from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
 from persistence.handlers import BasePersistenceHandler, persistence_handler
 from tests.seedapp.models import Message

@@ -1,0 +1,1 @@
+"""`seed_demo`: demo users and an API key."""

@@ -1,15 +1,17 @@
-"""Demo people for a machine that nobody else reaches."""
+"""Demo users, for development machines only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
-from apps.accounts.models import ApiKey, User, secret_digest
-from apps.accounts.roles import UserRole, scopes_of
+from apps.accounts.models import ApiKey, User
+from apps.accounts.models.roles import UserRole, scopes_of
+from apps.accounts.models.users import secret_digest
+from orchestration.management.base import PlainCommand
 
 PASSWORD = "demo-orchestrai"  # noqa: S105 - published on purpose, and refused outside DEBUG
 KEY_PREFIX = "demotrainee1"
@@ -22,24 +24,26 @@ PEOPLE: tuple[tuple[str, UserRole, str, str, bool], ...] = (
 )
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Create demo users with a published password, and one's API key. Needs DEBUG; safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("The demo users have a published password; seed_demo runs only with DJANGO_DEBUG=true.")
+            raise CommandError(
+                "The demo users have a published password, so seed_demo runs only with DJANGO_DEBUG=true."
+            )
         with transaction.atomic():
             created = sum(self._create(*person) for person in PEOPLE)
             self._create_key(User.objects.get(email=PEOPLE[0][0]))
-        self.stdout.write(f"demo users: {created} created, {len(PEOPLE) - created} were there; {PASSWORD}")
+        self.stdout.write(f"demo users: {created} created, {len(PEOPLE) - created} already there; password {PASSWORD}")
 
     def _create_key(self, owner: User) -> None:
-        """With all that the owner may do; one that is there, revoked or not, is left as it is."""
+        """With every scope of the owner; an existing key, revoked or not, is left as it is."""
         fields = {"name": "demo", "hash": secret_digest(KEY), "scopes": sorted(scopes_of(owner))}
         ApiKey.objects.get_or_create(prefix=KEY_PREFIX, defaults={**fields, "owner": owner})
 
     def _create(self, email: str, role: UserRole, first: str, last: str, console: bool) -> bool:
-        """Create one person, all rights for whom may use the console; an existing one is left as it is."""
+        """Create one person, a superuser if `console`; an existing one is left as it is."""
         if User.objects.filter(email=email).exists():
             return False
         User.objects.create_user(

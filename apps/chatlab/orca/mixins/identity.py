@@ -1,6 +1,6 @@
 """The namespace of the chat's components."""
 
-from orchestration.identity import DjangoIdentityMixin
+from orchestration.components import DjangoIdentityMixin
 
 
 class ChatlabMixin(DjangoIdentityMixin):

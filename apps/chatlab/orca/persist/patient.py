@@ -1,4 +1,4 @@
-"""A patient's answer becomes messages and metadata. `llm_conditions_check` is for the model and is not stored here."""
+"""Persists a patient's answers as messages and metadata. `llm_conditions_check` is not stored."""
 
 from __future__ import annotations
 
@@ -6,75 +6,93 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from django.db.models import Model
-from django.utils import timezone
 
-from apps.chatlab.models import Message, MessageRole, store_message, tell_message
+from apps.chatlab.models import Message, MessageRole, record_message_event, store_message
 from apps.chatlab.orca.mixins import ChatlabMixin
 from apps.chatlab.orca.schemas import PatientInitialOutputSchema, PatientReplyOutputSchema
-from apps.chatlab.orca.schemas.patient import PatientMessage
-from apps.simulation.facts import Fact, store_facts
-from apps.simulation.models import MetadataKind, Simulation, SimulationEvent
+from apps.chatlab.orca.schemas.patient import PatientFact, PatientMessage
+from apps.simulation.models import MetadataKind, Simulation, SimulationMetadata
+from apps.simulation.models.events import reusing_events
 from apps.simulation.orca.mixins import StandardizedPatientMixin
+from apps.simulation.services.patient_metadata import Fact, store_facts, talked_of
+from orchestration.clock import database_now
 from orchestration.types import Response
 from persistence.handlers import BasePersistenceHandler, persistence_handler
 
 
 @persistence_handler
 class PatientInitialPersistence(ChatlabMixin, StandardizedPatientMixin, BasePersistenceHandler):
-    """The opening messages and the patient's facts; the simulation is running from here on."""
+    """The opening messages and who the patient is; the simulation is running afterwards.
+
+    History that the opening states is not stored: it becomes known when the trainee asks for it.
+    """
 
     schema = PatientInitialOutputSchema
 
     def persist(self, response: Response) -> list[Model]:
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
-        messages = store_patient_messages(simulation, data.messages, response, replaced=self.replaced)
-        facts = store_facts(simulation, facts_of(data))
-        simulation.begin()
+        with reusing_events(self.replaced):
+            messages = store_patient_messages(simulation, data.messages, response, replaced=self.replaced)
+            facts = store_facts(simulation, talked_of(simulation, persons_facts(data)))
+            simulation.begin()
         return [*messages, *facts]
 
     def update(self, response: Response, made: list[Model]) -> list[Model]:
-        """Messages and facts say what the answer says now."""
+        """Update messages and facts from the current answer."""
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         messages = update_patient_messages(simulation, data.messages, response, made)
-        known = {row.key: (row.kind, row.value) for row in simulation.metadata.all()}
-        news = [fact for fact in facts_of(data) if known.get(fact.key) != (fact.kind, fact.value)]
-        return [*messages, *store_facts(simulation, news)]
+        return [*messages, *store_news(simulation, persons_facts(data))]
 
 
 @persistence_handler
 class PatientReplyPersistence(ChatlabMixin, StandardizedPatientMixin, BasePersistenceHandler):
-    """The reply's messages, in answer to the question that is now delivered."""
+    """The messages of a reply, and what they tell about the patient; their question is now delivered."""
 
     schema = PatientReplyOutputSchema
 
-    def persist(self, response: Response) -> list[Message]:
+    def persist(self, response: Response) -> list[Model]:
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
         question_id = response.context.get("message_id")
         question = None if question_id is None else Message.objects.get(pk=question_id, simulation=simulation)
-        messages = store_patient_messages(
-            simulation,
-            data.messages,
-            response,
-            reply_to=question,
-            image_requested=data.image_requested,
-            replaced=self.replaced,
-        )
-        if question is not None and question.mark_delivered():
-            return [*messages, question]
-        return messages
+        with reusing_events(self.replaced):
+            messages = store_patient_messages(
+                simulation,
+                data.messages,
+                response,
+                reply_to=question,
+                image_requested=data.image_requested,
+                replaced=self.replaced,
+            )
+            facts = store_facts(simulation, talked_of(simulation, facts_of(data.facts)))
+            if question is not None and question.mark_delivered():
+                return [*messages, *facts, question]
+        return [*messages, *facts]
 
-    def update(self, response: Response, made: list[Model]) -> list[Message]:
-        """The reply's messages say what the answer says now."""
+    def update(self, response: Response, made: list[Model]) -> list[Model]:
+        """The reply's messages say what the answer says now, and so do its facts."""
         data = self.schema.model_validate(response.structured_data)
         simulation = Simulation.objects.locked(response.context["simulation_id"])
-        return update_patient_messages(simulation, data.messages, response, made)
+        messages = update_patient_messages(simulation, data.messages, response, made)
+        return [*messages, *store_news(simulation, facts_of(data.facts))]
 
 
-def facts_of(data: PatientInitialOutputSchema) -> list[Fact]:
-    return [Fact(kind=MetadataKind(fact.kind), key=fact.key, value=fact.value) for fact in data.metadata]
+def facts_of(stated: Sequence[PatientFact]) -> list[Fact]:
+    return [Fact(kind=MetadataKind(fact.kind), key=fact.key, value=fact.value) for fact in stated]
+
+
+def persons_facts(data: PatientInitialOutputSchema) -> list[Fact]:
+    """Who the patient is, without the history."""
+    return [fact for fact in facts_of(data.metadata) if fact.kind == MetadataKind.DEMOGRAPHICS]
+
+
+def store_news(simulation: Simulation, facts: Sequence[Fact]) -> list[SimulationMetadata]:
+    """Those of the facts that are not stored yet as they are now."""
+    known = {row.key: (row.kind, row.value) for row in simulation.metadata.all()}
+    news = [fact for fact in talked_of(simulation, facts) if known.get(fact.key) != (fact.kind, fact.value)]
+    return store_facts(simulation, news)
 
 
 def store_patient_messages(
@@ -88,10 +106,9 @@ def store_patient_messages(
 ) -> list[Message]:
     """What the patient said as the next messages of a `locked()` simulation, in order; the first shows the picture.
 
-    `replaced` are deleted by now: their messages' places are taken, and what told of those is put back.
+    `replaced` are deleted by now: their messages' places are taken.
     """
     before = in_order(replaced)[: len(said)]
-    put_back_events(replaced, before)
     return [
         store_message(
             simulation,
@@ -102,7 +119,7 @@ def store_patient_messages(
             reply_to=reply_to,
             call_id=response.call_id,
             provider_response_id=response.provider_response_id or "",
-            delivered_at=timezone.now(),
+            delivered_at=database_now(),
             image_requested=image_requested and not position,
         )
         for position, message in enumerate(said)
@@ -120,7 +137,7 @@ def update_patient_messages(
         if (message.content, message.is_deleted) != now:
             message.content, message.is_deleted = now
             message.save(update_fields=["content", "is_deleted"])
-            tell_message(message)
+            record_message_event(message)
     reply_to = messages[0].reply_to if messages else None
     return messages + store_patient_messages(simulation, said[len(messages) :], response, reply_to=reply_to)
 
@@ -129,11 +146,3 @@ def in_order(made: Sequence[Model]) -> list[Message]:
     """The patient's messages among these, in their order."""
     said = [one for one in made if isinstance(one, Message) and one.role == MessageRole.ASSISTANT]
     return sorted(said, key=lambda message: message.sequence)
-
-
-def put_back_events(replaced: Sequence[Model], kept: Sequence[Message]) -> None:
-    """The events of messages whose key and place are kept: who has seen one was told the truth."""
-    keys = {message.pk for message in kept}
-    for event in replaced:
-        if isinstance(event, SimulationEvent) and event.data.get("id") in keys:
-            event.save(force_insert=True)

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from apps.chatlab.orca.mixins import ChatlabMixin
 from apps.simulation.orca.mixins import StandardizedPatientMixin
-from apps.simulation.orca.schemas.parts import Closed, ConditionCheck, Short, Spoken
+from apps.simulation.orca.schemas.shared import Closed, ConditionCheck, Short, Spoken
+from orchestration.components import OutputSchema
 from orchestration.decorators import schema
-from orchestration.schemas import OutputSchema
 
 
 class TextContent(Closed):
@@ -28,7 +28,7 @@ class PatientMessage(Closed):
 
 
 class PatientFact(Closed):
-    """Something that is now established about the patient."""
+    """Something that is now established about the patient, such as `Allergies`: `penicillin`."""
 
     kind: Literal["demographics", "history"]
     key: Short
@@ -50,4 +50,6 @@ class PatientReplyOutputSchema(ChatlabMixin, StandardizedPatientMixin, OutputSch
 
     image_requested: bool
     messages: Annotated[list[PatientMessage], Field(min_length=1)]
+    facts: list[PatientFact] = []
+    """What the reply tells about the patient. The default is for older answers."""
     llm_conditions_check: list[ConditionCheck]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from apps.chatlab.orca.mixins import ChatlabMixin
-from apps.chatlab.orca.prompts.sections import (
+from apps.chatlab.orca.prompts.sections.conversation import RecentHistorySection, TraineeMessageSection
+from apps.chatlab.orca.prompts.sections.patient import (
     BehaviourSection,
     DisclosureSection,
     ModifiersSection,
     OpeningSection,
     PatientNameSection,
     PicturesSection,
-    RecentHistorySection,
+    ReplyFactsSection,
     ReplyStyleSection,
     SafetySection,
-    TraineeMessageSection,
+    VitalSignsSection,
 )
 from apps.chatlab.orca.schemas import PatientInitialOutputSchema, PatientReplyOutputSchema
 from apps.simulation.orca.mixins import StandardizedPatientMixin
@@ -38,4 +39,11 @@ class GeneratePatientReply(ChatlabMixin, StandardizedPatientMixin, DjangoBaseSer
 
     required_context_keys = ("simulation_id",)
     schema = PatientReplyOutputSchema
-    prompt_plan = (*PATIENT, PicturesSection, RecentHistorySection, TraineeMessageSection)
+    prompt_plan = (
+        *PATIENT,
+        VitalSignsSection,
+        ReplyFactsSection,
+        PicturesSection,
+        RecentHistorySection,
+        TraineeMessageSection,
+    )

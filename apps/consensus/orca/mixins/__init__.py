@@ -1,8 +1,5 @@
-"""Identity of the consensus components."""
+"""Identity mixins of the consensus components."""
 
-from orchestration.identity import DjangoIdentityMixin
+from apps.consensus.orca.mixins.identity import ConsensusMixin
 
-
-class ConsensusMixin(DjangoIdentityMixin):
-    namespace = "consensus"
-    group = "review"
+__all__ = ["ConsensusMixin"]

@@ -1,49 +1,5 @@
-"""A proposal and reviews become rows, and each submits what comes next, in the same transaction."""
+"""The persistence handlers of the consensus calls."""
 
-from __future__ import annotations
+from apps.consensus.orca.persist.review import ProposalPersistence, ReviewPersistence
 
-from django.db.models import Model
-
-from apps.consensus.changing import proposal_changed, review_changed
-from apps.consensus.flow import proposal_arrived, review_arrived
-from apps.consensus.models import PersonaReview, ProposalVersion
-from apps.consensus.orca.mixins import ConsensusMixin
-from apps.consensus.orca.schemas import ProposalOutputSchema, ReviewOutputSchema
-from orchestration.types import Response
-from persistence.handlers import BasePersistenceHandler, persistence_handler
-
-
-@persistence_handler
-class ProposalPersistence(ConsensusMixin, BasePersistenceHandler):
-    """The proposal of a run; five reviews follow. An idea that was expanded without a run leaves no row."""
-
-    schema = ProposalOutputSchema
-
-    def persist(self, response: Response) -> ProposalVersion | None:
-        if "run_id" not in response.context:
-            return None
-        return proposal_arrived(response.context["run_id"], response)
-
-    def update(self, response: Response, made: list[Model]) -> ProposalVersion | None:
-        """The proposal says what the answer says now; reviews of it stay."""
-        if "run_id" not in response.context:
-            return None
-        return proposal_changed(response.context["run_id"], response)
-
-
-@persistence_handler
-class ReviewPersistence(ConsensusMixin, BasePersistenceHandler):
-    """One review; the last of them brings the decision. A review without a run leaves no row."""
-
-    schema = ReviewOutputSchema
-
-    def persist(self, response: Response) -> PersonaReview | None:
-        if "run_id" not in response.context:
-            return None
-        return review_arrived(response.context["run_id"], response.context["persona_id"], response)
-
-    def update(self, response: Response, made: list[Model]) -> PersonaReview | None:
-        """The review says what the answer says now; refused when a decision was made of what would change."""
-        if "run_id" not in response.context:
-            return None
-        return review_changed(response.context["run_id"], response.context["persona_id"], response)
+__all__ = ["ProposalPersistence", "ReviewPersistence"]

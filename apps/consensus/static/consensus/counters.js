@@ -1,5 +1,5 @@
 "use strict";
-// Live counters below text areas: characters, and for the idea about how many sentences. The server judges.
+// Live counters below text areas: characters, and for the idea about how many sentences. The server decides.
 for (const area of document.querySelectorAll("textarea[data-limit]")) {
   const limit = Number(area.dataset.limit);
   const sentences = Number(area.dataset.sentences || 0);
@@ -15,7 +15,7 @@ for (const area of document.querySelectorAll("textarea[data-limit]")) {
     let over = used > limit;
     if (sentences) {
       const body = text.replace(/\b(?:e\.g|i\.e|etc|vs|dr|mr|mrs|ms|no)\./gi, "").replace(/^\s*(?:[-*•]|\(?(?:\d{1,3}|[A-Za-z])[.)])\s/gm, "");
-      const count = body.split(/[.!?…]+(?=\s|$)/).filter((part) => /[\p{L}\p{N}]/u.test(part)).length;
+      const count = body.split(/[.!?…]+(?=\s|$)|(?![.!?])\p{Sentence_Terminal}+/u).filter((part) => /[\p{L}\p{N}]/u.test(part)).length;
       words += `, about ${count} of ${sentences} sentences`;
       over = over || count > sentences;
     }

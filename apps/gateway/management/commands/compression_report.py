@@ -7,18 +7,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.gateway.compression.compressor import Level
-from apps.gateway.compression.corpus import Savings, UnreadableCorpus, measure, read_corpus
+from apps.gateway.compression.savings_report import Savings, UnreadableCorpus, measure, read_corpus
+from orchestration.management.base import PlainCommand
 
 LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH)
 WORTH_IT_PERCENT = 2.0
 MOST_RULES = 5
 
 
-class Command(BaseCommand):
-    help = "Compress a corpus of prompts at each level and say what that saves; nothing is sent anywhere."
+class Command(PlainCommand):
+    help = "Compress a corpus of prompts at each level and report what that saves; nothing is sent anywhere."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("corpus", type=Path, help="a text file, a .jsonl of chat requests, or a folder of them")
@@ -34,9 +35,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([_as_json(savings, model) for savings in measured], indent=2))
             return
-        self._tell(measured, model)
+        self._print(measured, model)
 
-    def _tell(self, measured: list[Savings], model: str) -> None:
+    def _print(self, measured: list[Savings], model: str) -> None:
         first = measured[0]
         how = "ESTIMATED: the tokenizer's data is not on this machine" if first.estimated else "counted"
         self.stdout.write(f"{first.texts} texts, {first.before} tokens for {model} ({how})")

@@ -1,4 +1,4 @@
-"""`manage.py rotate_encryption`: what the gateway recorded, under the newest key."""
+"""`manage.py rotate_encryption`: re-encrypts the gateway's records with the newest key."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.gateway.conf import gateway_settings
-from apps.gateway.encryption import LOOK_SECONDS, forget, keyring, write_keys
-from apps.gateway.rotation import Rotated, remaining, rotate
+from apps.gateway.crypto import FILE_CHECK_SECONDS, forget, keyring, write_keys
+from apps.gateway.maintenance.key_rotation import Rotated, discard_unreadable, remaining, rotate
+from orchestration.management.base import PlainCommand
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
-        "Encrypt everything that older keys wrote with the first key. Serving goes on meanwhile. --new-key first puts a"
-        " new key into the key file, --retire takes the old ones out when nothing needs them any more."
+        "Re-encrypt everything that older keys wrote with the first key, while the gateway serves. --new-key first adds"
+        " a new key to the key file, --retire removes the old ones when nothing needs them any more."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--new-key", action="store_true", help="Make a key and put it first.")
+        parser.add_argument("--new-key", action="store_true", help="Generate a key and put it first.")
         parser.add_argument("--retire", action="store_true", help="Afterwards remove the other keys from the file.")
 
-    def handle(self, *, new_key: bool, retire: bool, **_: Any) -> None:
+        parser.add_argument(
+            "--discard", action="store_true", help="First delete the content of records whose key is lost for good."
+        )
+
+    def handle(self, *, new_key: bool, retire: bool, discard: bool, **_: Any) -> None:
         try:
+            if discard:
+                self.stdout.write(f"Deleted the content of {discard_unreadable()} records whose key is gone.")
             if new_key:
                 self._add_key()
             result = rotate(lambda done: self.stdout.write(f"{done} rows …"))
@@ -34,18 +41,18 @@ class Command(BaseCommand):
                 result.done += self._retire().done
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"Encrypted anew: {result.done} rows. Key: {keyring().current}.")
+        self.stdout.write(f"Re-encrypted: {result.done} rows. Key: {keyring().current}.")
         if result.unreadable:
-            raise CommandError(f"{result.unreadable} rows cannot be read with any key; they stay as they are.")
+            raise CommandError(f"{result.unreadable} rows cannot be decrypted with any key; they are left unchanged.")
 
     def _add_key(self) -> None:
-        keyring()  # what is there must be readable before it is written anew
+        keyring()  # the present keys must be valid before the file is rewritten
         self._write([Fernet.generate_key().decode(), *self._keys()])
-        time.sleep(2 * LOOK_SECONDS)  # by now every process has looked at the file
+        time.sleep(2 * FILE_CHECK_SECONDS)  # by now every process has read the file
 
     def _retire(self) -> Rotated:
-        """Rows that a process wrote before it saw the new key are found by a second look."""
-        time.sleep(2 * LOOK_SECONDS)
+        """A second pass finds rows that a process wrote before it saw the new key."""
+        time.sleep(2 * FILE_CHECK_SECONDS)
         result = rotate()
         left = remaining()
         if left:

@@ -1,6 +1,6 @@
 """Namespaces and groups of the simulation's components."""
 
-from orchestration.identity import DjangoIdentityMixin
+from orchestration.components import DjangoIdentityMixin
 
 
 class SimcoreMixin(DjangoIdentityMixin):

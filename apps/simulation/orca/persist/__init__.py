@@ -1,4 +1,4 @@
-"""What becomes of the model's feedback."""
+"""The persistence handlers of the feedback calls."""
 
 from apps.simulation.orca.persist.feedback import HotwashContinuationPersistence, HotwashInitialPersistence
 

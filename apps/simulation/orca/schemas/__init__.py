@@ -1,4 +1,4 @@
-"""What the model's feedback looks like."""
+"""The schemas of the feedback calls."""
 
 from apps.simulation.orca.schemas.feedback import HotwashContinuationSchema, HotwashInitialSchema
 

@@ -1,4 +1,4 @@
-"""The model calls of a simulation's feedback."""
+"""The services that write feedback and answer questions about it."""
 
 from apps.simulation.orca.services.feedback import GenerateHotwashContinuation, GenerateHotwashInitialResponse
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.simulation.orca.mixins import FeedbackMixin, SimcoreMixin
-from apps.simulation.orca.prompts.sections import (
+from apps.simulation.orca.prompts.sections.feedback import (
     CaseSection,
     ExaminerSection,
     FeedbackRequestSection,

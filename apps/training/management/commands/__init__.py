@@ -1,0 +1,1 @@
+"""`demo`: scenarios, people and played sessions."""

@@ -1,4 +1,4 @@
-"""A believable demo: scenarios, people, sessions that were played and one that runs."""
+"""A demo: scenarios, people, sessions that were played and one that is running."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.management.commands.seed_demo import PASSWORD
 from apps.accounts.models import User
-from apps.accounts.roles import UserRole
-from apps.simulation.images import read_picture
+from apps.accounts.models.roles import UserRole
+from apps.simulation.services.image_upload import read_picture
 from apps.trainerlab.errors import AlreadyAssigned
 from apps.trainerlab.models import Assignment, ScenarioTemplate
-from apps.trainerlab.scenarios import add_picture, assign
+from apps.trainerlab.services.pictures import add_picture
+from apps.trainerlab.services.scenarios import assign
 from apps.training.demo.cases import CASES, RASH, RASH_PICTURE, rash_picture
 from apps.training.demo.sessions import BELLY_STEPS, CHEST_STEPS, RASH_STEPS, NotAnswered, play
-from apps.training.showing import answers_are_simulated
-from orchestration.testing import run_due_calls
+from orchestration.management.base import PlainCommand
+from orchestration.providers.simulated_answers import answers_are_simulated
+from orchestration.testing import drain
 
 INSTRUCTOR, TRAINEE = "instructor@example.com", "trainee@example.com"
 SECOND = ("second.trainee@example.com", "Theo", "Trainee")
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Fill a demo of the training platform and print its logins. Needs DEBUG; safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,25 +36,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("The demo has published passwords; it runs only with DJANGO_DEBUG=true.")
+            raise CommandError("The demo has published passwords, so it runs only with DJANGO_DEBUG=true.")
         call_command("seed_demo", stdout=self.stdout)
         instructor, first, second = self._people()
         belly, chest, rash = [self._scenario(case, instructor) for case in CASES]
         if answers_are_simulated() or options["play"]:
             try:
                 played = [
-                    play(belly, first, instructor, BELLY_STEPS, run_due_calls),
-                    play(chest, second, instructor, CHEST_STEPS, run_due_calls),
-                    play(rash, second, instructor, RASH_STEPS, run_due_calls),
+                    play(belly, first, instructor, BELLY_STEPS, drain),
+                    play(chest, second, instructor, CHEST_STEPS, drain),
+                    play(rash, second, instructor, RASH_STEPS, drain),
                 ]
             except NotAnswered as error:
                 raise CommandError(str(error)) from error
-            self.stdout.write(f"sessions: {sum(played)} played, {len(played) - sum(played)} were there")
+            self.stdout.write(f"sessions: {sum(played)} played, {len(played) - sum(played)} already there")
         else:
-            self.stdout.write("sessions: none played, because a real model answers here and is paid; --play does it")
+            self.stdout.write("sessions: none played, because a real model would be paid for; --play plays them anyway")
         self._assign(rash, first, instructor)
         self._assign(chest, first, instructor)
-        self._tell(first, second, instructor)
+        self._print_logins(first, second, instructor)
 
     def _people(self) -> tuple[User, User, User]:
         email, first_name, last_name = SECOND
@@ -62,7 +64,7 @@ class Command(BaseCommand):
         return User.objects.get(email=INSTRUCTOR), User.objects.get(email=TRAINEE), second
 
     def _scenario(self, case: dict[str, Any], owner: User) -> ScenarioTemplate:
-        """One that is there, changed or not, is left as it is."""
+        """An existing one is left as it is."""
         fields = {name: value for name, value in case.items() if name not in {"key", "time_limit_minutes"}}
         minutes = case.get("time_limit_minutes")
         fields["time_limit"] = None if minutes is None else timedelta(minutes=minutes)
@@ -75,15 +77,15 @@ class Command(BaseCommand):
         return scenario
 
     def _assign(self, scenario: ScenarioTemplate, trainee: User, instructor: User) -> None:
-        """Something to start; what was started before is not assigned again."""
+        """Assign it once; what was assigned before is not assigned again."""
         if Assignment.objects.filter(template=scenario, trainee=trainee).exists():
             return
         try:
-            assign(scenario, trainee, instructor, message="Please play this until Friday.")
+            assign(scenario, trainee, instructor, message="Please play this by Friday.")
         except AlreadyAssigned:
             return
 
-    def _tell(self, *people: User) -> None:
-        self.stdout.write("Sign in at / :")
+    def _print_logins(self, *people: User) -> None:
+        self.stdout.write("Sign in at /:")
         for person in people:
             self.stdout.write(f"  {person.get_role_display():<10} {person.email}  {PASSWORD}")

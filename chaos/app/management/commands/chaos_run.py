@@ -1,4 +1,4 @@
-"""The run itself, in an environment that `python -m chaos` has made for it."""
+"""The run itself, in an environment that `python -m chaos` prepared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from orchestration.models import ServiceCallRecord, WorkerNode
 START_SECONDS = 90.0
 LOOK_SECONDS = 0.3
 STOPPED = {0, -signal.SIGTERM}
-"""A supervisor that was struck last and is still being loaded has no handler yet, and nothing to stop either."""
+"""A supervisor that was struck last and is still starting has no handler yet, and nothing to stop."""
 
 
 class Command(BaseCommand):
@@ -71,7 +71,7 @@ class Run:
         self._submitter = Submitter(self._scenario, plan.calls, options.seed, self._clock)
 
     def report(self, ledger: Path) -> dict[str, Any]:
-        """Strike, wait until it is quiet, stop the nodes, compare the books."""
+        """Strike, wait until no call is left, stop the nodes, compare the records."""
         self._until(self._all_work, START_SECONDS)
         began = time.monotonic()
         self._clock.start()
@@ -101,7 +101,7 @@ class Run:
         }
 
     def _plan_was_carried_out(self) -> bool:
-        """A run that struck less than it was asked to proves less than it says."""
+        """Whether fewer strikes were carried out than requested; such a run proves too little."""
         killed = sum(self._striker.done[kind] for kind in PROCESSES)
         return len(self._submitter.book) == self._options.planned and killed == self._options.kills
 

@@ -1,0 +1,1 @@
+"""The answer schema of a note."""

@@ -1,5 +1,5 @@
+from orchestration.components import OutputSchema
 from orchestration.decorators import schema
-from orchestration.schemas import OutputSchema
 
 
 @schema

@@ -1,0 +1,1 @@
+"""The service that asks for a note."""

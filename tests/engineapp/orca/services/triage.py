@@ -1,16 +1,18 @@
 """Services of the engine's tests."""
 
+import ctypes
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError
+from psycopg.errors import StatementTooComplex
 
+from orchestration.components import OutputSchema, PromptSection
 from orchestration.decorators import prompt_section, schema, service
-from orchestration.prompts import PromptSection
-from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
 from orchestration.types import Response
-from persistence.codecs import DjangoBaseCodec, codec
+from persistence.handlers import DjangoBaseCodec, codec
 
 
 @schema(version=2)
@@ -66,6 +68,16 @@ class LosesTheDatabase(DjangoBaseService):
         raise OperationalError("the connection is lost")
 
 
+class BeyondALimit(StatementTooComplex):
+    """As the driver of PostgreSQL reports it."""
+
+
+@service
+class AsksTooMuch(DjangoBaseService):
+    async def execute(self, **payload: Any) -> Any:
+        raise OperationalError("stack depth limit exceeded") from BeyondALimit()
+
+
 @service
 class Computes(DjangoBaseService):
     """No model at all: the override is the whole body."""
@@ -105,3 +117,20 @@ class Summarized(DjangoBaseService):
 class SummarizedCodec(DjangoBaseCodec):
     def persist(self, *, response: Response, parsed: SummarizedOutputSchema) -> dict[str, int]:
         return {"noted": parsed.urgency}
+
+
+@service
+class Burns(DjangoBaseService):
+    """Holds the event loop, or the whole interpreter, for `seconds` before it asks."""
+
+    prompt_plan = (TriageSection,)
+    required_context_keys = ("ticket",)
+
+    async def execute(self, seconds: int, interpreter: bool, **payload: Any) -> Any:
+        if interpreter:
+            ctypes.PyDLL(None).sleep(seconds)  # a call into C that keeps the interpreter's lock
+        else:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                pass
+        return await super().execute(**payload)

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.dispatch import Signal
 
-from persistence.codecs import DjangoBaseCodec, codec
+from persistence.handlers import DjangoBaseCodec, codec
 from tests.seedapp.models import AIResponse, Encounter, Feedback, FeedbackMetric, Message, Observation, Result
 from tests.seedapp.orca.mixins import FeedbackMixin, SimcoreMixin
 

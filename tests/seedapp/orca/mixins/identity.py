@@ -1,6 +1,6 @@
 """The documents' mixins, under namespaces of their own: the product uses the documents'."""
 
-from orchestration.identity import DjangoIdentityMixin
+from orchestration.components import DjangoIdentityMixin
 
 
 class ChatlabMixin(DjangoIdentityMixin):

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from orchestration.components import OutputSchema
 from orchestration.decorators import schema, service
-from orchestration.schemas import OutputSchema
 from orchestration.services import DjangoBaseService
-from persistence.codecs import DjangoBaseCodec, codec
-from persistence.handlers import BasePersistenceHandler, persistence_handler
+from persistence.handlers import BasePersistenceHandler, DjangoBaseCodec, codec, persistence_handler
 from tests.seedapp.models import Message
 
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.components import OutputSchema
 from orchestration.decorators import schema
-from orchestration.schemas import OutputSchema
 from tests.seedapp.orca.mixins import ChatlabMixin, FeedbackMixin, SimcoreMixin, StandardizedPatientMixin
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from apps.chatlab.models import Message, MessageRole, MessageType
 from apps.chatlab.orca.mixins import ChatlabMixin
-from apps.simulation.budget import newest_within
 from apps.simulation.orca.mixins import StandardizedPatientMixin
+from apps.simulation.token_budget import newest_within
+from orchestration.components import PromptSection, as_data
 from orchestration.decorators import prompt_section
-from orchestration.prompts import PromptSection, as_data
 
 HISTORY_TOKENS = 3000
 """Of the conversation in a prompt; the oldest messages are left out first."""
@@ -54,11 +54,11 @@ class TraineeMessageSection(ChatlabMixin, StandardizedPatientMixin, PromptSectio
         message = await Message.objects.prefetch_related("media__image").aget(
             pk=message_id, simulation_id=simulation_id
         )
-        told = as_data(message.content, "trainee_message")
+        text = as_data(message.content, "trainee_message")
         shown = message.shown()
         if shown:
-            told += "\nWith these pictures:\n" + as_data("\n".join(shown), "pictures_shown")
-        return "Reply, as the patient, to what the trainee says now:\n" + told
+            text += "\nWith these pictures:\n" + as_data("\n".join(shown), "pictures_shown")
+        return "Reply, as the patient, to what the trainee says now:\n" + text
 
 
 def line(message: Message) -> str:
@@ -66,8 +66,8 @@ def line(message: Message) -> str:
     text = message.content
     if message.message_type == MessageType.ORDER:
         text = f"(orders tests: {', '.join(text.splitlines())})"
-    told: dict[str, Any] = {"from": SPEAKERS[MessageRole(message.role)], "text": text}
+    turn: dict[str, Any] = {"from": SPEAKERS[MessageRole(message.role)], "text": text}
     shown = message.shown()
     if shown:
-        told["pictures"] = shown
-    return json.dumps(told, ensure_ascii=False)
+        turn["pictures"] = shown
+    return json.dumps(turn, ensure_ascii=False)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.chatlab.orca.mixins import ChatlabMixin
-from apps.simulation.models import Simulation, SimulationImage
+from apps.simulation.models import MetadataKind, Simulation, SimulationImage, SimulationMetadata
 from apps.simulation.orca.mixins import StandardizedPatientMixin
+from orchestration.components import PromptSection, as_data
 from orchestration.decorators import prompt_section
-from orchestration.prompts import PromptSection, as_data
 
 
 async def simulation_of(simulation_id: int, ctx: dict[str, Any]) -> Simulation:
@@ -76,6 +76,17 @@ class DisclosureSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
     async def render_instruction(self, *, simulation_id: int, **ctx: Any) -> str | None:
         simulation = await simulation_of(simulation_id, ctx)
         parts = ["Tell only what you are asked about, a little at a time. You do not know any diagnosis."]
+        person = ", ".join(
+            f"{name}: {value}"
+            for name, value in (
+                ("age", simulation.patient_age),
+                ("sex", simulation.patient_sex),
+                ("occupation", simulation.patient_occupation),
+            )
+            if value not in (None, "")
+        )
+        if person:
+            parts.append("Who you are:\n" + as_data(person, "person"))
         if simulation.chief_complaint:
             parts.append("Why you came:\n" + as_data(simulation.chief_complaint, "chief_complaint"))
         if simulation.diagnosis:
@@ -123,6 +134,38 @@ class PicturesSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
 
 @prompt_section
 @dataclass
+class VitalSignsSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
+    """What the monitor shows now, so that the patient feels accordingly; nothing when there is none."""
+
+    weight = 61
+    required_variables = ("simulation_id",)
+
+    async def render_instruction(self, *, simulation_id: int, **ctx: Any) -> str | None:
+        rows = SimulationMetadata.objects.filter(simulation=simulation_id, kind=MetadataKind.VITAL).order_by("key")
+        lines = [f"{row.key}: {row.value} {row.extra.get('unit', '')}".strip() async for row in rows[:20]]
+        if not lines:
+            return None
+        return (
+            "What the monitor shows at the moment. Feel and speak accordingly, but do not read the numbers out:\n"
+            + as_data("\n".join(lines), "vital_signs")
+        )
+
+
+@prompt_section
+@dataclass
+class ReplyFactsSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
+    weight = 59
+
+    async def render_instruction(self, **ctx: Any) -> str | None:
+        return (
+            "In facts list what your reply tells the trainee about you that was not known before: the kind history "
+            "(or demographics), a short key such as Onset, Site, Medication, Allergies, Past illnesses, Smoking, and "
+            "the value in a few words. Nothing that you did not say in this reply; an empty list when you told nothing."
+        )
+
+
+@prompt_section
+@dataclass
 class ReplyStyleSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
     weight = 60
 
@@ -140,6 +183,6 @@ class OpeningSection(ChatlabMixin, StandardizedPatientMixin, PromptSection):
 
     async def render_message(self, **ctx: Any) -> str | None:
         return (
-            "The trainee has just come in. Open the conversation: say in your own words why you are here. In metadata "
-            "give the facts about yourself that the case needs (age, sex, occupation, relevant history)."
+            "The trainee has just come in. Open the conversation: say in your own words why you are here, and no more. "
+            "In metadata give who you are, as demographics (age, sex, occupation)."
         )

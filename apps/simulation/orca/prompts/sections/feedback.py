@@ -1,4 +1,4 @@
-"""What the examiner knows and is asked for. Text that people or models wrote is delimited data in all of it."""
+"""The prompts of the examiner. Text that people or models wrote is always delimited data."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from apps.simulation.budget import newest_within
 from apps.simulation.errors import NothingSaid
-from apps.simulation.history_registry import HistoryEntry, collect_history
-from apps.simulation.models import FeedbackQuestion, QuestionStatus, Simulation, SimulationFeedback
+from apps.simulation.history import HistoryEntry, collect_history
+from apps.simulation.models import FeedbackQuestion, Simulation, SimulationFeedback
+from apps.simulation.models.feedback import QuestionStatus
 from apps.simulation.orca.mixins import FeedbackMixin, SimcoreMixin
+from apps.simulation.token_budget import newest_within
+from orchestration.components import PromptSection, as_data
 from orchestration.decorators import prompt_section
-from orchestration.prompts import PromptSection, as_data
 
 TRANSCRIPT_TOKENS = 24_000
 SPEAKERS = {"user": "trainee", "assistant": "patient"}
-"""By role; everything else is a note."""
+"""Speakers by role; every other role is a note."""
 
 
 class TranscriptIncomplete(Exception):
-    """A part of the history could not be read: feedback on the rest would be wrong."""
+    """Part of the history could not be read, so feedback on the rest would be wrong."""
 
 
 @prompt_section
@@ -51,6 +52,12 @@ class CaseSection(SimcoreMixin, FeedbackMixin, PromptSection):
             parts.append("Why the patient came:\n" + as_data(simulation.chief_complaint, "chief_complaint"))
         if simulation.diagnosis:
             parts.append("What the patient really has:\n" + as_data(simulation.diagnosis, "diagnosis"))
+        for heading, lines, label in (
+            ("These names count as the diagnosis, too:", simulation.accepted_diagnoses, "accepted_diagnoses"),
+            ("What a right plan contains, one point a line:", simulation.treatment_points, "treatment_points"),
+        ):
+            if lines:
+                parts.append(f"{heading}\n" + as_data("\n".join(map(str, lines)), label))
         if simulation.scenario:
             parts.append("The situation:\n" + as_data(simulation.scenario, "scenario"))
         if simulation.findings:
@@ -62,7 +69,7 @@ class CaseSection(SimcoreMixin, FeedbackMixin, PromptSection):
 @prompt_section
 @dataclass
 class TranscriptSection(SimcoreMixin, FeedbackMixin, PromptSection):
-    """The stored transcript; without one, or with a gap in it, the call fails before it costs anything."""
+    """The stored transcript; without one, or with a gap in it, the call fails before any request is sent."""
 
     weight = 80
     required_variables = ("simulation_id",)
@@ -94,8 +101,11 @@ class FeedbackRequestSection(SimcoreMixin, FeedbackMixin, PromptSection):
             "Give your feedback. correct_diagnosis and correct_treatment_plan: whether the trainee named them in the "
             "conversation. patient_experience: 0 (awful) to 5 (excellent), as this patient would say. "
             "overall_feedback: what went well, what to do better, with examples, addressed to the trainee. metrics: "
-            "at most six further judgements, such as history taking, empathy, tests. In llm_conditions_check say for "
-            "each rule above whether you kept it."
+            "at most six further judgements, such as history taking, empathy, tests. diagnosis_named: what the "
+            "trainee said it is, in the trainee's words. rubric: six to ten criteria of a good consultation in this "
+            "case, each with met, partly or missed, one sentence why, and the numbers of the messages that show it. "
+            "next_time: three sentences, the most useful things to do next time, most important first. In "
+            "llm_conditions_check say for each rule above whether you kept it."
         )
 
 
@@ -135,7 +145,10 @@ class TraineeQuestionSection(SimcoreMixin, FeedbackMixin, PromptSection):
 
 
 def transcript_line(entry: HistoryEntry) -> str:
-    """An entry as one line of JSON, so that line breaks in it cannot pass for another speaker's turn."""
+    """An entry as one line of JSON, so that line breaks in it cannot look like another speaker's turn."""
     speaker = SPEAKERS.get(entry["role"], "note")
     at = f"{entry['timestamp']:%H:%M:%S}"
-    return json.dumps({"at": at, "from": speaker, "text": entry["content"]}, ensure_ascii=False)
+    line: dict[str, Any] = {"at": at, "from": speaker, "text": entry["content"]}
+    if "sequence" in entry:
+        line["number"] = entry["sequence"]
+    return json.dumps(line, ensure_ascii=False)

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.plan import marker
+from orchestration.components import PromptSection
 from orchestration.decorators import prompt_section
-from orchestration.prompts import PromptSection
 
 
 @prompt_section

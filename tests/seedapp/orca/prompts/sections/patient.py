@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
+from orchestration.components import PromptSection
 from orchestration.decorators import prompt_section
-from orchestration.prompts import PromptSection
 from tests.seedapp.orca.mixins import SimcoreMixin
 
 

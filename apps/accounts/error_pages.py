@@ -1,0 +1,44 @@
+"""Pages that say why a request failed, and where to go from there."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+TITLES = {
+    400: "This request cannot be read",
+    403: "You may not open this page",
+    404: "There is no such page",
+    413: "This is too large",
+    429: "Too many requests",
+    500: "Something went wrong",
+}
+
+
+def error_page(
+    request: HttpRequest, status: int, message: str, *, title: str = "", reference: str = ""
+) -> HttpResponse:
+    """A failure as a page, for htmx as text that its form shows. Needs neither a database nor a session.
+
+    `reference` is what somebody can quote who reports it.
+    """
+    if "HX-Request" in request.headers:
+        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
+    context = {
+        "status": status,
+        "title": title or TITLES.get(status, TITLES[500]),
+        "message": message,
+        "reference": reference,
+        "back": came_from(request),
+    }
+    return HttpResponse(render_to_string("site/error.html", context), status=status)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The path of the page of this site that a request came from; empty when that is unknown or the same."""
+    there = urlsplit(request.headers.get("Referer", ""))
+    if there.netloc != request.META.get("HTTP_HOST") or there.path == request.path or "\\" in there.path:
+        return ""
+    return there.path if there.path.startswith("/") and not there.path.startswith("//") else ""

@@ -1,0 +1,1 @@
+"""What a chat does: submit calls for replies, show pictures, provide its history."""

@@ -1,0 +1,1 @@
+"""REST at /v1: full reviews, single steps, runs and their events."""

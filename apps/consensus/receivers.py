@@ -1,0 +1,47 @@
+"""Receivers of the engine's signals that move a run on."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.dispatch import receiver
+
+from apps.consensus import log
+from apps.consensus.errors import PromptsNotUsable
+from apps.consensus.prompt_sets.install import current_prompt_set
+from apps.consensus.workflow.retry_cancel import settle_overdue, step_began
+from orchestration.signals import ai_request_sent, ai_response_failed, tick
+
+NAMESPACE = "consensus"
+
+
+@receiver(ai_request_sent, dispatch_uid="consensus.step_began")
+def start_step(*, call_id: str, namespace: str, attempt: int, **_: Any) -> None:
+    if namespace == NAMESPACE:
+        step_began(call_id, attempt)
+
+
+@receiver(ai_response_failed, dispatch_uid="consensus.settle_failure")
+def settle_failed_call(*, call_id: str, namespace: str, **_: Any) -> None:
+    if namespace == NAMESPACE:
+        settle_overdue(call_id=call_id)
+
+
+@receiver(tick, dispatch_uid="consensus.settle_overdue")
+def settle_missed_failures(**_: Any) -> None:
+    settle_overdue()
+
+
+@receiver(tick, dispatch_uid="consensus.check_prompts")
+def log_unusable_prompts(**_: Any) -> None:
+    check_prompts_once()
+
+
+@cache
+def check_prompts_once() -> None:
+    """When a node starts, because its system checks do not read the database."""
+    try:
+        current_prompt_set()
+    except PromptsNotUsable as error:
+        log.prompts_not_usable(str(error))

@@ -1,0 +1,1 @@
+"""Tools for development: `make run`, and filling a database for load tests. Not needed in production."""

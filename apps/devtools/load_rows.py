@@ -1,0 +1,324 @@
+"""Rows like those of a busy system: calls of some weeks with their attempts, audits, chunks and objects.
+
+All of it follows from a seed. Times rise from row to row, with a wave for each day; a few calls fail, are repaired,
+lose an answer, wait or run; some results could not be persisted, for a handful of causes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+PRICES = {"gpt-4o-mini": (15, 60), "gpt-4.1-mini": (40, 160), "gpt-4o": (250, 1000), "house-model": None}
+"""Cents per million input and output tokens; one model has no price."""
+MODELS = ("gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1-mini", "gpt-4o", "house-model")
+FAILURES = ("timeout", "timeout", "rate_limited", "server_error", "invalid_output", "refused", "truncated")
+DEAD = (
+    'IntegrityError: null value in column "urgency" of relation "ticket" violates not-null constraint',
+    "ValidationError: 'severe' is not one of the choices of 'severity'.",
+    "Simulation.DoesNotExist: Simulation matching query does not exist.",
+    "KeyError: 'reply'",
+)
+TEXTS = (
+    "It began last night, just here on the right side, and it has not let go since then.",
+    "I took two of the white pills. I do not remember what they are called, my wife bought them.",
+    "No fever that I know of. I have been sweating a little, and I did not want any breakfast.",
+    "The export button does nothing when more than a thousand rows are selected.",
+    "Please summarize the discussion and name the two open questions.",
+)
+WAVE = 0.6
+OPEN_MINUTES = 20
+"""Queued and running calls are not older."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The identity, namespace and schema of the calls of a service."""
+
+    identity: str
+    namespace: str
+    schema_identity: str
+    schema_version: int
+    schema_fingerprint: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Load:
+    """The load to generate: `calls` over the days before `until`."""
+
+    calls: int
+    until: datetime
+    days: float
+    services: list[Service]
+    owners: list[int]
+    """Keys of users."""
+    objects: list[int]
+    """Keys of the objects that calls are about and change."""
+    object_type: int
+    seed: int = 1
+    open_calls: bool = True
+    """Leave some calls queued or running; not where a worker would then send them to a real provider."""
+    next_request: int = 1
+    next_answer: int = 1
+    next_chunk: int = 1
+    random: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)  # noqa: S311 - no secret
+
+    def bundles(self) -> Iterator[Bundle]:
+        """One bundle of rows per call, oldest first."""
+        for number in range(self.calls):
+            yield self._bundle(number)
+
+    def _bundle(self, number: int) -> Bundle:
+        random = self.random
+        at = self._moment(number)
+        call = self._call(at)
+        bundle = Bundle(call=call)
+        if call["status"] not in {"queued", "cancelled"}:
+            self._attempts(bundle, at + timedelta(milliseconds=random.randrange(5, 900)))
+        elif call["status"] == "cancelled":
+            call["finished_at"] = call["updated_at"] = at + timedelta(seconds=random.randrange(1, 60))
+        if call["domain_persist_state"] == "persisted":
+            self._persisted(bundle)
+        return bundle
+
+    def _moment(self, number: int) -> datetime:
+        """Ascending with the number, denser by day than by night."""
+        share = (number + 0.5) / self.calls
+        turn = 2 * math.pi * self.days
+        share += WAVE * math.sin(share * turn) / turn
+        return self.until - timedelta(days=self.days * (1 - share)) + timedelta(microseconds=number % 997)
+
+    def _call(self, at: datetime) -> dict[str, Any]:
+        random, service = self.random, self.random.choice(self.services)
+        about = random.choice(self.objects)
+        context = {"simulation_id": about, "turn": random.randrange(40), "text": random.choice(TEXTS)}
+        return {
+            "id": _call_id(random, at),
+            "service_identity": service.identity,
+            "namespace": service.namespace,
+            "input": json.dumps({"ticket": random.randrange(100_000), "tone": "calm"}),
+            "context": json.dumps(context),
+            "schema_identity": service.schema_identity,
+            "schema_version": service.schema_version,
+            "schema_fingerprint": service.schema_fingerprint,
+            "correlation_id": UUID(int=random.getrandbits(128), version=4),
+            "requested_by_id": random.choice(self.owners),
+            "related_content_type_id": self.object_type,
+            "related_object_id": str(about),
+            "client": "default",
+            "model_requested": random.choice(MODELS),
+            "dispatch": '{"mode": "queued"}',
+            "created_at": at,
+            "updated_at": at,
+            "due_at": at,
+            **NOTHING_YET,
+            **self._state(at),
+        }
+
+    def _state(self, at: datetime) -> dict[str, Any]:
+        chance = self.random.random()
+        if self.open_calls and self.until - at < timedelta(minutes=OPEN_MINUTES):
+            if chance < 0.5:
+                return {"status": "queued"}
+            if chance < 0.55:
+                later = self.until + timedelta(days=1)  # so that no rescuer takes it
+                worker = f"node-{self.random.randrange(1, 4)}:{self.random.randrange(100, 999)}:load"
+                return {"status": "running", "lease_expires_at": later, "lease_token": 1, "worker": worker}
+        if chance < 0.03:
+            code = self.random.choice(FAILURES)
+            return {"status": "failed", "error_code": code, "error": f"The provider said: {code} (request 7c1f)."}
+        if chance < 0.035:
+            return {"status": "cancelled", "error_code": "cancelled", "error": "Cancelled before it ran."}
+        state = "dead" if chance < 0.039 else "skipped" if chance < 0.042 else "persisted"
+        return {"status": "succeeded", "domain_persist_state": state}
+
+    # --- attempts ---------------------------------------------------------------------------
+
+    def _attempts(self, bundle: Bundle, began: datetime) -> None:
+        call, random = bundle.call, self.random
+        call["started_at"] = at = began
+        attempts = 3 if call["status"] == "failed" else 2 if random.random() < 0.02 else 1
+        for attempt in range(1, attempts + 1):
+            good = attempt == attempts and call["status"] != "failed"
+            at = self._request(bundle, at, attempt, 0, "answered" if good else self._mishap(call))
+            if good and random.random() < 0.03:
+                at = self._repair(bundle, at, attempt)
+        call["attempts"] = call["judged_attempts"] = attempts
+        if call["status"] == "running":
+            return
+        call["finished_at"] = call["updated_at"] = at + timedelta(milliseconds=random.randrange(2, 30))
+        call["failures"] = attempts if call["status"] == "failed" else 0
+        if call["status"] == "succeeded":
+            call |= {"model": call["model_requested"], "provider": "simulator", "result": self._result(call)}
+            self._persistence(call)
+
+    def _repair(self, bundle: Bundle, at: datetime, attempt: int) -> datetime:
+        """The answer was not valid: the model is told why, and answers again."""
+        if not bundle.answers:
+            return at
+        refused = bundle.answers[-1]
+        refused["structured_data"] = refused["structured_data"].replace('"urgency": ', '"urgency": "very", "level": ')
+        at = self._request(bundle, at, attempt, 1, "answered")
+        complaint = f"urgency: Input should be a valid integer. You wrote {refused['structured_data']}"
+        messages = [*json.loads(bundle.requests[-2]["messages"]), {"role": "user", "content": complaint}]
+        bundle.requests[-1]["messages"] = json.dumps(messages)
+        return at
+
+    def _mishap(self, call: dict[str, Any]) -> str:
+        return "unknown" if call["status"] != "failed" and self.random.random() < 0.3 else "failed"
+
+    def _request(self, bundle: Bundle, at: datetime, attempt: int, repair: int, outcome: str) -> datetime:
+        """One request and, unless it was lost, its answer; returns the time of the answer."""
+        call, number = bundle.call, self.next_request
+        self.next_request += 1
+        if call["status"] == "running":
+            outcome = "pending"
+        namespace, kind, name = [*call["service_identity"].split("."), "", "", ""][1:4]
+        messages = [
+            {"role": "developer", "content": "You play the patient. Stay in your role, and answer in one paragraph."},
+            {"role": "user", "content": json.loads(call["context"])["text"]},
+        ]
+        bundle.requests.append(
+            {
+                "id": number,
+                "call_id": call["id"],
+                "attempt": attempt,
+                "repair": repair,
+                "repair_of_id": number - 1 if repair else None,
+                "correlation_id": call["correlation_id"],
+                "service_identity": call["service_identity"],
+                "namespace": namespace,
+                "kind": kind,
+                "name": name,
+                "provider": "simulator",
+                "model": call["model_requested"],
+                "messages": json.dumps(messages),
+                "response_schema_identity": call["schema_identity"],
+                "parameters": '{"temperature": 0.7}',
+                "outcome": outcome,
+                "dispatched_at": at,
+            }
+        )
+        latency = round(self.random.lognormvariate(6.3, 0.6))
+        received = at + timedelta(milliseconds=latency)
+        if outcome in {"answered", "failed"}:
+            bundle.answers.append(self._answer(call, number, outcome, received, latency))
+        return received + timedelta(milliseconds=1)
+
+    def _answer(self, call: dict[str, Any], request: int, outcome: str, at: datetime, latency: int) -> dict[str, Any]:
+        number, good = self.next_answer, outcome == "answered"
+        self.next_answer += 1
+        answer: dict[str, Any] = {
+            "id": number,
+            "ai_request_id": request,
+            "call_id": call["id"],
+            "received_at": at,
+            "latency_ms": latency,
+            "model": call["model_requested"],
+            "finish_reason": "stop" if good else "",
+            "provider_response_id": f"resp_{number:x}" if good else "",
+            "http_status": 200 if good else 429,
+            "error_code": "" if good else call["error_code"] or "timeout",
+            "error": "" if good else "The provider did not answer in time.",
+            **dict.fromkeys(USAGE, 0),
+            "cost": None,
+            "raw": None,
+            "structured_data": None,
+        }
+        if good:
+            answer |= self._usage(call["model_requested"])
+            answer["structured_data"] = self._data(call)
+            answer["raw"] = json.dumps({"id": answer["provider_response_id"], "object": "response", "simulated": True})
+            for name in USAGE:
+                call[name] += answer[name]
+            if answer["cost"] is not None:
+                call["cost"] = (call["cost"] or Decimal(0)) + answer["cost"]
+        return answer
+
+    def _usage(self, model: str) -> dict[str, Any]:
+        given, said = round(self.random.lognormvariate(6.5, 0.5)), round(self.random.lognormvariate(5, 0.6))
+        price = PRICES[model]
+        cost = price and Decimal(given * price[0] + said * price[1]) / Decimal(100_000_000)
+        return {"input_tokens": given, "output_tokens": said, "total_tokens": given + said, "cost": cost}
+
+    # --- persistence --------------------------------------------------------------------------
+
+    def _data(self, call: dict[str, Any]) -> str:
+        about = json.loads(call["context"])["simulation_id"]
+        return json.dumps({"reply": TEXTS[about % len(TEXTS)], "mood": "worried", "urgency": about % 5})
+
+    def _result(self, call: dict[str, Any]) -> str:
+        return json.dumps(
+            {
+                "call_id": call["id"],
+                "structured_data": json.loads(self._data(call)),
+                "finish_reason": "stop",
+                "model": call["model_requested"],
+            }
+        )
+
+    def _persistence(self, call: dict[str, Any]) -> None:
+        state, done = call["domain_persist_state"], call["finished_at"] + timedelta(milliseconds=40)
+        if state == "persisted":
+            call |= {"persisted_at": done, "domain_persist_attempts": 1, "updated_at": done}
+        elif state == "dead":
+            call |= {"domain_persist_attempts": 10, "domain_persist_error": self.random.choice(DEAD)}
+
+    def _persisted(self, bundle: Bundle) -> None:
+        call, number = bundle.call, self.next_chunk
+        self.next_chunk += 1
+        pointer = {"content_type_id": self.object_type, "object_id": call["related_object_id"]}
+        bundle.chunks.append(
+            {
+                "id": number,
+                "call_id": call["id"],
+                "schema_identity": call["schema_identity"],
+                "schema_version": call["schema_version"],
+                "namespace": call["namespace"],
+                "handler_identity": f"persist.{call['schema_identity'].partition('.')[2]}",
+                "persisted_at": call["persisted_at"],
+                **pointer,
+            }
+        )
+        bundle.objects.append(
+            {"chunk_id": number, "role": "primary", "action": "updated", "changes": CHANGES, **pointer}
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Bundle:
+    """The rows of one call, by table."""
+
+    call: dict[str, Any]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    chunks: list[dict[str, Any]] = field(default_factory=list)
+    objects: list[dict[str, Any]] = field(default_factory=list)
+
+
+USAGE = ("input_tokens", "output_tokens", "total_tokens")
+CHANGES = '{"status": ["preparing", "running"]}'
+NOTHING_YET: dict[str, Any] = {
+    **{"domain_persist_state": "none", "domain_persist_attempts": 0, "domain_persist_error": None},
+    **{"result": None, "error": None, "error_code": "", "model": "", "provider": "", "cost": None},
+    **{"attempts": 0, "judged_attempts": 0, "failures": 0, "lease_token": 0, "lease_expires_at": None, "worker": ""},
+    **{"started_at": None, "finished_at": None, "persisted_at": None},
+    **dict.fromkeys(USAGE, 0),
+}
+
+
+def _call_id(random: Random, at: datetime) -> str:
+    """A UUID of version 7, as new calls get them."""
+    ms = int(at.timestamp() * 1000)
+    bits = ms << 80 | 0x7 << 76 | random.getrandbits(12) << 64 | 0b10 << 62 | random.getrandbits(62)
+    return str(UUID(int=bits))

@@ -1,0 +1,1 @@
+"""`seed_load`: a database filled for load tests."""

@@ -1,0 +1,1 @@
+"""The endpoints of the gateway, as OpenAI's API defines them."""

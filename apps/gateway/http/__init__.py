@@ -1,0 +1,1 @@
+"""The HTTP side of the gateway: a request with its answer, and what a serving process holds."""

@@ -1,0 +1,1 @@
+"""Keeps records in order: key rotation, retention, requests of dead processes."""

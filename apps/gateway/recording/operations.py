@@ -1,0 +1,108 @@
+"""What is recorded of a request: its start, its end, and that its client left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from apps.gateway.cache.store import Hit, Search
+from apps.gateway.crypto import LONG, keyring
+from apps.gateway.errors import GatewayError
+from apps.gateway.metering.quotas import Levels
+from apps.gateway.metering.token_estimate import Size
+from apps.gateway.models import Interaction
+from orchestration.types import Usage
+
+
+@dataclass(slots=True, eq=False)
+class Content:
+    """What was said: plain, and encrypted."""
+
+    prompt: bytes | None = None
+    """The body as the client sent it."""
+    sent: bytes | None = None
+    """The body as the provider gets it, when that differs."""
+    response: bytes | None = None
+    key_id: str = ""
+    """Of the key that encrypted; empty: nothing is encrypted yet."""
+    prompt_enc: bytes | None = None
+    sent_enc: bytes | None = None
+    response_enc: bytes | None = None
+    is_large: bool = field(init=False)
+    """It is written apart, so that no other request waits for it."""
+
+    def __post_init__(self) -> None:
+        self.is_large = sum(len(part) for part in (self.prompt, self.sent, self.response) if part is not None) >= LONG
+
+    def seal(self) -> None:
+        """Encrypt with the current key; what it encrypted already stays."""
+        ring = keyring()
+        if self.key_id != ring.current:
+            for name in ("prompt", "sent", "response"):
+                plain = getattr(self, name)
+                setattr(self, f"{name}_enc", None if plain is None else ring.encrypt(plain))
+            self.key_id = ring.current
+
+    def answer_with(self, hit: Hit) -> None:
+        """What is said is an answer from the cache. It is encrypted already."""
+        self.sent = self.sent_enc = None
+        self.response = hit.answer
+        self.response_enc = hit.token if self.key_id == hit.key_id else None
+        if self.key_id and self.response_enc is None:
+            self.key_id = ""  # encrypted anew
+        self.__post_init__()
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """The start of a request; with a final status also its end (a hit, a refusal)."""
+
+    row: Interaction
+    content: Content | None = None
+    size: Size | None = None
+    """None: the key's limits are not checked."""
+    models: tuple[str, ...] = ()
+    """The models that may be asked; the most expensive one is reserved."""
+    embedding: int = 0
+    """The most tokens that the embedding of the question can take."""
+    priced_apart: str = ""
+    """The field because of which the model's price is not what the request costs."""
+    search: Search | None = None
+    """Which stored answer would do; with one the request ends here."""
+    on_hit: Callable[[Hit], None] = field(default=lambda hit: None)
+    """Notes in the row that this answer was found."""
+    hit: Hit | None = None
+    refusal: GatewayError | None = None
+    """These two are the decision; it is kept when the batch has to be written again."""
+
+
+@dataclass(slots=True, eq=False)
+class Close:
+    """The end of a request whose row exists."""
+
+    row: Interaction
+    content: Content | None = None
+    at_least_reserved: bool = False
+    """Nobody knows what the answer cost: it is charged what was reserved, or more if more came."""
+    lost: int = 0
+    """Answers of models before it that may be billed, too; each is charged what was reserved."""
+    reported: tuple[tuple[str, Usage], ...] = ()
+    """Models before it whose errors came with a usage, which is charged."""
+
+
+@dataclass(slots=True, eq=False)
+class Leave:
+    """The client of a request left, whose answer is still read for the record."""
+
+    row: Interaction
+
+
+@dataclass(slots=True)
+class Grant:
+    """The outcome of an Open: a refusal, or the state of the key's limits."""
+
+    refusal: GatewayError | None = None
+    levels: Levels | None = None
+
+
+Operation = Open | Close | Leave

@@ -1,0 +1,269 @@
+"""Answers to what is said to a patient."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from apps.simulation.simulator.moods import Mood
+from apps.simulation.simulator.phrases import plain, says
+from apps.simulation.simulator.questions import Clause, in_another_language, understood
+from apps.simulation.simulator.sayings import (
+    DENIED,
+    FOREIGN,
+    HEARD,
+    NAMING,
+    NO_MORE,
+    NOT_ENGLISH,
+    NOT_KNOWN,
+    NOT_SHOWN,
+    PARDON,
+    SHOWING,
+    SHOWN,
+)
+from apps.simulation.simulator.story import Story, words_in
+from apps.simulation.simulator.tables import COMPLAINT_LABELS, ENGLISH, INTENTS, TOPICS
+from apps.simulation.simulator.telling import VAGUE, Telling, Told, contradicts
+from orchestration.providers.simulator.prompt_reader import Line
+
+MOST_PARTS = 4
+"""Of one answer."""
+WHATEVER = frozenset({"Onset", "Course", "Timing", "Severity", "Character", "Circumstances"})
+"""What is asked of any symptom: one that is named, and is not the complaint, is what the question is about."""
+ILLNESSES = frozenset(
+    {"Heart trouble", "Lung disease", "Other conditions", "Diabetes", "Blood pressure", "Cholesterol", "Gynaecology"}
+)
+"""Who asks `is it …` about one of these names what the patient may have."""
+FOLLOW_UP = (
+    "which; how|what kind|type|sort; how many|much|often|long|so|come; since when; why; really; sure|certain; how "
+    "about; and that|it|then|before|now; for how; when; who; where; what|which one|ones|else; what .. they|it|he|she "
+    "called;what happen*; how old .. he|she|they|it; what age .. he|she|they; when was that|it; names?; what "
+    "for;every|each day; a day; per day|week; always"
+)
+"""What refers to the topic before, when nothing else is asked."""
+LEADING: tuple[tuple[str, frozenset[str]], ...] = (
+    ("Family", frozenset()),
+    ("Contraception", frozenset({"Medicines", "Sexual history"})),
+    ("Tick or insect bites", frozenset({"Animals", "Outdoors and travel"})),
+    ("Operations and hospital stays", frozenset({"Past illnesses"})),
+    ("Similar episodes before", frozenset({"Past illnesses", "Onset"})),
+    ("Treatment so far", frozenset({"Medicines", "Relieving factors"})),
+    ("Sick contacts", frozenset({"Home", "Family"})),
+    ("Aggravating factors", frozenset({"Course", "Timing"})),
+    ("Relieving factors", frozenset({"Course", "Timing"})),
+    ("Drugs", frozenset({"Medicines"})),
+    ("Relationship", frozenset({"Home", "Sexual history"})),
+)
+"""What a question is about when it names these, too; nothing: whatever else it names."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer; `is_remark` when it says nothing about the case."""
+
+    text: str
+    told: list[Told] = field(default_factory=list)
+    is_remark: bool = False
+
+
+class Answers:
+    """Answers from a story, in the light of what was said before."""
+
+    def __init__(self, story: Story, mood: Mood, before: Sequence[Line], rng: random.Random) -> None:
+        self._story = story
+        self._mood = mood
+        self._rng = rng
+        self._heard = [line.text for line in before if line.speaker not in {"patient", "note"}]
+        self._before = before
+        self._telling = Telling(story, mood, rng)
+        self._topic_now = ""
+
+    def to(self, message: str, *, shows: bool = False) -> Answer:
+        """The answer to a message; `shows` when the patient shows a picture with it."""
+        clauses = understood(message)
+        first = next((clause for clause in clauses if clause.top == 4), None)
+        if first is not None:
+            return Answer(self._talk(first.named(4)[0]), is_remark=True)
+        if any(hit.name == "confirm" for clause in clauses for hit in clause.hits):
+            return Answer(self._confirmed(clauses), is_remark=True)
+        if shows:
+            return Answer(self._rng.choice(SHOWN), is_remark=True)
+        parts = self._parts(clauses)
+        text = " ".join(dict.fromkeys(parts)) or self._fallback(message, clauses)
+        if in_another_language(message) and parts:
+            text = self._rng.choice(FOREIGN).format(answer=text)
+        return Answer(text, self._telling.told, is_remark=not self._telling.told)
+
+    def _confirmed(self, clauses: Sequence[Clause]) -> str:
+        """Whether a summary is right: it is, unless it says the opposite of something."""
+        for clause in clauses:
+            for name in (hit.name for hit in clause.hits if hit.name in TOPICS):
+                for fact in self._story.about(name):
+                    if contradicts(clause.text, plain(fact.own)):
+                        return f"No, not quite. {fact.own}"
+        return self._rng.choice(INTENTS["confirm"].answers)
+
+    # --- one clause after the other ---------------------------------------------------------------
+
+    def _parts(self, clauses: Sequence[Clause]) -> list[str]:
+        """The answers to the clauses that ask for something; else to the weightiest thing that was said."""
+        parts: list[str] = []
+        for clause in clauses:
+            if len(parts) >= MOST_PARTS:
+                break
+            if self._names_secret(clause):
+                parts.append(self._rng.choice(NAMING))
+            elif clause.asks:
+                parts += self._asked(clause)
+        if parts:
+            return parts
+        said = max((clause for clause in clauses if clause.top >= 0), key=lambda clause: clause.top, default=None)
+        return [] if said is None else self._said(said)
+
+    def _names_secret(self, clause: Clause) -> bool:
+        return clause.top < 3 and bool(words_in(clause.text) & self._story.secrets)
+
+    def _asked(self, clause: Clause) -> list[str]:
+        follows = self._followed_up(clause)
+        if follows is not None:
+            return [follows] if follows else []
+        if clause.top < 2:
+            return self._said(clause) if clause.top == 1 else []
+        names = clause.named(clause.top)
+        talk = [name for name in names if name in INTENTS]
+        prior = next((name for name in talk if name in {"offer", "promise"}), None)
+        if prior:
+            return [self._talk(prior, clause)]
+        others = [hit.name for hit in clause.hits if hit.name in TOPICS and hit.name not in names]
+        topics = self._foremost(clause.text, [name for name in names if name in TOPICS], others)
+        if topics and ILLNESSES.issuperset(topics) and says(clause.text, "is|could|might|may|can it|this|that"):
+            return [self._rng.choice(NAMING)]
+        answers = [text for topic in topics[:3] if (text := self._telling.topic(topic, clause, others))]
+        if topics:
+            self._topic_now = topics[-1]
+        if answers or not talk:
+            return answers or self._telling.from_words(clause)
+        talk = [name for name in talk if name not in {"consent", "may I ask"}] or talk
+        talk = ["reason"] if "reason" in talk and "more" in talk else talk
+        return [self._talk(name, clause, others) for name in talk[:2]]
+
+    def _foremost(self, text: str, topics: list[str], others: Sequence[str]) -> list[str]:
+        """Without the topics that others in the question only qualify: `allergies to medicines` asks for allergies."""
+        for first, qualifying in LEADING:
+            if first in topics:
+                topics = [topic for topic in topics if topic not in qualifying and (qualifying or topic == first)]
+        named = [name for name in others if TOPICS[name].tier == 2 and name not in VAGUE]
+        named = [name for name in named if not says(self._story.reason, TOPICS[name].asks)]
+        if topics == ["Past illnesses"] and named:
+            return named
+        if set(topics) & WHATEVER:
+            beside = [name for name in topics if name not in COMPLAINT_LABELS]
+            topics = beside or (named if set(topics) <= WHATEVER else []) or topics
+        topics = [name for name in topics if name not in VAGUE] or topics
+        if "Radiation" in topics and not self._story.about("Radiation") and self._story.about("Rash"):
+            return ["Rash"]
+        if "Allergies" in topics and says(text, "allerg*|reaction* .. to|from"):
+            return ["Allergies"]
+        return topics
+
+    def _said(self, clause: Clause) -> list[str]:
+        """A reaction to a statement, a greeting, a courtesy."""
+        talk = max((hit for hit in clause.hits if hit.name in INTENTS), key=lambda hit: hit.tier, default=None)
+        if talk is not None:
+            return [self._talk(talk.name, clause)]
+        return [] if clause.asks else [self._rng.choice(HEARD)]
+
+    # --- what refers to something -------------------------------------------------------------------
+
+    def _followed_up(self, clause: Clause) -> str | None:
+        """The answer to what makes sense only after the question before: `Since when?`, `Was there blood in it?`"""
+        topic = self._topic_now or self._last_topic()
+        facts = self._story.about(topic) if topic and topic not in COMPLAINT_LABELS else []
+        if not facts:
+            return None
+        if not _refers(clause):
+            return self._telling.referred(clause, topic, facts) or None
+        if {fact.written for fact in facts} & {each.value for each in self._telling.told}:
+            return ""
+        if says(clause.text, "how long; since when; when"):
+            since = next((fact.since for fact in facts if fact.since), "")
+            if since:
+                return since
+        if says(clause.text, "why; how come"):
+            return "I do not know why, to be honest."
+        return self._telling.again(facts[0].on(topic))
+
+    def _last_topic(self) -> str:
+        """What was last asked about."""
+        for text in reversed(self._heard):
+            for clause in reversed(understood(text)):
+                names = [] if _refers(clause) else [name for name in clause.named(clause.top) if name in TOPICS]
+                if names:
+                    return names[-1]
+        return ""
+
+    # --- talk ---------------------------------------------------------------------------------------
+
+    def _talk(self, name: str, clause: Clause | None = None, others: Sequence[str] = ()) -> str:
+        """What a patient says to something that is no question about the case, or to an open one."""
+        match name:
+            case "more":
+                return self._more(clause)
+            case "anything else":
+                return self._telling.another_symptom()
+            case "reason":
+                return self._reason()
+            case "consent" if clause is not None and says(clause.text, SHOWING) and not others:
+                return self._rng.choice(NOT_SHOWN)
+            case "age" | "sex" if name not in self._story.person:
+                return "Does that matter?"
+        choice = self._rng.choice(INTENTS[name].answers)
+        person = self._story.person
+        if name in {"age", "sex"}:
+            self._telling.told.append(Told(name, "demographics", person[name]))
+        return choice.format(
+            name=self._story.name or "the patient",
+            first=self._story.first_name or "just me",
+            reason=self._story.reason or "how I feel",
+            job=person.get("occupation", "patient"),
+            age=person.get("age", ""),
+            sex={"female": "a woman", "male": "a man"}.get(person.get("sex", ""), person.get("sex", "")),
+        )
+
+    def _reason(self) -> str:
+        reason = self._rng.choice(INTENTS["reason"].answers).format(reason=self._story.reason or "how I feel")
+        said = sum(self._story.reason in line.text for line in self._before if self._story.reason)
+        return (
+            reason
+            if said < 2 and not self._mood.is_talkative
+            else f"{reason} {self._telling.next_of_complaint(1)}".strip()
+        )
+
+    def _more(self, clause: Clause | None) -> str:
+        """The story from where it stands: about what was named, else the complaint."""
+        named = [hit.name for hit in clause.hits if hit.name in TOPICS] if clause else []
+        for name in named:
+            if TOPICS[name].tier >= 2 and name not in {"Pain", "Rash"}:
+                return self._telling.topic(name, clause) if clause else ""
+        return self._telling.next_of_complaint(1 if self._mood.is_brief else 2) or self._rng.choice(NO_MORE)
+
+    def _fallback(self, message: str, clauses: Sequence[Clause]) -> str:
+        if in_another_language(message):
+            return self._rng.choice(NOT_ENGLISH)
+        if not any(word in ENGLISH for word in plain(message).split()) and all(clause.top < 0 for clause in clauses):
+            return self._rng.choice(PARDON)
+        for clause in clauses:
+            if found := self._telling.from_words(clause):
+                return found[0]
+        asking = next((clause for clause in clauses if clause.asks), None)
+        if asking is None:
+            return self._rng.choice(HEARD)
+        return self._rng.choice(DENIED if asking.is_closed else NOT_KNOWN)
+
+
+def _refers(clause: Clause) -> bool:
+    """Whether a question makes sense only after another one."""
+    vague = {"Onset", "Site", "Timing", "more", "ideas"} | ({"age"} if says(clause.text, "he|she|they") else set())
+    asked = any(hit.tier >= 2 and hit.name not in vague for hit in clause.hits)
+    return not asked and len(clause.text.split()) < 7 and says(clause.text, FOLLOW_UP)

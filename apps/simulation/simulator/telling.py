@@ -1,0 +1,240 @@
+"""What a patient tells of a story: the sentence that answers a question, after yes or no where that is asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.simulation.simulator.moods import Mood
+from apps.simulation.simulator.phrases import plain, says
+from apps.simulation.simulator.questions import Clause
+from apps.simulation.simulator.sayings import AGAIN, CURT_AGAIN, DENIED, FILLERS, NO_MORE
+from apps.simulation.simulator.story import NEGATIVE, Fact, Story, words_in
+from apps.simulation.simulator.tables import BACKGROUND, COMPLAINT_LABELS, SYMPTOMS, TOPICS
+
+IN_FULL = frozenset({"Site", "Character", "Course", "Radiation", "Appearance"})
+"""Topics of which two sentences are told at a time."""
+VAGUE = frozenset({"Pain", "Appearance", "Rash", "Itching", "Warmth", "Sleep"})
+"""What is named beside other topics without being asked for."""
+PURE = frozenset({"Onset", "Circumstances", "Site", "Timing", "Course", "Severity", "Character"})
+"""Topics of the complaint that sentences about other things touch on, too."""
+BESIDES = frozenset(topic.label for topic in (*BACKGROUND, *SYMPTOMS)) - VAGUE
+STATED = frozenset({"Onset", "Site", "Severity", "Character", "occupation", "Circumstances"})
+"""Topics to which yes is no answer."""
+TIMED = (
+    "since|for .. day*|week*|hour*|month*|night|morning|yesterday; ago|yesterday|today; this|last .. night|morning|week"
+)
+"""A complaint that says since when."""
+NORMAL = "normal|fine|usual|well|ok|healthy|regular"
+TROUBLE = (
+    "trouble*|problem*|issue*|change*|pain*|burn*|blood|difficult*|wrong|unusual|abnormal|concern*|irregular|miss*"
+)
+"""A question for one of these is answered no when all is normal."""
+APART = frozenset({"Aggravating factors", "Relieving factors", "Site", "Radiation", "Severity"})
+"""Sentences about these name symptoms only by the way."""
+FRAME = words_in(
+    "start begin began happen notice feel felt pain hurt ache problem symptom make anything something sore exactly "
+    "get got describe kind type sort long worse better many times time day days week weeks morning evening night "
+    "first last ever before"
+)
+"""Words of a question that say nothing about which sentence answers it."""
+ALIKE = tuple(
+    map(
+        words_in,
+        (
+            "sudden suddenly gradual gradually slow slowly abrupt abruptly",
+            "move moved shift shifted walk walking walked",
+            "kids children child son daughter",
+            "vaccination jab vaccinated",
+            "sibling siblings brother brothers sister sisters",
+            "parents mother father mum dad mom",
+        ),
+    )
+)
+"""Words that are asked for together: a sentence with the one answers a question for the other."""
+PAIRS = (
+    *(("left", "right"), ("upper", "lower"), ("sharp", "dull"), ("sudden", "gradual"), ("sudden", "slow")),
+    *(("better", "worse"), ("constant", "comes and goes"), ("morning", "evening")),
+)
+"""Opposites: whoever names the one is told no when the other is true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that an answer tells, for the records: `value` as the author wrote it."""
+
+    label: str
+    kind: str
+    value: str
+
+
+class Telling:
+    """Tells what is asked for, once in one answer; `told` is what was told so far."""
+
+    def __init__(self, story: Story, mood: Mood, rng: random.Random) -> None:
+        self._story = story
+        self._mood = mood
+        self._rng = rng
+        self.told: list[Told] = []
+
+    def topic(self, name: str, clause: Clause, others: Sequence[str] = ()) -> str:
+        facts = [(part, fact) for part in TOPICS[name].parts or (name,) for fact in self._facts(part, clause, others)]
+        if TOPICS[name].parts:
+            facts = list({part: (part, fact) for part, fact in reversed(facts)}.values())[::-1]
+        if not facts:
+            return self._denied(name, clause)
+        facts = [(part, fact) for part, fact in facts if fact.written not in {told.value for told in self.told}]
+        if not facts:
+            return ""
+        new = [(part, fact) for part, fact in facts if not self._mood.was_said(fact.on(part))]
+        if not new or (facts[0] not in new and wanted_in(clause) & facts[0][1].words):
+            part, fact = facts[0]
+            self.record(part, fact.written)
+            return self.again(fact.on(part))
+        count = 2 if name in IN_FULL or TOPICS[name].parts else 1
+        texts: list[str] = []
+        for part, fact in new[:count]:
+            self.record(part, fact.written)
+            texts.append(self._opened(fact, part, clause, others) if not texts else fact.on(part))
+        return " ".join(dict.fromkeys(texts))
+
+    def _facts(self, name: str, clause: Clause, others: Sequence[str]) -> list[Fact]:
+        """The sentences about a topic, the closest to the question first."""
+        wanted = wanted_in(clause)
+        facts = [fact for fact in self._story.about(name) if name == "Family" or not fact.is_of_family]
+        if name in PURE:
+            facts = [fact for fact in facts if not fact.topics & BESIDES] or facts
+        now = name in {"Site", "Appearance", "Character"} and not says(clause.text, "start*|begin*|began|first")
+
+        def nearness(fact: Fact) -> tuple[int, bool, int]:
+            shared = len(wanted & fact.words) + 2 * len(set(others) & fact.topics)
+            shared -= TOPICS[name].tier == 2 and bool(fact.topics & APART)
+            return shared, now and says(fact.own, "moved .. to; now; settled; became"), -facts.index(fact)
+
+        best = max((nearness(fact)[0] for fact in facts), default=0)
+        if name not in IN_FULL:
+            facts = [fact for fact in facts if nearness(fact)[0] == best]
+        return sorted(facts, key=nearness, reverse=True)
+
+    def _opened(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
+        """The fact after yes, no or a filler, as the question asks for it."""
+        text = fact.on(name)
+        if len(self.told) > 1:
+            return text
+        if clause.is_closed and contradicts(clause.text, plain(text)):
+            return joined("No. ", text)
+        if name in STATED and clause.is_closed and self._goes_past(fact, clause, (), name):
+            return joined("Not really. ", text)
+        if not clause.is_closed or clause.is_negated or (name in STATED and not fact.denies(name)):
+            filler = "" if self._mood.is_brief else self._rng.choice(FILLERS)
+            return joined(filler, text)
+        if says(text, NORMAL):
+            return joined("No, " if says(clause.text, TROUBLE) else "Yes, " if says(clause.text, NORMAL) else "", text)
+        if self._goes_past(fact, clause, others, name):
+            return joined(f"{self._rng.choice(DENIED[:2])} ", text)
+        if fact.denies(name):
+            return joined("No, ", text)
+        return joined("Yes, ", text)
+
+    def _goes_past(self, fact: Fact, clause: Clause, others: Sequence[str], name: str) -> bool:
+        """Whether the question names something of the topic that the fact says nothing about."""
+        asked = {other for other in others if TOPICS[other].tier == 2 and other not in VAGUE}
+        words = [each for each in TOPICS[name].names if says(clause.text, each)]
+        specific = bool(words) and not any(says(fact.own, each) for each in words)
+        return not fact.denies(name) and (specific or bool(asked and not asked & fact.topics))
+
+    def _denied(self, name: str, clause: Clause) -> str:
+        """For a topic that the story does not mention."""
+        if name == "Pain" and says(self._story.reason, "pain*|ach*|hurt*|pressure|sore*|cramp*"):
+            return "Yes, it does hurt."
+        if name == "Onset" and says(self._story.reason, TIMED):
+            return f"I have {self._story.reason}."
+        text = self._rng.choice(TOPICS[name].none)
+        if text.startswith("~"):
+            return text[1:]
+        self.record(name, "No." if TOPICS[name].tier == 2 else text)
+        if len(self.told) > 1 or not clause.is_closed or clause.is_negated:
+            return text
+        return joined("No, ", text)
+
+    def record(self, name: str, value: str) -> None:
+        topic = TOPICS[name]
+        self.told.append(Told(topic.label, topic.kind, value))
+
+    def again(self, text: str) -> str:
+        return self._rng.choice(CURT_AGAIN if self._mood.minds_repeats else AGAIN).format(fact=text)
+
+    def referred(self, clause: Clause, topic: str, facts: Sequence[Fact]) -> str:
+        """What a sentence that was just talked about says of `it`."""
+        wanted = words_in(clause.text) - FRAME
+        if clause.top > 2 or not says(clause.text, "it|that|there|them|they") or topic in clause.named(clause.top):
+            return ""
+        for fact in facts:
+            for part, _ in fact.parts:
+                if wanted & words_in(part):
+                    self.record(topic, fact.written)
+                    return joined("No, " if NEGATIVE.search(plain(part)) else "Yes, ", f"{part}.")
+        return ""
+
+    def from_words(self, clause: Clause) -> list[str]:
+        """Sentences of the story that share words with a question that belongs to no topic."""
+        wanted = words_in(clause.text) - FRAME
+        known = {told.value for told in self.told}
+        left = [fact for fact in self._story.facts if fact.written not in known]
+        common = {word for word in wanted if sum(word in fact.words for fact in left) > 1}
+        scored = [(2 * len((wanted - common) & fact.words) + len(common & fact.words), fact) for fact in left]
+        score, fact = max(scored, key=lambda pair: (pair[0], not self._mood.was_said(pair[1].own)), default=(0, None))
+        if fact is None or score < 2:
+            return []
+        if self._mood.was_said(fact.own):
+            return [self.again(fact.own)]
+        label = next(iter(sorted(fact.topics)), "")
+        if label:
+            self.record(label, fact.written)
+        return [self._opened(fact, label or "Onset", clause, ())]
+
+    def another_symptom(self) -> str:
+        """A complaint that was not mentioned yet."""
+        for fact in self._story.facts:
+            symptoms = {name for name in fact.topics if TOPICS[name].tier == 2}
+            if not symptoms or fact.topics & APART or fact.is_of_family or self._mood.was_said(fact.own):
+                continue
+            if not all(map(fact.denies, symptoms)):
+                self.record(min(symptoms), fact.written)
+                return fact.own
+        return self._rng.choice(NO_MORE)
+
+    def next_of_complaint(self, count: int) -> str:
+        """The next sentences about the complaint that were not told yet."""
+        left = [
+            fact
+            for fact in self._story.facts
+            if fact.topics & COMPLAINT_LABELS and not fact.is_of_family and not self._mood.was_said(fact.own)
+        ][:count]
+        for fact in left:
+            self.record(sorted(fact.topics & COMPLAINT_LABELS)[0], fact.written)
+        return " ".join(fact.own for fact in left)
+
+
+def wanted_in(clause: Clause) -> frozenset[str]:
+    """The words of a question that say which sentence answers it."""
+    wanted = words_in(clause.text) - FRAME
+    return wanted | {word for group in ALIKE if wanted & group for word in group}
+
+
+def joined(opening: str, text: str) -> str:
+    """`Yes, ` before a sentence, which then goes on in lower case unless it begins with I or a name."""
+    if not opening.endswith(", ") or text.startswith(("I ", "I'")):
+        return f"{opening}{text}"
+    return f"{opening}{text[:1].lower()}{text[1:]}"
+
+
+def contradicts(question: str, fact: str) -> bool:
+    """Whether a question names one of two opposites, and the fact the other."""
+    for first, second in PAIRS:
+        for asked, true in ((first, second), (second, first)):
+            if says(question, f"{asked}*") and not says(question, f"{true}*"):
+                if says(fact, f"{true}*") and not says(fact, f"{asked}*"):
+                    return True
+    return False

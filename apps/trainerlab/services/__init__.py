@@ -1,0 +1,1 @@
+"""What trainers do: direct a session, follow it, debrief, import and export scenarios."""

@@ -1,0 +1,1 @@
+"""Live pages: the parts that a page refreshes while it is open."""

@@ -1,0 +1,1 @@
+"""Wiring of HTTP: middleware, the error envelope, stored answers for repeated requests, upload limits."""

@@ -1,0 +1,129 @@
+"""What was sent and what came back, as pages show it: exact, cut where it is too long, repairs as differences."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from orchestration.admin.base import NOTHING, STATE_COLOURS, money
+from orchestration.admin.content_display import JsonText, as_json, stored
+from orchestration.admin.sections import Section
+from orchestration.models import AIRequestAudit
+from orchestration.values.generic_refs import admin_path
+from orchestration.values.sanitize import legible
+from orchestration.values.truncated_json import cut, value_of
+
+REQUEST_CONTENT = ("messages", "tools", "response_schema")
+ANSWER_CONTENT = ("raw", "outputs", "structured_data")
+ANSWER = "response_audit"
+MAX_DIFF_LINES = 2000
+"""Of either side; longer answers are shown beside each other alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """One line of a difference; `kind`: added, removed, same or gap."""
+
+    kind: str
+    text: str
+
+
+def attempts_of(rows: QuerySet[AIRequestAudit]) -> QuerySet[AIRequestAudit]:
+    """Requests with their answers, for `attempts_section`: one query, content cut by the database."""
+    rows = cut(rows.select_related(ANSWER), REQUEST_CONTENT)
+    return cut(rows, ANSWER_CONTENT, via=ANSWER).defer(
+        *(f"{ANSWER}__{name}" for name in (*ANSWER_CONTENT, "tool_calls")), *REQUEST_CONTENT
+    )
+
+
+def attempts_section(audits: Iterable[AIRequestAudit], *, content: bool) -> Section:
+    """Every request with its answer; audits as `attempts_of` reads them, oldest first."""
+    listed = list(audits)
+    by_pk: dict[int | None, AIRequestAudit] = {audit.pk: audit for audit in listed}
+    shown = [audit_context(audit, content=content, repaired=by_pk.get(audit.repair_of_id)) for audit in listed]
+    return Section(
+        title="Attempts",
+        template="admin/orchestration/parts/attempts.html",
+        context={"attempts": shown, "content": content},
+    )
+
+
+def audit_context(audit: AIRequestAudit, *, content: bool, repaired: AIRequestAudit | None = None) -> dict[str, Any]:
+    """A request and its answer, as parts/attempt.html shows it; `repaired`: the request whose answer it mends."""
+    answer = audit.answer
+    shown: dict[str, Any] = {
+        "audit": audit,
+        "answer": answer,
+        "colour": STATE_COLOURS.get(audit.outcome, ""),
+        "tokens": tokens(answer) if answer else NOTHING,
+        "cost": money(answer.cost) if answer else NOTHING,
+        "content": content,
+        "parameters": as_json(audit.parameters),
+    }
+    if content:
+        shown |= {name: stored(audit, name, url=_request_download(audit, name)) for name in REQUEST_CONTENT}
+        shown["messages"] = _messages(audit)
+        shown |= {name: _answer_part(audit, name) for name in ANSWER_CONTENT}
+        shown["difference"] = list(_repair(repaired, audit)) if repaired else []
+    return shown
+
+
+def _messages(audit: AIRequestAudit) -> list[dict[str, Any]]:
+    """The messages as sent; one cut text when they are too long for a page."""
+    whole = value_of(audit, "messages")
+    if isinstance(whole, list) and all(isinstance(message, dict) for message in whole):
+        return [{**message, "content": legible(str(message.get("content")))} for message in whole]
+    text = stored(audit, "messages", url=_request_download(audit, "messages"))
+    return [{"role": "all messages", "content": text.text, "cut": text}] if text else []
+
+
+def _answer_part(audit: AIRequestAudit, name: str) -> JsonText | None:
+    answer = audit.answer
+    return stored(audit, name, via=ANSWER, url=_answer_download(answer.pk, name)) if answer else None
+
+
+def _request_download(audit: AIRequestAudit, column: str) -> str:
+    return admin_path("orchestration_airequestaudit_content", audit.pk, column)
+
+
+def _answer_download(pk: int, column: str) -> str:
+    return admin_path("orchestration_airesponseaudit_content", pk, column)
+
+
+# --- repairs --------------------------------------------------------------------------------
+
+
+def _repair(repaired: AIRequestAudit, repair: AIRequestAudit) -> Iterator[DiffLine]:
+    """From the answer that was refused to the one that mended it; nothing when either is missing or too long."""
+    before, after = _answer_text(repaired), _answer_text(repair)
+    if before and after and max(before.count("\n"), after.count("\n")) <= MAX_DIFF_LINES:
+        yield from difference(before, after)
+
+
+def difference(before: str, after: str) -> Iterator[DiffLine]:
+    """What changed from one text to another, by line, with three lines of context."""
+    kinds = {"+": "added", "-": "removed", " ": "same", "@": "gap"}
+    for line in list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm=""))[2:]:
+        yield DiffLine(kinds[line[0]], line[1:] if line[0] != "@" else "…")
+
+
+def _answer_text(audit: AIRequestAudit) -> str:
+    """An answer's JSON, indented; its text when it was none."""
+    data = _answer_part(audit, "structured_data")
+    if data is not None:
+        return data.text
+    outputs = value_of(audit, "outputs", via=ANSWER) if audit.answer else None
+    return legible("\n".join(str(item.get("text", "")) for item in outputs or []))
+
+
+def tokens(row: Any) -> str:
+    """Of a call or an answer."""
+    usage = row.usage
+    if not usage.total_tokens:
+        return NOTHING
+    cached = f" ({usage.cached_input_tokens} cached)" if usage.cached_input_tokens else ""
+    return f"{usage.input_tokens}{cached} in, {usage.output_tokens} out, {usage.total_tokens} in all"

@@ -1,0 +1,217 @@
+"""The page of one call: its facts, its timeline, its attempts, its payloads, its reruns and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from orchestration.access_log import LOOKED
+from orchestration.admin.attempt_display import attempts_of, attempts_section, tokens
+from orchestration.admin.base import (
+    NOTHING,
+    STATE_COLOURS,
+    may_read_content,
+    moment,
+    money,
+    seconds,
+    short_id,
+)
+from orchestration.admin.call_actions import call_url
+from orchestration.admin.content_display import stored
+from orchestration.admin.sections import Fact, Section, added_call_sections
+from orchestration.clock import database_now
+from orchestration.engine.queue.waiting import Wait, waits_of
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.stats.timeline import phases, timeline
+from orchestration.values.generic_refs import admin_path, reference
+from orchestration.values.truncated_json import cut
+
+LISTED_RERUNS = 12
+LISTED_ENTRIES = 50
+CONTENT = ("result", "input", "context")
+TICKS = 5
+
+
+def facts(call: ServiceCallRecord) -> Iterator[Fact]:
+    """What stands at the head of the page."""
+    related = reference(call.related_content_type, call.related_object_id)
+    yield Fact("Status", call.status, colour=STATE_COLOURS.get(call.status, ""))
+    yield Fact("Persisted", call.domain_persist_state, colour=STATE_COLOURS.get(call.domain_persist_state, ""))
+    if call.error_code:
+        yield Fact("Error code", call.error_code, colour="danger")
+    yield Fact("Service", service_label(call))
+    yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
+    yield Fact("Requested by", call.requested_by or NOTHING)
+    yield Fact("Model", f"{call.provider} {call.model}".strip() or f"{call.route}, not asked yet")
+    deaths = f", {call.deaths} deaths of workers" if call.deaths else ""
+    yield Fact("Attempts", f"{call.attempts} of {call.max_attempts}{deaths}")
+    yield Fact("Duration", duration(call, database_now()))
+    yield Fact("Tokens", tokens(call))
+    yield Fact("Cost", money(call.cost))
+    yield Fact("Schema", f"{call.schema_identity} v{call.schema_version}" if call.schema_identity else NOTHING)
+    yield Fact("Correlation id", call.correlation_id)
+    yield Fact("Priority", call.priority)
+    if call.ordering_key:
+        yield Fact("Order", f"{call.ordering_key}, number {call.sequence}")
+    if call.idempotency_key:
+        yield Fact("Idempotency key", call.idempotency_key)
+    if call.parent_id:
+        yield Fact("Rerun of", call.parent_id, call_url(call.parent_id))
+
+
+def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
+    """The cards below, in the order in which people ask: when, what became of it, what was said."""
+    audits = list(attempts_of(call.request_audits.order_by("attempt", "repair", "id")))
+    content = may_read_content(request)
+    yield from _waits(call)
+    yield _timeline(call, audits)
+    yield from added_call_sections(request, call)
+    yield attempts_section(audits, content=content)
+    yield _payloads(call, content=content)
+    yield from _reruns(call, content=content)
+    yield from _history(call)
+
+
+def _waits(call: ServiceCallRecord) -> Iterator[Section]:
+    """Of a queued call: why it does not run, each with the page where that can be mended."""
+    found = waits_of(call)
+    if found:
+        yield Section(
+            title="Why it is not running",
+            template="admin/orchestration/parts/waits.html",
+            context={"waits": [(wait, _remedy_url(wait), wait.until and moment(wait.until)) for wait in found]},
+        )
+
+
+REMEDIES = {
+    "paused": "orchestration_pause_changelist",
+    "circuit_open": "orchestration_providercircuit_changelist",
+    "rate_limited": "orchestration_ratelimit_changelist",
+    "no_worker": "orchestration_workernode_changelist",
+    "queue": "orchestration_workernode_changelist",
+}
+"""The lists on which what holds a call can be mended."""
+
+
+def _remedy_url(wait: Wait) -> str:
+    if wait.call_id:
+        return call_url(wait.call_id)
+    return reverse(f"admin:{REMEDIES[wait.code]}") if wait.code in REMEDIES else ""
+
+
+def service_label(call: ServiceCallRecord) -> str:
+    """`namespace.group.Name`."""
+    return call.service_identity.partition(".")[2] or call.service_identity
+
+
+def duration(call: ServiceCallRecord, now: datetime) -> str:
+    """From the first claim to the end, or to now."""
+    return seconds((call.finished_at or now) - call.started_at) if call.started_at else NOTHING
+
+
+def _timeline(call: ServiceCallRecord, audits: list[AIRequestAudit]) -> Section:
+    found = phases(call, audits, now=database_now())
+    whole = (max(phase.ended for phase in found) - min(phase.began for phase in found)) if found else None
+    ticks = [(100 * step / (TICKS - 1), seconds(whole * step / (TICKS - 1))) for step in range(TICKS)] if whole else []
+    return Section(
+        title="Timeline",
+        template="admin/orchestration/parts/timeline.html",
+        context={
+            "phases": [(phase, seconds(phase.ended - phase.began)) for phase in found],
+            "ticks": ticks,
+            "events": timeline(call, audits),
+        },
+    )
+
+
+def _payloads(call: ServiceCallRecord, *, content: bool) -> Section:
+    found = ((name, stored(call, name, url=content_url(call, name))) for name in CONTENT) if content else ()
+    return Section(
+        title="Result, input and context",
+        template="admin/orchestration/parts/payloads.html",
+        context={
+            "payloads": [(name.title(), value) for name, value in found if value is not None],
+            "content": content,
+            "error": call.error,
+            "persist_error": call.domain_persist_error,
+        },
+    )
+
+
+def content_url(call: ServiceCallRecord, column: str) -> str:
+    """Where one of CONTENT is downloaded whole."""
+    return admin_path("orchestration_servicecallrecord_content", call.pk, column)
+
+
+# --- reruns ---------------------------------------------------------------------------------
+
+
+def _reruns(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
+    """The call, what it reruns, and the reruns of either, beside each other; the first one first."""
+    origin = call.parent_id or call.pk
+    family = ServiceCallRecord.objects.filter(Q(pk=origin) | Q(parent=origin) | Q(parent=call.pk))
+    rows = list(_light(family)[: LISTED_RERUNS + 1])
+    if len(rows) < 2:
+        return
+    listed = rows[:LISTED_RERUNS]
+    yield Section(
+        title="Reruns beside each other",
+        template="admin/orchestration/parts/reruns.html",
+        context={
+            "calls": [(row, call_url(row.pk), short_id(row.pk), row.pk == call.pk) for row in listed],
+            "lines": list(_compared(listed)),
+            "results": [stored(row, "result", url=content_url(row, "result")) for row in listed] if content else [],
+            "more": len(rows) > LISTED_RERUNS,
+        },
+    )
+
+
+def _light(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
+    unseen = ("input", "context", "error", "domain_persist_error")
+    return cut(rows, ["result"]).defer("result", *unseen).order_by("created_at", "id")
+
+
+def _compared(rows: list[ServiceCallRecord]) -> Iterator[tuple[str, list[Any]]]:
+    """(label, one value per call)."""
+    now = database_now()
+    asked = [row.service_kwargs or {} for row in rows]
+    yield "Model", [row.model or row.model_requested or NOTHING for row in rows]
+    yield "Temperature", [(given.get("parameters") or {}).get("temperature", NOTHING) for given in asked]
+    yield "Prompt", ["overridden" if given.get("messages") else "of the service" for given in asked]
+    yield "Error", [row.error_code or NOTHING for row in rows]
+    yield "Attempts", [f"{row.attempts} of {row.max_attempts}" for row in rows]
+    yield "Duration", [duration(row, now) for row in rows]
+    yield "Tokens", [tokens(row) for row in rows]
+    yield "Cost", [money(row.cost) for row in rows]
+    yield "Persisted", [row.domain_persist_state for row in rows]
+
+
+# --- history --------------------------------------------------------------------------------
+
+
+def _history(call: ServiceCallRecord) -> Iterator[Section]:
+    """What people did to the call; how often its content was looked at."""
+    kind = ContentType.objects.get_for_model(ServiceCallRecord)
+    newest = LogEntry.objects.filter(content_type=kind, object_id=call.pk).order_by("-action_time", "-pk")
+    is_access = Q(change_message__startswith=LOOKED)
+    entries, accesses = (
+        list(newest.filter(which).select_related("user")[:LISTED_ENTRIES]) for which in (~is_access, is_access)
+    )
+    if entries or accesses:
+        yield Section(
+            title="What operators did",
+            template="admin/orchestration/parts/history.html",
+            context={"entries": entries, "accesses": accesses},
+        )
+
+
+def call_columns(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
+    """Calls as the page reads them: content cut by the database."""
+    return cut(rows, CONTENT).defer(*CONTENT)

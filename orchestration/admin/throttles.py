@@ -1,0 +1,140 @@
+"""Rate limits, provider circuits and pauses in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from orchestration.admin.base import NOTHING, ReadOnlyAdmin, moment
+from orchestration.admin.extensions import ListActions
+from orchestration.clock import database_now
+from orchestration.components.registry import services
+from orchestration.engine.queue.pausing import end
+from orchestration.errors import OrchestrationError, TransitionRefused
+from orchestration.models import Pause, ProviderCircuit, RateLimit
+from orchestration.models.throttles import LimitSource, PauseKind
+from orchestration.providers.retry_after import note_if_capped
+from orchestration.routes import RoutePattern
+from orchestration.theme.parts import ModelAdmin, display
+
+COLOURS = {"closed": "success", "half_open": "warning", "open": "danger"}
+
+
+@admin.register(RateLimit)
+class RateLimitAdmin(ModelAdmin):
+    """A row that somebody saves here no longer follows the settings."""
+
+    list_display = (
+        "pattern",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "parallel",
+        "source",
+        "requests_left",
+        "tokens_left",
+        "blocked_until",
+        "provider_asked",
+    )
+    search_fields = ("pattern",)
+    fields = ("pattern", "requests_per_minute", "tokens_per_minute", "parallel", "blocked_until")
+
+    @display(description="Requests left")
+    def requests_left(self, limit: RateLimit) -> str:
+        return f"{limit.requests_available:.0f}" if limit.requests_per_minute and limit.refilled_at else "full"
+
+    @display(description="Tokens left")
+    def tokens_left(self, limit: RateLimit) -> str:
+        return f"{limit.tokens_available:.0f}" if limit.tokens_per_minute and limit.refilled_at else "full"
+
+    @display(description="Provider asked")
+    def provider_asked(self, limit: RateLimit) -> str:
+        """For how long it last asked to wait, while that holds."""
+        if limit.asked_seconds is None or limit.blocked_until is None or limit.blocked_until <= database_now():
+            return NOTHING
+        return note_if_capped(limit.asked_seconds) or f"{limit.asked_seconds:,.0f} s"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.source = LimitSource.ADMIN
+        if change:  # the buckets belong to the workers
+            obj.save(update_fields=[*self.fields, "source", "updated_at"])
+        else:
+            obj.save()
+
+
+@admin.register(ProviderCircuit)
+class ProviderCircuitAdmin(ReadOnlyAdmin):
+    list_display = ("client", "shown_state", "failures", "last_error_code", "opened", "next_probe", "openings", "probe")
+
+    @display(description="State", label=COLOURS, ordering="state")
+    def shown_state(self, circuit: ProviderCircuit) -> str:
+        return circuit.state
+
+    @display(description="Opened", ordering="opened_at")
+    def opened(self, circuit: ProviderCircuit) -> str:
+        return moment(circuit.opened_at)
+
+    @display(description="Next probe", ordering="retry_at")
+    def next_probe(self, circuit: ProviderCircuit) -> str:
+        return moment(circuit.retry_at)
+
+
+class PauseForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    class Meta:
+        model = Pause
+        fields = ("kind", "name", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        kind, name = cleaned.get("kind"), cleaned.get("name")
+        try:
+            if kind == PauseKind.SERVICE and name:
+                cleaned["name"] = str(services.get(name).identity)
+            elif kind == PauseKind.MODEL and name:
+                RoutePattern.parse(name)
+        except OrchestrationError as error:
+            raise ValidationError({"name": str(error)}) from None
+        return cleaned
+
+
+@admin.register(Pause)
+class PauseAdmin(ListActions, ModelAdmin):  # type: ignore[misc]  # unfold's own mixins differ from Django's
+    """Adding a row pauses, the action resumes; both need the permission to operate pauses and leave a log entry."""
+
+    form = PauseForm
+    list_display = ("name", "kind", "reason", "paused_by", "paused_at")
+    list_select_related = ("paused_by",)
+    actions = ("resume_selected",)
+    not_offered = ("delete_selected",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.paused_by = request.user if request.user.is_authenticated else None
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, pauses: QuerySet[Pause]) -> None:
+        """Each for itself: another operator may have resumed one meanwhile."""
+        for pause in pauses:
+            try:
+                self.log_change(request, pause, "Resumed.")
+                end(pause)
+            except TransitionRefused as refused:
+                messages.warning(request, str(refused))
+            else:
+                messages.success(request, f"Resumed: {pause}.")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orchestration.operate_pause")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_operate_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,1 @@
+"""REST about calls: submitting, reading, operating, streams of events."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, as django.db.backends.postgresql."""

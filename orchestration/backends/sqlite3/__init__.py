@@ -1,0 +1,1 @@
+"""SQLite, as django.db.backends.sqlite3."""

@@ -1,0 +1,1 @@
+"""System checks of settings and components, of the cluster and of the database; `AppConfig.ready()` registers them."""

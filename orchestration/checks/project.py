@@ -1,0 +1,128 @@
+"""System checks of how a project has wired the package: its broker, its URLs, and the apps of its console."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from orchestration.theme.installed import CONSOLE_APPS
+from orchestration.typed_settings import optional_setting
+
+ADMIN = "django.contrib.admin"
+UNSUPPORTED = ("mysql", "mariadb", "oracle", "mssql", "sql_server", "cockroach")
+"""Parts of the names of engines of other databases."""
+DJANGO_Q_BROKER = "django_q.brokers.orm.ORM"
+
+
+def is_deployed() -> bool:
+    """Whether DEBUG is off, and not by `manage.py test`, which turns it off for its run."""
+    return not settings.DEBUG and sys.argv[1:2] != ["test"]
+
+
+@register(Tags.compatibility)
+def check_broker(**_: object) -> list[CheckMessage]:
+    """E114: a broker that does not serve the queue of its own node, where heartbeats are sent."""
+    common: dict[str, Any] = optional_setting("Q_CLUSTER") or {}
+    if not common:
+        return []  # E101 reports it
+    named = common.get("broker_class")
+    if named and getattr(_imported(named), "serves_node_queues", False):
+        return []
+    return [
+        Error(
+            f'Q_CLUSTER["broker_class"] is {named or DJANGO_Q_BROKER!r}: it never takes the heartbeats that are sent to'
+            ' a node, so the cluster is killed and started anew every thirty seconds ("no result acknowledged").',
+            hint="from orchestration.django_q.defaults import q_cluster; Q_CLUSTER = q_cluster(). Or set"
+            ' "broker_class": "orchestration.django_q.brokers.OrmBroker" (with "orm": "default"), for Redis'
+            ' "orchestration.django_q.redis_broker.RedisBroker" (with "redis": its URL).',
+            id="orchestration.E114",
+        )
+    ]
+
+
+def _imported(path: str) -> Any:
+    try:
+        return import_string(path)
+    except ImportError:
+        return None
+
+
+@register(Tags.urls)
+def check_monitoring(**_: object) -> list[CheckMessage]:
+    """W151: nothing answers load balancers and Prometheus."""
+    if not optional_setting("ROOT_URLCONF"):
+        return []
+    try:
+        reverse("healthz"), reverse("metrics")
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "No URL leads to the health checks and the metrics of orchestration.",
+                hint='Add to urlpatterns: path("", include("orchestration.monitoring.urls")).',
+                id="orchestration.W151",
+            )
+        ]
+    return []
+
+
+@register(Tags.admin)
+def check_console(**_: object) -> list[CheckMessage]:
+    """W152, E152: the console is installed in part, or behind the admin."""
+    return list(console_faults([config.name for config in apps.get_app_configs()]))
+
+
+def console_faults(names: Sequence[str]) -> Iterator[CheckMessage]:
+    """The findings about installed apps, by name in their order."""
+    if ADMIN not in names:
+        return
+    missing = [name for name in CONSOLE_APPS if name not in names]
+    if len(missing) == len(CONSOLE_APPS):
+        return  # the pages are in Django's own theme
+    if missing:
+        lines = ", ".join(f'"{name}"' for name in missing)
+        yield checks.Warning(
+            f"The admin's pages are in Django's own theme: INSTALLED_APPS lacks {', '.join(missing)} of the console.",
+            hint=f'pip install "orchestrai[console]", and put before "django.contrib.admin": {lines}.',
+            id="orchestration.W152",
+        )
+    elif names.index("unfold") > names.index(ADMIN):
+        yield Error(
+            'INSTALLED_APPS names "unfold" after the admin, whose templates then hide its own.',
+            hint='Put "unfold" and "unfold.contrib…" before "django.contrib.admin".',
+            id="orchestration.E152",
+        )
+
+
+@register(Tags.compatibility)
+def check_engines(**_: object) -> list[CheckMessage]:
+    """W113: Django's own database engine, which cannot read every row that the engine must be able to repair.
+    E115: a database that is neither SQLite nor PostgreSQL."""
+    return list(engine_faults(str(settings.DATABASES["default"].get("ENGINE", ""))))
+
+
+def engine_faults(engine: str) -> Iterator[CheckMessage]:
+    """The findings about the `ENGINE` of the default database."""
+    kind = engine.removeprefix("django.db.backends.")
+    if engine != kind and kind in ("sqlite3", "postgresql"):
+        yield checks.Warning(
+            f'DATABASES["default"]["ENGINE"] is {engine!r}: a row with a value that Python cannot hold (a time after'
+            " the year 9999, say) then stops the lists and workers that read it.",
+            hint=f'"ENGINE": "orchestration.backends.{kind}": Django\'s own, which also reads such values.',
+            id="orchestration.W113",
+        )
+    elif any(other in engine.lower() for other in UNSUPPORTED):
+        yield Error(
+            f'DATABASES["default"]["ENGINE"] is {engine!r}: calls are claimed and persisted with statements that only'
+            " SQLite and PostgreSQL (14 and newer) have.",
+            hint='Use "orchestration.backends.postgresql" or "orchestration.backends.sqlite3" as the default database.'
+            " Models of yours may stay in another one, with a router.",
+            id="orchestration.E115",
+        )

@@ -1,0 +1,10 @@
+"""Components: what authors declare (services, schemas, prompt sections) and how it is found, registered and wired.
+
+Authors import the names below; `orchestration.decorators` registers their classes.
+"""
+
+from orchestration.components.identity import DjangoIdentityMixin, Identity
+from orchestration.components.prompts import PromptSection, as_data
+from orchestration.components.schemas import OutputSchema
+
+__all__ = ["DjangoIdentityMixin", "Identity", "OutputSchema", "PromptSection", "as_data"]

@@ -1,0 +1,48 @@
+"""The interface of service classes to the engine, and the components that a service is wired to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from orchestration.components.identity import Identity
+from orchestration.components.prompts import PromptSection
+from orchestration.components.schemas import OutputSchema
+from orchestration.retry import RetryPolicy
+from orchestration.types import JsonObject, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """The components that one service uses."""
+
+    schema: type[OutputSchema] | None = None
+    """None: the service answers in free text."""
+    sections: tuple[type[PromptSection], ...] = ()
+    """In plan order; rendering sorts them by weight."""
+    codec: type[Any] | None = None
+
+
+class Service(Protocol):
+    """What every service has; `orchestration.services.DjangoBaseService` is what authors derive from."""
+
+    required_context_keys: ClassVar[Sequence[str]]
+    schema: ClassVar[type[OutputSchema] | str | None]
+    prompt_plan: ClassVar[Sequence[type[PromptSection] | str] | None]
+    codec: ClassVar[type | str | None]
+    model: ClassVar[str | None]
+    client: ClassVar[str | None]
+    retry: ClassVar[RetryPolicy | None]
+    parameters: ClassVar[JsonObject]
+    timeout: ClassVar[float | None]
+    tools: ClassVar[Sequence[JsonObject]]
+    identity: ClassVar[Identity]
+    wiring: ClassVar[Wiring]
+    overrides_execute: ClassVar[bool]
+    _default_body: Callable[[], Awaitable[Response]] | None
+    """Set while a recorded call runs: renders, sends and validates."""
+
+    def __init__(self, **options: Any) -> None: ...
+
+    async def execute(self, **payload: Any) -> Any: ...

@@ -1,0 +1,1 @@
+"""Wiring of django-q: its brokers, its scheduler, and what its workers may run."""

@@ -1,0 +1,135 @@
+"""Building audit rows of requests and answers. Nothing here writes; the group commit adds the cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.clock import database_now
+from orchestration.engine.execution.context import CallContext
+from orchestration.engine.execution.validation import outputs_of, structured_data_of
+from orchestration.errors import InvalidOutput, ProviderError
+from orchestration.models import AIRequestAudit, AIResponseAudit
+from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
+from orchestration.providers.retry_after import note_if_capped
+from orchestration.types import JsonObject, Message
+from orchestration.values.sanitize import legible, storable_json, storable_texts
+
+
+def first_request(call: CallContext, provider: Provider, model: str, **rendered: Any) -> AIRequestAudit:
+    """The audit of a new attempt; `rendered` has messages, prompt_meta and parameters."""
+    record, identity, schema = call.record, call.service.identity, call.service.wiring.schema
+    return AIRequestAudit(
+        call=record,
+        attempt=call.attempt + 1,
+        correlation_id=record.correlation_id,
+        service_identity=record.service_identity,
+        namespace=identity.namespace,
+        kind=identity.group,
+        name=identity.name,
+        provider=provider.name,
+        client_name=provider.client_name,
+        model=model,
+        surface=provider.surface,
+        tools=list(call.service.tools),
+        response_schema_identity=str(schema.identity) if schema else "",
+        response_schema=schema.strict.json_schema if schema else None,
+        object_db_pk=record.related_object_id or "",
+        dispatched_at=database_now(),
+        **rendered,
+    )
+
+
+def repair_request(
+    original: AIRequestAudit, repair: int, messages: list[Message], fault: InvalidOutput
+) -> AIRequestAudit:
+    """The audit of the repair of an answered request: same attempt, same everything but the messages."""
+    copied = (
+        "call_id", "attempt", "correlation_id", "service_identity", "namespace", "kind", "name", "provider",
+        "client_name", "model", "surface", "tools", "response_schema_identity", "response_schema", "parameters",
+        "object_db_pk",
+    )  # fmt: skip
+    return AIRequestAudit(
+        **{name: vars(original)[name] for name in copied},
+        repair=repair,
+        repair_of=original,
+        messages=messages,
+        prompt_meta={**original.prompt_meta, "problems": str(fault)},
+        dispatched_at=database_now(),
+    )
+
+
+def to_provider_request(call: CallContext, audit: AIRequestAudit, timeout: float) -> ProviderRequest:
+    """What goes to the provider is what was audited."""
+    schema = call.service.wiring.schema
+    return ProviderRequest(
+        model=audit.model,
+        messages=audit.messages,
+        schema_name=schema.strict.name if schema else "",
+        schema=audit.response_schema,
+        parameters=audit.parameters,
+        tools=audit.tools,
+        timeout=timeout,
+        context=call.record.context,
+        service=call.record.service_identity,
+        request_id=f"{call.record.pk}:{audit.attempt}:{audit.repair}",
+    )
+
+
+def answered(call: CallContext, audit: AIRequestAudit, answer: ProviderResponse, seconds: float) -> AIResponseAudit:
+    """The audit of an answer."""
+    return _about(
+        audit,
+        call=call.record,
+        received_at=database_now(),
+        latency_ms=round(seconds * 1000),
+        first_byte_ms=answer.first_byte_ms,
+        raw=answer.raw,
+        outputs=outputs_of(answer),
+        structured_data=structured_data_of(answer) if audit.response_schema else None,
+        tool_calls=[storable_texts(call) for call in answer.tool_calls],
+        finish_reason=answer.finish_reason,
+        provider_response_id=answer.provider_response_id,
+        model=answer.model or audit.model,
+        service_tier=answer.service_tier,
+        http_status=answer.http_status,
+        execution_metadata=_metadata(call, audit, truncated=answer.truncated, filtered=answer.filtered),
+        **answer.usage.model_dump(),
+    )
+
+
+def failed(call: CallContext, audit: AIRequestAudit, error: ProviderError, seconds: float) -> AIResponseAudit:
+    """The audit of an error, with its usage: the provider's words stay in `raw`, behind the content permission."""
+    paid = error.usage.total_tokens > 0
+    return _about(
+        audit,
+        call=call.record,
+        received_at=database_now(),
+        latency_ms=round(seconds * 1000),
+        raw=None if error.body is None else storable_json(error.body),
+        model=legible(error.model, 128) or audit.model if paid else "",
+        http_status=error.status,
+        error_code=legible(error.code, 64),
+        error=legible(str(error), 1000),
+        execution_metadata=_metadata(
+            call, audit, retry_after=error.retry_after, capped=note_if_capped(error.retry_after)
+        ),
+        **error.usage.model_dump(),
+    )
+
+
+def _about(audit: AIRequestAudit, **columns: Any) -> AIResponseAudit:
+    """Refers to its request. An assignment would also make the request refer to it: such a circle, with all that hangs
+    on it, is left to the garbage collector, which took a tenth of a worker's time to find one for each call."""
+    row = AIResponseAudit(ai_request_id=audit.pk, **columns)
+    AIResponseAudit._meta.get_field("ai_request").set_cached_value(row, audit)
+    return row
+
+
+def _metadata(call: CallContext, audit: AIRequestAudit, **extra: Any) -> JsonObject:
+    return {
+        "service_identity": call.record.service_identity,
+        "worker": call.record.worker,
+        "attempt": audit.attempt,
+        "repair": audit.repair,
+        **{key: value for key, value in extra.items() if value},
+    }

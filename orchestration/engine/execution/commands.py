@@ -1,0 +1,87 @@
+"""What a worker can write about a call it holds; the group commit fences each by its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestration.engine.queue.claim import Lease
+from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
+from orchestration.models.audits import Outcome
+from orchestration.models.states import PersistState, Status
+from orchestration.types import JsonObject, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """Before anything is sent: the request audit. `request.repair == 0` opens a new attempt."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    request: AIRequestAudit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAnswer:
+    """What came back, answer or error, with its tokens and cost; before it is validated."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    answer: AIResponseAudit
+    outcome: Outcome
+    response: Response | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Rate-limit headers in lower case."""
+    retry_after: float | None = None
+    """Seconds, as the provider asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonRequest:
+    """The request was given up while in flight: what came back is unknown."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    request: AIRequestAudit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """The end of this claim: a terminal status, or `queued` for a later attempt."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    status: Status
+    judged: bool = True
+    """False when the call is given back: the next worker uses an answer that is stored already."""
+    response: Response | None = None
+    result: JsonObject | None = None
+    error: str | None = None
+    error_code: str = ""
+    retryable: bool = False
+    failures: int = 0
+    due_at: datetime | None = None
+    provider: str = ""
+    model: str = ""
+    persist: PersistState = PersistState.NONE
+    answer: StoreAnswer | None = None
+    """The answer that it settles, where that is not stored yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeFailure:
+    """An attempt failed, and the same worker starts the next one (immediate execution)."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    failures: int
+
+
+def answers_in(commands: Iterable[Command]) -> list[StoreAnswer]:
+    """The answers that these store, whether alone or with the end of the call."""
+    found = (command.answer if isinstance(command, Settle) else command for command in commands)
+    return [each for each in found if isinstance(each, StoreAnswer)]
+
+
+Command = OpenRequest | StoreAnswer | AbandonRequest | Settle | ChargeFailure

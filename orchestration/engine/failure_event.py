@@ -1,0 +1,26 @@
+"""The signal that a call has failed for good, and its sender."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration import signals
+from orchestration.components.registry import services
+from orchestration.models import ServiceCallRecord
+
+
+def announce_failure(record: ServiceCallRecord, *, error_code: str, error: str | None, retryable: bool) -> None:
+    """Send `ai_response_failed`, once, for a call that has failed for good."""
+    signals.dispatch(
+        signals.ai_response_failed,
+        sender_of(record),
+        error_code=error_code,
+        error=error,
+        retryable=retryable,
+        **record.signal_payload(),
+    )
+
+
+def sender_of(record: ServiceCallRecord) -> Any:
+    """The call's service class, None when the service does not exist (any more)."""
+    return services.try_get(record.service_identity)

@@ -1,0 +1,200 @@
+"""Admission: which of the calls that a claim picked may run now, decided in its transaction.
+
+Limits and circuits that matter are locked, in one order, until the claim commits; so what is counted here is exact
+under any number of workers. Where nothing is limited, no query is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
+
+from orchestration.clock import database_now
+from orchestration.engine.throttling.snapshot import Limits, ThrottleReason, open_parts
+from orchestration.engine.throttling.token_bucket import Bucket, counted_from, seconds_gone
+from orchestration.errors import CallHeld
+from orchestration.models import ProviderCircuit, RateLimit, ServiceCallRecord
+from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.models.throttles import CircuitState
+from orchestration.routes import RoutePattern
+
+RowT = TypeVar("RowT", bound=Model)
+PARALLEL_PAUSE = 0.02
+"""Seconds until a limit of parallel calls is worth asking again."""
+LONGEST_PAUSE = 1.0
+"""The same for any limit, because somebody may raise it."""
+EVERYTHING = 1_000_000
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many calls a locked limit still admits."""
+
+    limit: RateLimit
+    left: int = EVERYTHING
+    used: int = 0
+
+
+@dataclass(slots=True)
+class Probe:
+    """A circuit that is not closed; it admits one call when it is time to try."""
+
+    circuit: ProviderCircuit
+    left: int
+    call_id: str = ""
+
+
+@dataclass(slots=True)
+class Admission:
+    """The decisions of one claim, within its transaction."""
+
+    limits: Limits
+    narrowed: bool = False
+    """Calls were refused: there may be others, further behind, that would be admitted."""
+    _allowances: list[Allowance] | None = None
+    _probes: dict[str, Probe] = field(default_factory=dict)
+
+    def candidates(self, calls: ServiceCallQuerySet) -> list[ServiceCallQuerySet]:
+        """The queued calls worth picking, in parts that are each in the order of `calls`."""
+        used_up = [allowance.limit.routes for allowance in self._allowances or () if allowance.left < 1]
+        used_up += [RoutePattern(client, "*") for client, probe in self._probes.items() if probe.left < 1]
+        return open_parts(
+            calls, self.limits.reasons() + [ThrottleReason("rate_limited", str(routes), routes) for routes in used_up]
+        )
+
+    def admit(
+        self, picked: Sequence[ServiceCallRecord], *, own: ServiceCallRecord | None = None
+    ) -> list[ServiceCallRecord]:
+        """Those that may run, in their order, with what they are expected to use reserved.
+
+        `own` is a call that is written as running already and does not count against itself.
+        """
+        if not self.concerns(picked):
+            return list(picked)
+        if self._allowances is None:
+            self._lock(own)
+        admitted = [call for call in picked if self._admits(call)]
+        self.narrowed = len(admitted) < len(picked)
+        return admitted
+
+    def reserve(self) -> None:
+        """Write what was reserved; the caller commits it with the claim."""
+        for allowance in self._allowances or ():
+            if allowance.used:
+                _reserve(allowance.limit, allowance.used)
+            if allowance.left < 1:
+                self.limits.exhausted(allowance.limit.pattern, _pause(allowance.limit))
+        for probe in self._probes.values():
+            if probe.call_id and ProviderCircuit.objects.probe(probe.circuit, probe.call_id):
+                self.limits.forget()
+
+    def concerns(self, picked: Iterable[ServiceCallRecord]) -> bool:
+        """Whether something is counted of these, so that rows must be locked to admit them."""
+        snapshot = self.limits.snapshot()
+        tripped = {circuit.client for circuit in snapshot.tripped}
+        routes = {call.route for call in picked}
+        return any(route.client in tripped for route in routes) or any(
+            limit.routes.matches(route) for limit in snapshot.metered for route in routes
+        )
+
+    def _lock(self, own: ServiceCallRecord | None) -> None:
+        snapshot = self.limits.snapshot()
+        rows = RateLimit.objects.filter(pk__in=[limit.pk for limit in snapshot.metered]).order_by("pk")
+        # The database's clock, because every node refills: with their own, the fastest one would set the rate.
+        self._allowances = [_allowance(limit, limit.clock, own) for limit in _locked(rows.annotate(clock=Now()))]
+        circuits = ProviderCircuit.objects.filter(pk__in=[row.pk for row in snapshot.tripped]).order_by("pk")
+        for circuit in _locked(circuits):
+            if circuit.state != CircuitState.CLOSED:
+                self._probes[circuit.client] = Probe(circuit, _probes_due(circuit))
+
+    def _admits(self, call: ServiceCallRecord) -> bool:
+        concerned = [found for found in self._allowances or () if found.limit.routes.matches(call.route)]
+        probe = self._probes.get(call.client)
+        if any(allowance.left < 1 for allowance in concerned) or (probe is not None and probe.left < 1):
+            return False
+        for allowance in concerned:
+            allowance.left -= 1
+            allowance.used += 1
+        if probe is not None:
+            probe.left, probe.call_id = 0, call.pk
+        return True
+
+
+def admit_now(call: ServiceCallRecord, limits: Limits) -> None:
+    """Admit one call that is about to run at once, in the caller's transaction; CallHeld says why it must wait."""
+    for reason in limits.reasons():
+        if reason.applies_to(call.kind):
+            seconds = None if reason.until is None else max(0.0, (reason.until - database_now()).total_seconds())
+            raise CallHeld(_held(reason.code, reason.what), code=reason.code, seconds=seconds)
+    admission = Admission(limits)
+    if not admission.admit([call], own=call):
+        admission.reserve()  # notes what is exhausted
+        raise CallHeld(_held("rate_limited", str(call.route)), code="rate_limited", seconds=PARALLEL_PAUSE)
+    admission.reserve()
+
+
+def _held(code: str, what: str) -> str:
+    return {
+        "paused": f"Paused: {what}.",
+        "circuit_open": f"The circuit of {what} is open: its provider keeps failing.",
+        "rate_limited": f"The rate limit of {what} is used up.",
+    }[code]
+
+
+def _locked(rows: QuerySet[RowT]) -> QuerySet[RowT]:
+    return rows.select_for_update() if connection.features.has_select_for_update else rows
+
+
+def _allowance(limit: RateLimit, now: datetime, own: ServiceCallRecord | None) -> Allowance:
+    """Refill a locked limit and say how many calls fit."""
+    _refill(limit, now)
+    fits = [EVERYTHING]
+    if limit.is_blocked(now):
+        fits.append(0)
+    if limit.requests_per_minute:
+        fits.append(Bucket(limit.requests_per_minute).fits(limit.requests_available))
+    if limit.tokens_per_minute:
+        fits.append(Bucket(limit.tokens_per_minute).fits(limit.tokens_available, limit.tokens_per_request))
+    if limit.parallel:
+        running = ServiceCallRecord.objects.running().filter(limit.routes.condition())
+        fits.append(limit.parallel - (running.exclude(pk=own.pk) if own else running).count())
+    return Allowance(limit, left=max(0, min(fits)))
+
+
+def _pause(limit: RateLimit) -> float:
+    """Seconds until it is worth asking an exhausted limit again."""
+    waits = [PARALLEL_PAUSE]
+    if limit.requests_per_minute:
+        waits.append(Bucket(limit.requests_per_minute).seconds_until(limit.requests_available))
+    if limit.tokens_per_minute:
+        waits.append(Bucket(limit.tokens_per_minute).seconds_until(limit.tokens_available, limit.tokens_per_request))
+    return min(max(waits), LONGEST_PAUSE)
+
+
+def _refill(limit: RateLimit, now: datetime) -> None:
+    seconds = float(EVERYTHING) if limit.refilled_at is None else seconds_gone(limit.refilled_at, now)
+    if limit.requests_per_minute:
+        limit.requests_available = Bucket(limit.requests_per_minute).filled(limit.requests_available, seconds)
+    if limit.tokens_per_minute:
+        limit.tokens_available = Bucket(limit.tokens_per_minute).filled(limit.tokens_available, seconds)
+    limit.refilled_at = counted_from(limit.refilled_at, now)
+
+
+def _reserve(limit: RateLimit, calls: int) -> None:
+    if limit.requests_per_minute:
+        limit.requests_available -= calls
+    if limit.tokens_per_minute:
+        limit.tokens_available -= calls * limit.tokens_per_request
+    limit.save(update_fields=["requests_available", "tokens_available", "refilled_at"])
+
+
+def _probes_due(circuit: ProviderCircuit) -> int:
+    if circuit.state == CircuitState.OPEN:
+        return int(not circuit.waits(database_now()))
+    return int(not ServiceCallRecord.objects.running().filter(pk=circuit.probe).exists())

@@ -1,0 +1,28 @@
+"""Transitions of a row that two processes may try at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import models
+
+
+class CompareAndSet(models.Model):
+    """For models with a column that says where the row is."""
+
+    class Meta:
+        abstract = True
+
+    def compare_and_set(self, column: str, from_: Collection[str], **changes: Any) -> bool:
+        """Change the row if its column still has one of these values; the instance follows the row.
+
+        False when it has another one, which the instance then has, too.
+        """
+        rows = type(self)._base_manager.filter(**{"pk": self.pk, f"{column}__in": from_})
+        if rows.update(**changes) != 1:
+            self.refresh_from_db(fields=[column])
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True

@@ -1,0 +1,1 @@
+"""Pages for machines: health checks for load balancers, and metrics for Prometheus."""

@@ -1,0 +1,223 @@
+"""What is broken right now, in a sentence each with its remedy, for the top of every page of the console.
+
+What it costs does not depend on the number of pages that are open: a process looks at most once a second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Min, Q
+
+from orchestration.clock import database_now
+from orchestration.conf import clients_settings
+from orchestration.engine.queue.unreadable_rows import UNREADABLE
+from orchestration.engine.queue.waiting import waits_of
+from orchestration.models import AIRequestAudit, AIResponseAudit, ProviderCircuit, ServiceCallRecord, WorkerNode
+from orchestration.models.throttles import CircuitState
+from orchestration.stats.figures import LATE
+
+CACHE_SECONDS = 1.0
+A_DAY = timedelta(days=1)
+UNANSWERED = timedelta(seconds=30)
+"""Requests that wait this long, while nothing at all was answered, are a provider that hangs."""
+IN_A_ROW = 3
+"""Failures in a row that are worth a word before the circuit opens."""
+RECENT = timedelta(minutes=5)
+"""When these began: nobody asked the provider since those of yesterday."""
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One thing that is wrong."""
+
+    code: str
+    level: str
+    """`error`: calls stand still. `warning`: they will, or something is lost. `info`: worth knowing."""
+    text: str
+    remedy: str
+    page: str
+    """The name of a page of the admin, without `admin:`."""
+    query: dict[str, str] = field(default_factory=dict)
+    call_id: str = ""
+    """The only argument of the page, if it is that of a call."""
+
+
+def alerts(now: datetime | None = None) -> list[Alert]:
+    """All that is wrong, the worst first. A dozen small queries at most."""
+    moment = now or database_now()
+    found = [alert for look in LOOKS for alert in look(moment)]
+    return sorted(found, key=lambda alert: LEVELS.index(alert.level))
+
+
+LEVELS = ("error", "warning", "info")
+
+
+@dataclass(slots=True)
+class _Latest:
+    found: list[Alert] = field(default_factory=list)
+    looked_at: float = float("-inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_latest = _Latest()
+
+
+def latest_alerts(*, look: bool = True) -> list[Alert]:
+    """`alerts`, at most a second old; with `look=False` what was found last, within ten seconds, without a query."""
+    age = time.monotonic() - _latest.looked_at
+    if age < CACHE_SECONDS or not look:
+        return _latest.found if age < 10 * CACHE_SECONDS else []
+    with _latest.lock:
+        if time.monotonic() - _latest.looked_at >= CACHE_SECONDS:
+            _latest.found, _latest.looked_at = alerts(), time.monotonic()
+    return _latest.found
+
+
+def forget_alerts() -> None:
+    """Look again when next asked."""
+    _latest.looked_at = float("-inf")
+
+
+# --- what is looked at ----------------------------------------------------------------------
+
+
+def _workers(now: datetime) -> Iterator[Alert]:
+    nodes = list(WorkerNode.objects.filter(beat_at__gte=now - A_DAY).order_by("-beat_at"))
+    alive = [node for node in nodes if node.state(now) == "works"]
+    silent = [node for node in nodes if node.state(now) == "silent" and not node.stopping]
+    named = ", ".join(f"{node.name} silent for {_ago(now, node.beat_at)}" for node in silent[:NAMED])
+    if not alive:
+        running = ServiceCallRecord.objects.running().count()
+        shown = f" {running:,} calls are shown as running and are not." if running else ""
+        yield Alert(
+            code="no_worker",
+            level="error",
+            text=f"No worker is alive{f' ({named})' if named else ''}: calls wait.{shown}",
+            remedy="Start manage.py qcluster",
+            page="orchestration_workernode_changelist",
+        )
+    elif silent:
+        yield Alert(
+            code="silent_worker",
+            level="warning",
+            text=f"A worker node is gone: {named}.",
+            remedy="Start it again; after a day it is not mentioned any more",
+            page="orchestration_workernode_changelist",
+        )
+    off = [node for node in alive if node.is_clock_off]
+    if off:
+        clocks = ", ".join(f"{node.name} {node.clock_offset:+.1f} s" for node in off[:NAMED])
+        yield Alert(
+            code="clock_skew",
+            level="warning",
+            text=f"Clocks differ from the database's: {clocks}.",
+            remedy="Synchronize them (NTP)",
+            page="orchestration_workernode_changelist",
+        )
+
+
+def _providers(now: datetime) -> Iterator[Alert]:
+    failing = Q(failures__gte=IN_A_ROW, failing_since__gte=now - RECENT)
+    for circuit in ProviderCircuit.objects.filter(~Q(state=CircuitState.CLOSED) | failing):
+        is_open = circuit.state != CircuitState.CLOSED
+        error = f" ({circuit.last_error_code})" if circuit.last_error_code else ""
+        yield Alert(
+            code="circuit_open" if is_open else "provider_fails",
+            level="error" if is_open else "warning",
+            text=f"The provider of client {circuit.client} is down{error}: its circuit is open, and its calls wait."
+            if is_open
+            else f"The provider of client {circuit.client} failed {circuit.failures} times in a row{error}.",
+            remedy="Look at its failed calls; it goes on by itself when it answers again",
+            page="orchestration_providercircuit_changelist",
+        )
+
+
+def _unanswered(now: datetime) -> Iterator[Alert]:
+    sent = AIRequestAudit.objects.pending().order_by().aggregate(first=Min("dispatched_at"), requests=Count("pk"))
+    if sent["first"] is None or now - sent["first"] < UNANSWERED:
+        return
+    answered = AIResponseAudit.objects.order_by().aggregate(last=Max("received_at"))["last"]
+    if answered is None or answered < max(sent["first"], now - UNANSWERED):
+        yield Alert(
+            code="unanswered",
+            level="error",
+            text=f"No provider has answered for {_ago(now, max(sent['first'], answered or sent['first']))}:"
+            f" {sent['requests']:,} requests wait.",
+            remedy="Check the provider with manage.py ai_healthcheck, or pause its model",
+            page="orchestration_airequestaudit_changelist",
+            query={"outcome__exact": "pending"},
+        )
+
+
+def _overdue(now: datetime) -> Iterator[Alert]:
+    first = ServiceCallRecord.objects.claimable(now).defer("input", "context", "result").first()
+    if first is not None and now - first.due_at > LATE:
+        why = waits_of(first, now)[0]
+        yield Alert(
+            code="overdue",
+            level="warning",
+            text=f"A call is overdue for {_ago(now, first.due_at)}. {why.why}.",
+            remedy=why.remedy.rstrip("."),
+            page="orchestration_servicecallrecord_change",
+            call_id=first.pk,
+        )
+    pending = ServiceCallRecord.objects.pending_persistence(now).only("next_persist_at").first()
+    due = pending.next_persist_at if pending is not None else None
+    if pending is not None and due is not None and now - due > LATE:
+        yield Alert(
+            code="drain_overdue",
+            level="warning",
+            text=f"A result has waited for {_ago(now, due)} to become rows.",
+            remedy="Look at the workers: persistence is done by a task of theirs",
+            page="orchestration_servicecallrecord_change",
+            call_id=pending.pk,
+        )
+
+
+def _set_aside(now: datetime) -> Iterator[Alert]:
+    aside = ServiceCallRecord.objects.failed().filter(error_code=UNREADABLE, error_code__gt="").order_by()
+    calls = aside.values("pk")[:1000].count()
+    if calls:
+        yield Alert(
+            code="set_aside",
+            level="warning",
+            text=f"{calls:,} calls are set aside: what is stored in them cannot be read.",
+            remedy="Mend the columns that their error names, and retry them",
+            page="orchestration_servicecallrecord_changelist",
+            query={"error_code": UNREADABLE},
+        )
+
+
+def _simulated(now: datetime) -> Iterator[Alert]:
+    names = [name for name, client in clients_settings().clients.items() if client.provider == "simulator"]
+    if names:
+        yield Alert(
+            code="simulated",
+            level="info",
+            text=f"Answers are simulated ({', '.join(names[:NAMED])}): no model is asked.",
+            remedy="Set ORCA_PROVIDER and a key to ask one",
+            page="orchestration_servicecallrecord_changelist",
+        )
+
+
+LOOKS: tuple[Callable[[datetime], Iterator[Alert]], ...] = (
+    _workers,
+    _providers,
+    _unanswered,
+    _overdue,
+    _set_aside,
+    _simulated,
+)
+
+
+def _ago(now: datetime, then: datetime) -> str:
+    seconds = max(0, int((now - then).total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

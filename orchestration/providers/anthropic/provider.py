@@ -1,0 +1,53 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.providers.anthropic.wire import MAX_TOKENS, MESSAGES
+from orchestration.providers.base import ProviderRequest
+from orchestration.providers.capabilities import Capability
+from orchestration.providers.http.provider import HttpProvider
+from orchestration.providers.keys import KeyVariable, https_hosts
+from orchestration.providers.wire import LIMIT_NAMES
+
+VERSION = "2023-06-01"
+"""The version of the API, which its reference asks for in a header."""
+
+
+class AnthropicOptions(BaseModel):
+    """`options` of a client."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: Annotated[int, Field(ge=1)] = MAX_TOKENS
+    """The longest answer where the service's parameters do not say; the API wants a number."""
+    beta: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ()
+    """Names of beta features, sent as `anthropic-beta`."""
+
+
+class AnthropicProvider(HttpProvider):
+    """Claude."""
+
+    name = "anthropic"
+    wires = {"messages": MESSAGES}
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
+    Options = AnthropicOptions
+    default_url = "https://api.anthropic.com/v1"
+    key_variables = (KeyVariable("ANTHROPIC_API_KEY", https_hosts(r"api\.anthropic\.com")),)
+    key_header = ("x-api-key", "")
+
+    def path(self, request: ProviderRequest) -> str:
+        return "/messages"
+
+    def extra_headers(self) -> dict[str, str]:
+        beta = {"anthropic-beta": ",".join(self.options.beta)} if self.options.beta else {}
+        return {"anthropic-version": VERSION, **beta}
+
+    def sendable(self, request: ProviderRequest) -> ProviderRequest:
+        if any(name in request.parameters for name in LIMIT_NAMES):
+            return request
+        return replace(request, parameters={"max_tokens": self.options.max_tokens, **request.parameters})

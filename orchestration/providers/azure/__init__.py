@@ -1,0 +1,1 @@
+"""Azure OpenAI: OpenAI's wire formats at addresses, and with credentials, of Azure."""

@@ -1,0 +1,1 @@
+"""The conformance suite: what every provider must do, as tests that a test module subclasses."""

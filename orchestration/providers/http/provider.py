@@ -1,0 +1,208 @@
+"""The providers that are asked over HTTP: a wire format, an address, a credential, and one transport for all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import orjson
+from django.utils.module_loading import import_string
+
+from orchestration.conf import ClientSettings, engine_settings
+from orchestration.errors import PaidRequestsForbidden, ProviderError
+from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
+from orchestration.providers.credentials import Credential
+from orchestration.providers.errors import provider_error
+from orchestration.providers.http.addresses import is_loopback
+from orchestration.providers.response_bodies import Body, read_body
+from orchestration.providers.retry_after import retry_after
+from orchestration.providers.wire import Answer, Wire, as_label
+from orchestration.types import JsonObject
+
+TRANSPORT = "orchestration.providers.http.transport"
+"""Imported when a provider first sends: aiohttp is half of what a process takes to start, and few ask a model."""
+LIMITS = (b"ratelimit", b"rate-limit", b"retry-after")
+"""Parts of the names of headers that say something about limits."""
+ECHOED = frozenset({"input", "ctx", "messages", "contents", "prompt", "system"})
+"""Fields of errors in which some servers repeat the request."""
+KEYS = re.compile(r"\bsk-[\w*.-]+|\bAIza[\w*-]+")
+"""What looks like a key, whosever it is."""
+
+
+class HttpProvider(Provider):
+    """A client of ORCA_CONFIG that is asked over HTTP.
+
+    Bound to the event loop it first sends in; close it there. `transport` replaces the network, and the key with it:
+    the in-process simulator does.
+    """
+
+    wires: ClassVar[Mapping[str, Wire]]
+    """Its APIs by surface; `surfaces` follows from it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "wires" in vars(cls):
+            cls.surfaces = tuple(cls.wires)
+
+    def __init__(self, client_name: str, client: ClientSettings, *, transport: Any = None) -> None:
+        super().__init__(client_name, client)
+        self.wire = self.wires[self.surface]
+        self.options: Any = self.Options.model_validate(client.options)
+        self.base_url = (client.base_url or self.default_url or "").rstrip("/")
+        self._free = transport is not None or is_loopback(self.base_url)
+        self._credential = Credential(client_name, client) if transport is None else None
+        self._headers = {"Content-Type": "application/json", "User-Agent": "orchestrai", **self.extra_headers()}
+        self._transport = transport
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def schema_violations(cls, surface: str, schema: JsonObject) -> list[str]:
+        return cls.wires[surface].schema_violations(schema)
+
+    def path(self, request: ProviderRequest) -> str:
+        """Where a request goes, below `base_url`."""
+        raise NotImplementedError
+
+    def sendable(self, request: ProviderRequest) -> ProviderRequest:
+        """The request as its wire format gets it: with what the client's options change."""
+        return request
+
+    def extra_headers(self) -> dict[str, str]:
+        """Headers of every request, besides those of its content and its credential."""
+        return {}
+
+    async def send(self, request: ProviderRequest) -> ProviderResponse:
+        """Send once. Raises ProviderError, PaidRequestsForbidden; cancelling closes the HTTP request."""
+        if not (self._free or engine_settings().ALLOW_PAID_REQUESTS):
+            raise PaidRequestsForbidden
+        self.check(request)
+        body = self._written(request)
+        started = time.perf_counter()
+        received: list[bytes] = []
+        sent = False
+        try:
+            async with asyncio.timeout(request.timeout):
+                headers = await self._headers_of(request)
+                transport = self._transport or await self._opened()
+                sent = True
+                reply = await transport.post(self.path(request), body, headers, request.timeout, received)
+        except TimeoutError:
+            message = f"No whole answer within {request.timeout:g} s."
+            late = ProviderError(message, code="timeout", retryable=True, sent=sent)
+            raise self._with_part(late, received) from None
+        except ProviderError as error:
+            raise self._with_part(error, received) from None
+        if not 200 <= reply.status < 300:  # a redirect is not followed
+            raise self._of_status(reply)
+        return self._to_response(reply, started)
+
+    async def aclose(self) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    async def _opened(self) -> Any:
+        async with self._opening:
+            if self._transport is None:
+                module = import_string(f"{TRANSPORT}.HttpTransport"), import_string(f"{TRANSPORT}.ssl_context")
+                tls = await asyncio.to_thread(module[1])
+                self._transport = module[0](self.base_url, connections=engine_settings().CONCURRENCY, tls=tls)
+            return self._transport
+
+    async def _headers_of(self, request: ProviderRequest) -> dict[str, str]:
+        headers = self._headers if self._credential is None else self._headers | await self._credential.headers()
+        return headers | {"X-Client-Request-Id": request.request_id} if request.request_id else headers
+
+    def _written(self, request: ProviderRequest) -> bytes:
+        try:
+            return orjson.dumps(self.wire.to_request(self.sendable(request)))
+        except TypeError as error:  # orjson: lone surrogates, integers beyond 64 bits
+            raise ProviderError(
+                f"The request cannot be written as JSON: {error}.", code="bad_request", sent=False
+            ) from None
+
+    def _to_response(self, reply: Any, started: float) -> ProviderResponse:
+        body, limits = read_body(reply.body, self.wire.usage_field), self.wire.limits(_limits(reply.headers))
+        try:
+            answer = self._to_answer(body, reply)
+        except ProviderError as error:
+            error.body = self._evidence(body.stored)
+            self._count(error, body)
+            error.retry_after, error.headers = retry_after(limits), limits
+            raise
+        return ProviderResponse(
+            raw=body.stored,
+            text=answer.text,
+            refusal=answer.refusal,
+            truncated=answer.truncated,
+            filtered=answer.filtered,
+            tool_calls=answer.tool_calls,
+            finish_reason=answer.finish_reason,
+            provider_response_id=answer.provider_response_id,
+            model=answer.model,
+            service_tier=answer.service_tier,
+            usage=answer.usage,
+            http_status=reply.status,
+            first_byte_ms=round((reply.first_byte - started) * 1000),
+            headers=limits,
+            is_storable=True,  # `Body.stored` is, and the wire format cut the texts
+        )
+
+    def _to_answer(self, body: Body, reply: Any) -> Answer:
+        if body.is_json and isinstance(body.value, dict):
+            return self.wire.to_answer(body.value)
+        what = "JSON but no object" if body.is_json else "not JSON"
+        raise ProviderError(
+            f"The provider's answer is {what} (HTTP {reply.status}, {len(reply.body)} bytes).",
+            code="malformed_response",
+            retryable=True,
+            status=reply.status,
+        )
+
+    def _count(self, error: ProviderError, body: Body) -> None:
+        """What an answer used that is an error: that, too, is paid for."""
+        if isinstance(body.value, dict):
+            error.usage = self.wire.to_usage(body.value)
+            error.model = as_label(body.value.get(self.wire.model_field), 128)
+
+    def _with_part(self, error: ProviderError, received: list[bytes]) -> ProviderError:
+        """The error with what had come by then, and with the counts in it."""
+        if received:
+            body = read_body(b"".join(received), self.wire.usage_field)
+            error.body = self._evidence(body.stored)
+            if isinstance(body.value, dict) and self.wire.usage_field in body.value:
+                error.usage = self.wire.to_usage(body.value)
+        return error
+
+    def _of_status(self, reply: Any) -> ProviderError:
+        body, limits = read_body(reply.body, self.wire.usage_field), self.wire.limits(_limits(reply.headers))
+        reason = self.wire.error_of(body.value)
+        error = provider_error(reply.status, reason, self.wire.errors)
+        error.body = self._evidence(reason if body.stored is body.value else body.stored)
+        asked = retry_after(limits)
+        error.retry_after, error.headers = self.wire.wait_of(reason) if asked is None else asked, limits
+        return error
+
+    def _evidence(self, body: object) -> object:
+        """The provider's error as audits keep it: without our key, and without the request that some servers echo."""
+        if isinstance(body, str):
+            secret = self._credential.secret if self._credential is not None else ""
+            return KEYS.sub("***", body.replace(secret, "***") if secret else body)
+        if isinstance(body, list):
+            return [self._evidence(item) for item in body]
+        if isinstance(body, dict):
+            return {name: self._evidence(value) for name, value in body.items() if name not in ECHOED}
+        return body
+
+
+def _limits(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers about limits, under names in lower case; values of a name that came twice with a comma between."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        if any(part in key for part in LIMITS):
+            known, text = key.decode("latin-1"), value.decode("latin-1")
+            found[known] = f"{found[known]}, {text}" if known in found else text
+    return found

@@ -1,0 +1,147 @@
+"""The simulated model as OpenAI's API, and as servers that speak it: Responses, Chat Completions and Completions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from orchestration.errors import InvalidCall
+from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, text_of
+from orchestration.providers.openai.fake_payloads import (
+    chat_chunks,
+    chat_payload,
+    completion_chunks,
+    completion_payload,
+    error_payload,
+    failed_payload,
+    responses_payload,
+    words,
+)
+from orchestration.providers.openai.response_events import event_bytes, response_events
+from orchestration.types import JsonObject
+
+CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
+RESPONSES = "/responses"
+DEPLOYMENT = r"(?:/openai/deployments/(?P<model>[^/]+))?"
+"""Azure's addresses before the versions without a date."""
+ANY_OBJECT: JsonObject = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+"""What JSON mode without a schema gets."""
+ERRORS = {
+    "bad_request": (400, "invalid_request_error", "invalid_value"),
+    "unauthorized": (401, "invalid_request_error", "invalid_api_key"),
+    "payment_required": (402, "billing_error", None),
+    "forbidden": (403, "invalid_request_error", "unsupported_country_region_territory"),
+    "model_not_found": (404, "invalid_request_error", "model_not_found"),
+    "request_timeout": (408, "timeout", None),
+    "conflict": (409, "conflict_error", None),
+    "unprocessable": (422, "invalid_request_error", None),
+    "redirect": (307, "redirect", None),
+    "rate_limit": (429, "requests", "rate_limit_exceeded"),
+    "quota": (429, "insufficient_quota", "insufficient_quota"),
+    "server_error": (500, "server_error", None),
+    "unavailable": (503, "server_error", "overloaded"),
+}
+"""Kind of fault → HTTP status, error type, error code."""
+
+
+def _read(field: str, schema_of: Callable[[JsonObject], tuple[JsonObject, JsonObject]]) -> Any:
+    def read(body: JsonObject, model: str) -> SimulatedRequest:
+        if not isinstance(body.get("model"), str):
+            raise InvalidCall("The body must be an object with a `model`.")
+        messages = _messages(body, field)
+        texts = tuple(text_of(message.get("content") or message.get("output")) for message in messages)
+        spoken = [text for message, text in zip(messages, texts, strict=True) if message.get("role") == "user"]
+        return SimulatedRequest(
+            model=body["model"],
+            texts=texts,
+            last_user_message=spoken[-1] if spoken else "",
+            schema=_schema(*schema_of(body)),
+            stream=body.get("stream") is True,
+            stream_usage=_object(body.get("stream_options")).get("include_usage") is True,
+        )
+
+    return read
+
+
+def _messages(body: JsonObject, field: str) -> list[JsonObject]:
+    messages = body.get(field)
+    if isinstance(messages, str) and field != "messages":
+        return [{"role": "user", "content": messages}]
+    if isinstance(messages, list) and messages and field == "prompt":
+        return [{"role": "user", "content": "\n".join(map(str, messages))}]
+    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+        raise InvalidCall(f"`{field}` must be a list of messages, at least one.")
+    return messages
+
+
+def _of_chat(body: JsonObject) -> tuple[JsonObject, JsonObject]:
+    output_format = _object(body.get("response_format"))
+    return output_format, _object(output_format.get("json_schema"))
+
+
+def _of_responses(body: JsonObject) -> tuple[JsonObject, JsonObject]:
+    output_format = _object(_object(body.get("text")).get("format"))
+    return output_format, output_format
+
+
+def _schema(output_format: JsonObject, described: JsonObject) -> JsonObject | None:
+    kind = output_format.get("type", "text")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return ANY_OBJECT
+    schema = described.get("schema")
+    if kind != "json_schema" or not isinstance(schema, dict) or not described.get("name"):
+        raise InvalidCall("The output format must be `text`, `json_object`, or `json_schema` with a name and a schema.")
+    return schema
+
+
+def _object(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _failure(kind: str, message: str, retry_after: float | None) -> Failure:
+    status, error_type, code = ERRORS[kind]
+    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+    return Failure(status=status, body=error_payload(message, kind=error_type, code=code), headers=headers)
+
+
+def _response_stream(_: SimulatedRequest, reply: Reply) -> Iterator[bytes]:
+    return map(event_bytes, response_events(responses_payload(reply), words))
+
+
+def _failed_stream(failed: JsonObject) -> Iterator[bytes]:
+    return map(event_bytes, response_events(failed))
+
+
+def _stream(chunks: Any) -> Callable[[SimulatedRequest, Reply], Iterator[bytes]]:
+    def stream(request: SimulatedRequest, reply: Reply) -> Iterator[bytes]:
+        for chunk in chunks(reply, with_usage=request.stream_usage):
+            yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+        yield b"data: [DONE]\n\n"
+
+    return stream
+
+
+def _dialect(path: str, field: str, payload: Any, events: Any, schema_of: Any = _of_chat) -> Dialect:
+    return Dialect(
+        path=re.compile(path),
+        read=_read(field, schema_of),
+        payload=payload,
+        failure=_failure,
+        failed=failed_payload,
+        limits={"x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999"},
+        events=events,
+        failed_events=_failed_stream,
+    )
+
+
+DIALECTS = (
+    _dialect(f"(?:/openai)?{RESPONSES}", "input", responses_payload, _response_stream, _of_responses),
+    _dialect(DEPLOYMENT + CHAT, "messages", chat_payload, _stream(chat_chunks)),
+    _dialect(COMPLETIONS, "prompt", completion_payload, _stream(completion_chunks)),
+)

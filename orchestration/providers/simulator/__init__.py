@@ -1,0 +1,9 @@
+"""A simulated model that costs nothing: answers every schema, in process and over HTTP, and fails on request.
+
+What answers (`provider`, `server`) is imported when it is needed, because it imports the SDK.
+"""
+
+from orchestration.providers.simulator.faults import Fault, Script
+from orchestration.providers.simulator.responder import Responder
+
+__all__ = ["Fault", "Responder", "Script"]

@@ -1,0 +1,135 @@
+"""The embedded provider: needs no key and no network, answers what the schema asks for, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import NamedTuple
+
+from orchestration.conf import ClientSettings
+from orchestration.errors import ProviderError
+from orchestration.providers.anthropic.provider import VERSION
+from orchestration.providers.anthropic.wire import MESSAGES
+from orchestration.providers.base import ProviderRequest, ProviderResponse
+from orchestration.providers.capabilities import Capability
+from orchestration.providers.gemini.wire import GENERATE_CONTENT
+from orchestration.providers.http.provider import HttpProvider
+from orchestration.providers.openai.provider import PATHS
+from orchestration.providers.openai.wire import CHAT, RESPONSES
+from orchestration.providers.simulator.faults import Fault, Script
+from orchestration.providers.simulator.model import Outgoing, Simulation
+from orchestration.providers.simulator.request_log import Entry
+from orchestration.providers.simulator.responder import responders
+from orchestration.types import JsonObject
+
+logger = logging.getLogger(__name__)
+
+_simulations = [Simulation()]
+_context: ContextVar[JsonObject | None] = ContextVar("simulated_call_context", default=None)
+
+
+class SimulatorProvider(HttpProvider):
+    """Every built-in wire format over a transport that asks a Simulation instead of a network.
+
+    Everything else (request, errors, reading of answers) is the real code. Without a simulation of its own it
+    follows the process's one, which `scripted` replaces.
+    """
+
+    name = "simulator"
+    wires = {"responses": RESPONSES, "chat": CHAT, "messages": MESSAGES, "generateContent": GENERATE_CONTENT}
+    capabilities = frozenset(Capability)
+    default_url = ""
+    key_required = False
+
+    def __init__(self, client_name: str, client: ClientSettings, *, simulation: Simulation | None = None) -> None:
+        say_it_is_simulated()
+        responders()  # NotConfigured now, not at the first answer
+        super().__init__(client_name, client, transport=_Transport(simulation))
+
+    def path(self, request: ProviderRequest) -> str:
+        return {**PATHS, "messages": "/messages"}.get(self.surface, f"/models/{request.model}:generateContent")
+
+    def extra_headers(self) -> dict[str, str]:
+        return {"anthropic-version": VERSION}
+
+    async def send(self, request: ProviderRequest) -> ProviderResponse:
+        """As HttpProvider.send; the call's context flows into the answer."""
+        token = _context.set(request.context)
+        try:
+            return await super().send(request)
+        finally:
+            _context.reset(token)
+
+
+@contextmanager
+def scripted(*faults: Fault, seed: int = 0, latency_ms: int = 0) -> Iterator[Simulation]:
+    """For tests: within the block, simulated providers of this process follow these faults.
+
+    Yields the Simulation, whose `request_log.entries` are the requests of the block.
+    """
+    simulation = Simulation(script=Script(faults, seed=seed), latency_ms=latency_ms)
+    _simulations.append(simulation)
+    try:
+        yield simulation
+    finally:
+        _simulations.remove(simulation)
+
+
+def current_simulation() -> Simulation:
+    """What simulated providers without a simulation of their own follow."""
+    return _simulations[-1]
+
+
+class SimulatedReply(NamedTuple):
+    """As `orchestration.providers.http.transport.Reply`, which needs its library."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    first_byte: float
+
+
+class _Transport:
+    def __init__(self, simulation: Simulation | None) -> None:
+        self._simulation = simulation
+
+    async def post(
+        self, path: str, body: bytes, headers: dict[str, str], timeout: float, received: list[bytes]
+    ) -> SimulatedReply:
+        simulation = self._simulation or current_simulation()
+        entry, outgoing = simulation.answer(
+            path,
+            body,
+            correlation=headers.get("X-Client-Request-Id", ""),
+            context=_context.get(),
+            headers=[name.lower() for name in headers],
+        )
+        try:
+            return await self._delivered(simulation, entry, outgoing)
+        finally:
+            simulation.request_log.ended(entry, "client_left")  # cancelled; any other ending was entered before
+
+    async def _delivered(self, simulation: Simulation, entry: Entry, outgoing: Outgoing) -> SimulatedReply:
+        await asyncio.sleep(outgoing.latency)
+        if outgoing.delivery in {"hang", "trickle"}:
+            await asyncio.Event().wait()
+        if outgoing.delivery in {"reset", "cut"}:
+            simulation.request_log.ended(entry, "broken_off")
+            raise ProviderError("The connection broke.", code="connection_error", retryable=True)
+        simulation.request_log.ended(entry, "answered")
+        headers = [(name.encode(), value.encode()) for name, value in outgoing.headers.items()]
+        return SimulatedReply(outgoing.status, headers, outgoing.body, time.perf_counter())
+
+    async def aclose(self) -> None:
+        """There are no connections."""
+
+
+@lru_cache(maxsize=1)
+def say_it_is_simulated() -> None:
+    """One warning per process."""
+    logger.warning("provider_simulated answers=simulated hint=set_a_provider_key_for_a_real_model")

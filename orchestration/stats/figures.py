@@ -1,0 +1,209 @@
+"""Figures about all calls, from rollups and small indexes: what they cost does not grow with the number of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter
+from typing import Any
+
+from django.db.models import Count, Min, QuerySet
+
+from orchestration.clock import database_now
+from orchestration.models import ServiceCallRecord
+from orchestration.models.rollups import CallRollup, RollupState, Span, counts_of, percentile
+from orchestration.stats.aggregation import LENGTHS, floor
+
+COUNTED_UP_TO = 10_000
+"""Rows of a queue are counted up to here."""
+LATE = timedelta(minutes=1)
+"""A longer wait of what is due is an alarm."""
+
+
+class Period(Enum):
+    """How far back figures go: (name, span of one point, number of points)."""
+
+    HOUR = ("1h", Span.MINUTE, 60)
+    DAY = ("24h", Span.HOUR, 24)
+    WEEK = ("7d", Span.HOUR, 168)
+    MONTH = ("30d", Span.DAY, 30)
+
+    @property
+    def label(self) -> str:
+        return self.value[0]
+
+    @property
+    def span(self) -> Span:
+        return self.value[1]
+
+    @property
+    def points(self) -> int:
+        return self.value[2]
+
+    def begin(self, now: datetime) -> datetime:
+        """When its first point began; the last one is the present, unfinished span."""
+        return floor(now, self.span) - LENGTHS[self.span] * (self.points - 1)
+
+    @classmethod
+    def named(cls, name: str) -> Period:
+        """By its label; the last hour for anything else."""
+        return next((period for period in cls if period.label == name), cls.HOUR)
+
+
+@dataclass(slots=True)
+class Figures:
+    """Finished calls summed up; costs in the currency of the prices, tokens of all attempts."""
+
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cost: Decimal = Decimal(0)
+    unpriced: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    durations: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> int:
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def failure_rate(self) -> float:
+        """Failed among those that succeeded or failed, 0 to 1."""
+        decided = self.succeeded + self.failed
+        return self.failed / decided if decided else 0.0
+
+    def latency(self, share: float) -> float | None:
+        """In ms, from first claim to end; None when no call ran."""
+        return percentile(self.durations, share)
+
+    def add(self, sums: Sequence[Any], errors: dict[str, int], durations: dict[str, int]) -> None:
+        """`sums` in the order of ADDED."""
+        for name, mine, more in zip(ADDED, added(self), sums, strict=True):
+            setattr(self, name, mine + more)
+        for counted, found in ((self.errors, errors), (self.durations, durations)):
+            for key, count in counts_of(found):
+                counted[key] = counted.get(key, 0) + count
+
+
+ADDED = ("succeeded", "failed", "cancelled", "input_tokens", "output_tokens", "total_tokens", "cost", "unpriced")
+added = attrgetter(*ADDED)
+
+
+@dataclass(slots=True, kw_only=True)
+class History:
+    """A period of finished calls: all of it, by point in time, and by service and model (costliest first)."""
+
+    period: Period
+    since: datetime
+    total: Figures = field(default_factory=Figures)
+    points: dict[datetime, Figures] = field(default_factory=dict)
+    parts: dict[tuple[str, str], Figures] = field(default_factory=dict)
+    rolled_at: datetime | None = None
+    """When the figures were brought up to date; None: never."""
+
+
+def history(period: Period, *, now: datetime | None = None) -> History:
+    """What finished within a period. Two queries, over rollups alone."""
+    since = period.begin(now or database_now())
+    found = History(period=period, since=since, points={at: Figures() for at in _starts(period, since)})
+    rows = CallRollup.objects.filter(span=period.span, starts_at__gte=since).order_by()
+    for at, service, model, errors, durations, *sums in rows.values_list(
+        "starts_at", "service_identity", "model", "errors", "durations", *ADDED
+    ):
+        found.points.setdefault(at, Figures()).add(sums, errors, durations)
+        found.parts.setdefault((service, model), Figures()).add(sums, errors, durations)
+    for point in found.points.values():
+        found.total.add(added(point), point.errors, point.durations)
+    found.parts = dict(sorted(found.parts.items(), key=lambda part: (-part[1].cost, -part[1].finished, part[0])))
+    found.rolled_at = RollupState.objects.values_list("rolled_at", flat=True).first()
+    return found
+
+
+def _starts(period: Period, since: datetime) -> Iterator[datetime]:
+    return (since + LENGTHS[period.span] * step for step in range(period.points))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A number of rows; `more`: there are more than were counted."""
+
+    count: int
+    more: bool
+
+    def __str__(self) -> str:
+        return f"{self.count:,}+" if self.more else f"{self.count:,}"
+
+
+def counted(rows: QuerySet[ServiceCallRecord]) -> Counted:
+    """Rows counted up to COUNTED_UP_TO, by an index that finds them."""
+    found = rows.order_by().values("pk")[: COUNTED_UP_TO + 1].count()
+    return Counted(count=min(found, COUNTED_UP_TO), more=found > COUNTED_UP_TO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """What is waiting now."""
+
+    queued: Counted
+    running: int
+    oldest_waiting: timedelta | None
+    """Of the calls that are due; None when none waits."""
+    pending: Counted
+    """Results that are to become domain objects."""
+    drain_lag: timedelta | None
+    """How long the longest waiting of them has been due."""
+    dead: Counted
+
+
+def queues(*, now: datetime | None = None) -> Queues:
+    """Seven queries, each over an index of the rows it is about."""
+    moment = now or database_now()
+    calls = ServiceCallRecord.objects.all()
+    due_at = calls.due(moment).order_by().aggregate(at=Min("due_at"))["at"]
+    next_at = calls.pending_persistence(moment).order_by().aggregate(at=Min("next_persist_at"))["at"]
+    return Queues(
+        queued=counted(calls.queued()),
+        running=calls.running().count(),
+        oldest_waiting=moment - due_at if due_at else None,
+        pending=counted(calls.in_persist_state("pending")),
+        drain_lag=moment - next_at if next_at else None,
+        dead=counted(calls.dead()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Calls of one service that run on one node."""
+
+    node: str
+    service: str
+    calls: int
+    since: datetime | None
+    """When the first of them was first claimed."""
+
+
+def running_by_node() -> list[Running]:
+    """What workers run, by node and service; one query over the calls that run."""
+    rows = (
+        ServiceCallRecord.objects.running()
+        .order_by()
+        .values_list("worker", "service_identity")
+        .annotate(Count("pk"), Min("started_at"))
+    )
+    return sorted(_by_node(rows), key=lambda entry: (entry.node, -entry.calls, entry.service))
+
+
+def _by_node(rows: Iterable[tuple[str, str, int, datetime | None]]) -> Iterator[Running]:
+    merged: dict[tuple[str, str], tuple[int, list[datetime]]] = {}
+    for worker, service, calls, since in rows:
+        key = (worker.partition(":")[0], service)
+        count, begun = merged.get(key, (0, []))
+        merged[key] = (count + calls, [*begun, since] if since else begun)
+    for (node, service), (count, begun) in merged.items():
+        yield Running(node=node, service=service, calls=count, since=min(begun, default=None))

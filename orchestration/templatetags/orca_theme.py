@@ -1,0 +1,65 @@
+"""Buttons and badges for templates, in the theme that the admin has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
+from orchestration.monitoring.alerts import latest_alerts
+from orchestration.theme.installed import has_console
+from orchestration.theme.styles import badge as plain_badge
+from orchestration.theme.styles import style_sheets
+
+register = template.Library()
+
+
+@register.simple_block_tag
+def button(content: str, *, icon: str = "", **options: Any) -> SafeString:
+    """`{% button href=… variant="default" %}Back{% endbutton %}`; without `href` it submits its form."""
+    console = has_console()
+    if icon and console:
+        mark = '<span class="material-symbols-outlined" aria-hidden="true">{}</span> {}'
+        content = format_html(mark, icon, content)
+    if not console:
+        return render_to_string("admin/orchestration/theme/button.html", options | {"children": content})
+    submit = {} if "href" in options else {"submit": 1}
+    return render_to_string("unfold/components/button.html", options | submit | {"children": content})
+
+
+@register.simple_tag
+def badge(text: object, colour: str = "") -> SafeString:
+    """A word on a coloured ground: info, success, warning, danger, primary, or grey."""
+    if not has_console():
+        return plain_badge(text, colour)
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+
+
+@register.simple_tag
+def plain_styles() -> SafeString:
+    """The links to our style sheets and our script, which the console's theme has on every page by its settings."""
+    if has_console():
+        return SafeString("")
+    links = format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(name),) for name in style_sheets()))
+    return format_html('{}\n<script src="{}"></script>', links, static("orchestration/console.js"))
+
+
+@register.inclusion_tag("admin/orchestration/alerts.html", takes_context=True)
+def alerts(context: template.Context) -> dict[str, Any]:
+    """What is broken right now, for those who may view calls: once on a page, and without a query."""
+    request = context.get("request")
+    if request is None or not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
+        return {}
+    request.has_alerts = True
+    return {"url": reverse(f"admin:{ALERTS}"), **shown(latest_alerts(look=False))}
+
+
+@register.simple_tag
+def in_console() -> bool:
+    return has_console()

@@ -1,0 +1,1 @@
+"""The theme of the admin: unfold, or Django's own; what pages and templates are built from in either."""

@@ -1,0 +1,258 @@
+"""The overview on the admin's first page: figures, alarms and the workers, with links to the calls behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from orchestration.admin.base import NOTHING, seconds
+from orchestration.clock import database_now
+from orchestration.models import WorkerNode
+from orchestration.stats.figures import (
+    LATE,
+    Figures,
+    History,
+    Period,
+    Queues,
+    Running,
+    history,
+    queues,
+    running_by_node,
+)
+from persistence.admin.base import VIEW_CALLS, page, show_overview
+from persistence.admin.overview_charts import charts
+from persistence.maintenance.dead_letters import dead_groups
+
+show_overview(admin.site)
+
+REFRESH_SECONDS = 5
+LISTED = 10
+OLD_FIGURES = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number at the top of the page."""
+
+    label: str
+    value: object
+    note: str = ""
+    url: str = ""
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of a table; `url` makes it a link, `colour` a badge."""
+
+    text: object
+    url: str = ""
+    colour: str = ""
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One card with rows."""
+
+    title: str
+    headers: list[str]
+    rows: list[list[Cell]] = field(default_factory=list)
+    empty: str
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's dashboard callback: adds the figures to the admin's index, for those who may see calls."""
+    if request.user.has_perm(VIEW_CALLS):
+        context["overview"] = figures(request)
+    return context
+
+
+@page("overview/", "overview")
+def live(request: HttpRequest) -> HttpResponse:
+    """The figures alone, for the page to refresh."""
+    if not request.user.has_perm(VIEW_CALLS):
+        return HttpResponse(status=403)
+    return TemplateResponse(request, "admin/persistence/overview_live.html", {"overview": figures(request)})
+
+
+def figures(request: HttpRequest) -> dict[str, Any]:
+    """All that the page shows."""
+    now = database_now()
+    period = Period.named(request.GET.get("period", ""))
+    found = history(period, now=now)
+    return {
+        "periods": [(choice.label, choice is period) for choice in Period],
+        "period": period.label,
+        "now": now,
+        "rolled_at": found.rolled_at,
+        "is_old": found.rolled_at is None or now - found.rolled_at > OLD_FIGURES,
+        "refresh_seconds": REFRESH_SECONDS,
+        "tiles": [*_waiting(queues(now=now)), *_finished(found)],
+        "charts": list(charts(found)),
+        "tables": [_dead_letters(), _parts(found), _errors(found), _workers(now)],
+    }
+
+
+def calls(**filters: str) -> str:
+    """The list of calls, filtered."""
+    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(filters)}"
+
+
+def _since(found: History) -> dict[str, str]:
+    return {"finished_at_from_0": f"{found.since:%Y-%m-%d}", "finished_at_from_1": f"{found.since:%H:%M:%S}"}
+
+
+def _waiting(waiting: Queues) -> Iterator[Tile]:
+    yield Tile(label="Queue depth", value=waiting.queued, url=calls(status__exact="queued"))
+    yield Tile(
+        label="Oldest waiting",
+        value=seconds(waiting.oldest_waiting),
+        note="among calls that are due",
+        url=calls(status__exact="queued"),
+        alarm=_is_late(waiting.oldest_waiting),
+    )
+    yield Tile(label="Running", value=f"{waiting.running:,}", url=calls(status__exact="running"))
+    yield Tile(
+        label="Drain lag",
+        value=seconds(waiting.drain_lag),
+        note=f"{waiting.pending} results to persist",
+        url=calls(domain_persist_state__exact="pending"),
+        alarm=_is_late(waiting.drain_lag),
+    )
+    yield Tile(
+        label="Dead letters",
+        value=waiting.dead,
+        note="results that could not be persisted",
+        url=calls(domain_persist_state__exact="dead"),
+        alarm=waiting.dead.count > 0,
+    )
+
+
+def _is_late(waited: timedelta | None) -> bool:
+    return waited is not None and waited > LATE
+
+
+def _finished(found: History) -> Iterator[Tile]:
+    total, since = found.total, _since(found)
+    yield Tile(label="Finished", value=f"{total.finished:,}", note=f"in {found.period.label}", url=calls(**since))
+    yield Tile(
+        label="Failed",
+        value=f"{total.failed:,}",
+        note=f"{total.failure_rate:.1%} of calls that succeeded or failed",
+        url=calls(status__exact="failed", **since),
+        alarm=total.failure_rate > 0.05,
+    )
+    yield Tile(label="Latency, median", value=_latency(total, 0.5), note=f"95% within {_latency(total, 0.95)}")
+    yield Tile(
+        label="Tokens",
+        value=f"{total.total_tokens:,}",
+        note=f"{total.input_tokens:,} in, {total.output_tokens:,} out",
+    )
+    yield Tile(label="Cost", value=f"{total.cost:,.4f}", note=_unpriced(total), alarm=bool(total.unpriced))
+
+
+def _latency(found: Figures, share: float) -> str:
+    ms = found.latency(share)
+    return NOTHING if ms is None else seconds(timedelta(milliseconds=ms))
+
+
+def _unpriced(found: Figures) -> str:
+    return f"{found.unpriced:,} calls without a price" if found.unpriced else "every call has a price"
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+def _dead_letters() -> Table:
+    rows = [
+        [
+            Cell(text=group.exception or NOTHING, url=calls(dead=group.fingerprint)),
+            Cell(text=group.message),
+            Cell(text=group.handler.partition(".")[2]),
+            Cell(text=f"{group.count:,}", number=True),
+            Cell(text=f"{group.last_seen:%Y-%m-%d %H:%M}"),
+        ]
+        for group in dead_groups()[:LISTED]
+    ]
+    return Table(
+        title="Dead letters by cause",
+        headers=["Error", "Message", "Handler", "Calls", "Last seen"],
+        rows=rows,
+        empty="There are no dead letters.",
+    )
+
+
+def _errors(found: History) -> Table:
+    most = sorted(found.total.errors.items(), key=lambda error: (-error[1], error[0]))[:LISTED]
+    rows = [
+        [
+            Cell(text=code or NOTHING, url=calls(error_code=code, **_since(found))),
+            Cell(text=f"{count:,}", number=True),
+        ]
+        for code, count in most
+    ]
+    return Table(
+        title="Failures by error code",
+        headers=["Error code", "Calls"],
+        rows=rows,
+        empty="No call failed in this period.",
+    )
+
+
+def _parts(found: History) -> Table:
+    rows = [
+        [
+            Cell(text=service.partition(".")[2], url=calls(service=service, model=model, **_since(found))),
+            Cell(text=model or NOTHING),
+            Cell(text=f"{part.finished:,}", number=True),
+            Cell(text=f"{part.failed:,}", number=True),
+            Cell(text=_latency(part, 0.5), number=True),
+            Cell(text=_latency(part, 0.95), number=True),
+            Cell(text=f"{part.total_tokens:,}", number=True),
+            Cell(text=f"{part.cost:,.4f}" + (f" + {part.unpriced:,} unpriced" if part.unpriced else ""), number=True),
+        ]
+        for (service, model), part in list(found.parts.items())[:LISTED]
+    ]
+    return Table(
+        title="Tokens and cost by service and model",
+        headers=["Service", "Model", "Calls", "Failed", "Median", "95%", "Tokens", "Cost"],
+        rows=rows,
+        empty="No call finished in this period.",
+    )
+
+
+def _workers(now: datetime) -> Table:
+    running: dict[str, list[Running]] = {}
+    for entry in running_by_node():
+        running.setdefault(entry.node, []).append(entry)
+    colours = {"works": "success", "stopping": "warning", "silent": "danger"}
+    rows = []
+    for node in WorkerNode.objects.order_by("name"):
+        state = node.state(now)
+        rows.append([_node(node.name), Cell(text=state, colour=colours[state]), *_busy(running.pop(node.name, []))])
+    rows += [[Cell(text=name), Cell(text="no node", colour=""), *_busy(busy)] for name, busy in running.items()]
+    return Table(
+        title="Workers and their calls",
+        headers=["Node", "State", "Running", "Longest"],
+        rows=rows,
+        empty="No worker is registered.",
+    )
+
+
+def _node(name: str) -> Cell:
+    return Cell(text=name, url=f"{reverse('admin:orchestration_workernode_changelist')}?{urlencode({'q': name})}")
+
+
+def _busy(running: list[Running]) -> tuple[Cell, Cell]:
+    what = ", ".join(f"{entry.calls} x {entry.service.rpartition('.')[2]}" for entry in running) or "nothing"
+    began = min((entry.since for entry in running if entry.since), default=None)
+    return Cell(text=what), Cell(text=seconds(database_now() - began if began else None), number=True)

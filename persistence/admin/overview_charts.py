@@ -1,0 +1,119 @@
+"""The charts of the dashboard as data for Chart.js, each with a text for screen readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orchestration.stats.figures import Figures, History, Period
+
+LABELS = {
+    Period.HOUR: "%H:%M",
+    Period.DAY: "%H:%M",
+    Period.WEEK: "%a %H:%M",
+    Period.MONTH: "%b %d",
+}
+GREEN, RED, GREY, BLUE, ORANGE = "#16a34a", "#dc2626", "#9ca3af", "#4f46e5", "#ea580c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One canvas."""
+
+    key: str
+    """Its id in the page."""
+    title: str
+    kind: str
+    """Of Chart.js: `bar` or `line`."""
+    data: dict[str, Any]
+    story: str
+    """What it shows, in words."""
+    stacked: bool = False
+
+    @property
+    def value(self) -> str:
+        return json.dumps(self.data)
+
+    @property
+    def options(self) -> str:
+        return json.dumps(_options(stacked=self.stacked))
+
+
+def charts(found: History) -> Iterator[Chart]:
+    """Finished calls, their latency and their cost over the points of a period."""
+    total = found.total
+    span = found.period.span.label.lower()
+    yield Chart(
+        key="chart-calls",
+        title=f"Finished calls per {span}",
+        kind="bar",
+        stacked=True,
+        data=_data(
+            found,
+            ("Succeeded", GREEN, lambda point: point.succeeded),
+            ("Failed", RED, lambda point: point.failed),
+            ("Cancelled", GREY, lambda point: point.cancelled),
+        ),
+        story=f"{total.succeeded} succeeded, {total.failed} failed, {total.cancelled} cancelled.",
+    )
+    yield Chart(
+        key="chart-latency",
+        title=f"Seconds from first claim to finish, per {span}",
+        kind="line",
+        data=_data(
+            found,
+            ("95th percentile", ORANGE, lambda point: _seconds(point.latency(0.95))),
+            ("Median", BLUE, lambda point: _seconds(point.latency(0.5))),
+        ),
+        story=f"The median is {_seconds(total.latency(0.5))} s, the 95th percentile {_seconds(total.latency(0.95))} s.",
+    )
+    yield Chart(
+        key="chart-cost",
+        title=f"Cost per {span}",
+        kind="bar",
+        data=_data(found, ("Cost", BLUE, lambda point: float(point.cost))),
+        story=f"{total.cost:.4f} in total.",
+    )
+
+
+def _data(found: History, *series: tuple[str, str, Callable[[Figures], Any]]) -> dict[str, Any]:
+    return {
+        "labels": [_label(found.period, at) for at in found.points],
+        "datasets": [
+            {
+                "label": label,
+                "data": [read(point) for point in found.points.values()],
+                "backgroundColor": colour,
+                "borderColor": colour,
+            }
+            for label, colour, read in series
+        ],
+    }
+
+
+def _label(period: Period, at: datetime) -> str:
+    return f"{at:{LABELS[period]}}"
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else round(ms / 1000, 3)
+
+
+def _options(*, stacked: bool) -> dict[str, Any]:
+    ticks = {"color": "#9ca3af", "maxRotation": 0, "autoSkipPadding": 16}
+    axis = {"border": {"display": False}, "grid": {"tickLength": 0}, "ticks": ticks, "stacked": stacked}
+    return {
+        "animation": False,
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "interaction": {"mode": "index", "intersect": False},
+        "datasets": {
+            "bar": {"borderRadius": 2, "maxBarThickness": 18},
+            "line": {"borderWidth": 2, "pointRadius": 0, "spanGaps": True},
+        },
+        "plugins": {"legend": {"align": "end", "labels": {"boxWidth": 8, "boxHeight": 8, "color": "#9ca3af"}}},
+        "scales": {"x": {**axis, "grid": {"display": False}}, "y": {**axis, "beginAtZero": True}},
+    }

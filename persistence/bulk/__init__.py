@@ -1,0 +1,1 @@
+"""Operations on many calls at once: frozen, forecast, resumable."""

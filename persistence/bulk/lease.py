@@ -1,0 +1,87 @@
+"""A worker's lease on a bulk run, with a fencing token: when the worker dies, the run is free after the lease."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from orchestration.clock import database_now
+from orchestration.engine.node import stop_requested
+from orchestration.errors import WrittenByNewerVersion
+from orchestration.models.format_version import refuse_newer
+from orchestration.tasks import beat
+from persistence import log
+from persistence.bulk.runs import wake_worker
+from persistence.models import BulkRun, BulkState
+
+RENEW_SECONDS = 0.5
+"""How often a worker asks the database whether it should stop; an abort takes at most this and one item."""
+LEASE = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class RunLease:
+    """What a worker holds while it works on a run."""
+
+    run: BulkRun
+    token: int
+    deadline: float
+    renewed: float = 0.0
+
+    def is_still_held(self) -> bool:
+        """False when the budget is used, the cluster stops, or the run was stopped or taken over.
+
+        Renews the lease every RENEW_SECONDS.
+        """
+        now = time.monotonic()
+        if now >= self.deadline or stop_requested():
+            return False
+        if now - self.renewed < RENEW_SECONDS:
+            return True
+        self.renewed = now
+        beat()
+        return bool(self._mine().filter(state=BulkState.RUNNING).update(leased_until=database_now() + LEASE))
+
+    def finish(self, state: BulkState = BulkState.DONE, error: str = "") -> None:
+        """running → done | failed."""
+        self._mine().filter(state=BulkState.RUNNING).update(
+            state=state, error=error, finished_at=database_now(), leased_until=None
+        )
+
+    def release(self) -> None:
+        """Free the run, and send its task again when something is left and no other worker has it."""
+        self._mine().update(leased_until=None)
+        if BulkRun.objects.filter(pk=self.run.pk, state=BulkState.RUNNING, leased_until=None).exists():
+            wake_worker(self.run.pk, self.run.kind)
+
+    def _mine(self) -> QuerySet[BulkRun]:
+        return BulkRun.objects.filter(pk=self.run.pk, lease_token=self.token)
+
+
+def _is_newer(run: BulkRun) -> bool:
+    try:
+        refuse_newer(run)
+    except WrittenByNewerVersion as error:
+        log.left_to_newer(error)
+        return True
+    return False
+
+
+def acquire(run_id: int, seconds: float) -> RunLease | None:
+    """Lease a run for at most so long; None when it is not to be worked on, another worker has it, or only a newer
+    version can."""
+    now = database_now()
+    known = BulkRun.objects.filter(pk=run_id).only("format_version").first()
+    if known is None or _is_newer(known):
+        return None
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    taken = BulkRun.objects.filter(free, pk=run_id, state__in=(BulkState.QUEUED, BulkState.RUNNING)).update(
+        state=BulkState.RUNNING, leased_until=now + LEASE, lease_token=F("lease_token") + 1
+    )
+    if not taken:
+        return None
+    run = BulkRun.objects.select_related("requested_by").get(pk=run_id)
+    return RunLease(run, run.lease_token, time.monotonic() + seconds)

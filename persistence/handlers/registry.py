@@ -1,0 +1,55 @@
+"""Which handler takes a result: the handlers of `persist`, looked up by (namespace, schema)."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import TYPE_CHECKING, cast
+
+from orchestration.components.identity import PERSIST, Identity
+from orchestration.components.registry import registry_for, where
+from persistence.errors import HandlerCollision
+
+if TYPE_CHECKING:
+    from persistence.handlers.base import BasePersistenceHandler
+
+CORE = "core"
+"""The namespace whose handlers take what a result's own namespace has no handler for."""
+
+handlers = registry_for(PERSIST)
+
+
+def all_handlers() -> dict[Identity, type[BasePersistenceHandler]]:
+    """Every handler, sorted by identity."""
+    return cast("dict[Identity, type[BasePersistenceHandler]]", handlers.all())
+
+
+def resolve(namespace: str, schema_identity: str) -> type[BasePersistenceHandler] | None:
+    """The handler of a result: of its own namespace, else of `core`, else None."""
+    found = {
+        identity.namespace: handler
+        for identity, handler in all_handlers().items()
+        if identity.namespace in {namespace, CORE} and str(handler.schema.identity) == schema_identity
+    }
+    return found.get(namespace) or found.get(CORE)
+
+
+def refuse_second(handler: type[BasePersistenceHandler], identity: Identity) -> None:
+    """HandlerCollision when another handler of this namespace already takes the schema's results."""
+    for other_identity, other in handlers.registered().items():
+        if other_identity.namespace != identity.namespace or other.schema.identity != handler.schema.identity:
+            continue
+        if (other.__module__, other.__qualname__) != (handler.__module__, handler.__qualname__):
+            raise HandlerCollision(
+                f"Two handlers of the namespace {identity.namespace!r} take {handler.schema.identity}: "
+                f"{where(other)} and {where(handler)}. Remove one, or move one to another namespace."
+            )
+
+
+def fingerprint(component: type) -> str:
+    """16 hex digits of SHA-256 over the source of a class; over its name, where there is no source."""
+    try:
+        source = inspect.getsource(component)
+    except (OSError, TypeError):
+        source = f"{component.__module__}.{component.__qualname__}"
+    return hashlib.sha256(source.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Retention, dead letters and repricing."""

@@ -1,0 +1,22 @@
+"""The models of persistence: chunks and the objects they made, the outbox, bulk runs.
+
+What retention remembers is in its own module.
+"""
+
+import persistence.models.retention  # noqa: F401 - Django finds models that are imported
+from persistence.models.bulk import BulkItem, BulkRun, BulkState
+from persistence.models.chunks import ObjectAction, ObjectRole, PersistedChunk, PersistedObject, PersistedPart
+from persistence.models.outbox import DrainWake, PersistenceDeath
+
+__all__ = [
+    "BulkItem",
+    "BulkRun",
+    "BulkState",
+    "DrainWake",
+    "ObjectAction",
+    "ObjectRole",
+    "PersistedChunk",
+    "PersistedObject",
+    "PersistedPart",
+    "PersistenceDeath",
+]

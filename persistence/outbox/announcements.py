@@ -1,0 +1,75 @@
+"""What is said of a result once it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import connection
+
+from orchestration.engine.failure_event import announce_failure, sender_of
+from orchestration.engine.queue.transport import wake
+from orchestration.isolation import isolated
+from orchestration.models import ServiceCallRecord
+from orchestration.signals import ai_response_ready, dispatch
+from persistence import log
+from persistence.handlers.adapters import HandlerConsumer
+from persistence.outbox.outcomes import Outcome
+from persistence.outbox.work import Work, source_of
+from persistence.signals import domain_object_created
+
+NOT_STORED = "not_stored"
+"""The error code of `ai_response_failed` for a result that is dead."""
+
+
+def after_commit(work: Work) -> None:
+    """Send the signals, and let the next call of the ordering key run."""
+    work.committed = True
+    record, response, touched = work.record, work.response, work.touched
+    if response is None:  # it was not due
+        return
+    if work.outcome not in {Outcome.PERSISTED, Outcome.SKIPPED}:  # some parts are missing
+        if work.outcome is Outcome.DEAD:
+            announce_dead(record)
+        return
+    common = record.signal_payload()
+    if work.outcome is Outcome.PERSISTED:
+        log.persisted(record.pk, work.component, touched.primary, len(touched.objects))
+    primary = touched.created_primary
+    if primary is not None and isinstance(work.consumer, HandlerConsumer):
+        dispatch(domain_object_created, work.consumer.component, instance=primary, response=response, **common)
+    dispatch(ai_response_ready, sender_of(record), response=response, objects=touched.objects, **common)
+    _release(record)
+
+
+def _release(record: ServiceCallRecord) -> None:
+    if record.ordering_key:
+        wake(record.queue)
+
+
+def isolate_hooks(work: Work, savepoint: str) -> None:
+    """Let a hook of this result that raises keep only the later ones of the same result from running."""
+    stopped = False
+
+    def run_isolated(hook: Callable[[], object]) -> None:
+        nonlocal stopped
+        if stopped:
+            return
+        with isolated() as run:
+            hook()
+        if run.error is not None:
+            stopped = True
+            log.hook_failed(work.record.pk, work.component, log.explain(run.error, source_of(work.consumer)))
+
+    hooks: list[Any] = connection.run_on_commit  # of (savepoints, hook, whether it is robust)
+    for position, (savepoints, hook, robust) in enumerate(hooks):
+        if savepoint in savepoints and not robust:
+            hooks[position] = (savepoints, partial(run_isolated, hook), True)
+
+
+def announce_dead(record: ServiceCallRecord) -> None:
+    """The result will not be persisted by itself any more. Retrying costs nothing: the answer is stored."""
+    message = record.domain_persist_error
+    announce_failure(record, error_code=NOT_STORED, error=message, retryable=True)
+    _release(record)

@@ -1,0 +1,275 @@
+"""The drain: stored results become domain objects, each result exactly once.
+
+A batch is persisted in groups that share a transaction (`persistence/outbox/groups.py`). What does not go through there
+has one of its own (`drain_record`), and so has whatever is not part of a batch; only there, failures are charged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from django.db import connection, transaction
+
+from orchestration.clock import database_now
+from orchestration.engine.node import stop_requested
+from orchestration.engine.queue.database_thread import DATABASE_AWAY
+from orchestration.errors import TransitionRefused
+from orchestration.fault_injection import fault
+from orchestration.isolation import isolated
+from orchestration.models import ServiceCallRecord
+from orchestration.models.states import PersistState
+from orchestration.tasks import beat
+from orchestration.types import Response
+from orchestration.values.moments import later
+from persistence import log
+from persistence.conf import persistence_settings
+from persistence.handlers.adapters import Consumer, Consumers, with_event_loop
+from persistence.models import PersistedPart, PersistenceDeath
+from persistence.models.outbox import CrashMarker
+from persistence.outbox.announcements import after_commit, announce_dead
+from persistence.outbox.crash_markers import orphaned_markers, watching
+from persistence.outbox.groups import Apart, persist_together
+from persistence.outbox.idempotent_unit import chunk_for, fill_chunk, persist_parts
+from persistence.outbox.outbox_row import OutboxRow
+from persistence.outbox.outcomes import Counts, Outcome
+from persistence.outbox.work import Work, source_of
+from persistence.outbox.worker_threads import WorkList, in_threads, threads_for
+from persistence.tracking.object_links import merged
+from persistence.tracking.saved_files import undoing_files
+
+READ_AT_ONCE = 100
+"""Records whose results are in memory at once."""
+BEAT_SECONDS = 5.0
+"""How often a drain writes a heartbeat, at most."""
+
+
+def drain_batch() -> Counts:
+    """Persist what is due, most urgent and oldest first: at most a batch, for at most the budget of one drain.
+
+    Stops between two records when its cluster is stopping.
+    """
+    settings = persistence_settings()
+    deadline, next_beat = time.monotonic() + settings.DOMAIN_PERSIST_BUDGET_SECONDS, time.monotonic() + BEAT_SECONDS
+    counts = Counts()
+
+    def has_time() -> bool:
+        return time.monotonic() < deadline and not stop_requested()
+
+    def should_continue(_: str, outcome: Outcome) -> bool:
+        nonlocal next_beat
+        counts.add(outcome)
+        if time.monotonic() >= next_beat:
+            beat()
+            next_beat = time.monotonic() + BEAT_SECONDS
+        return has_time()
+
+    charge_deaths()
+    pending = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
+    due = list(pending[: settings.DOMAIN_PERSIST_BATCH_SIZE])
+    together = len(due) > 1 and not connection.in_atomic_block
+    suspects = PersistenceDeath.objects.suspects(due) if together else set()
+    todo = WorkList((call_id for call_id in due if call_id not in suspects), should_continue, has_time)
+    _drain(todo, threads=threads_for(len(due)), together=together)
+    if not todo.stopped:
+        _drain(WorkList(sorted(suspects), should_continue))
+    return counts
+
+
+def drain_calls(call_ids: Iterable[str]) -> dict[str, Outcome]:
+    """Persist these calls now, in this thread, for a caller who waits; what fails is recorded like in any drain."""
+    outcomes: dict[str, Outcome] = {}
+
+    def should_continue(call_id: str, outcome: Outcome) -> bool:
+        outcomes[call_id] = outcome
+        return True
+
+    _drain(WorkList(call_ids, should_continue))
+    return outcomes
+
+
+def drain_call(call_id: str) -> Outcome:
+    """Persist one call's result, if it is due and not locked by another worker."""
+    return drain_calls([call_id])[call_id]
+
+
+def _drain(todo: WorkList, *, threads: int = 1, together: bool = False) -> None:
+    """Records in the given order, until the database is away or the work list is stopped."""
+
+    def drain_some() -> None:
+        consumers = Consumers()
+        with watching():
+            while some := todo.next_batch(READ_AT_ONCE // threads):
+                records = ServiceCallRecord.objects.in_bulk(some)
+                works = [Work.of(records[call_id], consumers) for call_id in some if call_id in records]
+                each = partial(_drain_each, deque(works), todo, consumers, together=together)
+                with_event_loop(each) if any(work.is_async for work in works) else each()
+                for call_id in some:
+                    if call_id not in records:
+                        todo.report(call_id, Outcome.NOT_DUE)
+
+    in_threads(threads, drain_some, todo)
+
+
+def _drain_each(works: deque[Work], todo: WorkList, consumers: Consumers, *, together: bool) -> None:
+    apart = Apart()
+    while works and not todo.stopped:
+        group = apart.group_of(works) if together else []
+        settled = persist_together(group, apart, todo.may_go_on) if len(group) > 1 else 0
+        if not settled:
+            works[0] = work = works[0].afresh(consumers)
+            work.outcome = drain_record(work)
+        for _ in range(settled or 1):
+            work = works.popleft()
+            todo.report(work.record.pk, work.outcome)
+
+
+def drain_record(work: Work) -> Outcome:
+    """Persist the result of a record that was read earlier; what may have changed is read again under the lock.
+
+    Whatever its handler raises becomes the state of the record. What is not an Exception (the worker is being
+    killed) undoes everything, charges nothing and goes on to the caller.
+    """
+    fault("before_drain")
+    # A handler may raise anything, at the commit as well, and each exception is a failed attempt.
+    with isolated() as run, undoing_files(), transaction.atomic():
+        # First in line, so that a hook that a handler registers cannot keep it from running.
+        transaction.on_commit(lambda: after_commit(work), robust=True)
+        work.outcome = persist_locked(work)
+    return work.outcome if run.error is None else _not_committed(work, run.error)
+
+
+def persist_locked(work: Work) -> Outcome:
+    """Everything that commits together: lock, chunk, domain rows, links, mark."""
+    record, consumer, response = work.record, work.consumer, work.response
+    opened = None
+    if consumer is None or response is None or consumer.splits:
+        work.row.lock()
+    else:
+        opened = work.row.lock_and_insert(chunk_for(consumer, response))
+    if not work.row.locked:
+        return Outcome.NOT_DUE
+    if work.unreadable is not None:
+        raise work.unreadable
+    if response is None or consumer is None:
+        return _skip(work)
+    response.attach(record.related_object)
+    if opened is None:
+        return _persist_parts(work, consumer, response)
+    chunk, is_new = opened
+    work.touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new)
+    work.parts[""] = work.touched
+    fault("before_finalize")
+    work.row.mark_persisted(along=statements)
+    return Outcome.PERSISTED
+
+
+def _skip(work: Work) -> Outcome:
+    record = work.record
+    work.row.mark_skipped()
+    log.skipped(record.pk, record.namespace, record.schema_identity)
+    return Outcome.SKIPPED
+
+
+def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcome:
+    """Persisted when every part is. Until then, parts that succeed are committed and the others are charged."""
+    record = work.record
+    if not work.row.attempts:  # somebody asked for it anew
+        PersistedPart.objects.of_result(record.pk, response.execution_metadata.schema_identity).delete()
+    parts = consumer.parts(response)
+    done = persist_parts(consumer, response, parts or [], source=source_of(consumer))
+    work.parts = done.touched
+    work.touched = merged(done.touched.values())
+    fault("before_finalize")
+    if not done.error:
+        work.row.mark_persisted()
+        return Outcome.PERSISTED
+    work.error = done.error
+    return _record_failure(work, done.error, give_up=not done.failed)
+
+
+# --- afterwards -----------------------------------------------------------------------------
+
+
+def _not_committed(work: Work, error: Exception) -> Outcome:
+    """Charge the attempt, unless the database is what failed, or the error came after the commit."""
+    if work.committed:
+        log.hook_failed(work.record.pk, work.component, log.explain(error, source_of(work.consumer)))
+        return work.outcome
+    if isinstance(error, DATABASE_AWAY) and (not work.row.locked or work.row.connection_lost()):
+        return _away(work.record, error)
+    if not work.row.locked:
+        raise error
+    try:
+        return _charge(work, error)
+    except TransitionRefused:
+        log.overtaken(work.record.pk, error)
+        return Outcome.NOT_DUE
+    except DATABASE_AWAY as away:
+        return _away(work.record, away)
+
+
+def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
+    """Nothing is charged; the next query opens a new connection."""
+    log.database_away(record.pk, error)
+    if not connection.in_atomic_block:
+        connection.close()
+    return Outcome.DATABASE_AWAY
+
+
+def _charge(work: Work, error: Exception) -> Outcome:
+    message = log.explain(error, source_of(work.consumer))
+    outcome = _record_failure(work, message)
+    if outcome is Outcome.DEAD:
+        transaction.on_commit(lambda: announce_dead(work.record), robust=True)
+    return outcome
+
+
+def _record_failure(work: Work, message: str, *, give_up: bool = False) -> Outcome:
+    settings, record, attempt = persistence_settings(), work.record, work.row.attempts + 1
+    if give_up or attempt >= settings.DOMAIN_PERSIST_MAX_ATTEMPTS:
+        work.row.mark_failed(message, next_at=None)
+        log.dead(record.pk, work.component, attempt, message)
+        return Outcome.DEAD
+    delay = settings.backoff(attempt)
+    work.row.mark_failed(message, next_at=later(database_now(), delay))
+    log.failed(record.pk, work.component, attempt, message, delay)
+    return Outcome.FAILED
+
+
+# --- processes that died --------------------------------------------------------------------
+
+
+def charge_deaths() -> None:
+    """Charge the results whose handlers killed their processes on this machine since the last drain."""
+    for path, marker in orphaned_markers():
+        record = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING).filter(pk=marker.call_id).first()
+        if record is None or _charge_death(record, marker):
+            path.unlink(missing_ok=True)
+
+
+def _charge_death(record: ServiceCallRecord, marker: CrashMarker) -> bool:
+    """False when the result is locked by another worker, or not due: then it is charged another time."""
+    work = Work(row=OutboxRow(record))
+    with transaction.atomic():
+        if not work.row.lock():
+            return False
+        deaths, limit = PersistenceDeath.objects.note(marker), persistence_settings().DOMAIN_PERSIST_MAX_DEATHS
+        message = describe_deaths(deaths)
+        log.died(record.pk, message)
+        if marker.part:
+            attempts = 1 if len(deaths) >= limit else persistence_settings().DOMAIN_PERSIST_MAX_ATTEMPTS
+            PersistedPart.objects.charge(record.pk, record.schema_identity, marker.part, message, limit=attempts)
+        outcome = _record_failure(work, message, give_up=not marker.part and len(deaths) >= limit)
+        if outcome is Outcome.DEAD:
+            PersistenceDeath.objects.filter(call_id=record.pk).delete()
+            transaction.on_commit(lambda: announce_dead(record), robust=True)
+    return True
+
+
+def describe_deaths(deaths: Sequence[PersistenceDeath]) -> str:
+    """The evidence, as an error."""
+    message = f"WorkerDied: {len(deaths)} processes ended while the handler ran: {', '.join(map(str, deaths))}."
+    return message[: log.MAX_ERROR]

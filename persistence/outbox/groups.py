@@ -1,0 +1,157 @@
+"""Several results in one transaction, so that a commit, and the statements that every result needs, are paid for once.
+
+Each handler runs in a savepoint. What does not go through is undone there and ends the group: the results before it
+are committed, and it is tried again in a transaction of its own (`persistence/outbox/drain.py` `drain_record`), where
+it is charged. So nothing here charges anybody, and no result suffers from its neighbours: a group that does not
+commit, because of a deferred constraint, say, is tried one by one. Signals and hooks run after the commit, in the order
+of the results.
+
+A group holds what its handlers locked until its commit. So it ends with the first handler that may have locked a row
+that was there before, and a handler that used rows which a group writes only at its end counts as not gone through
+(`persistence/outbox/statement_watch.py`). Such handlers, those that failed, and slow ones run alone for the rest of the
+records that were read with them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice, takewhile
+
+from django.db import connection, transaction
+
+from orchestration.fault_injection import fault
+from orchestration.isolation import isolated
+from persistence import log
+from persistence.outbox.announcements import after_commit, isolate_hooks
+from persistence.outbox.group_rows import Persisted, lock_together, opened, write_together
+from persistence.outbox.idempotent_unit import chunk_for, run_consumer
+from persistence.outbox.outcomes import Outcome
+from persistence.outbox.statement_watch import OutOfPlace, StatementWatch
+from persistence.outbox.work import Work
+from persistence.tracking.object_links import name_primary, object_rows
+from persistence.tracking.saved_files import undoing_files
+
+MOST = 25
+"""Results of one group. Far below 64, beyond which PostgreSQL looks up subtransactions on disk."""
+SECONDS = 0.05
+"""How long a group takes in results: what others wait for it, on SQLite for any write, and by inserting the same unique
+values. A handler that takes longer runs alone."""
+SAVEPOINT = "result"
+
+
+@dataclass(slots=True)
+class Apart:
+    """Who is not to run in a group: results by id, handlers and codecs by identity."""
+
+    names: set[str] = field(default_factory=set)
+
+    def group_of(self, works: Iterable[Work]) -> list[Work]:
+        """The first ones, up to one that must run alone."""
+        return list(islice(takewhile(self.admits, works), MOST))
+
+    def admits(self, work: Work) -> bool:
+        whole = work.response is not None and work.consumer is not None and not work.consumer.splits
+        return whole and self.names.isdisjoint((work.record.pk, work.component))
+
+
+def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[], bool]) -> int:
+    """Persist the first of these in one transaction; how many are settled, with their outcomes. The next one after
+    them, and all where that is none, are `apart` if they must be.
+
+    `may_go_on` is asked before each but the first. What is not an Exception (the worker is being killed) undoes all and
+    goes on to the caller.
+    """
+    with isolated() as run, undoing_files(), transaction.atomic():
+        settled = _Group(group, apart, may_go_on).persist()
+    if run.error is None:
+        return settled
+    log.group_undone(len(group), run.error)
+    apart.names.update(work.record.pk for work in group)
+    return 0
+
+
+class _Group:
+    def __init__(self, works: Sequence[Work], apart: Apart, may_go_on: Callable[[], bool]) -> None:
+        self._works, self._apart, self._may_go_on = works, apart, may_go_on
+        self._watch = StatementWatch()
+        self._done: list[Persisted] = []
+
+    def persist(self) -> int:
+        """In a transaction; returns how many were settled."""
+        keys = lock_together([work.record.pk for work in self._works])
+        _execute(f"SAVEPOINT {SAVEPOINT}")
+        settled, began = 0, time.monotonic()
+        with connection.execute_wrapper(self._watch):
+            for work in self._works:
+                in_time = not settled or (time.monotonic() - began < SECONDS and self._may_go_on())
+                if not (in_time and self._apart.admits(work) and self._settle(work, keys)):
+                    break
+                settled += 1
+        if self._done:
+            write_together(self._done)
+        return settled
+
+    def _settle(self, work: Work, keys: dict[str, int | None]) -> bool:
+        """False for one that has to run alone, which is apart from now on."""
+        if work.record.pk not in keys:
+            return True  # it is not due
+        key = keys[work.record.pk]
+        if key is None:  # somebody opened its chunk before
+            self._apart.names.add(work.record.pk)
+            return False
+        work.tried, began = True, time.monotonic()
+        savepoint = f"{SAVEPOINT} {len(self._done)}"
+        self._watch.reset()
+        with isolated() as run, undoing_files(), _savepoint(savepoint):
+            done = self._run(work, key)
+            if self._watch.is_out_of_place:
+                raise OutOfPlace
+            isolate_hooks(work, savepoint)
+        if run.error is None:
+            self._done.append(done)
+            work.outcome = Outcome.PERSISTED
+        if run.error is not None or self._watch.locks or time.monotonic() - began > SECONDS:
+            self._apart.names.add(work.component)
+        return run.error is None
+
+    def _run(self, work: Work, key: int) -> Persisted:
+        fault("before_drain")
+        # First in line, so that a hook that a handler registers cannot keep it from running.
+        transaction.on_commit(partial(after_commit, work), robust=True)
+        consumer, response = work.known()
+        chunk = opened(chunk_for(consumer, response), key)
+        response.attach(work.record.related_object)
+        fault("after_chunk")
+        work.touched = work.parts[""] = run_consumer(consumer, response, chunk)
+        name_primary(chunk, work.touched)
+        fault("before_finalize")
+        return Persisted(chunk, object_rows(work.touched))
+
+
+@contextmanager
+def _savepoint(name: str) -> Iterator[None]:
+    """`atomic()` within the group's savepoint, for half its price: one statement ends it and begins the next."""
+    depth = len(connection.savepoint_ids)
+    connection.savepoint_ids.append(name)
+    try:
+        yield
+        connection.validate_no_broken_transaction()
+        _execute(f"RELEASE SAVEPOINT {SAVEPOINT}", f"SAVEPOINT {SAVEPOINT}")
+    except Exception:
+        connection.run_on_commit = [hook for hook in connection.run_on_commit if name not in hook[0]]
+        transaction.set_rollback(False)
+        _execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        raise
+    finally:
+        del connection.savepoint_ids[depth:]
+
+
+def _execute(*statements: str) -> None:
+    at_once = ["; ".join(statements)] if connection.vendor == "postgresql" else statements
+    with connection.cursor() as cursor:
+        for statement in at_once:
+            cursor.execute(statement)

@@ -1,0 +1,1 @@
+"""What a handler wrote: every row, its values before and after, and the files."""

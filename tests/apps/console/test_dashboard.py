@@ -1,0 +1,166 @@
+"""The first page of the console: true figures, links to what they count, and only for those who may see calls."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from orchestration.models import WorkerNode
+from orchestration.models.states import PersistState, Status
+from orchestration.stats.aggregation import roll_up
+from persistence.admin.navigation import GROUPS
+from tests.orchestration.admin.rows import succeeded
+from tests.orchestration.factories import failed, queued, running
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+INDEX, LIVE = reverse("admin:index"), reverse("admin:persistence_overview")
+
+
+def signed_in(*codenames: str, is_superuser: bool = False) -> Client:
+    user = User.objects.create_user(f"p{User.objects.count()}@example.com", "pw", is_staff=True, role="staff")
+    user.is_superuser = is_superuser
+    user.save()
+    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def busy() -> None:
+    """Nine failures, one success, one dead letter, two in the queue, one running."""
+    now = timezone.now()
+    for _ in range(9):
+        failed(model="m1", started_at=now - timedelta(seconds=2), cost=Decimal("0.5"), total_tokens=100)
+    queued(
+        status=Status.SUCCEEDED,
+        finished_at=now,
+        model="m2",
+        domain_persist_state=PersistState.DEAD,
+        domain_persist_error="KeyError: 'reply'",
+        total_tokens=7,
+    )
+    queued(due_at=now - timedelta(minutes=5))
+    queued(due_at=now + timedelta(days=1))
+    running(worker="node-1:17:x")
+    WorkerNode.objects.create(name="node-1")
+    roll_up()
+
+
+def tiles(html: str) -> dict[str, str]:
+    found = re.findall(r'<dt>([^<]+)</dt>\s*<dd class="orca-figure">(.*?)</dd>', html, re.DOTALL)
+    return {label: re.sub(r"<span.*?</span>|<[^>]+>", "", value).strip() for label, value in found}
+
+
+def test_the_figures_are_those_of_the_rows_and_lead_to_them() -> None:
+    busy()
+    client = signed_in("view_servicecallrecord")
+    html = client.get(INDEX).content.decode()
+    shown = tiles(html)
+    assert {label: shown[label] for label in ("Queue depth", "Running", "Dead letters", "Finished", "Failed")} == {
+        "Queue depth": "2",
+        "Running": "1",
+        "Dead letters": "1",
+        "Finished": "10",
+        "Failed": "9",
+    }
+    assert shown["Oldest waiting"].startswith("5 min")
+    assert (shown["Tokens"], shown["Cost"]) == ("907", "4.5000")
+    assert "1 calls without a price" in html
+    assert "KeyError" in html
+    assert "1 x Triage" in html
+    links = {unescape(link) for link in re.findall(r'href="(/admin/orchestration/servicecallrecord/\?[^"]+)"', html)}
+    counted = {}
+    for link in links:
+        response = client.get(link)
+        assert response.status_code == 200, link
+        counted[link.partition("?")[2].partition("&")[0]] = len(response.context["cl"].result_list)
+    assert counted["status__exact=failed"] == 9
+    assert counted["error_code=timeout"] == 9
+    assert counted["domain_persist_state__exact=dead"] == 1
+    assert next(count for link, count in counted.items() if link.startswith("dead=")) == 1
+
+
+@pytest.mark.parametrize("period", ["1h", "24h", "7d", "30d", "nonsense", ""])
+def test_charts_hold_the_whole_period_and_sum_up_to_the_tiles(period: str) -> None:
+    busy()
+    html = signed_in("view_servicecallrecord").get(f"{LIVE}?period={period}").content.decode()
+    data = {
+        key: json.loads(unescape(value))
+        for key, value in re.findall(r'id="(chart-\w+)".*?data-value="([^"]+)"', html, re.DOTALL)
+    }
+    assert set(data) == {"chart-calls", "chart-latency", "chart-cost"}
+    succeeded, failures, cancelled = (series["data"] for series in data["chart-calls"]["datasets"])
+    assert (sum(succeeded), sum(failures), sum(cancelled)) == (1, 9, 0)
+    assert len(succeeded) == len(data["chart-calls"]["labels"]) >= 24
+    assert "9 failed" in html
+
+
+def test_it_says_when_nobody_sums_up() -> None:
+    client = signed_in("view_servicecallrecord")
+    assert "There are no figures yet" in client.get(LIVE).content.decode()
+    roll_up(now=timezone.now() - timedelta(hours=1))
+    assert "no worker is updating them" in client.get(LIVE).content.decode()
+    roll_up()
+    assert "orca-warning" not in client.get(LIVE).content.decode()
+
+
+def test_who_may_not_see_calls_sees_no_figures() -> None:
+    busy()
+    client = signed_in("view_persistedchunk")
+    assert "orca-tiles" not in client.get(INDEX).content.decode()
+    assert client.get(LIVE).status_code == 403
+    assert Client().get(LIVE).status_code == 302
+
+
+def test_every_page_has_its_place_in_the_navigation() -> None:
+    sidebar = signed_in(is_superuser=True).get(INDEX).context["sidebar_navigation"]
+    titles = [str(group["title"]) for group in sidebar]
+    assert titles == ["", *GROUPS]
+    assert [item["title"] for item in sidebar[0]["items"]] == ["Overview"]
+    links = {str(item["link"]) for group in sidebar for item in group["items"]}
+    models = [model._meta for model in admin.site._registry]
+    missing = [
+        str(meta.label)
+        for meta in models
+        if reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") not in links
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "active"),
+    [
+        ("index", "Overview"),
+        ("orchestration_servicecallrecord_changelist", "Service calls"),
+        ("persistence_dead_letters", "Dead letters"),
+        ("persistence_bulkrun_changelist", "Bulk runs"),
+        ("password_change", None),
+    ],
+)
+def test_the_navigation_says_where_one_is(name: str, active: str | None) -> None:
+    page = signed_in(is_superuser=True).get(reverse(f"admin:{name}"))
+    assert highlighted(page) == ([active] if active else [])
+
+
+@pytest.mark.parametrize("name", ["dry_run", "rerun", "compare"])
+def test_a_page_about_calls_stands_among_the_calls(name: str) -> None:
+    keys = [succeeded().pk for _ in range(2 if name == "compare" else 1)]
+    page = signed_in(is_superuser=True).get(reverse(f"admin:persistence_{name}", args=keys))
+    assert highlighted(page) == ["Service calls"]
+
+
+def highlighted(page: Any) -> list[str]:
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    return [str(item["title"]) for item in items if item["active"]]

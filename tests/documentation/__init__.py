@@ -1,0 +1,1 @@
+"""Tests of documentation/: the site and its reference."""

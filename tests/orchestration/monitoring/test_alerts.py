@@ -1,0 +1,180 @@
+"""What is broken is said within seconds, in one line, at a price that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from orchestration.admin.call_actions import call_url
+from orchestration.clock import database_now
+from orchestration.models import AIRequestAudit, AIResponseAudit, Pause, ProviderCircuit, ServiceCallRecord, WorkerNode
+from orchestration.models.nodes import alive_within
+from orchestration.models.states import PersistState, Status
+from orchestration.monitoring import alerts as module
+from orchestration.monitoring.alerts import Alert, alerts, forget_alerts, latest_alerts
+from tests.orchestration.factories import failed, queued, request_audit, running
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+@pytest.fixture(autouse=True)
+def now() -> Iterator[datetime]:
+    forget_alerts()
+    moment = database_now()
+    WorkerNode.objects.create(name="node-1", beat_at=moment)
+    yield moment
+    forget_alerts()
+
+
+def found(code: str) -> Alert | None:
+    return next((alert for alert in alerts() if alert.code == code), None)
+
+
+def text(code: str) -> str:
+    alert = found(code)
+    assert alert is not None, [alert.code for alert in alerts()]
+    return alert.text
+
+
+def test_nothing_but_the_simulator_is_told_of_a_healthy_system() -> None:
+    queued(), running(), failed()
+    assert [alert.code for alert in alerts()] == ["simulated"]
+
+
+def test_dead_workers_are_told_within_ten_seconds(now: datetime) -> None:
+    """Two missed beats, a second of caching, and two until an open page asks again."""
+    assert alive_within() + timedelta(seconds=module.CACHE_SECONDS + 2) < timedelta(seconds=10)
+    running(), running()
+    WorkerNode.objects.update(beat_at=now - alive_within() - timedelta(seconds=1))
+    alert = found("no_worker")
+    assert alert is not None
+    assert alert.level == "error"
+    assert "node-1 silent for 7 s" in alert.text
+    assert "2 calls are shown as running and are not" in alert.text
+    assert alerts()[0] == alert, "the worst comes first"
+
+
+def test_one_node_of_two_is_a_warning_and_a_stopped_one_is_none(now: datetime) -> None:
+    WorkerNode.objects.create(name="node-2", beat_at=now - timedelta(minutes=5))
+    assert "node-2 silent for 5 min" in text("silent_worker")
+    WorkerNode.objects.filter(name="node-2").update(stopping=True)
+    assert found("silent_worker") is None
+    WorkerNode.objects.filter(name="node-2").update(stopping=False, beat_at=now - timedelta(days=2))
+    assert found("silent_worker") is None
+
+
+def test_a_provider_that_is_down_is_told_early(now: datetime) -> None:
+    circuit = ProviderCircuit.objects.create(
+        client="default", failures=2, failing_since=now, last_error_code="connection_failed"
+    )
+    assert found("provider_fails") is None
+    ProviderCircuit.objects.update(failures=3)
+    assert "failed 3 times in a row (connection_failed)" in text("provider_fails")
+    ProviderCircuit.objects.update(failing_since=now - timedelta(hours=1))
+    assert found("provider_fails") is None, "nobody has asked it since"
+    ProviderCircuit.objects.filter(pk=circuit.pk).update(state="open", retry_at=now, opened_at=now)
+    alert = found("circuit_open")
+    assert alert is not None
+    assert (alert.level, alert.page) == ("error", "orchestration_providercircuit_changelist")
+
+
+def test_a_provider_that_hangs_is_told_after_half_a_minute(now: datetime) -> None:
+    def sent(seconds: int) -> AIRequestAudit:
+        audit = request_audit(running(), dispatched_at=now - timedelta(seconds=seconds))
+        audit.save()
+        return audit
+
+    sent(20)
+    assert found("unanswered") is None
+    sent(45)
+    assert text("unanswered") == "No provider has answered for 45 s: 2 requests wait."
+    other = sent(60)
+    AIResponseAudit.objects.create(ai_request=other, call=other.call, received_at=now - timedelta(seconds=5))
+    assert found("unanswered") is None, "a slow model is none that hangs"
+
+
+def test_an_overdue_call_says_what_holds_it(now: datetime) -> None:
+    record = queued(due_at=now - timedelta(minutes=5), client="default", model_requested="m")
+    Pause.start("model", "default/m", reason="for the night")
+    alert = found("overdue")
+    assert alert is not None
+    assert alert.text.startswith("A call is overdue for 5 min. The model default/m is paused since")
+    assert (alert.call_id, alert.remedy) == (record.pk, "Resume it")
+
+
+def test_results_that_nobody_persists_are_told(now: datetime) -> None:
+    queued(
+        status=Status.SUCCEEDED,
+        finished_at=now,
+        domain_persist_state=PersistState.PENDING,
+        next_persist_at=now - timedelta(minutes=3),
+    )
+    assert "waited for 3 min" in text("drain_overdue")
+
+
+def test_clocks_and_rows_that_were_set_aside_are_told() -> None:
+    WorkerNode.objects.update(clock_offset=-7.5)
+    assert "node-1 -7.5 s" in text("clock_skew")
+    failed(error_code="unreadable"), failed()
+    alert = found("set_aside")
+    assert alert is not None
+    assert alert.text.startswith("1 calls are set aside")
+    assert alert.query == {"error_code": "unreadable"}
+
+
+def everything_is_wrong(now: datetime, numbers: range) -> None:
+    for number in numbers:
+        WorkerNode.objects.create(name=f"gone-{number}", beat_at=now - timedelta(hours=1), clock_offset=9)
+        ProviderCircuit.objects.create(client=f"c{number}", state="open", retry_at=now)
+        request_audit(running(), dispatched_at=now - timedelta(minutes=1)).save()
+        queued(due_at=now - timedelta(hours=1), ordering_key=f"k{number}", sequence=1)
+        failed(error_code="unreadable")
+
+
+def test_the_price_does_not_grow_and_is_paid_once_a_second(now: datetime) -> None:
+    counts = []
+    for numbers in (range(1), range(1, 20)):
+        everything_is_wrong(now, numbers)
+        with CaptureQueriesContext(connection) as captured:
+            assert len(alerts()) >= 4
+        counts.append(len(captured))
+    assert counts[0] == counts[1] <= 14
+    forget_alerts()
+    latest_alerts()
+    with CaptureQueriesContext(connection) as captured:
+        latest_alerts(), latest_alerts()
+    assert not captured.captured_queries
+
+
+def test_every_page_has_them_without_a_query_of_its_own(admin_client: Client, now: datetime) -> None:
+    WorkerNode.objects.update(beat_at=now - timedelta(minutes=1))
+    pages = (
+        reverse("admin:index"),
+        reverse("admin:orchestration_servicecallrecord_changelist"),
+        call_url(failed().pk),
+        reverse("admin:persistence_dead_letters"),
+        reverse("admin:orchestration_pause_add"),
+    )
+    fragment = admin_client.get(reverse("admin:orchestration_alerts")).content.decode()
+    assert "No worker is alive" in fragment
+    assert f'href="{reverse("admin:orchestration_workernode_changelist")}"' in fragment
+    for url in pages:
+        html = admin_client.get(url).content.decode()
+        assert html.count('id="orca-alerts"') == 1, url
+        assert "No worker is alive" in html, url
+
+
+def test_those_who_may_not_see_calls_are_told_nothing(client: Client, django_user_model: Any) -> None:
+    client.force_login(
+        django_user_model.objects.create_user("x@example.com", "pw", is_staff=True, role="staff"),
+    )
+    assert client.get(reverse("admin:orchestration_alerts")).status_code == 403
+    assert "orca-alerts" not in client.get(reverse("admin:index")).content.decode()
+    assert not ServiceCallRecord.objects.exists()

@@ -1,0 +1,33 @@
+"""A process that has stopped ends, whatever holds up the interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+QCLUSTER_WITH_A_THREAD_THAT_HANGS = """
+import threading
+import django
+from django.core.management import execute_from_command_line
+django.setup()
+from orchestration.management.commands import qcluster
+qcluster.EXIT_SECONDS = 0.5
+threading.Thread(target=threading.Event().wait).start()
+execute_from_command_line(["manage.py", "qcluster", "--skip-checks"])
+"""
+
+
+def test_a_supervisor_ends_although_a_thread_hangs():
+    """As one does that waits for a database; what the interpreter waits for at its end is on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", QCLUSTER_WITH_A_THREAD_THAT_HANGS],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "ORCA_NODE_NAME": "not a name"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "a node name must be" in done.stderr
+    assert "Timeout" in done.stderr
+    assert "in wait" in done.stderr

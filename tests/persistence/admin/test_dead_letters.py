@@ -1,0 +1,65 @@
+"""The page of dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from persistence.bulk.worker import work
+from persistence.models import BulkRun
+from persistence.operations import DRY_RUN, REPROCESS
+from persistence.testing import persist
+from tests.persistence.results import note
+from tests.seedapp.models import Message
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+DEAD = reverse("admin:persistence_dead_letters")
+
+
+def html(response: Any) -> str:
+    return " ".join(response.content.decode().split())
+
+
+@pytest.fixture
+def broken(settings: Any) -> list[bool]:
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_MAX_ATTEMPTS": 1}
+    return [True]
+
+
+def test_a_group_is_understood_looked_at_and_persisted_again(root: Client, broken: list[bool]) -> None:
+    def write(handler: Any, response: Any) -> Message:
+        if broken:
+            raise ValueError
+        return Message.objects.create(role="note", content=response.structured_data["text"])
+
+    for record in [note(write) for _ in range(3)]:
+        assert persist(record) == "dead"
+    page = html(root.get(DEAD))
+    assert "3 dead results in 1 group" in page
+    assert "3 times ValueError" in page
+    assert "persist.seedapp.default.NotePersistence" in page
+    group = root.get(DEAD).context["groups"][0][0]
+    broken.clear()
+    page = html(root.post(DEAD, {"fingerprint": group.fingerprint, "do": "preview"}, follow=True))
+    assert "<strong>3 calls</strong> will be persisted in transactions that are rolled back" in page
+    page = html(root.post(DEAD, {"fingerprint": group.fingerprint, "do": "persist"}, follow=True))
+    assert "<strong>3 calls</strong> will have their stored results persisted now" in page
+    run = BulkRun.objects.latest("pk")
+    root.post(reverse("admin:persistence_run_steer", args=(run.pk, "start")))
+    work(run.pk)
+    assert Message.objects.count() == 3
+    assert "0 dead results in 0 groups" in html(root.get(DEAD))
+    again = root.post(DEAD, {"fingerprint": group.fingerprint, "do": "persist"}, follow=True)
+    assert "This group is empty by now." in html(again)
+    assert set(BulkRun.objects.values_list("kind", flat=True)) == {DRY_RUN.key, REPROCESS.key}
+
+
+def test_it_needs_the_right_to_view_calls_and_to_persist(staff: Callable[..., Client]) -> None:
+    assert staff("view_persistedchunk").get(DEAD).status_code == 403
+    viewer = staff("view_servicecallrecord")
+    assert viewer.get(DEAD).status_code == 200
+    assert viewer.post(DEAD, {"fingerprint": "x", "do": "persist"}).status_code == 403

@@ -1,0 +1,5 @@
+"""People of the console."""
+
+from tests.orchestration.admin.conftest import root, staff
+
+__all__ = ["root", "staff"]
