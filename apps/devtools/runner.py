@@ -36,7 +36,7 @@ from django.urls import reverse
 from apps.accounts.management.commands.seed_demo import PASSWORD
 from apps.accounts.models import ApiKey, User
 from apps.accounts.models.roles import Scope
-from apps.devtools.smoke import Client, JobFailed, Outcome, report, run_main_job
+from apps.devtools.smoke import MAIN_JOB_SCOPES, Client, JobFailed, Outcome, report, run_main_job
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine.node import node_name
 from orchestration.engine.worker.process_group import ProcessGroup, adopt_orphans
@@ -46,7 +46,7 @@ from orchestration.providers.credentials import address_of
 
 HOST = "127.0.0.1"
 TRAINEE, ADMIN = "trainee@example.com", "admin@example.com"
-GATEWAY_KEY = "make run"
+KEY_NAME = "make run"
 READY_SECONDS = 90.0
 WEB_STOP_SECONDS = 10.0
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -202,7 +202,7 @@ def do_main_job(port: int) -> bool:
     base = f"http://{HOST}:{port}"
     say(_model_notice())
     try:
-        outcome = run_main_job(base, TRAINEE, PASSWORD, say)
+        outcome = run_main_job(Client(base, key=demo_key(TRAINEE, MAIN_JOB_SCOPES)), say)
     except JobFailed as failure:
         print(f"The main job failed: {failure}", file=sys.stderr)
         return False
@@ -231,13 +231,17 @@ def _print_outcome(outcome: Outcome, base: str) -> None:
 
 
 def print_gateway(port: int) -> None:
-    """Where the gateway is, and a key for it: always the same one, with a new secret each time."""
-    owner = User.objects.get(email=ADMIN)
-    made = ApiKey.objects.usable().filter(owner=owner, name=GATEWAY_KEY).first()
-    secret = made.rotate() if made is not None else None
-    if secret is None:
-        secret = ApiKey.issue(owner, GATEWAY_KEY, [Scope.GATEWAY_CALL])[1]
+    """Where the gateway is, and a key for it."""
+    secret = demo_key(ADMIN, [Scope.GATEWAY_CALL])
     say(f"Gateway: export OPENAI_BASE_URL=http://{HOST}:{port}/v1 OPENAI_API_KEY={secret}")
+
+
+def demo_key(email: str, scopes: Sequence[Scope]) -> str:
+    """The secret of this user's key for this command: always the same key, with a new secret each time."""
+    owner = User.objects.get(email=email)
+    made = ApiKey.objects.usable().filter(owner=owner, name=KEY_NAME).first()
+    secret = made.rotate() if made is not None else None
+    return secret or ApiKey.issue(owner, KEY_NAME, scopes)[1]
 
 
 def _stay(groups: Sequence[ProcessGroup]) -> None:

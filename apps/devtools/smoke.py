@@ -13,7 +13,8 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_ope
 
 from django.urls import reverse
 
-from apps.chatlab.models import Message
+from apps.accounts.models.roles import Scope
+from apps.chatlab.models import Message, MessageRole
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from persistence.models import PersistedChunk
@@ -21,9 +22,17 @@ from persistence.models import PersistedChunk
 ANSWER_SECONDS = 30.0
 REPLY_SECONDS = 150.0
 """A real model with retries may need that long."""
-QUESTION = "Can you show me where it hurts, and tell me when it started?"
+QUESTIONS = (
+    "Can you show me where it hurts, and tell me when it started?",
+    "Have you been sick, or had a fever?",
+    "Does anything make it better or worse?",
+    "Have you ever had anything like this before?",
+)
+"""In turn: a later start asks the next one."""
+MAIN_JOB_SCOPES = (Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE)
+PATIENT = "Maria Alvarez"
 SIMULATION = {
-    "sim_patient_full_name": "Maria Alvarez",
+    "sim_patient_full_name": PATIENT,
     "diagnosis": "acute appendicitis",
     "chief_complaint": "belly pain since last night",
 }
@@ -34,23 +43,24 @@ class JobFailed(Exception):
 
 
 class Client:
-    """An HTTP client with a session: keeps cookies, and sends the CSRF token with every post."""
+    """An HTTP client with an API key, or with a session: keeps cookies, and sends the CSRF token with every post."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, key: str = "") -> None:
         self._base = base
-        self._token = ""
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._open = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar())).open
 
     def sign_in(self, email: str, password: str) -> None:
-        self._token = self.post(reverse("api:sign_in"), {"email": email, "password": password})["csrf_token"]
+        answer = self.post(reverse("api:sign_in"), {"email": email, "password": password})
+        self._headers = {"X-CSRFToken": answer["csrf_token"]}
 
     def get(self, path: str) -> Any:
         """The JSON at a path; JobFailed for an error or no response."""
-        return self._ask(Request(self._base + path))  # noqa: S310 - http, to this machine
+        return self._ask(Request(self._base + path, headers=self._headers))  # noqa: S310 - http, to this machine
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON; returns the answer's JSON."""
-        headers = {"Content-Type": "application/json", "X-CSRFToken": self._token}
+        headers = {"Content-Type": "application/json", **self._headers}
         return self._ask(Request(self._base + path, json.dumps(body).encode(), headers))  # noqa: S310 - as above
 
     def _ask(self, request: Request) -> Any:
@@ -84,24 +94,38 @@ class Outcome:
         )
 
 
-def run_main_job(base: str, email: str, password: str, say: Callable[[str], None]) -> Outcome:
-    """Sign in, start a simulation, ask a question, wait for the reply; JobFailed when a step fails."""
-    client = Client(base)
-    client.sign_in(email, password)
-    say(f"signed in as {email}")
-    simulation = client.post(reverse("api:create_simulation"), SIMULATION)
-    say(f"started simulation {simulation['id']}: {SIMULATION['sim_patient_full_name']}")
-    first = _wait_for_reply(client, simulation["id"], simulation["call"]["id"], lambda message: True)
-    say(f"the patient: {first['content']}")
+def run_main_job(client: Client, say: Callable[[str], None]) -> Outcome:
+    """Ask the patient a question and wait for the reply; JobFailed when a step fails.
+
+    The patient of an earlier start is asked as long as that simulation runs, else one is started.
+    """
+    simulation = _running_simulation(client)
+    calls = []
+    if simulation is None:
+        simulation = client.post(reverse("api:create_simulation"), SIMULATION)
+        say(f"started simulation {simulation['id']}: {PATIENT}")
+        calls.append(simulation["call"]["id"])
+        first = _wait_for_reply(client, simulation["id"], calls[0])
+        say(f"the patient: {first['content']}")
+    else:
+        say(f"simulation {simulation['id']} still runs: {PATIENT}")
     messages = reverse("api:create_message", kwargs={"simulation_id": simulation["id"]})
-    posted = client.post(messages, {"content": QUESTION, "client_id": f"demo-{time.time_ns()}"})
-    say(f"the trainee: {QUESTION}")
-    asked = posted["message"]["id"]
-    reply = _wait_for_reply(
-        client, simulation["id"], posted["call"]["id"], lambda message: bool(message["reply_to"] == asked)
-    )
+    asked_before = Message.objects.filter(simulation__uuid=simulation["id"], role=MessageRole.USER).count()
+    question = QUESTIONS[asked_before % len(QUESTIONS)]
+    posted = client.post(messages, {"content": question, "client_id": f"demo-{time.time_ns()}"})
+    say(f"the trainee: {question}")
+    calls.append(posted["call"]["id"])
+    reply = _wait_for_reply(client, simulation["id"], calls[-1], asked=posted["message"])
     say(f"the patient: {reply['content']}")
-    return stored([simulation["call"]["id"], posted["call"]["id"]], simulation["id"])
+    return stored(calls, simulation["id"])
+
+
+def _running_simulation(client: Client) -> dict[str, Any] | None:
+    """The newest of this job that still runs."""
+    for simulation in client.get(reverse("api:list_simulations"))["items"]:
+        if simulation["status"] == "running" and simulation["sim_patient_full_name"] == PATIENT:
+            return dict(simulation)
+    return None
 
 
 def stored(call_ids: list[str], simulation_id: str) -> Outcome:
@@ -128,14 +152,15 @@ def report(outcome: Outcome) -> list[str]:
 
 
 def _wait_for_reply(
-    client: Client, simulation_id: str, call_id: str, wanted: Callable[[dict[str, Any]], bool]
+    client: Client, simulation_id: str, call_id: str, asked: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The first matching message of the patient; JobFailed when its call fails or none arrives in time."""
+    """The patient's first message, in reply to `asked`; JobFailed when its call fails or none arrives in time."""
     path = reverse("api:list_messages", kwargs={"simulation_id": simulation_id})
+    after, reply_to = (asked["sequence"], asked["id"]) if asked else (0, None)
     deadline = time.monotonic() + REPLY_SECONDS
     while time.monotonic() < deadline:
-        for message in client.get(path)["items"]:
-            if message["is_from_ai"] and wanted(message):
+        for message in client.get(f"{path}?after={after}")["items"]:
+            if message["is_from_ai"] and (asked is None or message["reply_to"] == reply_to):
                 return dict(message)
         _refuse_failed(call_id)
         time.sleep(0.2)

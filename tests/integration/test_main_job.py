@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from apps.accounts.models import User
+from apps.accounts.models import ApiKey, User
 from apps.chatlab.models import Message
-from apps.devtools.smoke import SIMULATION, Client, JobFailed, run_main_job
+from apps.devtools.smoke import MAIN_JOB_SCOPES, QUESTIONS, SIMULATION, Client, JobFailed, run_main_job
+from apps.simulation.models import Simulation
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.server import SimulatedProviderServer
@@ -72,13 +73,22 @@ def trainee() -> User:
     return User.objects.create_user("trainee@test.example", PASSWORD)
 
 
+@pytest.fixture
+def key(trainee: User) -> str:
+    return ApiKey.issue(trainee, "job", MAIN_JOB_SCOPES)[1]
+
+
 @pytest.mark.postgres
-def test_a_question_over_rest_becomes_a_reply_in_the_database(web, provider, trainee, tmp_path):
+def test_a_question_over_rest_becomes_a_reply_in_the_database(web, provider, key, tmp_path):
     with running_cluster(tmp_path) as cluster:
-        outcome = run_main_job(web, trainee.email, PASSWORD, lambda line: None)
+        outcome = run_main_job(Client(web, key=key), lambda line: None)
+        again = run_main_job(Client(web, key=key), lambda line: None)
         assert cluster.stop() == 0
 
     assert outcome.complete
+    assert again.complete
+    assert (Simulation.objects.count(), len(again.calls)) == (1, 1)  # the same patient is asked the next question
+    assert [message.content for message in again.messages if message.role == "user"] == list(QUESTIONS[:2])
     roles = [message.role for message in outcome.messages]  # an answer may be more than one message
     assert (roles[0], roles[-1], roles.count("user")) == ("assistant", "assistant", 1)
     assert [call.status for call in outcome.calls] == ["succeeded", "succeeded"]
@@ -86,10 +96,10 @@ def test_a_question_over_rest_becomes_a_reply_in_the_database(web, provider, tra
     assert min(call.total_tokens for call in outcome.calls) > 0
     # One request each, and the provider's own log says the same as the audits.
     requests = AIRequestAudit.objects.order_by("dispatched_at")
-    assert [request.outcome for request in requests] == ["answered", "answered"]
+    assert [request.outcome for request in requests] == ["answered"] * 3
     entries = provider.request_log()
     assert [entry["correlation"] for entry in entries] == [f"{request.call_id}:1:0" for request in requests]
-    assert AIResponseAudit.objects.filter(raw__id__isnull=False).count() == 2
+    assert AIResponseAudit.objects.filter(raw__id__isnull=False).count() == 3
     # The rows lead to the calls and back.
     for call in outcome.calls:
         chunk = PersistedChunk.objects.get(call_id=call.pk)
@@ -99,10 +109,10 @@ def test_a_question_over_rest_becomes_a_reply_in_the_database(web, provider, tra
     assert not ServiceCallRecord.objects.running().exists()
 
 
-def test_a_provider_that_fails_twice_costs_two_more_attempts(web, provider, trainee, tmp_path):
+def test_a_provider_that_fails_twice_costs_two_more_attempts(web, provider, key, tmp_path):
     provider.script([Fault(kind="rate_limit", retry_after=0.2), Fault(kind="server_error")])
     with running_cluster(tmp_path, RETRY_INITIAL_SECONDS=0.1) as cluster:
-        outcome = run_main_job(web, trainee.email, PASSWORD, lambda line: None)
+        outcome = run_main_job(Client(web, key=key), lambda line: None)
         assert cluster.stop() == 0
     assert outcome.complete
     assert outcome.calls[0].attempts == 3
