@@ -99,6 +99,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     outage._outage = outage.Outage()  # one that an earlier test made is no reason to rescue nothing in this
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The name of what failed at once, not only when the whole run has ended; once, not by each worker as well."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.when} failed: {report.nodeid}", flush=True)
+
+
 def _why_no_postgres() -> str:
     if not POSTGRES_WANTED:
         return "needs PostgreSQL: set DATABASE_URL, or run `make test`, whose second run looks for one"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from ninja import Router, Schema, Status
+from ninja import Router, Status
 from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 
 from orchestration.api.calls import call_spec
@@ -20,7 +20,7 @@ from orchestration.api.permissions import (
     require_permission,
     require_scope,
 )
-from orchestration.api.schemas import CallIn, LinksOut, RequestSchema, error_responses
+from orchestration.api.schemas import CallIn, JsonSchema, LinksOut, RequestSchema, error_responses
 from orchestration.engine.queue.enqueue import build_record, submit_records
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject
@@ -58,13 +58,13 @@ class BatchIn(RequestSchema):
     all_or_nothing: bool = True
 
 
-class ItemError(Schema):
+class ItemError(JsonSchema):
     code: str
     message: str
     details: Any = None
 
 
-class ItemOut(Schema):
+class ItemOut(JsonSchema):
     """What became of one item: a call, or why not."""
 
     index: int
@@ -74,7 +74,7 @@ class ItemOut(Schema):
     error: ItemError | None = None
 
 
-class BatchOut(Schema):
+class BatchOut(JsonSchema):
     accepted: int
     refused: int
     items: list[ItemOut]

@@ -49,16 +49,20 @@ def error_responses(*statuses: int) -> dict[int, type[ErrorOut]]:
     return dict.fromkeys((401, 403, 429, 500, *statuses), ErrorOut)
 
 
-class RequestSchema(Schema):
-    """The body of a request, or a part of it. Unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
+class JsonSchema(Schema):
+    """A part of a body that is made from JSON, never from a row."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _run_root_validator(cls, values: Any, handler: ModelWrapValidatorHandler[Any], info: ValidationInfo) -> Any:
         """In place of Ninja's, which validates twice, the second time for attributes of rows: JSON has none."""
         return handler(values)
+
+
+class RequestSchema(JsonSchema):
+    """The body of a request, or a part of it. Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class RelatedIn(RequestSchema):
@@ -124,7 +128,7 @@ class RelatedOut(Schema):
     id: str
 
 
-class LinksOut(Schema):
+class LinksOut(JsonSchema):
     self: str
     attempts: str
     objects: str

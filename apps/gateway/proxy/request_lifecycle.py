@@ -26,7 +26,8 @@ from apps.gateway.http.request import Headers, Incoming, read_object
 from apps.gateway.http.runtime import Runtime
 from apps.gateway.masking import Restorer
 from apps.gateway.metering.quotas import Levels
-from apps.gateway.metering.reported_usage import ReportedUsage, find_usage, read_usage, said_tokens
+from apps.gateway.metering.recorded_usage import record_usage
+from apps.gateway.metering.reported_usage import find_usage, read_usage
 from apps.gateway.metering.token_estimate import CHEAPER_TIERS, PLAIN_TIERS, priced_apart, size_of
 from apps.gateway.models import Endpoint, Estimated, Interaction, Status
 from apps.gateway.proxy.answer_json import error_in, read_document, usage_within
@@ -345,32 +346,13 @@ class ModelRequest:
                 self.row.note_estimates(Estimated.EMBEDDING)
 
     def note_usage(self, usage: Any, messages: Iterable[Any] | None) -> None:
-        """Token counts as the provider reports them; what it does not report is estimated from the request and from
-        the `messages` of the answer. None: nothing is estimated."""
-        given, row = read_usage(usage), self.row
-        if row.endpoint == Endpoint.EMBEDDINGS:
-            given = replace(given, prompt=given.total if given.prompt is None else given.prompt, response=0)
-        row.estimated, row.tokens_estimated = "", False
-        row.prompt_tokens, row.response_tokens = given.prompt or 0, given.response or 0
-        if messages is not None:
-            self._estimate(given, messages)
-        row.cached_tokens = min(given.cached, row.prompt_tokens)
+        """Record the tokens that `usage` reports; what is missing is estimated from `messages`, None: nothing is."""
+        record_usage(self.row, self.sent, usage, messages)
 
     def note_tier(self, answer: dict[str, Any]) -> None:
         """The service tier that an answer names: a project's default may be another one than the price is about."""
         tier = answer.get("service_tier")
         self.tier = tier if isinstance(tier, str) and tier not in PLAIN_TIERS else ""
-
-    def _estimate(self, given: ReportedUsage, messages: Iterable[Any]) -> None:
-        row = self.row
-        total = given.total if given.prompt is None and given.response is None else None
-        if given.prompt is None:
-            likely = size_of(self.sent, row.endpoint, default_output=1).likely_prompt
-            row.prompt_tokens = likely if total is None else min(likely, total)
-            row.note_estimates(Estimated.PROMPT)
-        if given.response is None:
-            row.response_tokens = said_tokens(messages) if total is None else total - row.prompt_tokens
-            row.note_estimates(Estimated.RESPONSE)
 
     def note_unreadable(self, raw: bytes) -> GatewayError:
         """An answer that nobody can read: charged by the usage in it, else by what was reserved."""

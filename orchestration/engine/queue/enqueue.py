@@ -36,6 +36,7 @@ MAX_CALL_ATTEMPTS = 10
 MAX_RELATED_KEY = 64
 """Characters of the related object's primary key as text."""
 PRIORITIES = range(-32768, 32768)
+ORDERING_POLICIES = tuple(OrderingPolicy.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,6 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     context = _with_required(service, spec)
     _check_size(spec, context)
     schema = service.wiring.schema
-    related = spec.related_object
     client, model = _route(service, spec)
     return ServiceCallRecord(
         service_identity=str(service.identity),
@@ -178,12 +178,19 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         max_attempts=spec.max_attempts or (service.retry or engine_settings().retry).max_attempts,
         idempotency_key=spec.idempotency_key,
         request_fingerprint=fingerprint(spec) if spec.idempotency_key else "",
-        requested_by=spec.requested_by,
-        related_content_type=ContentType.objects.get_for_model(related) if related else None,
-        related_object_id=key_text(type(related), related.pk) if related else None,
-        parent=spec.parent,
-        **({"correlation_id": spec.correlation_id} if spec.correlation_id else {}),
+        **_relations(spec),
     )
+
+
+def _relations(spec: CallSpec) -> dict[str, Any]:
+    """The fields that were given: each null of a foreign key takes as long as five other fields."""
+    given: dict[str, Any] = {"requested_by": spec.requested_by, "parent": spec.parent}
+    related = spec.related_object
+    if related is not None:
+        given["related_content_type"] = ContentType.objects.get_for_model(related)
+        given["related_object_id"] = key_text(type(related), related.pk)
+    given["correlation_id"] = spec.correlation_id
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _route(service: type[Service], spec: CallSpec) -> Route:
@@ -220,8 +227,8 @@ def _check_options(spec: CallSpec) -> None:
     if spec.max_attempts is not None and not 1 <= spec.max_attempts <= MAX_CALL_ATTEMPTS:
         raise InvalidCall(f"max_attempts is between 1 and {MAX_CALL_ATTEMPTS}, not {spec.max_attempts!r}.")
     _check_run_at(spec.run_at)
-    if spec.ordering_policy not in OrderingPolicy.values:
-        raise InvalidCall(f"ordering_policy is one of {', '.join(OrderingPolicy.values)}.")
+    if spec.ordering_policy not in ORDERING_POLICIES:
+        raise InvalidCall(f"ordering_policy is one of {', '.join(ORDERING_POLICIES)}.")
     _check_text(spec.ordering_key, "ordering_key", 255)
     _check_text(spec.idempotency_key, "idempotency_key", 255)
     _check_text(spec.model, "model", 128)
