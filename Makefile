@@ -11,24 +11,26 @@ AUDIT = @$(BIN)/pip-audit --disable-pip --no-deps --progress-spinner off -r requ
 	[ "$$unknown" -eq 0 ] || echo "audit: the index has no data about $$unknown of the dependencies"; \
 	if grep -q '^Found [0-9]* known vulnerabilit' .audit; then exit 1; fi; \
 	[ $$status -eq 0 ] || echo "audit: the index does not answer, nothing was compared"; rm -f .audit
-# More than there are processors on a small machine: many tests wait for clusters.
-PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
+# More than there are processors on a small machine: many tests wait.
+PYTEST = $(BIN)/python -m pytest --dist worksteal
+STARTS_PROCESSES = (cluster or slow or browser)
 # $(call suite,environment,marks,options): what failed beside the others runs once more, alone. On a machine that others
 # use as well a test may be late; its first failure stays in the output, and it is to be mended. Exit 5: nothing is marked.
 suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;; 1) \
 	echo "These failed beside others and run once more, alone:"; \
-	$(1) $(BIN)/python -m pytest --last-failed --maxfail=5 -m "$(2)";; *) exit 1;; esac
+	$(1) $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail=5 -m "$(2)";; *) exit 1;; esac
 # What is compiled is kept: tests start processes and workers by the hundred, and each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long check chaos upgrade-test bench bench-peers clients screenshots format lock newcomer matrix docs
+.PHONY: help run test test-fast test-long coverage check chaos upgrade-test bench bench-peers clients screenshots format lock newcomer matrix docs
 
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
 	@echo "make test                      the whole suite, on SQLite and (when one answers) PostgreSQL"
 	@echo "make test-fast                 the framework only (orchestration, persistence), on SQLite, without clusters: a minute"
 	@echo "make test-long                 proofs that take minutes: kills of every process, a thousand results, leases under load"
+	@echo "make coverage                  which lines the suite on SQLite runs"
 	@echo "make check                     lint, format, types, import arrows, security, known faults, system checks, migrations missing or unsafe"
 	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus] [SEED=1] [ARGS=...]   kill at random, compare the books"
 	@echo "make upgrade-test [BASE=revision] [CALLS=20000] [KILLS=12]  an older version and this one side by side, migrations in between"
@@ -65,11 +67,16 @@ CLIENTS = tests/apps/gateway/clients
 
 clients: .clients/stamp
 
-# SQLite first, with coverage (a process that ends after the run leaves a file of its own); then what is marked for PostgreSQL, there, or skipped with the reason.
+# SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason.
 test: .venv/dev.stamp .clients/stamp
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long and not $(STARTS_PROCESSES),-n 4)
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long and $(STARTS_PROCESSES),-n 3)
+	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 3)
+
+# The suite on SQLite, measured: it takes half as long again. A process that ends after the run leaves a file of its own.
+coverage: .venv/dev.stamp .clients/stamp
 	$(BIN)/coverage erase
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long,--cov --cov-report= --cov-fail-under=0)
-	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long)
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long,-n 4 --cov --cov-report= --cov-fail-under=0)
 	for late in .coverage.*; do [ ! -e "$$late" ] || $(BIN)/coverage combine --append "$$late"; done
 	$(BIN)/coverage report
 
@@ -80,8 +87,8 @@ test-fast: .venv/dev.stamp
 # On both databases, like `make test`. The proofs of tests/long one after the other, for they put the machine under load
 # or are late by it, on PostgreSQL where one answers, else on SQLite.
 test-long: .venv/dev.stamp
-	$(call suite,env -u DATABASE_URL,long and not postgres_only,--ignore=tests/long)
-	$(call suite,ORCA_TEST_POSTGRES=1,long and (postgres or postgres_only),--ignore=tests/long)
+	$(call suite,env -u DATABASE_URL,long and not postgres_only,-n 3 --ignore=tests/long)
+	$(call suite,ORCA_TEST_POSTGRES=1,long and (postgres or postgres_only),-n 3 --ignore=tests/long)
 	@if $(BIN)/python -c $(POSTGRES_ANSWERS); then export ORCA_TEST_POSTGRES=1; fi; \
 	$(BIN)/python -m pytest -m long --durations=10 tests/long
 
