@@ -97,8 +97,6 @@ class EngineConformance(Asking):
     @pytest.mark.parametrize("kind", ["rate_limit", "unavailable", "reset", "malformed"])
     def test_what_may_pass_is_tried_again(self, server: Server, kind: Any) -> None:
         record = self.run(server, Fault(kind=kind))
-        assert record.status == Status.QUEUED
-        assert record.error_code
         drain(scheduled=True)
         record.refresh_from_db()
         assert record.status == Status.SUCCEEDED

@@ -31,7 +31,7 @@ from tests.seedapp.orca.persist.behaviours import GenerateNote
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.django_db(transaction=True),
 ]
 LEFT = """
