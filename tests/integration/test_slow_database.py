@@ -43,3 +43,4 @@ def test_a_database_that_answers_in_2_seconds_costs_no_call(provider, tmp_path, 
                 cluster.process.kill()
                 cluster.process.wait()
     nothing_was_lost(provider, 12)
+    assert "cluster restarts" not in (tmp_path / "slow.log").read_text()

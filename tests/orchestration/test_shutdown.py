@@ -16,6 +16,22 @@ qcluster.EXIT_SECONDS = 0.5
 threading.Thread(target=threading.Event().wait).start()
 execute_from_command_line(["manage.py", "qcluster", "--skip-checks"])
 """
+CLUSTER_THAT_SERVES = """
+import multiprocessing, os, time
+import django
+from django.core.management import execute_from_command_line
+django.setup()
+from django_q.cluster import Cluster
+from orchestration.engine.node import SUPERVISOR_VARIABLE
+from orchestration.management.commands import qcluster
+qcluster.EXIT_SECONDS = 0.2
+os.environ[SUPERVISOR_VARIABLE] = str(os.getppid())
+def serve():
+    time.sleep(2)
+    print("served", flush=True)
+Cluster.start = lambda self: multiprocessing.get_context("fork").Process(target=serve).start()
+execute_from_command_line(["manage.py", "qcluster", "--skip-checks", "--cluster-child"])
+"""
 
 
 def test_a_supervisor_ends_although_a_thread_hangs():
@@ -31,3 +47,15 @@ def test_a_supervisor_ends_although_a_thread_hangs():
     assert "a node name must be" in done.stderr
     assert "Timeout" in done.stderr
     assert "in wait" in done.stderr
+
+
+def test_a_cluster_outlives_the_command_that_started_it():
+    """The command returns when the cluster has started; the process stays for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLUSTER_THAT_SERVES],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "served\n"), done.stderr

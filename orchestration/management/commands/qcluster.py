@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 CHECKS_OF_CODE = {Tags.admin, Tags.models, Tags.staticfiles, Tags.templates, Tags.urls}
 """Checks that load every page and task; `manage.py check` runs them before a deployment."""
+CLUSTER_CHILD = "--cluster-child"
 EXIT_SECONDS = 20.0
 """How long the process may take to end once the supervisor has stopped; receivers of signals get half of it."""
 
@@ -46,13 +47,16 @@ class Command(PlainCommand, ClusterCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)  # type: ignore[no-untyped-call]  # django-q has no types
-        parser.add_argument("--cluster-child", action="store_true", help=argparse.SUPPRESS)
+        parser.add_argument(CLUSTER_CHILD, action="store_true", help=argparse.SUPPRESS)
 
     def run_from_argv(self, argv: list[str]) -> None:
+        """The supervisor's process ends in time. The cluster's does not end with its command: that has only started the
+        cluster, and the interpreter's exit waits for it."""
         try:
             super().run_from_argv(argv)
         finally:
-            end_within(EXIT_SECONDS)
+            if CLUSTER_CHILD not in argv:
+                end_within(EXIT_SECONDS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit status 0 after a requested stop; CommandError when the node's name or the database cannot be used."""
@@ -82,7 +86,7 @@ class Command(PlainCommand, ClusterCommand):
         return super().execute(*args, **options)
 
     def _supervise(self, *, run_once: bool) -> None:
-        command = [sys.executable, "-m", "django", "qcluster", "--skip-checks", "--cluster-child"]
+        command = [sys.executable, "-m", "django", "qcluster", "--skip-checks", CLUSTER_CHILD]
         try:
             if run_once:
                 status = Supervisor([*command, "--run-once"]).run_once()
