@@ -1,4 +1,5 @@
 """The framework's fast suite on each supported Python and Django: `make matrix`, or `nox -s ends` for the two ends.
+`make test` runs on the oldest end already, so CI adds `nox -s newest`.
 
 A Python that this machine does not have is downloaded by uv. One that cannot be is named, and not tried; the newest
 end is then the newest that there is.
@@ -67,3 +68,9 @@ def every(session: nox.Session, django: str) -> None:
 def ends(session: nox.Session, django: str) -> None:
     """The oldest pair and the newest."""
     _suite(session, django)
+
+
+@nox.session(python=ENDS[-1][0])
+def newest(session: nox.Session) -> None:
+    """The newest pair."""
+    _suite(session, ENDS[-1][1])

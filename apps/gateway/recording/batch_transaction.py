@@ -191,6 +191,8 @@ _prepared: WeakSet[Any] = WeakSet()
 
 def prepared_connection(statements: Mapping[str, str]) -> Any:
     """This thread's connection, which knows the statements and is in no transaction; None where it cannot know them."""
+    if not connection.in_atomic_block:
+        _leave_pool()
     connection.ensure_connection()
     raw: Any = connection.connection
     if connection.vendor != "postgresql" or raw.prepare_threshold is None:  # None behind a pooler
@@ -205,6 +207,16 @@ def prepared_connection(statements: Mapping[str, str]) -> Any:
             connection.close()  # which forgets the statements that it knows by now
             raise
     return raw
+
+
+def _leave_pool() -> None:
+    """A connection that knows statements and has settings of its own is not given back for others to use: this thread
+    opens its own beside the pool of DATABASE_POOL."""
+    options = connection.settings_dict["OPTIONS"]
+    if "pool" in options:
+        connection.close()
+        alone = {name: value for name, value in options.items() if name != "pool"}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": alone}
 
 
 def _prepare(raw: Any, statements: Mapping[str, str]) -> None:

@@ -207,3 +207,22 @@ def test_what_is_cancelled_is_committed_and_others_go_on(tmp_path: Path):
 
     run(scenario)
     assert Interaction.objects.filter(status=Status.IN_FLIGHT).count() == 2
+
+
+def test_with_a_pool_the_writer_has_a_connection_of_its_own(monkeypatch):
+    """Else others get one whose settings and statements are those of the records."""
+    pooled = {**connection.settings_dict["OPTIONS"], "pool": {"min_size": 1, "max_size": 2}}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", pooled)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    made, _ = key()
+    found = []
+
+    async def scenario(writer: BatchWriter) -> None:
+        op = opening("first", made)
+        await writer.open(op)
+        await writer.close(ended(op))
+        found.append(hasattr(writer.database._raw, "_pool"))
+
+    run(scenario)
+    assert found == [False]
+    assert Interaction.objects.get(request_id="first").status == Status.COMPLETED
