@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -33,6 +34,21 @@ Cluster.start = lambda self: multiprocessing.get_context("fork").Process(target=
 execute_from_command_line(["manage.py", "qcluster", "--skip-checks", "--cluster-child"])
 """
 
+SUPERVISOR_WITHOUT_A_DATABASE = """
+import threading
+import django
+from django.core.management import execute_from_command_line
+django.setup()
+from orchestration.engine.worker import supervisor
+supervisor.STOP_MARGIN_SECONDS = 0.2
+def acquire(self, cancelled):
+    print("waits", flush=True)
+    while True:
+        threading.Event().wait(60)
+supervisor.Heartbeat.acquire = acquire
+execute_from_command_line(["manage.py", "qcluster", "--skip-checks"])
+"""
+
 
 def test_a_supervisor_ends_although_a_thread_hangs():
     """As one does that waits for a database; what the interpreter waits for at its end is on stderr."""
@@ -59,3 +75,19 @@ def test_a_cluster_outlives_the_command_that_started_it():
         timeout=120,
     )
     assert (done.returncode, done.stdout) == (0, "served\n"), done.stderr
+
+
+def test_a_supervisor_that_waits_for_its_name_can_be_stopped():
+    """As one does whose database takes its connection and never answers."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR_WITHOUT_A_DATABASE],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "in wait" in err

@@ -30,6 +30,7 @@ from orchestration.engine.worker.watchdog import (
     send_tick,
     sweep,
 )
+from orchestration.shutdown import end_within
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Supervisor:
         self._heartbeat = Heartbeat(self.node, beat_interval())
         self._watchdog = Watchdog(self._heartbeat, self._marks)
         self._stopping = False
+        self._has_name = False
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; 0 then, 1 when the node's name was lost. NodeNameTaken at the start."""
@@ -108,12 +110,15 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         self._heartbeat.acquire(cancelled=lambda: self._stopping)
+        self._has_name = True
         adopt_orphans()
         self._stop_file.unlink(missing_ok=True)
         remove_files_of_dead_workers()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        if not self._has_name:  # it waits for a database that may never answer, and nothing has started
+            end_within(STOP_MARGIN_SECONDS)
 
     def _keep_running(self, threads: Sequence[Repeating]) -> None:
         backoff = Backoff()
