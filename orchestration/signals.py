@@ -37,6 +37,9 @@ ai_response_failed = EngineSignal()  # error_code, error, retryable
 results_stored = EngineSignal()
 """call_ids: list[str], immediate: bool. Immediate: a caller waits for the domain rows; receivers return a dict of
 call id → summary for whatever that caller is to learn."""
+calls_gave_no_result = EngineSignal()
+"""call_ids: list[str]. These calls failed for good, or their results are dead: those of one commit, or of one batch of
+a drain, together. For receivers that look at rows of their own, once for all; `ai_response_failed` tells each."""
 tick = EngineSignal()  # every TICK_SECONDS in the supervisor: look for work that no wake-up announced
 
 

@@ -11,7 +11,7 @@ from apps.chatlab.orca.persist import PatientReplyPersistence
 from apps.chatlab.services.pictures import show_missing_pictures, show_picture
 from apps.chatlab.services.replies import announce_in_chat, open_chat, settle_overdue
 from apps.simulation.signals import announced, simulation_created
-from orchestration.signals import ai_response_failed, tick
+from orchestration.signals import calls_gave_no_result, tick
 from persistence.signals import domain_object_created
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def show_its_picture(*, instance: Message, **_: Any) -> None:
         show_picture(instance.pk, instance.simulation_id)
 
 
-@receiver(ai_response_failed, dispatch_uid="chatlab.settle_failure")
-def settle_failed_call(*, call_id: str, **_: Any) -> None:
-    settle_overdue(call_id=call_id)
+@receiver(calls_gave_no_result, dispatch_uid="chatlab.settle_failures")
+def settle_failed_calls(*, call_ids: list[str], **_: Any) -> None:
+    settle_overdue(call_ids)
 
 
 @receiver(tick, dispatch_uid="chatlab.settle_overdue")

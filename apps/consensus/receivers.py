@@ -11,7 +11,7 @@ from apps.consensus import log
 from apps.consensus.errors import PromptsNotUsable
 from apps.consensus.prompt_sets.install import current_prompt_set
 from apps.consensus.workflow.retry_cancel import settle_overdue, step_began
-from orchestration.signals import ai_request_sent, ai_response_failed, tick
+from orchestration.signals import ai_request_sent, calls_gave_no_result, tick
 
 NAMESPACE = "consensus"
 
@@ -22,10 +22,9 @@ def start_step(*, call_id: str, namespace: str, attempt: int, **_: Any) -> None:
         step_began(call_id, attempt)
 
 
-@receiver(ai_response_failed, dispatch_uid="consensus.settle_failure")
-def settle_failed_call(*, call_id: str, namespace: str, **_: Any) -> None:
-    if namespace == NAMESPACE:
-        settle_overdue(call_id=call_id)
+@receiver(calls_gave_no_result, dispatch_uid="consensus.settle_failures")
+def settle_failed_calls(*, call_ids: list[str], **_: Any) -> None:
+    settle_overdue(call_ids)
 
 
 @receiver(tick, dispatch_uid="consensus.settle_overdue")

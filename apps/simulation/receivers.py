@@ -11,15 +11,12 @@ from apps.simulation.models.images import StoredImage
 from apps.simulation.services.feedback import settle_feedback
 from apps.simulation.services.image_upload import remove_file_with
 from apps.simulation.services.lifecycle import end_overdue
-from orchestration.signals import ai_response_failed, tick
-
-NAMESPACE = "simcore"
+from orchestration.signals import calls_gave_no_result, tick
 
 
-@receiver(ai_response_failed, dispatch_uid="simulation.settle_failure")
-def settle_failed_call(*, call_id: str, namespace: str, **_: Any) -> None:
-    if namespace == NAMESPACE:
-        settle_feedback(call_id=call_id)
+@receiver(calls_gave_no_result, dispatch_uid="simulation.settle_failures")
+def settle_failed_calls(*, call_ids: list[str], **_: Any) -> None:
+    settle_feedback(call_ids)
 
 
 @receiver(tick, dispatch_uid="simulation.settle_overdue")

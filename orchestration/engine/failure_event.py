@@ -1,7 +1,8 @@
-"""The signal that a call has failed for good, and its sender."""
+"""The signals that calls have failed for good, and their sender."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orchestration import signals
@@ -19,6 +20,13 @@ def announce_failure(record: ServiceCallRecord, *, error_code: str, error: str |
         retryable=retryable,
         **record.signal_payload(),
     )
+
+
+def announce_without_result(calls: Iterable[ServiceCallRecord]) -> None:
+    """Send `calls_gave_no_result`, once for all these calls; each has been announced by `announce_failure`."""
+    call_ids = [call.pk for call in calls]
+    if call_ids:
+        signals.dispatch(signals.calls_gave_no_result, None, call_ids=call_ids)
 
 
 def sender_of(record: ServiceCallRecord) -> Any:

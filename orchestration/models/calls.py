@@ -53,10 +53,13 @@ def new_call_id() -> str:
 
 
 def call_gave_no_result(call: str = "call") -> Q:
-    """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored."""
-    calls = ServiceCallRecord.objects
-    without_result = calls.finished().filter(result__isnull=True)
-    return Q(**{f"{call}__in": without_result}) | Q(**{f"{call}__in": calls.dead()})
+    """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored.
+
+    A condition on the call's own row, found by its key. Of subqueries that are joined by OR, PostgreSQL hashes each,
+    and reads the table of calls once for each of them.
+    """
+    without_result = Q(**{f"{call}__status__in": TERMINAL, f"{call}__result__isnull": True})
+    return without_result | Q(**{f"{call}__domain_persist_state": PersistState.DEAD})
 
 
 class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Self
 
 from django.db import models
 
@@ -26,3 +26,18 @@ class CompareAndSet(models.Model):
         for name, value in changes.items():
             setattr(self, name, value)
         return True
+
+    @classmethod
+    def compare_and_set_all(
+        cls, rows: Sequence[Self], column: str, from_: Collection[str], **changes: Any
+    ) -> list[Self]:
+        """`compare_and_set` of rows that the caller has locked and read since, in one statement; the instances follow.
+
+        Returns those that were changed: whose column had one of these values.
+        """
+        changed = [row for row in rows if getattr(row, column) in from_]
+        cls._base_manager.filter(pk__in=[row.pk for row in changed]).update(**changes)
+        for row in changed:
+            for name, value in changes.items():
+                setattr(row, name, value)
+        return changed

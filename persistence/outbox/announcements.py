@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
-from orchestration.engine.failure_event import announce_failure, sender_of
+from orchestration.engine.failure_event import announce_failure, announce_without_result, sender_of
 from orchestration.engine.queue.transport import wake
 from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
@@ -21,6 +22,10 @@ from persistence.signals import domain_object_created
 
 NOT_STORED = "not_stored"
 """The error code of `ai_response_failed` for a result that is dead."""
+MOST_DEAD = 100
+"""Dead results that are announced together."""
+DEAD_SECONDS = 1.0
+"""How long the announcement of a dead result waits for others while the drain goes on."""
 
 
 def after_commit(work: Work) -> None:
@@ -30,8 +35,6 @@ def after_commit(work: Work) -> None:
     if response is None:  # it was not due
         return
     if work.outcome not in {Outcome.PERSISTED, Outcome.SKIPPED}:  # some parts are missing
-        if work.outcome is Outcome.DEAD:
-            announce_dead(record)
         return
     common = record.signal_payload()
     if work.outcome is Outcome.PERSISTED:
@@ -68,8 +71,37 @@ def isolate_hooks(work: Work, savepoint: str) -> None:
             hooks[position] = (savepoints, partial(run_isolated, hook), True)
 
 
-def announce_dead(record: ServiceCallRecord) -> None:
-    """The result will not be persisted by itself any more. Retrying costs nothing: the answer is stored."""
-    message = record.domain_persist_error
-    announce_failure(record, error_code=NOT_STORED, error=message, retryable=True)
-    _release(record)
+class DeadResults:
+    """The results that die in one thread of a drain, announced some at a time: when many die, who waits for them
+    looks at the rows of all together. A result that is announced is not persisted by itself any more; retrying it costs
+    nothing, because the answer is stored."""
+
+    def __init__(self) -> None:
+        self._records: list[ServiceCallRecord] = []
+        self._since = 0.0
+
+    def add(self, record: ServiceCallRecord) -> None:
+        """One whose death was written, in this transaction if there is one."""
+        self._since = self._since if self._records else time.monotonic()
+        self._records.append(record)
+        if len(self._records) >= MOST_DEAD:
+            self.announce()
+
+    def announce_late(self) -> None:
+        """Announce them, if the first one has waited long."""
+        if self._records and time.monotonic() - self._since > DEAD_SECONDS:
+            self.announce()
+
+    def announce(self) -> None:
+        """Announce them when they are committed."""
+        records, self._records = self._records, []
+        if records:
+            transaction.on_commit(partial(_announce_dead, records), robust=True)
+
+
+def _announce_dead(records: Sequence[ServiceCallRecord]) -> None:
+    for record in records:
+        announce_failure(record, error_code=NOT_STORED, error=record.domain_persist_error, retryable=True)
+    announce_without_result(records)
+    for queue in {record.queue for record in records if record.ordering_key}:
+        wake(queue)

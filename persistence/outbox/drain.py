@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from django.db import connection, transaction
@@ -29,7 +30,7 @@ from persistence.conf import persistence_settings
 from persistence.handlers.adapters import Consumer, Consumers, with_event_loop
 from persistence.models import PersistedPart, PersistenceDeath
 from persistence.models.outbox import CrashMarker
-from persistence.outbox.announcements import after_commit, announce_dead
+from persistence.outbox.announcements import DeadResults, after_commit
 from persistence.outbox.crash_markers import orphaned_markers, watching
 from persistence.outbox.groups import Apart, persist_together
 from persistence.outbox.idempotent_unit import chunk_for, fill_chunk, persist_parts
@@ -99,12 +100,13 @@ def _drain(todo: WorkList, *, threads: int = 1, together: bool = False) -> None:
     """Records in the given order, until the database is away or the work list is stopped."""
 
     def drain_some() -> None:
-        consumers = Consumers()
-        with watching():
+        consumers, dead = Consumers(), DeadResults()
+        with watching(), ExitStack() as at_the_end:
+            at_the_end.callback(dead.announce)
             while some := todo.next_batch(READ_AT_ONCE // threads):
                 records = ServiceCallRecord.objects.in_bulk(some)
                 works = [Work.of(records[call_id], consumers) for call_id in some if call_id in records]
-                each = partial(_drain_each, deque(works), todo, consumers, together=together)
+                each = partial(_drain_each, deque(works), todo, consumers, dead, together=together)
                 with_event_loop(each) if any(work.is_async for work in works) else each()
                 for call_id in some:
                     if call_id not in records:
@@ -113,7 +115,7 @@ def _drain(todo: WorkList, *, threads: int = 1, together: bool = False) -> None:
     in_threads(threads, drain_some, todo)
 
 
-def _drain_each(works: deque[Work], todo: WorkList, consumers: Consumers, *, together: bool) -> None:
+def _drain_each(works: deque[Work], todo: WorkList, consumers: Consumers, dead: DeadResults, *, together: bool) -> None:
     apart = Apart()
     while works and not todo.stopped:
         group = apart.group_of(works) if together else []
@@ -123,7 +125,10 @@ def _drain_each(works: deque[Work], todo: WorkList, consumers: Consumers, *, tog
             work.outcome = drain_record(work)
         for _ in range(settled or 1):
             work = works.popleft()
+            if work.outcome is Outcome.DEAD:
+                dead.add(work.record)
             todo.report(work.record.pk, work.outcome)
+        dead.announce_late()
 
 
 def drain_record(work: Work) -> Outcome:
@@ -220,11 +225,7 @@ def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
 
 
 def _charge(work: Work, error: Exception) -> Outcome:
-    message = log.explain(error, source_of(work.consumer))
-    outcome = _record_failure(work, message)
-    if outcome is Outcome.DEAD:
-        transaction.on_commit(lambda: announce_dead(work.record), robust=True)
-    return outcome
+    return _record_failure(work, log.explain(error, source_of(work.consumer)))
 
 
 def _record_failure(work: Work, message: str, *, give_up: bool = False) -> Outcome:
@@ -244,13 +245,15 @@ def _record_failure(work: Work, message: str, *, give_up: bool = False) -> Outco
 
 def charge_deaths() -> None:
     """Charge the results whose handlers killed their processes on this machine since the last drain."""
+    dead = DeadResults()
     for path, marker in orphaned_markers():
         record = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING).filter(pk=marker.call_id).first()
-        if record is None or _charge_death(record, marker):
+        if record is None or _charge_death(record, marker, dead):
             path.unlink(missing_ok=True)
+    dead.announce()
 
 
-def _charge_death(record: ServiceCallRecord, marker: CrashMarker) -> bool:
+def _charge_death(record: ServiceCallRecord, marker: CrashMarker, dead: DeadResults) -> bool:
     """False when the result is locked by another worker, or not due: then it is charged another time."""
     work = Work(row=OutboxRow(record))
     with transaction.atomic():
@@ -265,7 +268,8 @@ def _charge_death(record: ServiceCallRecord, marker: CrashMarker) -> bool:
         outcome = _record_failure(work, message, give_up=not marker.part and len(deaths) >= limit)
         if outcome is Outcome.DEAD:
             PersistenceDeath.objects.filter(call_id=record.pk).delete()
-            transaction.on_commit(lambda: announce_dead(record), robust=True)
+    if outcome is Outcome.DEAD:
+        dead.add(record)
     return True
 
 

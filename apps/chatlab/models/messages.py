@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -174,9 +175,14 @@ class Message(CompareAndSet):
             retryable=False,
         )
 
-    def mark_failed(self, code: str, *, retryable: bool) -> bool:
-        """pending → failed."""
-        return self._move((Delivery.PENDING,), delivery_status=Delivery.FAILED, failure_code=code, retryable=retryable)
+    @classmethod
+    def mark_all_failed(cls, messages: Sequence[Message], code: str, *, retryable: bool) -> int:
+        """pending → failed, with events, of messages whose simulations' rows the caller has locked; how many."""
+        changes = {"delivery_status": Delivery.FAILED, "failure_code": code, "retryable": retryable}
+        failed = cls.compare_and_set_all(messages, "delivery_status", (Delivery.PENDING,), **changes)
+        events = [(message.simulation_id, message._delivery_data()) for message in failed]
+        SimulationEvent.objects.record_all(EventKind.DELIVERY, events)
+        return len(failed)
 
     def mark_retried(self) -> bool:
         """failed → pending."""
@@ -193,9 +199,11 @@ class Message(CompareAndSet):
         with transaction.atomic():
             if not self.compare_and_set("delivery_status", from_, **changes):
                 return False
-            data = {"id": self.pk, "sequence": self.sequence, "delivery_status": self.delivery_status}
-            SimulationEvent.objects.record(self.simulation_id, EventKind.DELIVERY, data)
+            SimulationEvent.objects.record(self.simulation_id, EventKind.DELIVERY, self._delivery_data())
         return True
+
+    def _delivery_data(self) -> dict[str, Any]:
+        return {"id": self.pk, "sequence": self.sequence, "delivery_status": self.delivery_status}
 
 
 class MessageMedia(models.Model):

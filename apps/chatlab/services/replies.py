@@ -6,8 +6,8 @@ happen one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
@@ -25,8 +25,9 @@ from apps.chatlab.models import (
 )
 from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply, GeneratePatientResults
 from apps.simulation.models import Simulation, SimulationImage
-from apps.simulation.services.failure_messages import try_again, verdict
+from apps.simulation.services.failure_messages import try_again
 from apps.simulation.services.lifecycle import check_open
+from apps.simulation.services.settling import by_verdict, fail_openings, settle_in_groups
 from apps.simulation.services.submit import submit_about
 from orchestration.engine.queue.transport import wake
 from orchestration.models import ServiceCallRecord
@@ -174,32 +175,22 @@ def announce_in_chat(simulation: Simulation, content: str, sender: User | None) 
     )
 
 
-def settle_overdue(**call: Any) -> int:
+def settle_overdue(call_ids: Collection[str] | None = None) -> int:
     """Mark questions and openings as failed whose call ended without a result; returns how many.
 
-    `call_id` limits it to one call. The engine's signal triggers this at once; the sweep repeats it for all,
+    `call_ids` limits it to these calls. The engine's signal triggers this at once; the sweep repeats it for all,
     because a signal is lost with its process.
     """
-    questions = Message.objects.overdue().filter(**call).values_list("pk", "simulation_id")
-    openings = Simulation.objects.stalled().filter(**{f"initial_{name}": value for name, value in call.items()})
-    settled = sum(_settle_question(pk, simulation_id) for pk, simulation_id in questions)
-    return settled + sum(_settle_opening(pk) for pk in openings.values_list("pk", flat=True))
+    questions, openings = Message.objects.overdue(), Simulation.objects.stalled()
+    if call_ids is not None:
+        questions, openings = questions.filter(call__in=call_ids), openings.filter(initial_call__in=call_ids)
+    waiting = [*questions.values_list("simulation_id", flat=True), *openings.values_list("pk", flat=True)]
+    return settle_in_groups(waiting, _settle)
 
 
-def _settle_question(message_id: int, simulation_id: int) -> bool:
-    with transaction.atomic():
-        Simulation.objects.locked(simulation_id)
-        message = Message.objects.overdue().select_related("call").filter(pk=message_id).first()
-        if message is None or message.call is None:
-            return False
-        code, retryable = verdict(message.call)
-        return message.mark_failed(code, retryable=retryable)
-
-
-def _settle_opening(simulation_id: int) -> bool:
-    with transaction.atomic():
-        Simulation.objects.locked(simulation_id)
-        simulation = Simulation.objects.stalled().select_related("initial_call").filter(pk=simulation_id).first()
-        if simulation is None or simulation.initial_call is None:
-            return False
-        return simulation.fail(verdict(simulation.initial_call)[0])
+def _settle(simulations: Sequence[int]) -> int:
+    questions = by_verdict(Message.objects.overdue().filter(simulation__in=simulations))
+    failed = sum(
+        Message.mark_all_failed(group, code, retryable=retryable) for (code, retryable), group in questions.items()
+    )
+    return failed + fail_openings(simulations)

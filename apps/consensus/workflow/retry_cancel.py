@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from django.db import transaction
@@ -57,14 +58,14 @@ def overdue_steps() -> QuerySet[StepProgress]:
     return StepProgress.objects.filter(call_gave_no_result(), status__in=UNDER_WAY)
 
 
-def settle_overdue(**call: str) -> int:
+def settle_overdue(call_ids: Collection[str] | None = None) -> int:
     """Fail the steps whose call ended without a result, and their runs when nothing is under way; how many steps.
 
-    `call_id` limits it to one call. The engine's signal triggers this at once; the sweep repeats it for all runs,
+    `call_ids` limits it to these calls. The engine's signal triggers this at once; the sweep repeats it for all runs,
     because a signal is lost with its process.
     """
-    found = list(overdue_steps().filter(**call).values_list("pk", "run_id"))
-    return sum(_settle(step_id, str(run_id)) for step_id, run_id in found)
+    found = overdue_steps() if call_ids is None else overdue_steps().filter(call__in=call_ids)
+    return sum(_settle(step_id, str(run_id)) for step_id, run_id in list(found.values_list("pk", "run_id")))
 
 
 def _settle(step_id: int, run_id: str) -> bool:

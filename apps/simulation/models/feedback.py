@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -121,9 +122,14 @@ class FeedbackQuestion(CompareAndSet):
             failure_code="",
         )
 
-    def fail(self, code: str) -> bool:
-        """pending → failed."""
-        return self._move((QuestionStatus.PENDING,), status=QuestionStatus.FAILED, failure_code=code)
+    @classmethod
+    def fail_all(cls, questions: Sequence[FeedbackQuestion], code: str) -> int:
+        """pending → failed, with events, of questions whose simulations' rows the caller has locked; how many."""
+        changes = {"status": QuestionStatus.FAILED, "failure_code": code}
+        failed = cls.compare_and_set_all(questions, "status", (QuestionStatus.PENDING,), **changes)
+        events = [(question.simulation_id, question._event_data()) for question in failed]
+        SimulationEvent.objects.record_all(EventKind.QUESTION, events)
+        return len(failed)
 
     def ask_again(self) -> bool:
         """failed → pending."""
@@ -139,5 +145,7 @@ class FeedbackQuestion(CompareAndSet):
 
     def record_event(self) -> None:
         """Record the state of this question as an event, in the caller's transaction."""
-        data = {"id": self.pk, "status": self.status}
-        SimulationEvent.objects.record(self.simulation_id, EventKind.QUESTION, data)
+        SimulationEvent.objects.record(self.simulation_id, EventKind.QUESTION, self._event_data())
+
+    def _event_data(self) -> dict[str, Any]:
+        return {"id": self.pk, "status": self.status}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,6 +80,11 @@ class SimulationQuerySet(OwnedQuerySet["Simulation"]):
         """The simulation, its row locked until the caller's transaction ends: whoever takes a sequence or changes
         the state of a message holds this lock first. Simulation.DoesNotExist otherwise."""
         return self.select_for_update(no_key=True).get(pk=pk)
+
+    def lock(self, pks: Collection[int]) -> None:
+        """Lock the rows of many like `locked`, in the order of their keys: two who do so never wait for each other."""
+        rows = self.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk")
+        list(rows.values_list("pk"))
 
 
 class Simulation(CompareAndSet, CaseDetails):
@@ -227,9 +233,12 @@ class Simulation(CompareAndSet, CaseDetails):
             failure_code="",
         )
 
-    def fail(self, code: str) -> bool:
-        """preparing → failed."""
-        return self._move((SimulationStatus.PREPARING,), status=SimulationStatus.FAILED, failure_code=code)
+    @classmethod
+    def fail_all(cls, simulations: Sequence[Simulation], code: str) -> list[Simulation]:
+        """preparing → failed, of simulations whose rows the caller has locked; those that failed, whose events the
+        caller records."""
+        changes = {"status": SimulationStatus.FAILED, "failure_code": code}
+        return cls.compare_and_set_all(simulations, "status", (SimulationStatus.PREPARING,), **changes)
 
     def prepare_again(self) -> bool:
         """failed → preparing."""
@@ -273,28 +282,35 @@ class Simulation(CompareAndSet, CaseDetails):
             feedback_failure_code="",
         )
 
-    def feedback_failed(self, code: str) -> bool:
-        """pending → failed."""
-        return self._move_feedback(
-            (FeedbackStatus.PENDING,), feedback_status=FeedbackStatus.FAILED, feedback_failure_code=code
-        )
+    @classmethod
+    def fail_feedback_of_all(cls, simulations: Sequence[Simulation], code: str) -> list[Simulation]:
+        """pending → failed, of simulations whose rows the caller has locked; those whose feedback failed, whose events
+        the caller records."""
+        changes = {"feedback_status": FeedbackStatus.FAILED, "feedback_failure_code": code}
+        return cls.compare_and_set_all(simulations, "feedback_status", (FeedbackStatus.PENDING,), **changes)
 
     def _move(self, from_: tuple[SimulationStatus, ...], **changes: Any) -> bool:
         with transaction.atomic():
             moved = self.compare_and_set("status", from_, **changes)
             if moved:
-                ends_at = self.ends_at.isoformat() if self.ends_at else None
-                data = {"status": self.status, "failure_code": self.failure_code, "ends_at": ends_at}
-                self.events.record(self.pk, EventKind.STATUS, data)
+                self.events.record(self.pk, EventKind.STATUS, self.status_data())
         return moved
+
+    def status_data(self) -> dict[str, Any]:
+        """What an event of its status says."""
+        ends_at = self.ends_at.isoformat() if self.ends_at else None
+        return {"status": self.status, "failure_code": self.failure_code, "ends_at": ends_at}
 
     def _move_feedback(self, from_: tuple[FeedbackStatus, ...], **changes: Any) -> bool:
         with transaction.atomic():
             moved = self.compare_and_set("feedback_status", from_, **changes)
             if moved:
-                data = {"feedback_status": self.feedback_status, "failure_code": self.feedback_failure_code}
-                self.events.record(self.pk, EventKind.FEEDBACK, data)
+                self.events.record(self.pk, EventKind.FEEDBACK, self.feedback_data())
         return moved
+
+    def feedback_data(self) -> dict[str, Any]:
+        """What an event of its feedback says."""
+        return {"feedback_status": self.feedback_status, "failure_code": self.feedback_failure_code}
 
     # --- metadata -------------------------------------------------------------------------------
 

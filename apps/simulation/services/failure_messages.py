@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
+from orchestration.models.states import PersistState
 
 NOT_STORED = "not_stored"
 
@@ -119,9 +120,13 @@ def explanation(code: str, subject: Subject) -> str:
     return f"{EXPLANATIONS[cause]} {hint}".strip()
 
 
+VERDICT_COLUMNS = ("status", "error_code", "domain_persist_state")
+"""What `verdict` reads of a call."""
+
+
 def verdict(call: ServiceCallRecord) -> tuple[str, bool]:
     """Why a call has no domain objects, as a code, and whether its asker may try again."""
-    if call.result is not None:
+    if call.domain_persist_state == PersistState.DEAD:
         return NOT_STORED, False  # the answer exists; an operator can reprocess it
     code = call.error_code or call.status
     return code, cause_of(code).retry_helps

@@ -6,6 +6,7 @@ the last reply, answers about it after the feedback.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -21,7 +22,8 @@ from apps.simulation.errors import (
 from apps.simulation.history import collect_history
 from apps.simulation.models import FeedbackQuestion, FeedbackStatus, Simulation
 from apps.simulation.orca.services import GenerateHotwashContinuation, GenerateHotwashInitialResponse
-from apps.simulation.services.failure_messages import try_again, verdict
+from apps.simulation.services.failure_messages import try_again
+from apps.simulation.services.settling import by_verdict, fail_feedback, settle_in_groups
 from apps.simulation.services.submit import submit_about
 from orchestration.engine.queue.transport import wake
 
@@ -90,18 +92,23 @@ def retry_question(simulation_id: int, question_id: int) -> FeedbackQuestion:
     return question
 
 
-def settle_feedback(**call: str) -> int:
+def settle_feedback(call_ids: Collection[str] | None = None) -> int:
     """Mark feedback and questions as failed whose call ended without a result; returns how many.
 
-    `call_id` limits it to one call. The engine's signal triggers this at once; the sweep repeats it for all,
+    `call_ids` limits it to these calls. The engine's signal triggers this at once; the sweep repeats it for all,
     because a signal is lost with its process.
     """
-    waiting = Simulation.objects.without_feedback().filter(
-        **{f"feedback_{name}": value for name, value in call.items()}
-    )
-    questions = FeedbackQuestion.objects.overdue().filter(**call).values_list("pk", "simulation_id")
-    settled = sum(_settle_feedback(pk) for pk in waiting.values_list("pk", flat=True))
-    return settled + sum(_settle_question(pk, simulation_id) for pk, simulation_id in questions)
+    without, questions = Simulation.objects.without_feedback(), FeedbackQuestion.objects.overdue()
+    if call_ids is not None:
+        without, questions = without.filter(feedback_call__in=call_ids), questions.filter(call__in=call_ids)
+    waiting = [*without.values_list("pk", flat=True), *questions.values_list("simulation_id", flat=True)]
+    return settle_in_groups(waiting, _settle)
+
+
+def _settle(simulations: Sequence[int]) -> int:
+    questions = by_verdict(FeedbackQuestion.objects.overdue().filter(simulation__in=simulations))
+    failed = sum(FeedbackQuestion.fail_all(group, code) for (code, _), group in questions.items())
+    return failed + fail_feedback(simulations)
 
 
 def _was_anything_said(simulation: Simulation) -> bool:
@@ -111,22 +118,3 @@ def _was_anything_said(simulation: Simulation) -> bool:
 def _ask(simulation: Simulation, question: FeedbackQuestion, user: User | None) -> None:
     question.call = submit_about(simulation, GenerateHotwashContinuation, user, question_id=question.pk)
     question.save(update_fields=["call"])
-
-
-def _settle_feedback(simulation_id: int) -> bool:
-    with transaction.atomic():
-        Simulation.objects.locked(simulation_id)
-        rows = Simulation.objects.without_feedback().select_related("feedback_call")
-        simulation = rows.filter(pk=simulation_id).first()
-        if simulation is None or simulation.feedback_call is None:
-            return False
-        return simulation.feedback_failed(verdict(simulation.feedback_call)[0])
-
-
-def _settle_question(question_id: int, simulation_id: int) -> bool:
-    with transaction.atomic():
-        Simulation.objects.locked(simulation_id)
-        question = FeedbackQuestion.objects.overdue().select_related("call").filter(pk=question_id).first()
-        if question is None or question.call is None:
-            return False
-        return question.fail(verdict(question.call)[0])

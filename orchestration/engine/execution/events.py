@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestration import signals
 from orchestration.engine.execution.commands import Command, OpenRequest, Settle, StoreAnswer
-from orchestration.engine.failure_event import announce_failure, sender_of
+from orchestration.engine.failure_event import announce_failure, announce_without_result, sender_of
 from orchestration.models.states import PersistState, Status
 
 IMMEDIATE = "immediate"
@@ -24,6 +24,9 @@ def announce(commands: Sequence[Command]) -> None:
             if command.answer is not None:
                 _response_received(command.answer)
             _settled(command)
+    announce_without_result(
+        command.record for command in commands if isinstance(command, Settle) and command.status == Status.FAILED
+    )
 
 
 def ask_for_persistence(commands: Sequence[Command]) -> None:

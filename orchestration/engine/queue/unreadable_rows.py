@@ -15,7 +15,7 @@ from django.db import connection, models, transaction
 from django.db.models import F, Func, Q
 
 from orchestration.clock import database_now
-from orchestration.engine.failure_event import announce_failure
+from orchestration.engine.failure_event import announce_failure, announce_without_result
 from orchestration.models import EngineCounter, ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.priority_aging import AGING_SECONDS, VirtualDueTime
@@ -74,6 +74,7 @@ class _Announcement:
 
     def __call__(self) -> None:
         announce_failure(self.call, error_code=UNREADABLE, error=self.message, retryable=False)
+        announce_without_result([self.call])
 
 
 def sweep_unreadable() -> int:

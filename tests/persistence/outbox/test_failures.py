@@ -10,7 +10,11 @@ from django.utils import timezone
 
 from orchestration.models.states import PersistState
 from orchestration.services import DjangoBaseService
+from orchestration.signals import calls_gave_no_result
 from persistence.models import PersistedChunk
+from persistence.outbox import announcements
+from persistence.outbox.drain import drain_calls
+from persistence.outbox.outbox_row import OutboxRow
 from persistence.outbox.outcomes import Outcome
 from persistence.testing import persist, stored_result
 from tests.persistence.results import async_note, digest, note, nothing
@@ -109,6 +113,51 @@ def test_after_the_last_attempt_a_result_is_dead_and_logged(caplog, told):
     ]
     assert persist(record) is Outcome.NOT_DUE
     assert len(told.failed) == 1
+
+
+@pytest.fixture
+def given_up():
+    """What `calls_gave_no_result` said."""
+    heard = []
+
+    def hear(*, call_ids, **_):
+        heard.append(call_ids)
+
+    calls_gave_no_result.connect(hear)
+    yield heard
+    calls_gave_no_result.disconnect(hear)
+
+
+def test_dead_results_are_announced_together_and_each(monkeypatch, told, given_up):
+    monkeypatch.setattr(announcements, "MOST_DEAD", 2)
+    monkeypatch.setattr(announcements, "DEAD_SECONDS", 1e9)
+    records = [note(half_way, domain_persist_attempts=9) for _ in range(5)]
+    drain_calls([record.pk for record in records])
+    assert given_up == [[record.pk for record in some] for some in (records[:2], records[2:4], records[4:])]
+    assert [call["call_id"] for call in told.failed] == [record.pk for record in records]
+
+
+def test_a_dead_result_waits_little_for_others(monkeypatch, given_up):
+    """A drain of slow handlers may take long."""
+    monkeypatch.setattr(announcements, "DEAD_SECONDS", -1.0)
+    records = [note(half_way, domain_persist_attempts=9) for _ in range(2)]
+    drain_calls([record.pk for record in records])
+    assert given_up == [[record.pk] for record in records]
+
+
+def test_what_dies_in_a_drain_that_breaks_off_is_announced(monkeypatch, given_up):
+    first, second = note(half_way, domain_persist_attempts=9), note(nothing)
+
+    def lock(self, *args):
+        if self.record.pk == second.pk:
+            raise RuntimeError
+        return locking(self, *args)
+
+    locking = OutboxRow._lock
+    monkeypatch.setattr(OutboxRow, "_lock", lock)
+    with pytest.raises(RuntimeError):
+        drain_calls([first.pk, second.pk])
+    assert given_up == [[first.pk]]
 
 
 def test_a_dead_result_can_be_persisted_with_fresh_attempts():
