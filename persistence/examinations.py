@@ -11,6 +11,7 @@ from django.db.models import Q
 from orchestration.clock import database_now
 from orchestration.doctor.examinations import Examination, fact
 from orchestration.stats.figures import LATE, queues
+from persistence.causes.remedies import remedy
 from persistence.maintenance.dead_letters import dead_groups
 from persistence.models.bulk import BulkRun, BulkState
 
@@ -29,8 +30,8 @@ def results() -> Iterator[CheckMessage]:
         )
     for group in dead_groups() if found.dead.count else ():
         yield Error(
-            f"{group.count} results are dead: {group.exception or 'no error noted'} in {group.handler}.",
-            hint="Mend the handler, then retry the group: console, Dead letters, or"
+            f"{group.dead} results are dead: {group.headline or 'no error noted'} in {group.handler}.",
+            hint=f"{remedy(group.cause)} Then reprocess the group: console, Dead letters, or"
             " `manage.py reprocess --filter state=dead --apply`.",
             id="persistence.E202",
         )

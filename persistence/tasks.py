@@ -16,6 +16,7 @@ from persistence.exports.storage import forget_old_exports
 from persistence.maintenance.retention import prune
 from persistence.models import BulkRun, DrainWake
 from persistence.models.bulk import EXPORT
+from persistence.models.failures import PersistenceFailure
 from persistence.outbox.drain import drain_batch
 from persistence.receivers import ask_for_drain
 
@@ -58,6 +59,7 @@ def prune_content() -> dict[str, int]:
     if not report.finished:
         send_task(PRUNE_TASK, queue=settings.DOMAIN_PERSIST_QUEUE)
     forget_old_exports()
+    PersistenceFailure.objects.forget_settled()
     return report.rows
 
 

@@ -4,6 +4,7 @@ from orchestration.theme.installed import has_console
 from persistence.admin import (  # noqa: F401 - they register themselves
     bulk_actions,
     bulk_runs,
+    causes,
     chunks,
     dead_letters,
     filters,

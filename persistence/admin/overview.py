@@ -28,8 +28,9 @@ from orchestration.stats.figures import (
     running_by_node,
 )
 from persistence.admin.base import VIEW_CALLS, page, show_overview
+from persistence.admin.dead_letters import dead_letters_url
 from persistence.admin.overview_charts import charts
-from persistence.maintenance.dead_letters import dead_groups
+from persistence.maintenance.dead_letters import failure_groups
 
 show_overview(admin.site)
 
@@ -176,18 +177,19 @@ def _dead_letters() -> Table:
     rows = [
         [
             Cell(text=group.exception or NOTHING, url=calls(dead=group.fingerprint)),
-            Cell(text=group.message),
+            Cell(text=group.headline, url=f"{dead_letters_url()}#orca-group-{group.fingerprint}"),
             Cell(text=group.handler.partition(".")[2]),
-            Cell(text=f"{group.count:,}", number=True),
+            Cell(text=f"{group.dead:,}", number=True),
+            Cell(text=f"{group.failing:,}", number=True),
             Cell(text=f"{group.last_seen:%Y-%m-%d %H:%M}"),
         ]
-        for group in dead_groups()[:LISTED]
+        for group in failure_groups()[:LISTED]
     ]
     return Table(
-        title="Dead letters by cause",
-        headers=["Error", "Message", "Handler", "Calls", "Last seen"],
+        title="Results that cannot be persisted, by cause",
+        headers=["Error", "Cause", "Handler", "Dead", "Failing", "Last seen"],
         rows=rows,
-        empty="There are no dead letters.",
+        empty="No result is dead, and none fails.",
     )
 
 

@@ -1,17 +1,24 @@
-"""Results that persistence gave up on, grouped by what went wrong."""
+"""Results that persistence failed with, grouped by cause from the first failure on: dead ones, and those that wait for
+another try."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
+from persistence.causes.cause import Cause
+from persistence.causes.remedies import headline
 from persistence.handlers.registry import resolve
+from persistence.models.failures import PersistenceFailure, still_failing
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{16,}\b", re.IGNORECASE)
@@ -21,22 +28,101 @@ KIND = re.compile(r"[A-Za-z_][\w.]*")
 
 
 @dataclass(slots=True, kw_only=True)
-class DeadGroup:
-    """Dead results of one cause: exception type, handler, and the message without what differs from call to call."""
+class FailureGroup:
+    """Results that failed for one cause."""
 
     fingerprint: str
     """16 hex digits."""
-    exception: str
     handler: str
-    """Who takes these results now; the schema where nobody does."""
-    message: str
-    count: int = 0
+    """Who took these results; the schema where nobody did."""
+    cause: Cause
+    """Of the latest one."""
+    dead: int = 0
+    failing: int = 0
+    """How many wait for another try."""
     first_seen: datetime
     last_seen: datetime
+    is_noted: bool = True
+    """False for what a version before this one charged: it left a text, and no cause."""
     keys: list[tuple[str, str, str | None]] = field(default_factory=list)
-    """(namespace, schema, error as stored): which rows these are."""
+    """(namespace, schema, error as stored) of what is not noted: which rows these are."""
     examples: list[str] = field(default_factory=list)
-    """Calls, one for each of these."""
+    """Calls."""
+
+    @property
+    def count(self) -> int:
+        return self.dead + self.failing
+
+    @property
+    def exception(self) -> str:
+        return self.cause.exception
+
+    @property
+    def headline(self) -> str:
+        """The cause in one line."""
+        return headline(self.cause) if self.is_noted else self.cause.message
+
+    def add(self, state: str, count: int, first: datetime, last: datetime) -> None:
+        if state == PersistState.DEAD:
+            self.dead += count
+        else:
+            self.failing += count
+        self.first_seen, self.last_seen = min(self.first_seen, first), max(self.last_seen, last)
+
+
+def failure_groups() -> list[FailureGroup]:
+    """All results that are dead or wait for another try, by cause, the most frequent first. Three queries."""
+    return sorted([*_noted(), *_of_older_versions()], key=lambda group: (-group.count, group.fingerprint))
+
+
+def dead_groups() -> list[FailureGroup]:
+    """The groups in which results are dead."""
+    return [group for group in failure_groups() if group.dead]
+
+
+def _noted() -> list[FailureGroup]:
+    rows = list(
+        PersistenceFailure.objects.current()
+        .order_by()
+        .values_list("fingerprint", "call__domain_persist_state")
+        .annotate(Count("pk"), Min("first_at"), Max("last_at"), Max("pk"))
+    )
+    latest = PersistenceFailure.objects.in_bulk([example for *_, example in rows])
+    groups: dict[str, FailureGroup] = {}
+    for fingerprint, state, count, first, last, example in sorted(rows, key=lambda row: row[4], reverse=True):
+        failure = latest.get(example)
+        if failure is None:  # it was persisted meanwhile
+            continue
+        group = groups.setdefault(
+            fingerprint,
+            FailureGroup(
+                fingerprint=fingerprint,
+                handler=failure.handler,
+                cause=Cause.from_json(failure.cause),
+                first_seen=first,
+                last_seen=last,
+            ),
+        )
+        group.add(state, count, first, last)
+        group.examples.append(example)
+    return list(groups.values())
+
+
+def examples_of(groups: Collection[FailureGroup], most: int) -> dict[str, list[str]]:
+    """The newest calls of each group, by fingerprint, at most so many; one query for what is noted."""
+    found: dict[str, list[str]] = defaultdict(list)
+    newest = Window(RowNumber(), partition_by=F("fingerprint"), order_by=F("call_id").desc())
+    wanted = [group.fingerprint for group in groups if group.is_noted]
+    rows = PersistenceFailure.objects.current().filter(fingerprint__in=wanted).annotate(place=newest)
+    for fingerprint, call_id in rows.filter(place__lte=most).order_by("place").values_list("fingerprint", "call_id"):
+        found[fingerprint].append(call_id)
+    for group in groups:
+        if not group.is_noted:
+            found[group.fingerprint] = sorted(group.examples, reverse=True)[:most]
+    return found
+
+
+# --- what an older version charged ------------------------------------------------------------
 
 
 def normalized(error: str) -> str:
@@ -44,61 +130,67 @@ def normalized(error: str) -> str:
     return NUMBER.sub(lambda found: found[1] or "#", IDENTIFIER.sub("<id>", QUOTED.sub("<text>", error)))
 
 
-def dead_groups() -> list[DeadGroup]:
-    """All dead results by fingerprint, the most frequent first; when they were seen is when the row last moved."""
+def _of_older_versions() -> Iterator[FailureGroup]:
     rows = (
-        ServiceCallRecord.objects.dead()
+        ServiceCallRecord.objects.filter(still_failing(), persistence_failure__isnull=True)
         .order_by()
-        .values_list("namespace", "schema_identity", "domain_persist_error")
+        .values_list("namespace", "schema_identity", "domain_persist_error", "domain_persist_state")
         .annotate(Count("pk"), Min("updated_at"), Max("updated_at"), Max("pk"))
     )
-    groups: dict[str, DeadGroup] = {}
-    for namespace, schema, error, count, first, last, example in rows:
-        new = _group(namespace, schema, error or "", first, last)
+    groups: dict[str, FailureGroup] = {}
+    for namespace, schema, error, state, count, first, last, example in rows:
+        new = _of_text(namespace, schema, error or "", first, last)
         group = groups.setdefault(new.fingerprint, new)
-        group.count += count
-        group.first_seen, group.last_seen = min(group.first_seen, first), max(group.last_seen, last)
+        group.add(state, count, first, last)
         group.keys.append((namespace, schema, error))
         group.examples.append(example)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint))
+    yield from groups.values()
 
 
-def _group(namespace: str, schema: str, error: str, first: datetime, last: datetime) -> DeadGroup:
+def _of_text(namespace: str, schema: str, error: str, first: datetime, last: datetime) -> FailureGroup:
     handler = resolve(namespace, schema)
     shown, message = str(handler.identity) if handler else schema, normalized(error)
     kind = KIND.match(error)
     exception = kind[0] if kind else ""
     mark = hashlib.sha256("\n".join([exception, shown, message]).encode()).hexdigest()[:16]
-    return DeadGroup(
-        fingerprint=mark, exception=exception, handler=shown, message=message, first_seen=first, last_seen=last
+    return FailureGroup(
+        fingerprint=mark,
+        handler=shown,
+        cause=Cause(exception=exception, message=message),
+        first_seen=first,
+        last_seen=last,
+        is_noted=False,
     )
 
 
+# --- the calls of a group ---------------------------------------------------------------------
+
+
 def calls_of_group(fingerprint: str) -> Q:
-    """The dead calls of a group, as a condition. LookupError for no such group."""
-    return Q(domain_persist_state=PersistState.DEAD) & _in(_found(fingerprint))
-
-
-def _found(fingerprint: str) -> DeadGroup:
-    group = next((group for group in dead_groups() if group.fingerprint == fingerprint), None)
+    """The calls of a group whose results are dead or wait for another try. LookupError for no such group."""
+    if PersistenceFailure.objects.current().filter(fingerprint=fingerprint).exists():
+        return still_failing() & Q(persistence_failure__fingerprint=fingerprint)
+    group = next((group for group in _of_older_versions() if group.fingerprint == fingerprint), None)
     if group is None:
-        raise LookupError(f"No dead results have the fingerprint {fingerprint}.")
-    return group
+        raise LookupError(f"No results fail with the fingerprint {fingerprint} any more.")
+    return _in(group)
 
 
-def dead_of(group: DeadGroup) -> QuerySet[ServiceCallRecord]:
-    """The calls of a group that are dead now."""
-    return ServiceCallRecord.objects.dead().filter(_in(group))
+def calls_in(group: FailureGroup) -> QuerySet[ServiceCallRecord]:
+    """The calls of a group whose results are dead now, or wait for another try."""
+    if group.is_noted:
+        return ServiceCallRecord.objects.filter(still_failing(), persistence_failure__fingerprint=group.fingerprint)
+    return ServiceCallRecord.objects.filter(_in(group))
 
 
-def _in(group: DeadGroup) -> Q:
+def _in(group: FailureGroup) -> Q:
     """By namespace and schema, with lists of errors: a group may have thousands."""
-    errors: dict[tuple[str, str], list[str | None]] = {}
+    errors: dict[tuple[str, str], list[str | None]] = defaultdict(list)
     for namespace, schema, error in group.keys:
-        errors.setdefault((namespace, schema), []).append(error)
+        errors[namespace, schema].append(error)
     which = Q(pk__in=[])
     for (namespace, schema), listed in errors.items():
         known = Q(domain_persist_error__in=[error for error in listed if error is not None])
         unknown = Q(domain_persist_error__isnull=True) if None in listed else Q(pk__in=[])
         which |= Q(namespace=namespace, schema_identity=schema) & (known | unknown)
-    return which
+    return which & still_failing() & Q(persistence_failure__isnull=True)

@@ -26,6 +26,8 @@ from orchestration.tasks import beat
 from orchestration.types import Response
 from orchestration.values.moments import later
 from persistence import log
+from persistence.causes.analysis import cause_of, noting
+from persistence.causes.cause import Cause, Kind
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import Consumer, Consumers, with_event_loop
 from persistence.models import PersistedPart, PersistenceDeath
@@ -192,7 +194,7 @@ def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcom
         work.row.mark_persisted()
         return Outcome.PERSISTED
     work.error = done.error
-    return _record_failure(work, done.error, give_up=not done.failed)
+    return _record_failure(work, done.error, done.cause, give_up=not done.failed)
 
 
 # --- afterwards -----------------------------------------------------------------------------
@@ -225,17 +227,20 @@ def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
 
 
 def _charge(work: Work, error: Exception) -> Outcome:
-    return _record_failure(work, log.explain(error, source_of(work.consumer)))
+    source = source_of(work.consumer)
+    return _record_failure(work, log.explain(error, source), cause_of(error, source))
 
 
-def _record_failure(work: Work, message: str, *, give_up: bool = False) -> Outcome:
+def _record_failure(work: Work, message: str, cause: Cause | None, *, give_up: bool = False) -> Outcome:
     settings, record, attempt = persistence_settings(), work.record, work.row.attempts + 1
+    taker = work.component if work.consumer else record.schema_identity
+    along = [] if cause is None else [noting(record.pk, taker, cause)]
     if give_up or attempt >= settings.DOMAIN_PERSIST_MAX_ATTEMPTS:
-        work.row.mark_failed(message, next_at=None)
+        work.row.mark_failed(message, next_at=None, along=along)
         log.dead(record.pk, work.component, attempt, message)
         return Outcome.DEAD
     delay = settings.backoff(attempt)
-    work.row.mark_failed(message, next_at=later(database_now(), delay))
+    work.row.mark_failed(message, next_at=later(database_now(), delay), along=along)
     log.failed(record.pk, work.component, attempt, message, delay)
     return Outcome.FAILED
 
@@ -265,7 +270,8 @@ def _charge_death(record: ServiceCallRecord, marker: CrashMarker, dead: DeadResu
         if marker.part:
             attempts = 1 if len(deaths) >= limit else persistence_settings().DOMAIN_PERSIST_MAX_ATTEMPTS
             PersistedPart.objects.charge(record.pk, record.schema_identity, marker.part, message, limit=attempts)
-        outcome = _record_failure(work, message, give_up=not marker.part and len(deaths) >= limit)
+        give_up = not marker.part and len(deaths) >= limit
+        outcome = _record_failure(work, message, Cause(exception="WorkerDied", kind=Kind.WORKER_DIED), give_up=give_up)
         if outcome is Outcome.DEAD:
             PersistenceDeath.objects.filter(call_id=record.pk).delete()
     if outcome is Outcome.DEAD:

@@ -26,6 +26,7 @@ from django.db import connection, transaction
 from orchestration.fault_injection import fault
 from orchestration.isolation import isolated
 from persistence import log
+from persistence.models.failures import PersistenceFailure
 from persistence.outbox.announcements import after_commit, isolate_hooks
 from persistence.outbox.group_rows import Persisted, lock_together, opened, write_together
 from persistence.outbox.idempotent_unit import chunk_for, run_consumer
@@ -79,6 +80,7 @@ class _Group:
         self._works, self._apart, self._may_go_on = works, apart, may_go_on
         self._watch = StatementWatch()
         self._done: list[Persisted] = []
+        self._failed_before: list[str] = []
 
     def persist(self) -> int:
         """In a transaction; returns how many were settled."""
@@ -93,6 +95,7 @@ class _Group:
                 settled += 1
         if self._done:
             write_together(self._done)
+            PersistenceFailure.objects.forget(self._failed_before)
         return settled
 
     def _settle(self, work: Work, keys: dict[str, int | None]) -> bool:
@@ -114,6 +117,8 @@ class _Group:
         if run.error is None:
             self._done.append(done)
             work.outcome = Outcome.PERSISTED
+            if work.record.domain_persist_attempts:
+                self._failed_before.append(work.record.pk)
         if run.error is not None or self._watch.locks or time.monotonic() - began > SECONDS:
             self._apart.names.add(work.component)
         return run.error is None

@@ -14,6 +14,8 @@ from orchestration.isolation import isolated
 from orchestration.models.prepared_sql import Statement, run_together
 from orchestration.types import Response
 from persistence import log
+from persistence.causes.analysis import cause_of
+from persistence.causes.cause import Cause
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import Consumer, Produced
 from persistence.handlers.base import Part, chunk_of
@@ -35,6 +37,8 @@ class PartsDone:
     failed: dict[str, str] = field(default_factory=dict)
     """Why, by key, of those that will be tried again."""
     dead: dict[str, str] = field(default_factory=dict)
+    cause: Cause | None = None
+    """Of the first part that failed in this run."""
 
     @property
     def error(self) -> str:
@@ -138,6 +142,7 @@ def persist_parts(consumer: Consumer, response: Response, parts: Iterable[Part],
             if is_away(run.error):
                 raise run.error
             message = log.explain(run.error, source)
+            done.cause = done.cause or cause_of(run.error, source)
             charged = PersistedPart.objects.charge(call_id, schema, part.key, message, limit=limit)
             (done.dead if charged.is_dead else done.failed)[part.key] = message
         elif row is not None:

@@ -18,6 +18,7 @@ from orchestration.models.persist_state import STATE
 from orchestration.models.prepared_sql import Statement, cursor_with_plans
 from orchestration.models.states import PersistState
 from persistence.models import PersistedChunk
+from persistence.models.failures import PersistenceFailure
 
 DUE = f"status = 'succeeded' AND {STATE} = 'pending' AND next_persist_at <= %s"
 
@@ -72,7 +73,7 @@ class OutboxRow:
         """pending → persisted. `along`: what is written with it, in other tables."""
         self.record.move_persistence(
             PersistState.PERSISTED,
-            along=along,
+            along=[*along, *self._forgetting()],
             domain_persist_attempts=self.record.domain_persist_attempts + 1,
             domain_persist_error=None,
             next_persist_at=None,
@@ -81,16 +82,22 @@ class OutboxRow:
 
     def mark_skipped(self) -> None:
         """pending → skipped, because nothing takes this result."""
-        self.record.move_persistence(PersistState.SKIPPED, domain_persist_error=None, next_persist_at=None)
+        along = self._forgetting()
+        self.record.move_persistence(PersistState.SKIPPED, along=along, domain_persist_error=None, next_persist_at=None)
 
-    def mark_failed(self, error: str, *, next_at: datetime | None) -> None:
+    def _forgetting(self) -> list[Statement]:
+        failed_before = self.record.domain_persist_attempts > 0
+        return [PersistenceFailure.objects.forgetting(self.record.pk)] if failed_before else []
+
+    def mark_failed(self, error: str, *, next_at: datetime | None, along: Sequence[Statement] = ()) -> None:
         """Charge a failed attempt: pending → pending, due at `next_at`, or → dead when that is None.
 
-        TransitionRefused also when somebody else's attempt was charged meanwhile.
+        TransitionRefused also when somebody else's attempt was charged meanwhile. `along`: what is written with it.
         """
         self.record.domain_persist_attempts = self.attempts  # a mark that did not commit was rolled back
         self.record.move_persistence(
             PersistState.DEAD if next_at is None else PersistState.PENDING,
+            along=along,
             domain_persist_attempts=self.attempts + 1,
             domain_persist_error=error,
             next_persist_at=next_at,

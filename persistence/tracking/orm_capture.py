@@ -47,7 +47,9 @@ from persistence.tracking.snapshots import (
 
 OWN = frozenset({ContentType, DrainWake, PersistedChunk, PersistedObject, PersistedPart})
 """Bookkeeping, which does not count as what a handler makes."""
-OWN_TABLES = frozenset({"persisted_chunk", "persisted_object", "drain_wake", "service_call_record", "ordering_key"})
+OWN_TABLES = frozenset(
+    {"persisted_chunk", "persisted_object", "drain_wake", "persistence_failure", "service_call_record", "ordering_key"}
+)
 """Written by hand by this project."""
 CONDITIONS = 100
 """Objects that one query looks for: a database's expressions are limited in depth."""

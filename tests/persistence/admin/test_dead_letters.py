@@ -13,7 +13,7 @@ from persistence.bulk.worker import work
 from persistence.models import BulkRun
 from persistence.operations import DRY_RUN, REPROCESS
 from persistence.testing import persist
-from tests.persistence.results import note
+from tests.persistence.results import lonely, note
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -56,6 +56,50 @@ def test_a_group_is_understood_looked_at_and_persisted_again(root: Client, broke
     again = root.post(DEAD, {"fingerprint": group.fingerprint, "do": "persist"}, follow=True)
     assert "This group is empty by now." in html(again)
     assert set(BulkRun.objects.values_list("kind", flat=True)) == {DRY_RUN.key, REPROCESS.key}
+
+
+def test_a_cause_is_told_with_its_line_and_what_helps(root: Client) -> None:
+    def write(handler: Any, response: Any) -> Message:
+        return Message.objects.create(role=None)
+
+    record = note(write)
+    assert persist(record) == "failed"
+    page = html(root.get(DEAD))
+    assert "0 dead results and 1 that fails and will be tried again in 1 group" in page
+    assert "failing, not dead yet" in page
+    assert "in seedapp_message (role)" in page
+    assert "seedapp_message.role: not null, got nothing" in page
+    assert "return Message.objects.create(role=None)" in page
+    assert "Give the field a default in the handler or the model" in page
+    assert f'href="{reverse("admin:persistence_upgrades")}"' in page
+    of_call = html(root.get(reverse("admin:orchestration_servicecallrecord_change", args=(record.pk,))))
+    assert "Why it is not persisted" in of_call
+    assert "seedapp_message.role: not null, got nothing" in of_call
+    overview = html(root.get(reverse("admin:persistence_overview")))
+    assert "seedapp_message.role: not null" in overview
+
+
+def test_a_failure_of_an_older_version_is_shown_by_its_text(root: Client, broken: list[bool]) -> None:
+    lonely(
+        domain_persist_state="dead",
+        next_persist_at=None,
+        domain_persist_attempts=10,
+        domain_persist_error="KeyError: 7",
+    )
+    assert "1 times KeyError" in html(root.get(DEAD))
+    assert "KeyError: #" in html(root.get(DEAD))
+
+
+def test_the_page_takes_no_more_queries_for_more_groups(
+    root: Client, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    def write(handler: Any, response: Any) -> Message:
+        raise [KeyError, ValueError, TypeError, LookupError][response.context["kind"]]
+
+    for kind in range(4):
+        persist(note(write, context={"kind": kind}))
+    with django_assert_max_num_queries(12):
+        assert root.get(DEAD).context["group_count"] == 4
 
 
 def test_it_needs_the_right_to_view_calls_and_to_persist(staff: Callable[..., Client]) -> None:

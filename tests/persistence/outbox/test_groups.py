@@ -437,7 +437,7 @@ def test_groups_that_wait_for_each_other_charge_nobody(patient):
     def drain_own(batch: list[str]) -> None:
         works = drain.deque(drain.Work.of(ServiceCallRecord.objects.get(pk=pk), drain.Consumers()) for pk in batch)
         todo = drain.WorkList([], lambda *_: True)
-        drain._drain_each(works, todo, drain.Consumers(), together=True)
+        drain._drain_each(works, todo, drain.Consumers(), drain.DeadResults(), together=True)
 
     together(*[lambda batch=batch: drain_own(batch) for batch in batches])
     records = ServiceCallRecord.objects.all()

@@ -1,0 +1,213 @@
+"""What a database's error is about: its code, the constraint with its columns, and which value did not fit which limit.
+
+The server names no column when a text is too long or a number too large. The statement that Django was about to send is
+still in the frames of the traceback, and the models know the limits; so the field is found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, models
+from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
+
+from orchestration.log import BROKEN_RULE, PostgresError, SqliteError, sqlstate_of
+from persistence.causes.cause import Cause, Fault, Kind
+from persistence.causes.frames import frames_of
+from persistence.causes.values import told
+
+NAMES = {
+    "22001": "string_data_right_truncation",
+    "22003": "numeric_value_out_of_range",
+    "22007": "invalid_datetime_format",
+    "22008": "datetime_field_overflow",
+    "22021": "character_not_in_repertoire",
+    "22P02": "invalid_text_representation",
+    "22P05": "untranslatable_character",
+    "23502": "not_null_violation",
+    "23503": "foreign_key_violation",
+    "23505": "unique_violation",
+    "23514": "check_violation",
+    "23P01": "exclusion_violation",
+    "25006": "read_only_sql_transaction",
+    "25P02": "in_failed_sql_transaction",
+    "40001": "serialization_failure",
+    "40P01": "deadlock_detected",
+    "42501": "insufficient_privilege",
+    "42703": "undefined_column",
+    "42P01": "undefined_table",
+    "53100": "disk_full",
+    "53200": "out_of_memory",
+    "53300": "too_many_connections",
+    "55P03": "lock_not_available",
+    "57014": "query_canceled",
+    "P0001": "raise_exception",
+}
+"""The names that PostgreSQL gives its codes."""
+KINDS = {
+    "22001": Kind.TOO_LONG,
+    "22003": Kind.OUT_OF_RANGE,
+    "22008": Kind.OUT_OF_RANGE,
+    "23502": Kind.NULL,
+    "23503": Kind.MISSING_ROW,
+    "23505": Kind.DUPLICATE,
+    "23514": Kind.CHECK,
+    "40001": Kind.CONTENTION,
+    "40P01": Kind.CONTENTION,
+    "42703": Kind.OLDER_DATABASE,
+    "42P01": Kind.OLDER_DATABASE,
+    "55P03": Kind.CONTENTION,
+    "57014": Kind.TIMEOUT,
+}
+SQLITE_KINDS = {
+    "SQLITE_BUSY": Kind.CONTENTION,
+    "SQLITE_CONSTRAINT_CHECK": Kind.CHECK,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Kind.MISSING_ROW,
+    "SQLITE_CONSTRAINT_NOTNULL": Kind.NULL,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Kind.DUPLICATE,
+    "SQLITE_CONSTRAINT_UNIQUE": Kind.DUPLICATE,
+}
+MOST_FAULTS = 5
+
+
+def sqlstate_name(code: str) -> str:
+    """`23505 unique_violation`; the code alone where the name is not known."""
+    return f"{code} {NAMES[code]}" if code in NAMES else code
+
+
+def cause_of_database_error(error: BaseException, exception: str) -> Cause:
+    """The cause of Django's error of the database, without frames."""
+    source = error.__cause__
+    constraint, table, columns = _named_by(source)
+    kind = _kind(error)
+    if constraint and not columns:
+        columns = _columns_of(table, constraint)
+    if kind is Kind.CHECK and _has_choices(table, columns):
+        kind = Kind.CHOICE
+    faults = tuple(_misfits(error, kind))
+    if faults and not table:
+        table, _, column = faults[0].path.rpartition(".")
+        columns = (column,)
+    return Cause(
+        exception=exception,
+        kind=kind,
+        sqlstate=sqlstate_of(error),
+        constraint=constraint,
+        table=table,
+        columns=columns,
+        faults=faults,
+    )
+
+
+def _kind(error: BaseException) -> Kind:
+    if isinstance(error.__cause__, SqliteError):
+        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)
+    return KINDS.get(sqlstate_of(error), Kind.OTHER)
+
+
+def _named_by(source: object) -> tuple[str, str, tuple[str, ...]]:
+    """(constraint, table, columns) as far as the driver's error names them."""
+    if isinstance(source, PostgresError):
+        report = source.diag
+        column = report.column_name
+        return report.constraint_name or "", report.table_name or "", (column,) if column else ()
+    if isinstance(source, SqliteError) and (broken := BROKEN_RULE.match(str(source))) and broken[2]:
+        if broken[1] == "CHECK":
+            return broken[2], _table_of_check(broken[2]), ()
+        names = [name.strip() for name in broken[2].split(",")]
+        table = names[0].rpartition(".")[0]
+        return "", table, tuple(name.rpartition(".")[2] for name in names)
+    return "", "", ()
+
+
+# --- what the models say of the schema --------------------------------------------------------
+
+
+def model_of(table: str) -> type[models.Model] | None:
+    """The model whose rows are in this table."""
+    return next((model for model in apps.get_models() if table and model._meta.db_table == table), None)
+
+
+def _table_of_check(constraint: str) -> str:
+    for model in apps.get_models():
+        if any(each.name == constraint for each in model._meta.constraints):
+            return model._meta.db_table
+    return ""
+
+
+def _columns_of(table: str, constraint: str) -> tuple[str, ...]:
+    """The columns that a constraint is about; empty where the models do not tell."""
+    model = model_of(table)
+    if model is None:
+        return ()
+    for each in model._meta.constraints:
+        if each.name == constraint:
+            names = getattr(each, "fields", ()) or sorted(_named_in(getattr(each, "condition", None)))
+            return tuple(str(model._meta.get_field(name).column) for name in names)
+    named = [
+        str(field.column)
+        for field in model._meta.local_concrete_fields
+        if constraint.startswith(f"{table}_{field.column}_")
+    ]
+    return (max(named, key=len),) if named else ()
+
+
+def _named_in(condition: Any) -> set[str]:
+    """The fields in a condition."""
+    if not isinstance(condition, models.Q):
+        return set()
+    return {
+        name
+        for child in condition.children
+        for name in (_named_in(child) if isinstance(child, models.Q) else {child[0].partition("__")[0]})
+    }
+
+
+def _has_choices(table: str, columns: tuple[str, ...]) -> bool:
+    model = model_of(table)
+    fields = model._meta.local_concrete_fields if model is not None else ()
+    return any(field.column in columns and field.choices for field in fields)
+
+
+# --- which value did not fit -----------------------------------------------------------------
+
+
+def _misfits(error: BaseException, kind: Kind) -> Iterator[Fault]:
+    """The fields whose values break the rule that the database refused, each once."""
+    if kind not in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL}:
+        return
+    seen: set[str] = set()
+    for field, value in _written(error):
+        rule, path = _broken(kind, field, value), f"{field.model._meta.db_table}.{field.column}"
+        if rule and path not in seen and len(seen) < MOST_FAULTS:
+            seen.add(path)
+            yield Fault(path=path, rule=rule, value=told(value))
+
+
+def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any]]:
+    """What the statement that failed was to write."""
+    for frame, _ in frames_of(error):
+        compiler = frame.f_locals.get("self")
+        if isinstance(compiler, SQLInsertCompiler):
+            for item in compiler.query.objs:
+                yield from ((field, item.__dict__.get(field.attname)) for field in compiler.query.fields)
+            return
+        if isinstance(compiler, SQLUpdateCompiler):
+            yield from ((field, value) for field, _, value in compiler.query.values)
+            return
+
+
+def _broken(kind: Kind, field: models.Field[Any, Any], value: Any) -> str:
+    """The rule that a value breaks, in words; empty when it keeps it, or is no plain value."""
+    match kind, value:
+        case Kind.TOO_LONG, str() if field.max_length is not None and len(value) > field.max_length:
+            return f"at most {field.max_length:,} characters"
+        case Kind.NULL, None if not field.null:
+            return "not null"
+        case Kind.OUT_OF_RANGE, int():
+            low, high = connection.ops.integer_field_range(field.get_internal_type())
+            if (low is not None and value < low) or (high is not None and value > high):
+                return f"from {low:,} to {high:,}"
+    return ""
