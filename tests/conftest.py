@@ -102,7 +102,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """The name of what failed at once, not only when the whole run has ended; once, not by each worker as well."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        print(f"\n{report.when} failed: {report.nodeid}", flush=True)
+        print(f"\n{report.when} failed: {report.nodeid}", flush=True)  # noqa: T201 - said at once
 
 
 def _why_no_postgres() -> str:
