@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.core.exceptions import ValidationError
-from unfold.forms import AuthenticationForm as ConsoleForm
 
 from apps.accounts.models.roles import UserRole
 from apps.accounts.services.sign_in import TooManyAttempts, WrongCredentials, who_signs_in
@@ -35,7 +35,7 @@ class SignInForm(RateLimitedForm):
     """The sign-in form of the pages."""
 
 
-class ConsoleSignInForm(RateLimitedForm, ConsoleForm):
+class ConsoleSignInForm(RateLimitedForm, AdminAuthenticationForm):
     """The sign-in form of the console. Who may not use it gets the same message as everybody."""
 
 

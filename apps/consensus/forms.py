@@ -102,9 +102,9 @@ class RevisionForm(CheckedForm):
     summary = forms.CharField(required=False, widget=text_area(3, MAX_CONTEXT))
     problem_statement = forms.CharField(required=False, widget=text_area(4, MAX_CONTEXT))
     proposed_solution = forms.CharField(required=False, widget=text_area(8, MAX_CONTEXT))
-    assumptions = forms.CharField(required=False, widget=text_area(4, MAX_CONTEXT), help_text="One a line.")
+    assumptions = forms.CharField(required=False, widget=text_area(4, MAX_CONTEXT), help_text="One per line.")
     scope_non_goals = forms.CharField(
-        label="Out of scope", required=False, widget=text_area(4, MAX_CONTEXT), help_text="One a line."
+        label="Out of scope", required=False, widget=text_area(4, MAX_CONTEXT), help_text="One per line."
     )
     edit_notes = forms.CharField(
         label="Why?", required=False, widget=text_area(3, MAX_NOTES), help_text="The reviewers read this, too."

@@ -16,6 +16,7 @@ from apps.accounts.decorators import PageRequest, signed_in
 from apps.accounts.models.roles import scopes_of
 from apps.accounts.throttle import charge
 from apps.consensus.api.runs import REVIEW_COST
+from apps.consensus.decision.verdict import Rules
 from apps.consensus.errors import ConsensusRefused
 from apps.consensus.forms import IdeaForm, RevisionForm
 from apps.consensus.models import Run, StepStatus
@@ -83,6 +84,7 @@ def run(request: PageRequest, run_id: UUID) -> HttpResponse:
         {**step, "label": label_of(step["step"], names), "took": took(step["duration_ms"])} for step in shown["steps"]
     ]
     reviews = [{**review, "name": reviewer_name(review["persona_name"])} for review in shown["reviews"]]
+    rules = found.prompt_set.rules()
     context = {
         "run": found,
         "shown": shown,
@@ -91,19 +93,19 @@ def run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "done": sum(step["status"] == StepStatus.COMPLETED for step in steps),
         "took": run_took(found),
         "reviews": reviews,
+        "rules": rules,
         "may_change": may_change,
         "events_url": reverse("v1:stream_run_events", kwargs={"run_id": found.pk}),
         "versions": versions_of(found, readable(request)),
-        **_verdict(found, shown["decision"], reviews),
+        **_verdict(shown["decision"], reviews, rules),
     }
     return render(request, "consensus/run.html", context)
 
 
-def _verdict(run: Run, decision: dict[str, Any] | None, reviews: list[dict[str, Any]]) -> dict[str, Any]:
+def _verdict(decision: dict[str, Any] | None, reviews: list[dict[str, Any]], rules: Rules) -> dict[str, Any]:
     """The decision, its reason and the bar with its score, once there is one."""
     if decision is None:
         return {}
-    rules = run.prompt_set.rules()
     minority = [{**report, "name": reviewer_name(report["persona_name"])} for report in decision["minority_reports"]]
     return {
         "decision": decision,

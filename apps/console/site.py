@@ -45,6 +45,8 @@ class SearchTooLong(ValidationError):
 class ConsoleSite(UnfoldAdminSite):
     """A value that cannot be a key answers 404; a filter that cannot be applied redirects to the list without it."""
 
+    login_template = "accounts/sign_in.html"
+
     def register(
         self,
         model_or_iterable: ModelBase | Iterable[ModelBase],

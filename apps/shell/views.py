@@ -19,7 +19,7 @@ GREYS = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "9
 def design(request: HttpRequest) -> HttpResponse:
     """Every component in every state, in the theme that is chosen."""
     if not settings.DEBUG:
-        raise Http404("This page is only there while DEBUG is on.")
+        raise Http404("This page is only available while DEBUG is on.")
     context = {
         "form": SpecimenForm(),
         "refused": SpecimenForm({}, prefix="refused"),

@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from orchestration.django_q.registration import Periodic, add_periodic
+
 
 class TrainerlabConfig(AppConfig):
     name = "apps.trainerlab"
@@ -13,3 +15,4 @@ class TrainerlabConfig(AppConfig):
     def ready(self) -> None:
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.trainerlab.services.history")
+        add_periodic(Periodic(name="training previews", func="apps.trainerlab.tasks.forget_previews", minutes=60))

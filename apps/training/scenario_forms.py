@@ -34,7 +34,12 @@ MEASURED = [("lab_result", "Laboratory"), (EXAM, "Examination"), (VITAL, "Other 
 KINDS = [("lab_result", "Laboratory"), (IMAGING, "Imaging"), (EXAM, "Examination")]
 FLAGS = [(flag, flag.capitalize()) for flag in ("normal", "low", "high", "critical", "abnormal")]
 SPARE_FINDINGS = 1
-LINES = {"accepted_diagnoses": MAX_LINES, "treatment_points": MAX_LINES, "modifiers": MAX_MODIFIERS}
+LINES = {
+    "accepted_diagnoses": MAX_LINES,
+    "treatment_points": MAX_LINES,
+    "criteria": MAX_LINES,
+    "modifiers": MAX_MODIFIERS,
+}
 """The lists of a scenario that are written one item a line, with their longest lengths."""
 NOT_IN_KEY = re.compile(r"[^-a-zA-Z0-9_]")
 LONGEST_KEY = 64
@@ -60,7 +65,7 @@ class FindingForm(forms.Form):
             self.initial["aliases"] = ", ".join(self.initial["aliases"])
         for name, field in self.fields.items():
             field.widget.attrs.setdefault("aria-label", field.label or name.replace("_", " ").capitalize())
-        self.fields["aliases"].widget.attrs["placeholder"] = "Other names, by commas"
+        self.fields["aliases"].widget.attrs["placeholder"] = "Other names, separated by commas"
 
     def clean_aliases(self) -> list[str]:
         names = [name.strip() for name in re.split(r"[,;]", self.cleaned_data["aliases"])]
@@ -68,7 +73,7 @@ class FindingForm(forms.Form):
         if len(aliases) > MAX_ALIASES:
             raise ValidationError(f"A finding may have at most {MAX_ALIASES} other names.")
         if any(len(name) > 100 for name in aliases):
-            raise ValidationError("Another name may have at most 100 characters; separate names by commas.")
+            raise ValidationError("Each other name may have at most 100 characters. Separate names with commas.")
         return aliases
 
     def clean(self) -> dict[str, Any]:
@@ -160,7 +165,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         label="Short name",
         required=False,
         max_length=LONGEST_KEY,
-        help_text="Imports find the scenario by it. Left empty, it is made of the title.",
+        help_text="Imports match scenarios by this name. If you leave it empty, it is made from the title.",
     )
 
     class Meta:
@@ -194,10 +199,10 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             "chief_complaint": "In the patient's words: belly pain since last night.",
             "patient_age": "",
             "setting": "Where and when: emergency department, Saturday evening.",
-            "task": "What the trainee is to do. The briefing shows it.",
+            "task": "What the trainee should do. The briefing shows it.",
             "scenario": "As the patient knows it: since when, where, what helps, medication, habits.",
             "instructions": "Mood, manner of speaking, what is told only when asked twice.",
-            "is_open": "They may start it without an assignment.",
+            "is_open": "Trainees may start it without an assignment.",
         }
         widgets = {
             "summary": forms.Textarea(attrs={"rows": 2}),
@@ -210,15 +215,16 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         super().__init__(*args, **kwargs)
         limit = self.instance.time_limit
         self.initial.setdefault("minutes", None if limit is None else int(limit.total_seconds() // 60))
-        labels = {"accepted_diagnoses": "Also counts as the diagnosis", "treatment_points": "A right plan contains",
-                  "modifiers": "What makes the patient difficult"}  # fmt: skip
+        labels = {"accepted_diagnoses": "Also counts as the diagnosis", "treatment_points": "A correct plan includes",
+                  "criteria": "Criteria", "modifiers": "What makes the patient difficult"}  # fmt: skip
+        told = {"criteria": "What the feedback assesses, such as “Asks about allergies”. "}
         self.fields["patient_sex"].choices = [("", "Not stated"), *PatientSex.choices]  # type: ignore[attr-defined]
         for name, most in LINES.items():
             self.fields[name] = forms.CharField(
                 label=labels[name],
                 required=False,
                 widget=forms.Textarea(attrs={"rows": 3}),
-                help_text=f"One per line, at most {most}.",
+                help_text=f"{told.get(name, '')}One per line, at most {most}.",
                 validators=[validate_text],
             )
             self.initial[name] = "\n".join(getattr(self.instance, name))

@@ -45,7 +45,7 @@ class PromptSet(models.Model):
         decimal_places=4,
         default=Decimal("0.70"),
         validators=SHARE,
-        help_text="A revision asks everybody anew who scored below this.",
+        help_text="Reviewers who scored below this review a revision again.",
     )
     created_at = MomentField(default=database_now, editable=False)
 

@@ -33,7 +33,7 @@ REASONS = {
     "TRUNCATED": "The model's answer was cut off before its end.",
     "TIMEOUT": "The model did not answer in time.",
     "RATE_LIMITED": "The provider accepts no more requests at the moment.",
-    "POISONED": "Its worker died too often while it ran.",
+    "POISONED": "The worker process stopped too many times while the step ran.",
 }
 """Messages by code. The provider's own message is in the audit only."""
 UNDER_WAY = (StepStatus.PENDING, StepStatus.RUNNING)

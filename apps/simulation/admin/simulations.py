@@ -88,7 +88,7 @@ class SimulationAdmin(UuidSearch, ProvenanceMixin, ModelAdmin):  # type: ignore[
         (None, {"fields": ("uuid", "user", "status", "failure_code", "initial_call")}),
         ("Patient", {"fields": ("sim_patient_full_name", *PERSON, "chief_complaint")}),
         ("Briefing", {"fields": ("setting", "task")}),
-        ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points")}),
+        ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points", "criteria")}),
         ("Case", {"fields": ("scenario", "instructions", "modifiers", "findings", "model", "time_limit")}),
         ("Feedback", {"fields": ("feedback_status", "feedback_failure_code", "feedback_call")}),
         (

@@ -25,7 +25,8 @@ ClientId = Annotated[Line, Field(min_length=1, max_length=64)]
 class CaseIn(RequestSchema):
     """A case to play: the patient, the condition, and how the patient is to be played.
 
-    `accepted_diagnoses` count as the diagnosis, too; `treatment_points` are what a right plan contains.
+    `accepted_diagnoses` count as the diagnosis, too; `treatment_points` are what a correct plan includes; `criteria`
+    are what the feedback assesses, one by one.
     """
 
     sim_patient_full_name: Annotated[Line, Field(min_length=1, max_length=100, examples=["Maria Alvarez"])]
@@ -37,6 +38,7 @@ class CaseIn(RequestSchema):
     diagnosis: Annotated[Line, Field(max_length=255, examples=["acute appendicitis"])] = ""
     accepted_diagnoses: CaseLines = []
     treatment_points: CaseLines = []
+    criteria: CaseLines = []
     chief_complaint: Annotated[Line, Field(max_length=255, examples=["belly pain since last night"])] = ""
     scenario: Annotated[Text, Field(max_length=20_000)] = ""
     instructions: Annotated[Text, Field(max_length=20_000)] = ""

@@ -66,7 +66,7 @@ def get_simulation(request: AuthedRequest, simulation_id: UUID) -> dict[str, Any
 @router.get(
     "/simulations/{any_uuid:simulation_id}/metadata",
     response={200: list[MetadataOut], **MISSING, 422: ErrorOut},
-    summary="What is known about the patient so far",
+    summary="What is known about the patient",
 )
 @needs(Scope.SIMULATIONS_READ, row=visible_simulation)
 def list_metadata(

@@ -45,7 +45,7 @@ class CaseDetails(models.Model):
         default="",
         db_default="",
         validators=[validate_text],
-        help_text="What the trainee is to do. The briefing shows it: no diagnosis here.",
+        help_text="What the trainee should do. The briefing shows it: no diagnosis here.",
     )
     accepted_diagnoses = StoredJSONField(
         default=list,
@@ -59,7 +59,14 @@ class CaseDetails(models.Model):
         db_default=[],
         blank=True,
         validators=[validate_lines],
-        help_text="What a right plan contains, a list.",
+        help_text="What a correct plan includes, a list.",
+    )
+    criteria = StoredJSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[validate_lines],
+        help_text="What the feedback assesses one by one, a list. Empty: what a good consultation needs.",
     )
 
     class Meta:

@@ -97,7 +97,7 @@ class Simulation(CompareAndSet, CaseDetails):
     sim_patient_full_name = models.CharField("patient", max_length=100, validators=[validate_line])
     diagnosis = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
     chief_complaint = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
-    scenario = models.TextField(blank=True, default="", validators=[validate_text], help_text="What happened so far.")
+    scenario = models.TextField(blank=True, default="", validators=[validate_text], help_text="What has happened.")
     instructions = models.TextField(
         blank=True, default="", validators=[validate_text], help_text="How the patient should be played."
     )

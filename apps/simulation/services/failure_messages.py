@@ -80,7 +80,7 @@ REASONS = {
 }
 """By failure code, whatever was asked for. The provider's own words are in the audit, not here."""
 ANY_REASON = {
-    Subject.OPENING: "The simulated patient could not come in.",
+    Subject.OPENING: "The session could not be opened.",
     Subject.REPLY: "The simulated patient could not answer.",
     Subject.RESULTS: "The results could not be reported.",
     Subject.FEEDBACK: "The feedback could not be written.",
@@ -93,7 +93,7 @@ EXPLANATIONS = {
     Cause.INVALID_ANSWER: "The model's answer was not usable. Try again.",
     Cause.REFUSED: "The model declined to answer this.",
     Cause.CANCELLED: "The answer was cancelled. Try again.",
-    Cause.NOT_STORED: "The answer came, but could not be stored. An operator has to look at it.",
+    Cause.NOT_STORED: "The answer arrived, but could not be stored. An operator has to look at it.",
     Cause.FAULT: "Something went wrong on our side. Try again; if it fails again, tell your instructor.",
 }
 REWORDABLE = {

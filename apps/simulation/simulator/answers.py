@@ -187,9 +187,7 @@ class Answers:
         if {fact.written for fact in facts} & {each.value for each in self._telling.told}:
             return ""
         if says(clause.text, "how long; since when; when"):
-            since = next((fact.since for fact in facts if fact.since), "")
-            if since:
-                return since
+            return next((fact.since for fact in facts if fact.since), None)  # else it is about the complaint
         if says(clause.text, "why; how come"):
             return "I do not know why, to be honest."
         return self._telling.again(facts[0].on(topic))

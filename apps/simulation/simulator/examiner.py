@@ -7,12 +7,13 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from apps.simulation.clinical.findings import FindingBook
 from apps.simulation.clinical.naming import known_names, named, points_made
 from apps.simulation.models.cases import Finding
+from apps.simulation.simulator.criteria import Evidence, Judged, Rating, judge
 from apps.simulation.simulator.phrases import says
 from apps.simulation.simulator.questions import understood
 from apps.simulation.simulator.records import findings_in
@@ -35,18 +36,6 @@ ORDERED = "Ordered: "
 MOST_TOPICS = 6
 """That are named in a sentence."""
 LONGEST_QUOTE = 160
-Rating = Literal["met", "partly", "missed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One row of the rubric, and what to do about it."""
-
-    criterion: str
-    rating: Rating
-    comment: str
-    messages: list[int] = field(default_factory=list)
-    advice: str = ""
 
 
 class Examiner(Responder):
@@ -67,6 +56,7 @@ class Examiner(Responder):
         self._points = self._rows_of("treatment_points")
         self._made = points_made([*self._texts, *(line.text for line in self._orders)], self._points)
         self._rubric = [*map(self._criterion, CRITERIA), self._tests(), self._diagnosis(), self._plan()]
+        self._shown = [self._authors(criterion) for criterion in self._rows_of("criteria")] or self._rubric
 
     # --- what the schema asks for -------------------------------------------------------------------
 
@@ -108,7 +98,7 @@ class Examiner(Responder):
         if name == "rubric":
             return [
                 {"criterion": row.criterion, "rating": row.rating, "comment": row.comment, "messages": row.messages}
-                for row in self._rubric
+                for row in self._shown
             ]
         if name == "next_time":
             return self._advice()[:3]
@@ -130,11 +120,20 @@ class Examiner(Responder):
         advice = "" if rating == "met" else criterion.missing
         return Judged(criterion=criterion.name, rating=rating, comment=comment, messages=messages, advice=advice)
 
+    def _authors(self, criterion: str) -> Judged:
+        """One that the author of the case wrote."""
+        for words, judged in (("diagnos*", self._diagnosis), ("plan|treatment|management", self._plan)):
+            if says(criterion, words):
+                return replace(judged(), criterion=criterion)
+        ordered = [(part, line.number) for line in self._orders for part in _ordered(line)]
+        findings = list(findings_in(self._material))
+        return judge(criterion, Evidence(asked=self._asked, lines=self._lines, orders=ordered, findings=findings))
+
     def _tests(self) -> Judged:
         """Whether the orders found what is abnormal in this case."""
         findings = [finding for finding in findings_in(self._material) if finding.kind != "vital"]
         telling = [finding for finding in findings if finding.flag != "normal"] or findings
-        lines = [part for line in self._orders for part in line.text.removeprefix(ORDERED).split(", ")]
+        lines = [part for line in self._orders for part in _ordered(line)]
         seen = {finding.key for finding in FindingBook(findings).ordered(lines)}
         missed = [finding for finding in telling if finding.key not in seen]
         messages = [line.number for line in self._orders if line.number is not None]
@@ -176,7 +175,7 @@ class Examiner(Responder):
     def _advice(self) -> list[str]:
         """What to do next time: first what was missed, then what was only begun, then what always helps."""
         order = {"missed": 0, "partly": 1, "met": 2}
-        rows = sorted(self._rubric, key=lambda row: (order[row.rating], row.criterion not in {DIAGNOSIS, PLAN, TESTS}))
+        rows = sorted(self._shown, key=lambda row: (order[row.rating], row.criterion not in {DIAGNOSIS, PLAN, TESTS}))
         advice = [row.advice for row in rows if row.advice]
         return [*advice, *(text for text in FURTHER if len(advice) < 3)]
 
@@ -185,8 +184,8 @@ class Examiner(Responder):
     def _feedback(self) -> str:
         counts = f"You wrote {_counted(len(self._lines), 'message')} with {_counted(len(self._questions), 'question')}"
         orders = f", and ordered tests {_counted(len(self._orders), 'time')}" if self._orders else ""
-        good = [row.comment for row in self._rubric if row.rating == "met"]
-        missed = [row.criterion.lower() for row in self._rubric if row.rating == "missed"]
+        good = [row.comment for row in self._shown if row.rating == "met"]
+        missed = [_spoken(row.criterion.rstrip(".")) for row in self._shown if row.rating == "missed"]
         parts = [f"{counts}{orders}."]
         if good:
             parts.append(f"What went well: {' '.join(good[:3])}")
@@ -261,6 +260,11 @@ def _topics(lines: Sequence[Line]) -> dict[str, list[int]]:
 
 def _numbers(lines: Iterable[Line]) -> list[int]:
     return sorted({line.number for line in lines if line.number is not None})
+
+
+def _ordered(line: Line) -> list[str]:
+    """What a line with an order asks for."""
+    return line.text.removeprefix(ORDERED).split(", ")
 
 
 def _spoken(topic: str) -> str:

@@ -29,6 +29,7 @@ class ScenarioTemplateResource(SafeResource):
     findings = Field("findings", "findings", LIST)
     accepted_diagnoses = Field("accepted_diagnoses", "accepted_diagnoses", LIST)
     treatment_points = Field("treatment_points", "treatment_points", LIST)
+    criteria = Field("criteria", "criteria", LIST)
 
     class Meta(SafeResource.Meta):
         model = ScenarioTemplate

@@ -48,7 +48,7 @@ class ScenarioTemplateAdmin(Ported):
         (None, {"fields": ("title", "key", "summary", "is_open", "owner")}),
         ("Patient", {"fields": ("sim_patient_full_name", *PERSON, "chief_complaint")}),
         ("Briefing", {"fields": ("setting", "task")}),
-        ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points")}),
+        ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points", "criteria")}),
         ("Case", {"fields": ("scenario", "instructions", "modifiers", "findings", "model", "time_limit")}),
         ("Record", {"fields": ("uuid", "created_at", "updated_at", "archived_at")}),
     )

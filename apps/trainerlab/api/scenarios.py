@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.http import FileResponse
 from ninja import File, Form, Query, Router, Status
 from ninja.files import UploadedFile
 
@@ -19,6 +20,7 @@ from apps.simulation.api.schemas import SimulationCreated
 from apps.simulation.api.serializers import created_shown
 from apps.simulation.services.image_upload import read_picture
 from apps.trainerlab.api.permissions import (
+    NO_SCENARIO,
     changeable_scenario,
     readable_scenario,
     refusals,
@@ -27,17 +29,19 @@ from apps.trainerlab.api.permissions import (
 from apps.trainerlab.api.schemas import Archived, PictureIn, ScenarioOut, ScenarioPage
 from apps.trainerlab.api.serializers import scenario_shown
 from apps.trainerlab.models import ScenarioTemplate
+from apps.trainerlab.services.archive import write_archive
 from apps.trainerlab.services.import_export import as_file, import_scenarios
 from apps.trainerlab.services.pictures import add_picture
 from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile, ScenarioIn
 from apps.trainerlab.services.scenarios import start_scenario
-from orchestration.api.errors import ApiError
+from orchestration.api.errors import ApiError, found
 from orchestration.api.permissions import needs
 from orchestration.api.row_pages import older_than, page_shown
 from orchestration.api.schemas import ErrorOut
 from orchestration.clock import database_now
 
 router = Router(tags=["training"])
+ARCHIVE = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @router.get("/scenarios", response={200: ScenarioPage, **REFUSED, 422: ErrorOut}, summary="List scenarios")
@@ -99,6 +103,23 @@ def import_scenario_file(request: AuthedRequest, body: ScenarioFile) -> ImportOu
 @needs(Scope.SIMULATIONS_READ)
 def get_scenario(request: AuthedRequest, scenario_id: UUID) -> dict[str, Any]:
     return scenario_shown(request, readable_scenario(request, scenario_id))
+
+
+@router.get(
+    "/scenarios/{any_uuid:scenario_id}/export",
+    response={**MISSING, 409: ErrorOut},
+    summary="Export one scenario with its pictures as a zip",
+    openapi_extra={"responses": {200: {"description": "A zip.", "content": ARCHIVE}}},
+)
+@needs(Scope.TRAINING_READ)
+def export_scenario(request: AuthedRequest, scenario_id: UUID) -> FileResponse:
+    """`scenarios.json` and the pictures that it names; the page of scenarios imports it. 409 when a file is missing."""
+    rows = ScenarioTemplate.objects.visible_to(require(request, Scope.TRAINING_READ).user).filter(uuid=scenario_id)
+    template = found(rows.first(), NO_SCENARIO)
+    with refusals():
+        file = write_archive(rows)
+    name = f"{template.key}.zip"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
 
 
 @router.put(

@@ -47,6 +47,7 @@ class ScenarioOut(Schema):
     diagnosis: str | None
     accepted_diagnoses: list[str] | None
     treatment_points: list[str] | None
+    criteria: list[str] | None
     scenario: str | None
     instructions: str | None
     modifiers: list[str] | None

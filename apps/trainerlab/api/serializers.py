@@ -14,7 +14,7 @@ from apps.trainerlab.services.import_export import minutes
 from orchestration.api.permissions import link
 
 SECRET = (
-    *("diagnosis", "accepted_diagnoses", "treatment_points"),
+    *("diagnosis", "accepted_diagnoses", "treatment_points", "criteria"),
     *("scenario", "instructions", "modifiers", "findings"),
 )
 """What reveals the case: for authors."""

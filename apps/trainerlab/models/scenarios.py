@@ -60,7 +60,7 @@ class ScenarioTemplate(CaseDetails):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     key = models.CharField(
-        max_length=64, unique=True, validators=[validate_slug], help_text="Short name; imports go by it."
+        max_length=64, unique=True, validators=[validate_slug], help_text="Short name. Imports match scenarios by it."
     )
     title = models.CharField(max_length=150, validators=[validate_line])
     summary = models.TextField(
@@ -69,7 +69,7 @@ class ScenarioTemplate(CaseDetails):
     sim_patient_full_name = models.CharField("patient", max_length=100, validators=[validate_line])
     diagnosis = models.CharField(max_length=255, validators=[validate_line])
     chief_complaint = models.CharField(max_length=255, blank=True, default="", validators=[validate_line])
-    scenario = models.TextField(blank=True, default="", validators=[validate_text], help_text="What happened so far.")
+    scenario = models.TextField(blank=True, default="", validators=[validate_text], help_text="What has happened.")
     instructions = models.TextField(
         blank=True, default="", validators=[validate_text], help_text="How the patient should be played."
     )

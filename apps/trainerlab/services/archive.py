@@ -7,7 +7,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Annotated
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from apps.accounts.models import User
-    from apps.trainerlab.models import ScenarioTemplate
+    from apps.trainerlab.models import ScenarioImage, ScenarioTemplate
 
 INDEX = "scenarios.json"
 MAX_INDEX_BYTES = 10_000_000
@@ -49,6 +49,12 @@ class ArchiveTooBig(SimulationRefused):
     code = "archive_too_big"
 
 
+class PictureGone(SimulationRefused):
+    """The file of a picture no longer exists. Remove the pictures that are not shown, and export again."""
+
+    code = "picture_gone"
+
+
 class PictureEntry(RequestSchema):
     """A picture of a scenario: its file in the archive, and what it shows."""
 
@@ -67,23 +73,40 @@ class ArchiveIndex(ScenarioFile):
 
 
 def write_archive(templates: QuerySet[ScenarioTemplate]) -> IO[bytes]:
-    """A zip of these scenarios, open at its beginning. Raises ArchiveTooBig: it could not be imported again."""
+    """A zip of these scenarios, open at its beginning.
+
+    Raises ArchiveTooBig (it could not be imported again), or PictureGone.
+    """
     if (templates.aggregate(size=Sum("images__size"))["size"] or 0) > MAX_ARCHIVE_BYTES - MAX_INDEX_BYTES:
         raise ArchiveTooBig
-    target: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)
+    with ExitStack() as unless_written:
+        target: IO[bytes] = unless_written.enter_context(SpooledTemporaryFile(IN_MEMORY))
+        _pack(templates, target)
+        unless_written.pop_all()
+    target.seek(0)
+    return target
+
+
+def _pack(templates: QuerySet[ScenarioTemplate], target: IO[bytes]) -> None:
     scenarios = []
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for template in templates.prefetch_related("images").order_by("key"):
             entries = []
             for number, image in enumerate(template.images.all(), 1):
                 name = f"pictures/{template.key}/{number}{PurePosixPath(str(image.file.name)).suffix}"
-                with image.file.open("rb") as file:
-                    archive.writestr(name, file.read(), zipfile.ZIP_STORED)  # is compressed already
+                archive.writestr(name, _content(image), zipfile.ZIP_STORED)  # is compressed already
                 entries.append({"file": name, "description": image.description})
             scenarios.append({**as_input(template), "pictures": entries})
         archive.writestr(INDEX, json.dumps({"scenarios": scenarios}, ensure_ascii=False, indent=2))
-    target.seek(0)
-    return target
+
+
+def _content(image: ScenarioImage) -> bytes:
+    try:
+        with image.file.open("rb") as file:
+            content: bytes = file.read()
+    except FileNotFoundError as error:
+        raise PictureGone from error
+    return content
 
 
 def import_archive(file: IO[bytes], user: User) -> ImportOut:

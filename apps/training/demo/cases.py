@@ -53,6 +53,16 @@ BELLY: dict[str, Any] = {
         "Painkillers",
         "Antibiotics before the operation",
     ],
+    "criteria": [
+        "Introduces herself or himself",
+        "Asks when the pain began, where it is and whether it has moved",
+        "Asks about vomiting, fever and the last period",
+        "Asks about medicines, allergies and earlier operations",
+        "Examines the abdomen",
+        "Orders white blood cells, CRP and a pregnancy test",
+        "Names the diagnosis",
+        "Explains the plan and what happens next",
+    ],
     "chief_complaint": "belly pain since last night",
     "scenario": (
         "Maria is 34 years old and works as a baker. Yesterday evening at about eight she felt a dull pain around "

@@ -48,14 +48,10 @@ def export_one(request: PageRequest, scenario_id: UUID) -> HttpResponseBase:
 def _archive(request: PageRequest, rows: QuerySet[ScenarioTemplate], name: str) -> HttpResponseBase:
     try:
         file = write_archive(rows)
-    except FileNotFoundError:
-        reason = "The file of a picture no longer exists. Remove the pictures that are not shown, and export again."
     except SimulationRefused as error:
-        reason = str(error)
-    else:
-        return FileResponse(file, as_attachment=True, filename=f"{name}.zip", content_type="application/zip")
-    messages.error(request, reason)
-    return redirect(SCENARIOS)
+        messages.error(request, str(error))
+        return redirect(SCENARIOS)
+    return FileResponse(file, as_attachment=True, filename=f"{name}.zip", content_type="application/zip")
 
 
 @for_instructors

@@ -111,7 +111,7 @@ def again(request: PageRequest, simulation_id: UUID) -> HttpResponse:
     """Another session of the same scenario, for whoever played this one."""
     session = session_of(changeable(request.user, simulation_id))
     if session is None or session.template is None or not may_replay(session):
-        messages.error(request, "The scenario of this session cannot be played any more.")
+        messages.error(request, "The scenario of this session can no longer be played.")
         return redirect(FEEDBACK, simulation_id)
     try:
         charge(request.user.pk, "asking")

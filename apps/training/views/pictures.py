@@ -39,7 +39,7 @@ def add(request: PageRequest, scenario_id: UUID) -> HttpResponse:
     except (ImageRefused, ApiError) as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The picture has been added. Sessions that start from now on have it.")
+        messages.success(request, "The picture has been added. New sessions include it.")
     return _back(scenario)
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.consensus.models import Run
+from apps.consensus.models import PromptSet, Run
 from apps.consensus.presentation import diff_shown, reviewer_name, trend
 from apps.consensus.workflow.start import Edits, start_revision
 from orchestration.providers.simulator.faults import Fault
@@ -163,6 +163,14 @@ def test_colours_say_better_and_worse(user: User, client: Client) -> None:
     back = client.get(f"/consensus/runs/{revision.pk}/diff/{parent.pk}").content.decode()
     assert '<span class="better">▲ 0.10 better</span>' in back
     assert (trend("0.0000"), trend(None)) == ("same", "")
+
+
+def test_scores_are_coloured_by_the_thresholds_of_their_run(user: User, client: Client) -> None:
+    PromptSet.objects.update(approve_threshold="0.95", revise_threshold="0.50")
+    run = decided(user, *script())
+    meters = re.findall(r"<meter[^>]*>", client.get(f"/consensus/runs/{run.pk}").content.decode())
+    assert len(meters) == 5
+    assert all('low="0.5000" high="0.9500"' in meter for meter in meters), meters
 
 
 def test_reviewers_have_names_for_people() -> None:

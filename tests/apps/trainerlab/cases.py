@@ -31,6 +31,7 @@ SCENARIO = {
     "diagnosis": "acute appendicitis",
     "accepted_diagnoses": ["inflamed appendix"],
     "treatment_points": ["appendicectomy"],
+    "criteria": ["Asks about allergies"],
     "chief_complaint": "belly pain since last night",
     "scenario": "She ate oysters.",
     "instructions": "Be short-tempered.",

@@ -149,7 +149,7 @@ def test_a_run_is_paused_resumed_and_aborted_for_good(root: Client) -> None:
     run = BulkRun.objects.latest("pk")
     assert "Discard the list" in html(root.get(run_page(run)))
     steer(root, run, "start")
-    assert "Go on" in html(steer(root, run, "pause"))
+    assert "Resume" in html(steer(root, run, "pause"))
     assert ">Pause" in html(steer(root, run, "start"))
     steer(root, run, "abort")
     assert "cannot become queued" in html(steer(root, run, "start"))

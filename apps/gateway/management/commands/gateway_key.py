@@ -29,7 +29,7 @@ class Command(PlainCommand):
         model_help = "a model that the key may use; may be repeated. Without it: every model"
         parser.add_argument("--model", action="append", dest="allowed_models", metavar="NAME", help=model_help)
         parser.add_argument("--budget", type=real(0, MOST), help="in the currency of the prices; the rest is refused")
-        period_help = "when the budget starts anew (none: never)"
+        period_help = "when the budget starts over (none: never)"
         parser.add_argument("--budget-period", choices=BudgetPeriod.values, default="none", help=period_help)
         parser.add_argument("--requests-per-minute", type=whole(1, MOST), metavar="N")
         parser.add_argument("--tokens-per-minute", type=whole(1, 1000 * MOST), metavar="N")

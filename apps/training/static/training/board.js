@@ -23,7 +23,7 @@ document.addEventListener("htmx:oobAfterSwap", tick);
 
 const HELP = {
   event: "Everybody sees it, and the patient knows about it.",
-  direction: "Only the patient is told how to go on.",
+  direction: "Only the patient is told.",
 };
 const messageForm = document.getElementById("message-form");
 let target = null;

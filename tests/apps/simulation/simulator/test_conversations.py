@@ -27,6 +27,12 @@ def test_questions_that_follow_another_one_are_about_it() -> None:
     assert "since this morning" in belly.ask("since when?").lower()
 
 
+def test_when_is_about_the_complaint_where_nothing_else_began() -> None:
+    talk = Talk(BELLY)
+    talk.ask("Do you have any allergies?")
+    assert "yesterday evening" in talk.ask("When did it begin?").lower()
+
+
 def test_two_questions_get_two_answers() -> None:
     answer = Talk(RASH).ask("Do you smoke, and do you have any allergies?")
     assert "do not smoke" in answer

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
+from apps.accounts.models import User
 from apps.accounts.models.roles import UserRole
 from apps.simulation.models import Simulation
+from apps.simulation.services.image_upload import read_picture
 from apps.trainerlab.models import Assignment, ScenarioTemplate, TrainerSession
+from apps.trainerlab.services.archive import import_archive
+from apps.trainerlab.services.import_export import as_input
+from apps.trainerlab.services.pictures import add_picture
 from tests.apps.people import API, Caller, person, signed_in
 from tests.apps.trainerlab.cases import POTASSIUM, SCENARIO, new_scenario, played
 
 pytestmark = pytest.mark.django_db
-SECRETS = ("diagnosis", "scenario", "instructions", "modifiers", "findings", "owner")
+SECRETS = (
+    *("diagnosis", "accepted_diagnoses", "treatment_points", "criteria"),
+    *("scenario", "instructions", "modifiers", "findings", "owner"),
+)
 
 
 @pytest.fixture
@@ -173,6 +183,33 @@ def test_pictures_of_a_scenario_are_hidden_in_its_simulations(author: Caller, se
     assert (image.description, image.revealed_at) == ("rash", None)
     shown = author.get(f"/simulations/{simulation.uuid}/images").json()[0]
     assert author.client.get(shown["url"]).status_code == 200
+
+
+def test_a_scenario_is_exported_with_its_pictures(author: Caller, settings: Any, tmp_path: Path) -> None:
+    """For authors; without the file of a picture it says what helps."""
+    settings.MEDIA_ROOT = tmp_path
+    scenario = new_scenario(author, is_open=True)
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(target, "PNG")
+    upload = SimpleUploadedFile("x.png", target.getvalue(), "image/png")
+    template = ScenarioTemplate.objects.get()
+    add_picture(template, read_picture(upload), "rash")
+    path = f"/scenarios/{scenario['id']}/export"
+    answer = author.get(path)
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Disposition"] == 'attachment; filename="appendicitis-1.zip"'
+    content = io.BytesIO(b"".join(answer.streaming_content))
+    assert zipfile.ZipFile(content).namelist() == ["pictures/appendicitis-1/1.png", "scenarios.json"]
+    ScenarioTemplate.objects.all().delete()
+    assert import_archive(content, User.objects.get(email=scenario["owner"])).created == 1
+    restored = ScenarioTemplate.objects.get()
+    assert as_input(restored) == as_input(template)
+    assert author.get(path).status_code == 404
+    trainee = signed_in(person()).get(path)
+    assert (trainee.status_code, trainee.json()["code"]) == (403, "missing_scope")
+    default_storage.delete(restored.images.get().file.name)
+    gone = author.get(f"/scenarios/{restored.uuid}/export")
+    assert (gone.status_code, gone.json()["code"]) == (409, "picture_gone")
 
 
 def test_lists_are_paged_and_have_a_fixed_cost(author: Caller) -> None:

@@ -66,7 +66,7 @@ def test_a_finding_that_is_known_is_not_offered_again(instructor: Visitor, runni
     assert 'name="prepared" value="Sodium"' in page
     instructor.send(at(running, "/commands/finding"), prepared="Sodium", command_key="f1")
     news = instructor.live(at(running, "/watch"), 99, versions(page))
-    assert "All findings of the case are known." in news
+    assert "All findings of this case have been reported." in news
 
 
 def test_after_the_end_notes_are_all_that_can_be_added(instructor: Visitor, running: Simulation) -> None:

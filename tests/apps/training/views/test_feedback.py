@@ -14,14 +14,14 @@ from apps.chatlab.services.replies import place_order, post_message
 from apps.simulation.models import Simulation, SimulationFeedback
 from apps.simulation.services.image_upload import read_picture
 from apps.simulation.services.lifecycle import end_simulation
-from apps.trainerlab.models import TrainerSession
+from apps.trainerlab.models import ScenarioTemplate, TrainerSession
 from apps.trainerlab.services.commands import add_note, inject_event
 from apps.trainerlab.services.pictures import add_picture
 from apps.trainerlab.services.scenarios import assign, start_assignment
 from apps.training.demo.cases import rash_picture
 from orchestration.testing import drain
 from tests.apps.people import person
-from tests.apps.training.visits import Visitor, elements, scenario_of
+from tests.apps.training.visits import Visitor, begun, elements, scenario_of
 
 pytestmark = pytest.mark.django_db
 QUESTIONS = ("Hello, what brings you here?", "Can you show me a picture of it?", "I think that this is a migraine.")
@@ -86,6 +86,46 @@ def test_criteria_lead_to_the_messages_they_refer_to(
     assert "A fourth." not in html
 
 
+CRITERIA = ["Asks when it began and where it is", "Orders sodium", "Names the diagnosis", "Asks about the family"]
+
+
+def test_the_authors_criteria_are_judged_and_shown(trainee: Visitor, instructor: Visitor) -> None:
+    """From the scenario to the page, by the simulated examiner."""
+    scenario_of(instructor.user, criteria=CRITERIA)
+    simulation = begun(ScenarioTemplate.objects.get(), trainee.user)
+    asked = ("When did it begin, and where is it?", "Do you smoke?", "I think that this is a migraine.")
+    for number, text in enumerate(asked):
+        post_message(simulation.pk, trainee.user, text, f"k{number}")
+        drain()
+    place_order(simulation.pk, trainee.user, ["Sodium"], "o1")
+    drain()
+    end_simulation(simulation)
+    drain()
+    rubric = SimulationFeedback.objects.get(simulation=simulation).rubric
+    messages = Message.objects.filter(simulation=simulation, sender=trainee.user)
+    began, _, named, ordered = messages.order_by("sequence").values_list("sequence", flat=True)
+    assert [(row["criterion"], row["rating"], row["messages"]) for row in rubric] == [
+        (CRITERIA[0], "met", [began]),
+        (CRITERIA[1], "met", [ordered]),
+        (CRITERIA[2], "met", [named]),
+        (CRITERIA[3], "missed", []),
+    ]
+    for place, anchor in (("/feedback", "message-{0.pk}"), ("/debrief", "sequence-{0.sequence}")):
+        html = trainee.get(at(simulation, place)).content.decode()
+        shown = html[html.index('class="rubric"') :].partition("</ul>")[0]
+        targets = [attributes["href"] for tag, attributes in elements(shown) if tag == "a"]
+        expected = [messages.get(sequence=sequence) for sequence in (began, ordered, named)]
+        assert targets == [f"#{anchor.format(message)}" for message in expected]
+        places = [shown.index(criterion) for criterion in CRITERIA]
+        assert places == sorted(places)
+        assert shown.count("Missed") == 1
+
+
+@pytest.mark.parametrize("place", ["", "/feedback", "/debrief"])
+def test_pages_say_that_answers_are_simulated(trainee: Visitor, ended: Simulation, place: str) -> None:
+    assert "<strong>Simulated.</strong>" in trainee.get(at(ended, place)).content.decode()
+
+
 @pytest.mark.parametrize("place", ["/feedback", "/debrief"])
 def test_notes_are_where_they_belong(trainee: Visitor, ended: Simulation, place: str) -> None:
     html = trainee.get(at(ended, place)).content.decode()
@@ -130,4 +170,4 @@ def test_who_has_played_a_scenario_plays_it_again(trainee: Visitor, instructor: 
     assert session.template is not None
     instructor.post(f"/scenarios/{session.template.uuid}/archive")
     assert "Play again" not in trainee.get(at(ended, "/feedback")).content.decode()
-    assert "cannot be played any more" in trainee.post(at(ended, "/again")).content.decode()
+    assert "can no longer be played" in trainee.post(at(ended, "/again")).content.decode()

@@ -80,6 +80,7 @@ def test_every_part_of_a_case_can_be_written(instructor: Visitor) -> None:
         task="Find out.",
         accepted_diagnoses="lung infection\n\nCAP",
         treatment_points="antibiotics",
+        criteria="Asks about smoking\nListens to the lungs",
         **{"vitals-temp": "39,2 °C", "vitals-spo2": "91", "findings-0-key": "CRP", "findings-0-value": "180",
            "findings-0-aliases": "c reactive protein; CRP test, CRP test", "imaging-0-key": "X-ray",
            "imaging-0-value": "Shadow\nbelow"},
@@ -89,6 +90,7 @@ def test_every_part_of_a_case_can_be_written(instructor: Visitor) -> None:
     made = ScenarioTemplate.objects.get()
     assert (made.key, made.patient_age, made.patient_sex) == ("uble-sache-sehr-ubel", 70, "male")
     assert made.accepted_diagnoses == ["lung infection", "CAP"]
+    assert made.criteria == ["Asks about smoking", "Listens to the lungs"]
     assert [(row["key"], row["value"], row["flag"]) for row in made.findings] == [
         ("Oxygen saturation", "91", "low"),
         ("Temperature", "39.2", "high"),

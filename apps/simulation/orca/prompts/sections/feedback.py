@@ -54,7 +54,8 @@ class CaseSection(SimcoreMixin, FeedbackMixin, PromptSection):
             parts.append("What the patient really has:\n" + as_data(simulation.diagnosis, "diagnosis"))
         for heading, lines, label in (
             ("These names count as the diagnosis, too:", simulation.accepted_diagnoses, "accepted_diagnoses"),
-            ("What a right plan contains, one point a line:", simulation.treatment_points, "treatment_points"),
+            ("What a correct plan includes, one point a line:", simulation.treatment_points, "treatment_points"),
+            ("The criteria that the author of the case assesses, one a line:", simulation.criteria, "criteria"),
         ):
             if lines:
                 parts.append(f"{heading}\n" + as_data("\n".join(map(str, lines)), label))
@@ -102,8 +103,9 @@ class FeedbackRequestSection(SimcoreMixin, FeedbackMixin, PromptSection):
             "conversation. patient_experience: 0 (awful) to 5 (excellent), as this patient would say. "
             "overall_feedback: what went well, what to do better, with examples, addressed to the trainee. metrics: "
             "at most six further judgements, such as history taking, empathy, tests. diagnosis_named: what the "
-            "trainee said it is, in the trainee's words. rubric: six to ten criteria of a good consultation in this "
-            "case, each with met, partly or missed, one sentence why, and the numbers of the messages that show it. "
+            "trainee said it is, in the trainee's words. rubric: one row for each criterion of the author, in the same "
+            "order and words; without criteria of the author, six to ten of a good consultation in this case. Each "
+            "with met, partly or missed, one sentence why, and the numbers of the messages that show it. "
             "next_time: three sentences, the most useful things to do next time, most important first. In "
             "llm_conditions_check say for each rule above whether you kept it."
         )
