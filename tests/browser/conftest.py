@@ -75,6 +75,6 @@ def console(page: Any, live_server: Any, root: User) -> Any:
     page.goto(f"{live_server.url}{reverse('admin:index')}")
     page.get_by_label("Email address").fill(root.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{live_server.url}{reverse('admin:index')}")
     return page

@@ -105,6 +105,26 @@ def test_orders_are_found_by_synonym_and_results_shown(page: Any, live_server: A
     ]
 
 
+def test_history_is_known_once_it_was_asked_for(page: Any, live_server: Any, trainee: User) -> None:
+    """What the author wrote about the patient is there from the start, results and history are not."""
+    simulation = session(trainee, **ROSA)
+    sign_in(page, live_server, trainee, chat(simulation))
+    facts, results = page.locator("#record-facts"), page.locator("#record-results")
+    expect(facts).to_contain_text("teacher")
+    expect(facts.locator("dt")).to_have_text(["Age", "Sex", "Occupation"])
+    expect(results).to_contain_text("Results of what you order will appear here.")
+    with working():
+        box(page).fill("Do you have any allergies?")
+        page.keyboard.press("Enter")
+        expect(facts.locator("dt")).to_have_text(["Age", "Sex", "Occupation", "Allergies"])
+        expect(facts).to_contain_text("She has no allergies.")
+        expect(facts).not_to_contain_text("began this morning")
+        box(page).fill("When did it begin?")
+        page.keyboard.press("Enter")
+        expect(facts).to_contain_text("The headache began this morning.")
+    expect(results).not_to_contain_text("C-reactive protein")
+
+
 def test_examining_and_the_monitor(page: Any, live_server: Any, trainee: User) -> None:
     simulation = session(trainee, **ROSA)
     sign_in(page, live_server, trainee, chat(simulation))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +14,9 @@ from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.apps.consensus.reviewing import IDEA, blocking, says, script
 from tests.apps.people import PASSWORD, person
-from tests.browser.chatting import look
+from tests.browser.chatting import elsewhere, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-SHOTS = os.environ.get("SCREENSHOTS")
 
 
 @pytest.fixture
@@ -40,11 +37,6 @@ def worker() -> Iterator[None]:
         yield
         stop.set()
         thread.join()
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
 def sign_in(page: Any, live_server: Any) -> None:
@@ -78,14 +70,12 @@ def test_an_idea_is_decided_by_keyboard(page: Any, live_server: Any, worker: Non
     page.get_by_role("button", name="Start the review").click()
     assert "1 to 10 sentences" in page.get_by_role("alert").inner_text()
     assert look(page) == []
-    shot(page, "form")
     wide(page)
     page.get_by_label("Your idea").fill(IDEA)
     page.get_by_role("button", name="Start the review").focus()
     page.keyboard.press("Enter")
 
     page.locator("#timeline").wait_for()
-    shot(page, "running")
     page.get_by_role("heading", name="Decision: Revise").wait_for(timeout=40_000)
     assert page.locator("main section").first.get_by_role("heading").inner_text().endswith("Revise")
     assert "the security guardian vetoed it: Anybody can read it." in page.locator(".reason").inner_text()
@@ -98,9 +88,28 @@ def test_an_idea_is_decided_by_keyboard(page: Any, live_server: Any, worker: Non
     assert page.locator("[data-status=completed]:visible").count() == 7
     assert "7 of 7 done in" in page.locator(".steps summary").inner_text()
     assert look(page) == []
-    shot(page, "result-dark-phone")
-    wide(page)
-    shot(page, "result")
+
+
+def test_the_state_in_the_header_follows_the_run(page: Any, live_server: Any) -> None:
+    sign_in(page, live_server)
+    page.get_by_label("Your idea").fill(IDEA)
+    page.get_by_role("button", name="Start the review").click()
+    page.locator(".bar [data-run-state=queued]", has_text="Queued").wait_for()
+    page.evaluate(
+        """() => new MutationObserver(() => {
+            const state = document.querySelector("[data-run-state]");
+            sessionStorage.shown = `${sessionStorage.shown || ""} ${state.dataset.runState}:${state.innerText.trim()}`;
+        }).observe(document.querySelector(".bar"), { subtree: true, attributes: true, childList: true })"""
+    )
+
+    def review() -> None:
+        with scripted(*script()):
+            drain()
+
+    elsewhere(review)
+    page.get_by_role("heading", name="Decision: Approve").wait_for(timeout=40_000)
+    assert "running:Running" in page.evaluate("sessionStorage.shown")
+    assert page.locator(".bar [data-run-state]").count() == 0, "the decision says it now"
 
 
 def test_a_revision_is_compared(page: Any, live_server: Any, worker: None) -> None:
@@ -108,7 +117,6 @@ def test_a_revision_is_compared(page: Any, live_server: Any, worker: None) -> No
 
     page.get_by_role("link", name="Revise").click()
     page.get_by_label("Proposed solution").fill("A paper calendar on the wall.")
-    shot(page, "revise")
     page.get_by_role("button", name="Review the revision").click()
     page.get_by_role("heading", name="Decision:").wait_for(timeout=40_000)
     assert page.get_by_text("A paper calendar on the wall.").first.is_visible()
@@ -118,12 +126,10 @@ def test_a_revision_is_compared(page: Any, live_server: Any, worker: None) -> No
     assert page.locator("ins", has_text="A paper calendar on the wall.").is_visible()
     assert page.locator("del", has_text="A shared calendar.").is_visible()
     assert look(page) == []
-    shot(page, "diff")
     page.goto(f"{live_server.url}/consensus/")
     page.locator(".runs").wait_for()
     assert page.locator(".runs li").count() == 2
     assert look(page) == []
-    shot(page, "history")
     assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
 
 

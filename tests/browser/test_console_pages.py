@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +17,17 @@ from orchestration.stats.aggregation import roll_up
 from persistence.admin import overview
 from persistence.models import PersistedChunk
 from tests.browser.accessible import problems_in_both_themes, wider_than
+from tests.browser.pictures import FOLDER, picture
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
-SHOTS = os.environ.get("SCREENSHOTS")
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
 
 
 def busy_system() -> None:
     """A day of calls, and workers."""
-    call_command("seed_load", calls=1500 if SHOTS else 60, days=0.9, namespaces="chatlab,consensus", yes=True)
+    call_command("seed_load", calls=1500 if FOLDER else 60, days=0.9, namespaces="chatlab,consensus", yes=True)
     for number in (1, 2, 3):
         WorkerNode.objects.create(name=f"node-{number}", host="worker.example.com", pid=4000 + number)
 
@@ -59,15 +57,14 @@ def main_pages() -> dict[str, str]:
 def test_main_pages_are_accessible_in_both_themes_and_on_phones(
     monkeypatch: pytest.MonkeyPatch, console: Any, live_server: Any
 ) -> None:
-    if not SHOTS:
+    if not FOLDER:
         monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 6)  # axe looks at every row
     busy_system()
     found = []
     for name, url in main_pages().items():
         console.goto(f"{live_server.url}{url}")
         found += [f"{name} {problem}" for problem in problems_in_both_themes(console)]
-        if SHOTS:
-            console.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=name in {"overview", "call"})
+        picture(console, name, full_page=name in {"overview", "call"})
         found += [f"{name} is wider than a phone: {element}" for element in wider_than(console, 390)]
     assert not found, "\n".join(found)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import zipfile
 from datetime import timedelta
@@ -27,19 +26,11 @@ from tests.apps.training.visits import scenario_of
 from tests.browser.chatting import ROSA, expect, look, session, sign_in, speaks, work, working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
-SHOTS = os.environ.get("SCREENSHOTS")
 
 
 @pytest.fixture
 def instructor(db: None) -> User:
     return person(UserRole.INSTRUCTOR, first_name="Ines", last_name="Instructor")
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS:
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.emulate_media(color_scheme="light")
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 
 # --- writing scenarios ----------------------------------------------------------------------------------------------
@@ -74,7 +65,6 @@ def test_a_scenario_is_written_by_keyboard_and_previewed(page: Any, live_server:
         page.get_by_placeholder("Ask Paul Weber").fill("How long have you coughed?")
         page.keyboard.press("Enter")
         expect(page.locator("#preview .theirs")).to_have_count(2)
-    shot(page, "scenario")
     assert look(page) == []
 
 
@@ -126,7 +116,6 @@ def test_scenarios_travel_as_a_zip_with_pictures(page: Any, live_server: Any, in
     page.locator("#import .primary").click()
     expect(page.get_by_text("1 changed")).to_be_visible()
     assert [image.description for image in template.images.all()] == ["The second one", "The first one"]
-    shot(page, "scenarios")
     assert look(page) == []
 
 
@@ -156,7 +145,6 @@ def test_the_board_pauses_and_messages_without_leaving(page: Any, live_server: A
     page.get_by_role("link", name="Show all live sessions").press("Enter")
     expect(row.get_by_text("Running", exact=True)).to_be_visible()
     assert list(SessionEvent.objects.values_list("kind", flat=True)) == ["event", "pause", "resume"]
-    shot(page, "board")
     assert look(page) == []
 
 
@@ -197,7 +185,6 @@ def test_a_session_is_directed_from_one_composer(page: Any, live_server: Any, in
     expect(page.locator("#notes", has_text="Good question.")).to_contain_text("on message")
     page.get_by_role("tab", name="Event").click()
     expect(page.get_by_label("Inject an event")).to_have_value("A nurse comes")
-    shot(page, "watch")
     assert look(page) == []
     page.set_viewport_size({"width": 1440, "height": 900})
 
@@ -256,7 +243,6 @@ def test_feedback_teaches_and_leads_to_another_go(page: Any, live_server: Any, i
     expect(page.locator(f"#message-{message.pk}")).to_be_in_viewport()
     expect(page.locator(".message-note").first).to_contain_text("A good open question")
     page.evaluate("scrollTo(0, 0)")
-    shot(page, "feedback")
     assert look(page) == []
     page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_role("button", name="Play again").press("Enter")
@@ -269,11 +255,8 @@ def test_a_debrief_of_ten_minutes_prints_on_three_pages(page: Any, live_server: 
     sign_in(page, live_server, instructor, f"/training/simulations/{simulation.uuid}/debrief")
     expect(page.get_by_text("Tess Trainee").first).to_be_visible()
     printed: bytes = page.pdf(format="A4", prefer_css_page_size=True)
-    if SHOTS:
-        (Path(SHOTS) / "debrief.pdf").write_bytes(printed)
     pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", printed))
     assert 1 <= pages <= 3, f"{pages} pages"
-    shot(page, "debrief")
     assert look(page) == []
 
 

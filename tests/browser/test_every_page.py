@@ -3,7 +3,6 @@ that sticks out. `make screenshots` runs it with SCREENSHOTS set, which writes a
 
 from __future__ import annotations
 
-import os
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,20 @@ from apps.accounts.models import User
 from apps.consensus.models import Run
 from apps.consensus.workflow.start import Edits, start_revision, start_run
 from apps.simulation.models import Simulation
-from apps.trainerlab.models import Assignment, ScenarioTemplate
+from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate
 from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.apps.consensus.reviewing import IDEA, blocking, says, script
 from tests.browser.chatting import SIZES, chat, elsewhere, sign_in, violations
+from tests.browser.pictures import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
-SHOTS = os.environ.get("SCREENSHOTS")
+ON_A_PHONE = {"chat", "feedback", "board", "watch", "consensus-run"}
+"""Of these there are pictures on a phone, too."""
+SHOW_ANSWERS = {
+    *("chat", "feedback", "board", "watch", "debrief"),
+    *("consensus-history", "consensus-run", "consensus-revise", "consensus-diff"),
+}
 TRAINEE, INSTRUCTOR = "trainee@example.com", "instructor@example.com"
 PASSWORD = "demo-orchestrai"
 
@@ -50,7 +55,7 @@ def of_a_trainee() -> dict[str, str]:
     """What a trainee sees, by the name of its picture."""
     played = chat(Simulation.objects.filter(user__email=TRAINEE).latest("pk"))
     assignment = Assignment.objects.open().filter(trainee__email=TRAINEE, simulation=None).latest("pk")
-    first = Run.objects.earliest("created_at")
+    first, revision = Run.objects.order_by("created_at")
     return {
         "mine": "/training/simulations",
         "briefing": f"/training/assignments/{assignment.pk}/briefing",
@@ -59,6 +64,7 @@ def of_a_trainee() -> dict[str, str]:
         "consensus-history": "/consensus/",
         "consensus-run": f"/consensus/runs/{first.pk}",
         "consensus-revise": f"/consensus/runs/{first.pk}/revise",
+        "consensus-diff": f"/consensus/runs/{first.pk}/diff/{revision.pk}",
     }
 
 
@@ -66,10 +72,12 @@ def of_an_instructor() -> dict[str, str]:
     """What an instructor sees."""
     ended, running = Simulation.objects.filter(ended_at__isnull=False), Simulation.objects.filter(ended_at=None)
     scenario = ScenarioTemplate.objects.get(key="demo-belly-pain")
+    note = InstructorNote.objects.earliest("pk")
     return {
         "board": "/training/board",
         "watch": f"{chat(running.latest('pk'))}/watch",
         "debrief": f"{chat(ended.earliest('pk'))}/debrief",
+        "note": f"{chat(note.session.simulation)}/notes/{note.pk}",
         "scenarios": "/training/scenarios",
         "editor": f"/training/scenarios/{scenario.uuid}",
         "editor-new": "/training/scenarios/new",
@@ -79,7 +87,14 @@ def of_an_instructor() -> dict[str, str]:
 
 
 def before_the_sign_in() -> dict[str, str]:
-    return {"sign-in": "/accounts/sign-in", "forgotten": "/accounts/forgotten", "missing": "/training/nothing"}
+    return {
+        "sign-in": "/accounts/sign-in",
+        "console-sign-in": "/admin/login/",
+        "forgotten": "/accounts/forgotten",
+        "mail-sent": "/accounts/forgotten/sent",
+        "claim-refused": "/accounts/claim",
+        "missing": "/training/nothing",
+    }
 
 
 def walk(page: Any, live_server: Any, pages: dict[str, str]) -> list[str]:
@@ -95,16 +110,19 @@ def walk(page: Any, live_server: Any, pages: dict[str, str]) -> list[str]:
                 page.locator("h1").first.wait_for()
                 if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                     found.append(f"{name} {width}: wider than the screen")
+                if name in SHOW_ANSWERS and not page.get_by_text("Simulated.", exact=True).first.is_visible():
+                    found.append(f"{name} {width}: does not say that its answers are simulated")
                 found += [f"{name} {width} {scheme}: {each}" for each in violations(page)]
                 shoot(page, name, width, scheme)
     return found
 
 
 def shoot(page: Any, name: str, width: int, scheme: str) -> None:
-    """A picture of the widest page in light, and of the narrowest in dark."""
-    kept = {(max(SIZES), "light"): name, (min(SIZES), "dark"): f"{name}-phone"}
-    if SHOTS and (width, scheme) in kept:
-        page.screenshot(path=str(Path(SHOTS) / f"{kept[width, scheme]}.png"))
+    """A picture of the widest page in light, and of some on a phone in dark."""
+    if (width, scheme) == (max(SIZES), "light"):
+        picture(page, name)
+    elif (width, scheme) == (min(SIZES), "dark") and name in ON_A_PHONE:
+        picture(page, f"{name}-phone")
 
 
 def test_pages_before_the_sign_in(page: Any, live_server: Any) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +17,9 @@ from apps.accounts.models.roles import Scope
 from apps.gateway.crypto import encrypt
 from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPolicy, Status
 from tests.browser.accessible import THEMES, problems_in_both_themes, show_in, wider_than
+from tests.browser.pictures import FOLDER, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
-SHOTS = os.environ.get("SCREENSHOTS")
 PHONE = 390
 ASKED = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}'
 ANSWERED = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Because of Rayleigh."}}]}'
@@ -101,18 +99,18 @@ def test_gateway_pages_are_accessible_in_themes_and_on_phones(console: Any, live
         assert answer.status == 200, url
         found += [f"{name} {problem}" for problem in problems_in_both_themes(console)]
         found += [f"{name} is wider than a phone: {element}" for element in wider_than(console, PHONE)]
-        if SHOTS:
-            shoot(console, Path(SHOTS), name)
+        if FOLDER:
+            shoot(console, name)
     assert not found, "\n".join(found)
 
 
-def shoot(page: Any, folder: Path, name: str) -> None:
+def shoot(page: Any, name: str) -> None:
     """In both themes, and on a phone."""
     for theme in THEMES:
         show_in(page, theme)
-        page.screenshot(path=str(folder / f"{name}-{theme}.png"), full_page=True)
+        picture(page, f"{name}-{theme}", full_page=True)
     show_in(page, "light")
     before = page.viewport_size
     page.set_viewport_size({"width": PHONE, "height": 844})
-    page.screenshot(path=str(folder / f"{name}-phone.png"), full_page=True)
+    picture(page, f"{name}-phone", full_page=True)
     page.set_viewport_size(before)

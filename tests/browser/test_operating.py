@@ -4,7 +4,6 @@ in the history. The workers are the real cluster, and the model answers over HTT
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from orchestration.models.prompt_overrides import forget_texts
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.server import SimulatedProviderServer
 from persistence.models import BulkRun
-from tests.browser.accessible import problems_in_both_themes, show_in, wider_than
+from tests.browser.accessible import THEMES, problems_in_both_themes, show_in, wider_than
+from tests.browser.pictures import picture
 from tests.clusters import running_cluster, until
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import GenerateNote
@@ -32,7 +32,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(240),
 ]
-SHOTS = os.environ.get("SCREENSHOTS")
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
 PATIENCE_MS = 30_000
 """For what a worker does."""
@@ -86,9 +85,9 @@ def look_at(page: Any, name: str) -> None:
     assert not found, f"{name}: {found}"
     wide = wider_than(page, 390)
     assert not wide, f"{name} is wider than a phone: {wide}"
-    for theme in ("dark", "light") if SHOTS else ():
+    for theme in reversed(THEMES):
         show_in(page, theme)
-        page.screenshot(path=str(Path(str(SHOTS)) / f"{name}-{theme}.png"), full_page=True)
+        picture(page, f"{name}-{theme}", full_page=True)
 
 
 def button(page: Any, name: str) -> Any:
@@ -140,7 +139,7 @@ def sign_in(story: Story) -> None:
     story.open("index")
     story.page.get_by_label("Email address").fill("root@example.com")
     story.page.get_by_label("Password").fill("a long password")
-    button(story.page, "Log in").click()
+    button(story.page, "Sign in").click()
 
 
 def find_the_cause(story: Story) -> None:

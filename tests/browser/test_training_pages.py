@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation, SimulationFeedback
 from apps.trainerlab.models import InstructorNote, SessionEvent
+from tests.browser.pictures import picture
 from tests.browser.serving import WebServer, web_server
 from tests.clusters import environment, running_cluster
 
@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHOTS = os.environ.get("SCREENSHOTS")
 PASSWORD = "demo-orchestrai"
 SCRIPT = "<script>window.planted = true</script>"
 ANSWER_MS = 30_000
@@ -92,8 +91,7 @@ def looks_right(page: Any, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide"
         found = Axe().run(page).response["violations"]
         assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == [], (name, scheme)
-        if SHOTS:
-            page.screenshot(path=str(Path(SHOTS) / f"{name}-{scheme}.png"), full_page=True)
+        picture(page, f"{name}-{scheme}", full_page=True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
 
