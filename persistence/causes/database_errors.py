@@ -103,7 +103,7 @@ def cause_of_database_error(error: BaseException, exception: str) -> Cause:
 
 def _kind(error: BaseException) -> Kind:
     if isinstance(error.__cause__, SqliteError):
-        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)
+        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)  # type: ignore[unreachable]  # sqlite3.Error, whatever the stubs say
     return KINDS.get(sqlstate_of(error), Kind.OTHER)
 
 
@@ -145,7 +145,7 @@ def _columns_of(table: str, constraint: str) -> tuple[str, ...]:
     for each in model._meta.constraints:
         if each.name == constraint:
             names = getattr(each, "fields", ()) or sorted(_named_in(getattr(each, "condition", None)))
-            return tuple(str(model._meta.get_field(name).column) for name in names)
+            return tuple(str(model._meta.get_field(name).column) for name in names)  # type: ignore[union-attr]  # a constraint has columns
     named = [
         str(field.column)
         for field in model._meta.local_concrete_fields
@@ -161,7 +161,7 @@ def _named_in(condition: Any) -> set[str]:
     return {
         name
         for child in condition.children
-        for name in (_named_in(child) if isinstance(child, models.Q) else {child[0].partition("__")[0]})
+        for name in (_named_in(child) if isinstance(child, models.Q) else {child[0].partition("__")[0]})  # type: ignore[index]
     }
 
 
@@ -195,7 +195,7 @@ def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any
                 yield from ((field, item.__dict__.get(field.attname)) for field in compiler.query.fields)
             return
         if isinstance(compiler, SQLUpdateCompiler):
-            yield from ((field, value) for field, _, value in compiler.query.values)
+            yield from ((field, value) for field, _, value in compiler.query.values)  # type: ignore[attr-defined]
             return
 
 
