@@ -16,7 +16,7 @@ import nox
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 DJANGOS = {"5.2": "django>=5.2.19,<5.3", "6.0": "django>=6.0,<6.1", "6.1": "django>=6.1,<6.2"}
 OLDEST_PYTHON = {"5.2": (3, 11), "6.0": (3, 12), "6.1": (3, 12)}
-TOOLS = ("hypothesis", "pytest", "pytest-cov", "pytest-django", "pytest-timeout", "pytest-xdist")
+TOOLS = ("hypothesis", "openai", "pytest", "pytest-cov", "pytest-django", "pytest-timeout", "pytest-xdist")
 FAST = "not (slow or cluster or postgres_only or long or browser)"
 
 for _folder in sorted(Path.home().glob(".pyenv/versions/3.*/bin")):  # before pyenv's own commands, which hide them
