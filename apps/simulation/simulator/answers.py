@@ -52,6 +52,7 @@ LEADING: tuple[tuple[str, frozenset[str]], ...] = (
     ("Sick contacts", frozenset({"Home", "Family"})),
     ("Aggravating factors", frozenset({"Course", "Timing"})),
     ("Relieving factors", frozenset({"Course", "Timing"})),
+    ("Allergies", frozenset({"Drugs", "Medicines"})),
     ("Drugs", frozenset({"Medicines"})),
     ("Relationship", frozenset({"Home", "Sexual history"})),
 )

@@ -42,6 +42,8 @@ SURPRISED = ("What is happening?", "What was that? Is it about me?")
 """To an event of which no table knows."""
 REMARKING = 0.3
 """How often a remark is added that nothing calls for."""
+LONGEST_QUIET = 4
+"""Answers without a remark, after which the mood is heard again."""
 RESULTS = re.compile(r", (?:normal|low|high|critical|abnormal)$", re.M)
 """What laboratories report: patients do not see it."""
 REMARKS = (
@@ -114,18 +116,21 @@ class Mood:
             if left := self._unsaid(trait.remarks):
                 return self._chosen(left)
         unvoiced = [trait for trait in reversed(self._traits) if not any(map(self.was_said, trait.remarks))]
-        if unvoiced and (self._is_due() or self._rng.random() < REMARKING):
+        if unvoiced and (self._is_quiet(2) or self._rng.random() < REMARKING):
             return self._chosen(list(unvoiced[0].remarks))
+        known = [text for trait in self._traits for text in trait.remarks]
+        if known and self._is_quiet(LONGEST_QUIET) and not answer.is_remark:
+            return self._chosen(self._unsaid(known) or known)
         if answer.is_remark or self.is_brief or self._rng.random() >= REMARKING:
             return ""
-        left = self._unsaid([text for trait in self._traits for text in trait.remarks] or list(REMARKS))
+        left = self._unsaid(known or list(REMARKS))
         return self._chosen(left) if left else ""
 
-    def _is_due(self) -> bool:
-        """Whether the last two answers were without a remark."""
-        answers = [line.text for line in self._before if line.speaker == "patient"][-2:]
+    def _is_quiet(self, count: int) -> bool:
+        """Whether so many answers have been given, and the last ones were without a remark."""
+        answers = [line.text for line in self._before if line.speaker == "patient"][-count:]
         remarks = [text for trait in self._traits for text in trait.remarks]
-        return len(answers) == 2 and not any(remark in answer for answer in answers for remark in remarks)
+        return len(answers) == count and not any(remark in answer for answer in answers for remark in remarks)
 
     def _unsaid(self, texts: Sequence[str]) -> list[str]:
         return [text for text in texts if not self.was_said(text) and text not in self._made]

@@ -15,6 +15,8 @@ ASKERS = (
     "since|tell|describe|show|don't|doesn't|didn't|haven't|isn't|aren't"
 )
 CLAUSE = re.compile(rf",? \b(?:and|but)\b (?=(?:{ASKERS})\b)|, (?=(?:{ASKERS})\b)", re.I)
+CONDITION = re.compile(r"\W*(?:(?:and|but|so|ok|okay|well)\W+)*(?:if|whenever|while|when (?:you|it|i|we))\b", re.I)
+"""A sentence that begins so is one question: `If you jump, is it worse?`"""
 OPEN = re.compile(
     r"^(?:(?:for|on|at|in|to|from|by|with|about|since|until|of) )?(?:what|when|where|why|how|which|who|whom|whose)\b"
     r"|\b(?:describe|tell|explain|show)\b"
@@ -106,7 +108,8 @@ def _parts(message: str) -> Sequence[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for sentence in re.findall(r"[^.?!;\n]+[.?!;\n]*", message.replace("/", ", ")):
         sentence = TAG.sub("?", sentence)
-        parts = [part for part in CLAUSE.split(sentence) if part and plain(part)]
+        whole = [sentence] if CONDITION.match(sentence) else CLAUSE.split(sentence)
+        parts = [part for part in whole if part and plain(part)]
         found += [(part, "?" in sentence and part is parts[-1]) for part in parts]
     return found
 

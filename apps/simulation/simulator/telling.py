@@ -33,6 +33,9 @@ TROUBLE = (
 """A question for one of these is answered no when all is normal."""
 APART = frozenset({"Aggravating factors", "Relieving factors", "Site", "Radiation", "Severity"})
 """Sentences about these name symptoms only by the way."""
+WHEN_ASKED = "what time; when; since; how long|early|late|old; hours|shift*"
+WHEN_TOLD = "ago; since; at .. morning|night|evening|noon; years|months|weeks|days; last; shift*; old"
+"""Of a background that is asked about by time, the sentence that tells one is meant."""
 FRAME = words_in(
     "start begin began happen notice feel felt pain hurt ache problem symptom make anything something sore exactly "
     "get got describe kind type sort long worse better many times time day days week weeks morning evening night "
@@ -49,6 +52,7 @@ ALIKE = tuple(
             "vaccination jab vaccinated",
             "sibling siblings brother brothers sister sisters",
             "parents mother father mum dad mom",
+            "pregnant expecting baby",
         ),
     )
 )
@@ -105,11 +109,13 @@ class Telling:
         facts = [fact for fact in self._story.about(name) if name == "Family" or not fact.is_of_family]
         if name in PURE:
             facts = [fact for fact in facts if not fact.topics & BESIDES] or facts
+        timed = name not in COMPLAINT_LABELS and says(clause.text, WHEN_ASKED)
         now = name in {"Site", "Appearance", "Character"} and not says(clause.text, "start*|begin*|began|first")
 
         def nearness(fact: Fact) -> tuple[int, bool, int]:
             shared = len(wanted & fact.words) + 2 * len(set(others) & fact.topics)
             shared -= TOPICS[name].tier == 2 and bool(fact.topics & APART)
+            shared += timed and says(fact.own, WHEN_TOLD)
             return shared, now and says(fact.own, "moved .. to; now; settled; became"), -facts.index(fact)
 
         best = max((nearness(fact)[0] for fact in facts), default=0)
@@ -146,6 +152,8 @@ class Telling:
 
     def _denied(self, name: str, clause: Clause) -> str:
         """For a topic that the story does not mention."""
+        if TOPICS[name].tier == 2 and name not in VAGUE and says(self._story.reason, TOPICS[name].asks):
+            return f"{'Yes. ' if clause.is_closed else ''}I have {self._story.reason}."
         if name == "Pain" and says(self._story.reason, "pain*|ach*|hurt*|pressure|sore*|cramp*"):
             return "Yes, it does hurt."
         if name == "Onset" and says(self._story.reason, TIMED):

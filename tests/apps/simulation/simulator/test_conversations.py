@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.training.demo.cases import BELLY, CHEST, RASH
+from apps.training.demo.cases import BELLY, CASES, CHEST, RASH
 from tests.apps.simulation.simulator.talking import Talk
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +74,46 @@ def test_mood_and_modifiers_are_heard() -> None:
     assert "..." in said, "he is short of breath"
     assert "operat" in Talk(BELLY).ask("We may have to operate.").lower()
     assert "exam" in Talk(RASH).ask("You have to take antibiotics.").lower()
+
+
+NEUTRAL = (
+    *("When did it begin?", "Do you have any allergies?", "Do you take any medicines?", "What do you do for work?"),
+    *("Any illnesses in the family?", "Have you lost weight?", "Do you drink alcohol?", "Have you had a fever?"),
+    *("Who do you live with?", "Have you travelled lately?", "Do you have children?", "How is your appetite?"),
+)
+"""None of them calls for a remark."""
+MOODS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "demo-belly-pain": (("operat",), ("hold my belly", "when I move")),
+    "demo-chest-pressure": (
+        ("probably nothing", "will pass", "make a fuss", "not that bad"),
+        ("go home", "be at home"),
+        ("breath", "..."),
+        ("cigarette", "smoke somewhere"),
+    ),
+    "demo-rash": (("exam",), ("take the time", "for hours", "all day")),
+}
+"""Of each case: how each of its directions sounds."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["key"]))
+def test_every_mood_of_a_case_is_heard_again_and_again(case: dict[str, Any]) -> None:
+    """Without being asked for, in both halves of a conversation, and not in every answer."""
+    talk = Talk(case)
+    answers = [talk.ask(question) for question in NEUTRAL]
+    sounds = MOODS[case["key"]]
+    missing = [words for words in sounds if not any(word in answer for word in words for answer in answers)]
+    assert not missing, answers
+    coloured = [any(word in answer for words in sounds for word in words) for answer in answers]
+    half = len(answers) // 2
+    assert any(coloured[:half]), answers
+    assert any(coloured[half:]), answers
+    assert sum(coloured) < len(answers), "it is a person, not a refrain"
+
+
+def test_who_answers_briefly_says_less_than_who_is_talkative() -> None:
+    brief, talkative = (Talk(case) for case in (BELLY, RASH))
+    words = [[len(talk.ask(question).split()) for question in NEUTRAL] for talk in (brief, talkative)]
+    assert sum(words[0]) < sum(words[1]), words
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,18 @@ def test_questions_are_answered_to_the_point(name: str) -> None:
     assert not missed, "\n".join(missed)
 
 
+def test_nine_of_ten_fresh_questions_are_answered_to_the_point() -> None:
+    asked, missed = 0, []
+    for name, case in BY_FILE.items():
+        for question, expected in rows(f"fresh/{name}"):
+            answer, asked = Talk(case).ask(question), asked + 1
+            assert_in_character(answer, case)
+            if not fits(answer, expected):
+                missed.append(f"{question} -> {answer}")
+    assert asked == 50
+    assert len(missed) <= 5, "\n".join(missed)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["key"]))
 def test_nothing_brings_it_out_of_character(case: dict[str, Any]) -> None:
     missed = []
