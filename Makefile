@@ -112,7 +112,8 @@ SCENARIO ?= notes
 chaos: .venv/run.stamp
 	@$(BIN)/python -m chaos --scenario $(SCENARIO) --calls $(CALLS) --kills $(KILLS) --db $(DB) --seed $(SEED) $(ARGS)
 
-# An older version (the last tag, or the commit that froze the migrations) and this one on one PostgreSQL.
+# An older version (the last tag before this commit, or the first commit with frozen migrations) and this one on one
+# PostgreSQL. It says which, and how many migrations lie between.
 upgrade-test: CALLS = 20000
 upgrade-test: KILLS = 12
 upgrade-test: .venv/run.stamp

@@ -24,8 +24,8 @@ from chaos.databases import fresh_database
 from chaos.leftovers import kill_all, left_behind
 from chaos.options import Options
 from chaos.preparation import DJANGO, environment_of, migrate, provider, show_logs
+from chaos.upgrade.base import checked, default_base, introduced, migrations_since
 
-FROZEN = "tests/frozen_migrations.txt"
 LONGEST_SECONDS = 3600.0
 
 
@@ -37,7 +37,8 @@ def main() -> int:
         calls=asked.calls, kills=asked.kills, pace=asked.pace, db="postgres", latency_ms=50, quiet=asked.quiet
     )
     try:
-        base = asked.base or default_base()
+        base = checked(asked.base) if asked.base else default_base()
+        sys.stderr.write(f"{introduced(base)}\n")
         report = _run(options, base, run, folder)
     except (psycopg.Error, subprocess.SubprocessError, OSError, ValueError) as error:
         sys.stderr.write(f"The run could not be made: {type(error).__name__}: {error}\n")
@@ -53,7 +54,10 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos.upgrade", description=__doc__)
     parser.add_argument(
-        "--base", default="", help="the older version: a tag or commit; else the last tag, or the commit"
+        "--base",
+        default="",
+        help="the older version, a tag or commit; else the last tag before this commit, or the first commit with frozen"
+        " migrations",
     )
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=12)
@@ -62,22 +66,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def default_base() -> str:
-    """The last tag, or the commit that froze the migrations; ValueError where there is no history."""
-    tag = _git("describe", "--tags", "--abbrev=0")
-    commits = _git("log", "--diff-filter=A", "--format=%H", "--", FROZEN).split()
-    if not (tag or commits):
-        raise ValueError("there is no history to take an older version from; name one with --base")
-    return tag or commits[-1]
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def unpack(base: str, folder: Path) -> Path:
-    """The tree of the older version; CalledProcessError for a revision that git does not know."""
+    """The tree of the older version."""
     archive = subprocess.run(["git", "archive", "--format=tar", base], capture_output=True, check=True).stdout  # noqa: S603, S607
     tree = folder / "older"
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
@@ -104,9 +94,10 @@ def _run(options: Options, base: str, run: str, folder: Path) -> dict[str, Any]:
             return {"ok": False, "base": base, "broke_off": done.returncode}
         left = left_behind(run)
         kill_all(run)
+    between = migrations_since(base)
     report: dict[str, Any] = {"ok": False, "base": base, **json.loads((files / "report.json").read_text())}
-    report["processes_left_behind"] = sorted(left.values())
-    report["ok"] = report["ok"] and not left
+    report |= {"migrations_between": between, "processes_left_behind": sorted(left.values())}
+    report["ok"] = report["ok"] and not left and set(between) <= set(report["migrations_applied"])
     return report
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from chaos.upgrade.__main__ import default_base
+from chaos.upgrade.base import default_base, migrations_since
 from orchestration.engine.worker.process_group import ON_LINUX
 from tests.environment import answers, postgres_url
 
@@ -35,6 +35,7 @@ def test_no_call_is_lost_or_doubled_by_an_upgrade(monkeypatch):
     assert report["submitted"] == report["rows"] == 300
     assert report["lost"] == report["duplicated"] == report["unaccounted"] == 0
     assert report["answers_stored_by"].keys() == {"older", "newer"}
+    assert set(migrations_since(base)) <= set(report["migrations_applied"])
 
 
 def test_a_version_that_git_does_not_know_is_named():
@@ -46,4 +47,4 @@ def test_a_version_that_git_does_not_know_is_named():
         check=False,
     )
     assert done.returncode == 2
-    assert "The run could not be made: CalledProcessError" in done.stderr
+    assert "The run could not be made: ValueError: git knows no version 'no-such-tag'" in done.stderr

@@ -1,1 +1,1 @@
-"""OpenAI's API and compatible servers. Exports nothing: `client` imports the SDK, which few processes need."""
+"""OpenAI's API, which compatible servers speak, too."""
