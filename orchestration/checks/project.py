@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
+from django.contrib import admin
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.urls import NoReverseMatch, reverse
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from orchestration.theme.installed import CONSOLE_APPS
@@ -20,6 +21,9 @@ ADMIN = "django.contrib.admin"
 UNSUPPORTED = ("mysql", "mariadb", "oracle", "mssql", "sql_server", "cockroach")
 """Parts of the names of engines of other databases."""
 DJANGO_Q_BROKER = "django_q.brokers.orm.ORM"
+SUBMIT = "submit_service_call"
+"""The name of the address that calls are submitted to."""
+DJANGOS_SITE = "django.contrib.admin.sites.AdminSite"
 
 
 def is_deployed() -> bool:
@@ -58,25 +62,76 @@ def _imported(path: str) -> Any:
 @register(Tags.urls)
 def check_monitoring(**_: object) -> list[CheckMessage]:
     """W151: nothing answers load balancers and Prometheus."""
-    if not optional_setting("ROOT_URLCONF"):
+    if not optional_setting("ROOT_URLCONF") or {"healthz", "metrics"} <= set(_names(get_resolver())):
         return []
-    try:
-        reverse("healthz"), reverse("metrics")
-    except NoReverseMatch:
-        return [
-            checks.Warning(
-                "No URL leads to the health checks and the metrics of orchestration.",
-                hint='Add to urlpatterns: path("", include("orchestration.monitoring.urls")).',
-                id="orchestration.W151",
-            )
-        ]
-    return []
+    return [
+        checks.Warning(
+            "No URL leads to the health checks and the metrics of orchestration.",
+            hint='Add to urlpatterns: path("", include("orchestration.monitoring.urls")).',
+            id="orchestration.W151",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_transactions(**_: object) -> list[CheckMessage]:
+    """E116: requests of the REST API are wrapped in a transaction."""
+    wrapped = [alias for alias, database in settings.DATABASES.items() if database.get("ATOMIC_REQUESTS")]
+    if not wrapped or not optional_setting("ROOT_URLCONF") or SUBMIT not in _names(get_resolver()):
+        return []
+    return [
+        Error(
+            f"DATABASES[{wrapped[0]!r}] has ATOMIC_REQUESTS: calls cannot be submitted over REST, because Django wraps"
+            " no asynchronous view, which may wait for an answer while a transaction is open.",
+            hint="Leave ATOMIC_REQUESTS out, and decorate the views that need it with django.db.transaction.atomic.",
+            id="orchestration.E116",
+        )
+    ]
+
+
+def _names(resolver: URLResolver) -> Iterator[str | None]:
+    """The names of all addresses below this one, in whatever namespace a project has them."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern.name
+        else:
+            yield from _names(pattern)
+
+
+@register(Tags.compatibility)
+def check_time_zones(**_: object) -> list[CheckMessage]:
+    """E117: times without a time zone."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False: leases, retries and audits are moments, which times without a time zone are not.",
+            hint="USE_TZ = True, Django's default. TIME_ZONE may be yours.",
+            id="orchestration.E117",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def check_admin(**_: object) -> list[CheckMessage]:
+    """E118: no log of what people do."""
+    if apps.is_installed(ADMIN):
+        return []
+    return [
+        Error(
+            f'INSTALLED_APPS lacks "{ADMIN}": its log keeps what people did to calls, and who looked at their content.',
+            hint=f'Add "{ADMIN}", and what its own checks name. Its pages need no URL.',
+            id="orchestration.E118",
+        )
+    ]
 
 
 @register(Tags.admin)
 def check_console(**_: object) -> list[CheckMessage]:
-    """W152, E152: the console is installed in part, or behind the admin."""
-    return list(console_faults([config.name for config in apps.get_app_configs()]))
+    """W152, E152: the console is installed in part, or behind the admin. E153, W153: it is on another site."""
+    configs = list(apps.get_app_configs())
+    found = list(console_faults([config.name for config in configs]))
+    return found or list(site_faults({config.name: config for config in configs}, admin.site))
 
 
 def console_faults(names: Sequence[str]) -> Iterator[CheckMessage]:
@@ -98,6 +153,29 @@ def console_faults(names: Sequence[str]) -> Iterator[CheckMessage]:
             'INSTALLED_APPS names "unfold" after the admin, whose templates then hide its own.',
             hint='Put "unfold" and "unfold.contrib…" before "django.contrib.admin".',
             id="orchestration.E152",
+        )
+
+
+def site_faults(configs: Mapping[str, AppConfig], site: admin.AdminSite) -> Iterator[CheckMessage]:
+    """The findings about the default admin site, where the console is installed; installed apps by their names."""
+    if not {ADMIN, *CONSOLE_APPS} <= configs.keys():
+        return
+    wanted = getattr(configs[ADMIN], "default_site", DJANGOS_SITE)
+    if isinstance(configs["unfold"], import_string("unfold.apps.DefaultAppConfig")):  # puts a site of its own there
+        if wanted != DJANGOS_SITE:
+            yield checks.Warning(
+                f"{wanted}, the default_site of {type(configs[ADMIN]).__qualname__}, is not the admin's site:"
+                ' "unfold" in INSTALLED_APPS replaces it by its own.',
+                hint='Write "unfold.apps.BasicAppConfig" in the place of "unfold", and let your site inherit from'
+                " unfold.sites.UnfoldAdminSite.",
+                id="orchestration.W153",
+            )
+    elif not isinstance(site, import_string("unfold.sites.UnfoldAdminSite")):
+        yield Error(
+            f"The admin's site, {wanted}, has not the console's theme: its pages lack their styles and their menu.",
+            hint="Let it inherit from unfold.sites.UnfoldAdminSite. Or take the console's apps out of INSTALLED_APPS:"
+            f" {', '.join(CONSOLE_APPS)}; the pages are in Django's own theme then.",
+            id="orchestration.E153",
         )
 
 

@@ -40,4 +40,4 @@ def _has_token(request: HttpRequest) -> bool:
 
 def _is_staff(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)  # nobody, where no middleware signs people in
-    return user is not None and user.is_active and user.is_staff
+    return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))  # user models may have neither

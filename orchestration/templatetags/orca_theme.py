@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
 from orchestration.monitoring.alerts import latest_alerts
 from orchestration.theme.installed import has_console
+from orchestration.theme.styles import SCRIPTS, style_sheets
 from orchestration.theme.styles import badge as plain_badge
-from orchestration.theme.styles import style_sheets
 
 register = template.Library()
 
@@ -43,17 +43,18 @@ def badge(text: object, colour: str = "") -> SafeString:
 
 @register.simple_tag
 def plain_styles() -> SafeString:
-    """The links to our style sheets and our script, which the console's theme has on every page by its settings."""
+    """The links to our style sheets and our scripts, which the console's theme has on every page by its settings."""
     if has_console():
         return SafeString("")
     links = format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(name),) for name in style_sheets()))
-    return format_html('{}\n<script src="{}"></script>', links, static("orchestration/console.js"))
+    scripts = format_html_join("\n", '<script src="{}" defer></script>', ((static(name),) for name in SCRIPTS))
+    return format_html("{}\n{}", links, scripts)
 
 
 @register.inclusion_tag("admin/orchestration/alerts.html", takes_context=True)
 def alerts(context: template.Context) -> dict[str, Any]:
     """What is broken right now, for those who may view calls: once on a page, and without a query."""
-    request = context.get("request")
+    request = getattr(context, "request", None)  # of the page, whatever context processors the project has
     if request is None or not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
         return {}
     request.has_alerts = True

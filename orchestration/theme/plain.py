@@ -13,7 +13,7 @@ from django.db.models import Field, Model
 from django.forms import Media, Textarea
 from django.http import HttpRequest
 
-from orchestration.theme.styles import badge, style_sheets
+from orchestration.theme.styles import SCRIPTS, badge, style_sheets
 
 COUNTED = 10_000
 """A list is counted no further: the rows behind are found with its filters."""
@@ -46,11 +46,11 @@ def display(
 
 
 class StyledAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes none at run time
-    """A page that brings its style sheets along."""
+    """A page that brings its style sheets and scripts along."""
 
     @property
     def media(self) -> Media:
-        return super().media + Media(css={"all": style_sheets()})
+        return super().media + Media(css={"all": style_sheets()}, js=SCRIPTS)
 
 
 class TextareaWidget(Textarea):
@@ -84,7 +84,8 @@ class TextFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         name = str(self.parameter_name)
-        yield {"fields": [(name, self.title, "text", self.value() or "")], "kept": kept(changelist, [name])}
+        field = (name, self.title, "text", self.value() or "")
+        yield {"rows": [("", [field])], "kept": kept(changelist, [name])}
 
 
 class MomentRangeFilter(admin.FieldListFilter):
@@ -92,7 +93,7 @@ class MomentRangeFilter(admin.FieldListFilter):
 
     template = "admin/orchestration/theme/text_filter.html"
     SIDES = (("from", "From"), ("to", "Until"))
-    PARTS = (("0", "day", "date"), ("1", "time", "time"))
+    PARTS = (("0", "Day", "date"), ("1", "Time", "time"))
 
     def __init__(
         self,
@@ -112,13 +113,14 @@ class MomentRangeFilter(admin.FieldListFilter):
         return [f"{self.parameter_name}_{side}_{part}" for side, _ in self.SIDES for part, _, _ in self.PARTS]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        given = self.used_parameters
-        fields = [
-            (name := f"{self.parameter_name}_{side}_{part}", f"{title}, {what}", kind, given.get(name, ""))
-            for side, title in self.SIDES
-            for part, what, kind in self.PARTS
-        ]
-        yield {"fields": fields, "kept": kept(changelist, [name for name, *_ in fields])}
+        rows = [(title, [self._field(side, *part) for part in self.PARTS]) for side, title in self.SIDES]
+        names = [name for name in self.expected_parameters() if name is not None]
+        yield {"rows": rows, "kept": kept(changelist, names)}
+
+    def _field(self, side: str, part: str, what: str, kind: str) -> tuple[str, str, str, str]:
+        """Name, label, type and value of an input."""
+        name = f"{self.parameter_name}_{side}_{part}"
+        return name, what, kind, str(self.used_parameters.get(name, ""))
 
 
 def kept(changelist: ChangeList, own: list[str]) -> list[tuple[str, str]]:

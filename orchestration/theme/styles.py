@@ -1,9 +1,11 @@
-"""Style sheets and badges of pages in Django's own theme."""
+"""Style sheets, scripts and badges of pages in Django's own theme."""
 
 from __future__ import annotations
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+SCRIPTS = ("orchestration/console.js", "orchestration/plain.js")
 
 _sheets = ["orchestration/console.css", "orchestration/plain.css"]
 
