@@ -33,6 +33,8 @@ class OperationResult:
     """Rows by what was done to them."""
     error: str = ""
     """Why it failed or was refused."""
+    made: str = ""
+    """The id of the call that it made."""
 
     @property
     def was_refused(self) -> bool:
@@ -64,6 +66,10 @@ def _never(options: JsonObject) -> bool:
     return False
 
 
+def _nothing(options: JsonObject) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """Something that people do to calls."""
@@ -86,6 +92,12 @@ class Operation:
     icon: str = ""
     costs: bool = False
     """Whether the model is asked again."""
+    consequence: Callable[[JsonObject], str] = _nothing
+    """What follows from these options beside the promise, in a sentence or two; people read it before they confirm."""
+    estimate: Callable[[QuerySet[ServiceCallRecord], JsonObject], JsonObject] | None = None
+    """What it would cost to do it to some calls: `{"amount", "currency", "calls", "unknown"}`, the amount as text."""
+    pairs: bool = False
+    """Whether it makes a call beside each, to be compared with it."""
     is_dry_run: bool = False
     """Whether nothing stays; then a worker that dies may repeat it."""
     form: str = ""

@@ -38,7 +38,7 @@ from persistence.models import ObjectAction, ObjectRole, PersistedChunk, Persist
 from persistence.operations import DRY_RUN, REPROCESS, RERUN, REVERT
 from persistence.reprocessing.reprocess import Policy, Report, ReprocessOutcome, reprocess, revert
 from persistence.reprocessing.reprocess import dry_run as preview
-from persistence.reprocessing.rerun import rerun
+from persistence.reprocessing.rerun import rerun, with_temperature
 
 router = Router(tags=["service calls"])
 router.add_decorator(for_any_api)
@@ -165,6 +165,9 @@ class RerunIn(Schema):
     input: StorableObject | None = None
     context: StorableObject = {}
     messages: list[MessageIn] | None = None
+    persist: bool = False
+    """Whether the new result is persisted, too, beside what the original made. Otherwise it is only there to be
+    compared, until somebody reprocesses the new call."""
 
 
 class RerunOut(Schema):
@@ -287,11 +290,11 @@ def _rerun(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObjec
         new_call = rerun(
             call,
             model=body.model,
-            temperature=body.temperature,
-            parameters=body.parameters,
+            parameters=body.parameters | with_temperature(body.temperature),
             input=body.input,
             context=body.context,
             messages=None if body.messages is None else [{"role": m.role, "content": m.content} for m in body.messages],
+            persist=body.persist,
             requested_by=request.auth.user,
         )
     return Status(202, {"id": new_call.pk, "parent": call.pk, "status": new_call.status})

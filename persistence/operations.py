@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.db.models import QuerySet
+
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
@@ -17,7 +19,8 @@ from orchestration.types import JsonObject
 from persistence.reprocessing.objections import Act, CallIds, objections
 from persistence.reprocessing.reports import Policy, Report
 from persistence.reprocessing.reprocess import reprocess_held, revert_held
-from persistence.reprocessing.rerun import rerun
+from persistence.reprocessing.rerun import rerun, with_temperature
+from persistence.reprocessing.rerun_costs import estimate
 
 MAY_DRY_RUN = "orchestration.preview_servicecallrecord"
 
@@ -63,10 +66,29 @@ def _rerun(call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationRe
     if objection:
         return OperationResult(outcome=REFUSED, error=objection)
     try:
-        rerun(call, model=options.get("model") or None, temperature=options.get("temperature"), requested_by=by)
+        new_call = rerun(
+            call,
+            model=options.get("model") or None,
+            parameters=with_temperature(options.get("temperature")),
+            persist=bool(options.get("persist")),
+            requested_by=by,
+        )
     except OrchestrationError as error:
         return OperationResult(outcome=REFUSED, error=str(error))
-    return OperationResult(outcome="asked again")
+    return OperationResult(outcome="asked again", made=new_call.pk)
+
+
+def _what_a_rerun_writes(options: JsonObject) -> str:
+    if options.get("persist"):
+        return (
+            "Their results will be persisted: the handlers write to the domain again, beside what the originals made"
+            " (a second message in a conversation, say)."
+        )
+    return "Nothing will be persisted: the new answers are kept to be compared with the old ones, in pairs."
+
+
+def _cost_of_rerunning(calls: QuerySet[ServiceCallRecord], options: JsonObject) -> JsonObject:
+    return estimate(calls, str(options.get("model") or "")).as_json()
 
 
 def _reprocess(call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationResult:
@@ -110,6 +132,9 @@ RERUN = declare(
         summary="Ask the model again: a new, paid call beside this one, with what you change",
         icon="replay",
         costs=True,
+        consequence=_what_a_rerun_writes,
+        estimate=_cost_of_rerunning,
+        pairs=True,
         objection=_against_rerunning,
         run=_rerun,
         form="persistence.admin.operation_forms.RerunForm",

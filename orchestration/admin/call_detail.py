@@ -44,6 +44,8 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     related = reference(call.related_content_type, call.related_object_id)
     yield Fact("Status", call.status, colour=STATE_COLOURS.get(call.status, ""))
     yield Fact("Persisted", call.domain_persist_state, colour=STATE_COLOURS.get(call.domain_persist_state, ""))
+    if call.result_stays:
+        yield Fact("Result", "kept to be compared; not persisted unless you reprocess it")
     if call.error_code:
         yield Fact("Error code", call.error_code, colour="danger")
     yield Fact("Service", service_label(call))

@@ -40,6 +40,8 @@ from orchestration.values.uuid_keys import UuidTextField
 
 RESULT_FORMAT = FIRST
 """What this code writes and reads as the result of a call; stored in it, as `format_version`, from the second on."""
+STAYS = {"persist": False}
+"""In `dispatch` of a call whose result stays with it, instead of being persisted."""
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -260,6 +262,11 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     @property
     def can_be_cancelled(self) -> bool:
         return not self.is_terminal and self.cancel_requested_at is None
+
+    @property
+    def result_stays(self) -> bool:
+        """Whether its result is not persisted by itself: it was asked for to be compared with another one."""
+        return isinstance(self.dispatch, dict) and self.dispatch.items() >= STAYS.items()
 
     @property
     def route(self) -> Route:

@@ -9,12 +9,13 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import action_name
 from orchestration.admin.extensions import matches_all, set_bulk_runner
-from orchestration.operations import Operation
+from orchestration.operations import Operation, operations
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import render, require
@@ -26,6 +27,16 @@ from persistence.models import BulkRun
 def run_url(run_id: int) -> str:
     """A bulk run's page."""
     return admin_path("persistence_bulkrun_change", run_id)
+
+
+def pairs_url(run_id: int) -> str:
+    """Where the calls of a run are beside those that were made of them."""
+    return reverse("admin:persistence_run_pairs", args=(run_id,))
+
+
+def has_pairs(run: BulkRun) -> bool:
+    """Whether a run makes calls to be compared with its own."""
+    return any(operation.pairs for operation in operations() if operation.key == run.kind)
 
 
 def asked_for(request: HttpRequest, count: int | None) -> JsonObject:

@@ -20,7 +20,7 @@ from orchestration.admin.sections import Fact, Section
 from orchestration.operations import operation_of, operations
 from orchestration.theme.parts import DropdownFilter, display
 from persistence.admin.base import ReasonForm, note, page, page_urls, render
-from persistence.admin.bulk_actions import run_url
+from persistence.admin.bulk_actions import has_pairs, pairs_url, run_url
 from persistence.bulk.runs import abort, pause, progress, start
 from persistence.errors import BulkRefused
 from persistence.exports.registry import permission_to_export
@@ -163,6 +163,7 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
         context={
             "run": run,
             "operation": entry,
+            "consequence": entry.consequence(run.options),
             "forecast": run.forecast,
             "frozen": moment(run.created_at),
             "form": ReasonForm(),
@@ -184,6 +185,7 @@ def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
         "percent": round(100 * counts["done"] / run.total) if run.total else 100,
         "outcomes": sorted(counts["outcomes"].items(), key=lambda pair: (-pair[1], pair[0])),
         "may": request.user.has_perm(permission_of(run)),
+        "pairs": pairs_url(run.pk) if has_pairs(run) else "",
         "download": run.file and run.requested_by_id == request.user.pk,
         "is_export": run.kind == EXPORT,
     }
@@ -205,7 +207,7 @@ def in_words(value: object) -> str:
 # --- pages of a run -------------------------------------------------------------------------
 
 
-def _run(request: HttpRequest, run_id: int) -> BulkRun:
+def shown_run(request: HttpRequest, run_id: int) -> BulkRun:
     """A run that this person may look at; 404 otherwise."""
     rows = BulkRun.objects.select_related("requested_by")
     run = (rows if request.user.has_perm(VIEW) else rows.filter(requested_by=request.user.pk)).filter(pk=run_id).first()
@@ -218,7 +220,7 @@ def _run(request: HttpRequest, run_id: int) -> BulkRun:
 def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
     """The figures, which refresh themselves; a whole new page when the state is not the one that is shown, so that its
     buttons stay where they are while somebody reaches for them."""
-    section = how_far(request, _run(request, run_id))
+    section = how_far(request, shown_run(request, run_id))
     if request.GET.get("shown", section["stage"]) != section["stage"]:
         return HttpResponse(headers={"HX-Refresh": "true"})
     return render(request, "progress.html", "Progress", section=section)
@@ -243,7 +245,7 @@ VERBS: dict[str, Callable[[BulkRun, str], None]] = {"start": _started, "pause": 
 @require_POST
 def steer(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
     """Start, pause or abort; needs what doing the same by hand would need."""
-    run = _run(request, run_id)
+    run = shown_run(request, run_id)
     if verb not in VERBS:
         raise Http404
     if not request.user.has_perm(permission_of(run)):

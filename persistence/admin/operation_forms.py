@@ -52,3 +52,10 @@ class RerunForm(forms.Form):
         help_text="0 to 2. Leave empty for that of the original.",
         widget=DecimalWidget(attrs={"step": "any"}),
     )
+    persist = forms.BooleanField(
+        required=False,
+        label="Persist the new results, too",
+        help_text="The handlers then write to the domain again, beside what the originals made. Otherwise the new"
+        " answers are only compared with the old ones.",
+        widget=BooleanWidget,
+    )

@@ -25,7 +25,16 @@ from orchestration.types import Message
 from persistence.admin.base import ReasonForm, note, page, render, require, shown_call
 from persistence.admin.operation_forms import RerunForm
 from persistence.operations import RERUN
-from persistence.reprocessing.rerun import Difference, Side, TooLong, compare, rerun, sent_messages
+from persistence.reprocessing.rerun import (
+    Difference,
+    Side,
+    TooLong,
+    compare,
+    rerun,
+    sent_messages,
+    with_temperature,
+)
+from persistence.reprocessing.rerun_costs import costs_by_model
 
 LISTED_RELATIVES = 20
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
@@ -34,7 +43,7 @@ TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tok
 class OneRerunForm(RerunForm, ReasonForm):
     """Model and temperature, and, for those who may read it, the prompt as it was sent."""
 
-    field_order = ("model", "temperature")
+    field_order = ("model", "temperature", "persist")
 
     def __init__(self, *args: Any, prompt: list[Message], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,6 +96,7 @@ def rerun_page(request: HttpRequest, call_id: str) -> HttpResponse:
         form=form,
         content=content,
         asked_model=call.service_kwargs.get("model") or call.model or call.model_requested,
+        costs=costs_by_model(call),
     )
 
 
@@ -97,8 +107,9 @@ def _asked(request: HttpRequest, call: ServiceCallRecord, form: OneRerunForm) ->
             new_call = rerun(
                 call,
                 model=form.cleaned_data["model"] or None,
-                temperature=form.cleaned_data["temperature"],
+                parameters=with_temperature(form.cleaned_data["temperature"]),
                 messages=form.messages(),
+                persist=form.cleaned_data["persist"],
                 requested_by=request.user,
             )
             reason = form.cleaned_data["reason"]

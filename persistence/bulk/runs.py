@@ -142,12 +142,20 @@ def freeze_rows(
         if run.total > MAX_ROWS:
             raise BulkRefused(f"More than {MAX_ROWS:,} rows match. Narrow the filter, and use several runs.")
         if operation is not None:
-            run.forecast = forecast(run).as_json()
+            run.forecast = forecast(run).as_json() | _cost(run, operation)
         run.save(update_fields=["total", "forecast"])
     if operation is not None and operation.is_rehearsed(run.options) and run.forecast["will"]:
         run.forecast["sample"] = rehearse(run, operation).as_json()
         run.save(update_fields=["forecast"])
     return run
+
+
+def _cost(run: BulkRun, operation: Operation) -> JsonObject:
+    """What it would cost, where the operation can say."""
+    if operation.estimate is None:
+        return {}
+    keys = run.items.values("call_id")
+    return {"cost": operation.estimate(ServiceCallRecord.objects.filter(pk__in=keys), run.options)}
 
 
 def _copy_keys(run: BulkRun, rows: QuerySet[Any]) -> int:

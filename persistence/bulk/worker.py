@@ -146,7 +146,9 @@ def _keep(
 ) -> bool:
     """The result of an item, unless it has one: then nothing of the transaction stays. A dry run can be done again."""
     durable = not entry.is_dry_run
-    kept = BulkItem.objects.close(item, outcome=done.outcome, counts=done.counts, error=done.error, durable=durable)
+    kept = BulkItem.objects.close(
+        item, outcome=done.outcome, counts=done.counts, error=done.error, made=done.made, durable=durable
+    )
     if not kept:
         transaction.set_rollback(True)
     elif call is not None:

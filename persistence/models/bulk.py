@@ -97,7 +97,7 @@ CHANGED = "changed"
 
 
 CLOSE = (
-    "UPDATE persistence_bulk_item SET outcome = %s, counts = %s, error = %s, done_at = %s"
+    "UPDATE persistence_bulk_item SET outcome = %s, counts = %s, error = %s, made_call_id = %s, done_at = %s"
     " WHERE id = %s AND outcome || '' = ''"
 )
 CLOSE_WITHOUT_WAITING = f"{CLOSE} RETURNING set_config('synchronous_commit', 'off', true)"
@@ -106,7 +106,14 @@ CLOSE_WITHOUT_WAITING = f"{CLOSE} RETURNING set_config('synchronous_commit', 'of
 
 class BulkItemQuerySet(models.QuerySet["BulkItem"]):
     def close(
-        self, item: BulkItem, *, outcome: str, counts: dict[str, int] | None, error: str, durable: bool = True
+        self,
+        item: BulkItem,
+        *,
+        outcome: str,
+        counts: dict[str, int] | None,
+        error: str,
+        made: str = "",
+        durable: bool = True,
     ) -> bool:
         """Store the outcome of an open item; False when it has one already.
 
@@ -116,7 +123,8 @@ class BulkItemQuerySet(models.QuerySet["BulkItem"]):
         """
         waits = durable or connection.vendor != "postgresql"
         ops = connection.ops
-        values = (outcome, ops.adapt_json_value(counts, None), error, ops.adapt_datetimefield_value(database_now()))
+        now = ops.adapt_datetimefield_value(database_now())
+        values = (outcome, ops.adapt_json_value(counts, None), error, made, now)
         with cursor_with_plans() as cursor:
             cursor.execute(CLOSE if waits else CLOSE_WITHOUT_WAITING, [*values, item.pk])
             return bool(cursor.rowcount)
@@ -130,6 +138,9 @@ class BulkItem(models.Model):
     outcome = models.CharField(max_length=16, blank=True, default="")
     counts = StoredJSONField(null=True, blank=True, help_text="{action: rows}")
     error = models.TextField(blank=True, default="")
+    made_call_id = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="The call that was made beside it."
+    )
     done_at = MomentField(null=True, blank=True)
 
     objects = BulkItemQuerySet.as_manager()

@@ -43,26 +43,24 @@ def rerun(
     call: ServiceCallRecord,
     *,
     model: str | None = None,
-    temperature: float | None = None,
     parameters: JsonObject | None = None,
     input: JsonObject | None = None,  # noqa: A002 - the column's name
     context: JsonObject | None = None,
     messages: list[Message] | None = None,
+    persist: bool = False,
     requested_by: Any = None,
 ) -> ServiceCallRecord:
     """Queue a rerun: a new, paid call with `parent` set; what is not given is as in the original.
 
-    `input` replaces the input, `context` is laid over the context, `parameters` and `temperature` over the parameters;
-    `messages` are sent instead of the prompt that the service renders.
-    The new call has no ordering key and no idempotency key, and its result is persisted like any other. Raises what
-    `submit` raises, and InvalidCall when the content was purged.
+    `input` replaces the input, `context` is laid over the context, `parameters` over the parameters; `messages` are
+    sent instead of the prompt that the service renders.
+    The new call has no ordering key and no idempotency key. Its result is there to be compared; only with `persist` it
+    is persisted like any other, beside what the original made. Raises what `submit` raises, and InvalidCall when the
+    content was purged.
     """
     if not call.input and not call.context and call.result is None and call.status == Status.SUCCEEDED:
         raise InvalidCall(f"The content of call {call.pk} was purged; there is nothing to send again.")
     asked = call.service_kwargs
-    laid = {**(asked.get("parameters") or {}), **(parameters or {})}
-    if temperature is not None:
-        laid["temperature"] = temperature
     with transaction.atomic():
         return submit(
             CallSpec(
@@ -75,11 +73,17 @@ def rerun(
                 correlation_id=call.correlation_id,
                 model=model or asked.get("model"),
                 client=asked.get("client"),
-                parameters=laid,
+                parameters={**(asked.get("parameters") or {}), **(parameters or {})},
                 messages=asked.get("messages") or [] if messages is None else messages,
                 parent=call,
+                persist=persist,
             )
         )
+
+
+def with_temperature(temperature: float | None) -> JsonObject:
+    """The parameters that ask for a temperature; none for None."""
+    return {} if temperature is None else {"temperature": temperature}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,11 @@ def _read(row: Any, column: str) -> Any:
     if text is None:
         return None
     return TooLong(length) if length > len(text) else json.loads(text)
+
+
+def answer_of(call: ServiceCallRecord) -> Any:
+    """The answer of a call whose `result` was read with `cut`; TooLong when it was cut."""
+    return _output(_read(call, "result") or {})
 
 
 def _output(result: Any) -> Any:

@@ -183,6 +183,8 @@ def rerun_the_call(story: Story) -> None:
     story.open("orchestration_servicecallrecord_change", story.call.pk)
     page.get_by_role("link", name="Rerun", exact=False).first.click()
     page.get_by_label("Temperature").fill("0.2")
+    assert not page.get_by_label("Persist the new results, too").is_checked()
+    page.get_by_label("Persist the new results, too").check()
     page.get_by_label("Reason").fill("the prompt is mended")
     look_at(page, "rerun")
     button(page, "Rerun 1 call").click()

@@ -71,7 +71,11 @@ def _settled(command: Settle) -> None:
         announce_failure(
             command.record, error_code=command.error_code, error=command.error, retryable=command.retryable
         )
-    elif command.status == Status.SUCCEEDED and command.persist != PersistState.PENDING:
+    elif (
+        command.status == Status.SUCCEEDED
+        and command.persist != PersistState.PENDING
+        and not command.record.result_stays
+    ):
         signals.dispatch(
             signals.ai_response_ready,
             sender_of(command.record),

@@ -26,6 +26,7 @@ from orchestration.engine.throttling.admission import admit_now
 from orchestration.engine.throttling.snapshot import Limits
 from orchestration.errors import CallError, CallHeld, IdempotencyConflict, InvalidCall, OutOfSight
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import STAYS
 from orchestration.models.states import PersistState, Status
 from orchestration.types import Response
 
@@ -102,7 +103,7 @@ def _start(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, bool]:
     now = database_now()
     record.status, record.started_at = Status.RUNNING, now
     record.lease_token, record.lease_expires_at = 1, now + timedelta(seconds=engine_settings().LEASE_SECONDS)
-    record.worker, record.dispatch = worker_name(), {"mode": IMMEDIATE}
+    record.worker, record.dispatch = worker_name(), {"mode": IMMEDIATE, **({} if spec.persist else STAYS)}
     with transaction.atomic():
         stored = store([record])[0]
         if stored is record:

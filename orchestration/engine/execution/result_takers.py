@@ -38,6 +38,8 @@ def first_state(record: ServiceCallRecord, response: Response) -> PersistState:
     """The state of a new result: pending if something takes it, or if that cannot be said."""
     if response.structured_data is None:
         return PersistState.NONE
+    if record.result_stays:
+        return PersistState.SKIPPED
     if not _takers:
         return PersistState.PENDING
     with isolated():  # finding a taker may run an author's code; the drain then says what is wrong

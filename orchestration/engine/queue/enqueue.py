@@ -23,6 +23,7 @@ from orchestration.engine.tracing import carrier
 from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson, PayloadTooLarge
 from orchestration.fault_injection import fault
 from orchestration.models import ServiceCallRecord
+from orchestration.models.calls import STAYS
 from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.prepared_sql import cursor_for_many, cursor_with_plans, insertion
 from orchestration.models.states import OrderingPolicy, Status
@@ -63,6 +64,9 @@ class CallSpec:
     messages: list[Message] = field(default_factory=list)
     """What to send instead of the prompt that the service's sections render; empty: the sections."""
     parent: ServiceCallRecord | None = None
+    persist: bool = True
+    """False: the result is stored with the call and goes no further: no handler takes it, and no signal says that it
+    is there. It can be persisted later, by reprocessing the call."""
 
 
 def submit(spec: CallSpec) -> ServiceCallRecord:
@@ -164,7 +168,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         service_kwargs=_service_kwargs(spec),
         input=spec.input,
         context=context,
-        dispatch={"mode": "queued", **carrier()},
+        dispatch={"mode": "queued", **({} if spec.persist else STAYS), **carrier()},
         queue=engine_settings().QUEUE,
         schema_identity=str(schema.identity) if schema else "",
         schema_version=schema.version if schema else 0,
@@ -210,6 +214,7 @@ def fingerprint(spec: CallSpec) -> str:
         *(spec.model, spec.client, spec.parameters, spec.max_attempts, spec.run_at and spec.run_at.isoformat()),
         related and [related._meta.label, key_text(type(related), related.pk)],
         *([spec.messages] if spec.messages else []),
+        *([] if spec.persist else ["not persisted"]),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -116,11 +116,14 @@ def test_a_bulk_rerun_is_confirmed_and_counts_what_it_leaves(root: Client) -> No
     page = html(act(root, "replay_selected", *calls, confirmed="yes", model="gpt-4o", temperature="0.2"))
     assert "<strong>2 calls</strong> will be asked again" in page
     assert "1: running; it has no answer of its own yet" in page
+    assert "Nothing will be persisted: the new answers are kept to be compared" in page
     run = BulkRun.objects.get()
     assert run.options == {"model": "gpt-4o", "temperature": 0.2}
     steer(root, run, "start")
     work(run.pk)
-    assert ServiceCallRecord.objects.filter(parent__isnull=False).count() == 2
+    made = ServiceCallRecord.objects.filter(parent__isnull=False)
+    assert made.count() == 2
+    assert all(call.result_stays for call in made)
     page = html(root.get(run_page(run)))
     assert "Left alone, failed or changed" in page
     assert "it has no answer of its own yet" in page
