@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -14,23 +15,61 @@ from orchestration.admin.base import NOTHING, ReadOnlyAdmin, moment
 from orchestration.admin.extensions import ListActions
 from orchestration.clock import database_now
 from orchestration.components.registry import services
-from orchestration.engine.queue.pausing import end
+from orchestration.engine.queue.destinations import (
+    check_pattern,
+    held_by,
+    known_patterns,
+    known_routes,
+    waiting_under,
+)
+from orchestration.engine.queue.pausing import end, target_of
 from orchestration.errors import OrchestrationError, TransitionRefused
 from orchestration.models import Pause, ProviderCircuit, RateLimit
-from orchestration.models.throttles import LimitSource, PauseKind
+from orchestration.models.throttles import LimitSource
 from orchestration.providers.retry_after import note_if_capped
-from orchestration.routes import RoutePattern
 from orchestration.theme.parts import ModelAdmin, display
+from orchestration.theme.suggestions import SuggestingInput
 
 COLOURS = {"closed": "success", "half_open": "warning", "open": "danger"}
+
+
+def _models() -> Iterator[tuple[str, str]]:
+    """The models that a limit can be of."""
+    for pattern in known_patterns(known_routes()):
+        yield pattern, "all models" if pattern.endswith("*") else "model"
+
+
+def _targets() -> Iterator[tuple[str, str]]:
+    """What can be paused: services, and models."""
+    yield from ((str(identity), "service") for identity in services.all())
+    yield from _models()
+
+
+class RateLimitForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    class Meta:
+        model = RateLimit
+        fields = ("pattern", "requests_per_minute", "tokens_per_minute", "parallel", "blocked_until")
+        widgets = {"pattern": SuggestingInput(_models)}
+
+    def clean_pattern(self) -> str:
+        """A row that exists keeps its pattern: whoever used the model may be gone, and providers set limits, too."""
+        pattern: str = self.cleaned_data["pattern"]
+        if pattern != self.instance.pattern:
+            try:
+                check_pattern(pattern)
+            except OrchestrationError as error:
+                raise ValidationError(str(error)) from None
+        return pattern
 
 
 @admin.register(RateLimit)
 class RateLimitAdmin(ModelAdmin):
     """A row that somebody saves here no longer follows the settings."""
 
+    form = RateLimitForm
     list_display = (
         "pattern",
+        "waiting",
         "requests_per_minute",
         "tokens_per_minute",
         "parallel",
@@ -42,6 +81,10 @@ class RateLimitAdmin(ModelAdmin):
     )
     search_fields = ("pattern",)
     fields = ("pattern", "requests_per_minute", "tokens_per_minute", "parallel", "blocked_until")
+
+    @display(description="Queued now")
+    def waiting(self, limit: RateLimit) -> str:
+        return str(waiting_under(limit))
 
     @display(description="Requests left")
     def requests_left(self, limit: RateLimit) -> str:
@@ -64,6 +107,7 @@ class RateLimitAdmin(ModelAdmin):
             obj.save(update_fields=[*self.fields, "source", "updated_at"])
         else:
             obj.save()
+        messages.info(request, f"{waiting_under(obj)} queued calls come under {obj} now.")
 
 
 @admin.register(ProviderCircuit)
@@ -87,15 +131,14 @@ class PauseForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     class Meta:
         model = Pause
         fields = ("kind", "name", "reason")
+        widgets = {"name": SuggestingInput(_targets)}
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         kind, name = cleaned.get("kind"), cleaned.get("name")
         try:
-            if kind == PauseKind.SERVICE and name:
-                cleaned["name"] = str(services.get(name).identity)
-            elif kind == PauseKind.MODEL and name:
-                RoutePattern.parse(name)
+            if kind and name:
+                cleaned["name"] = target_of(kind, name)
         except OrchestrationError as error:
             raise ValidationError({"name": str(error)}) from None
         return cleaned
@@ -106,7 +149,7 @@ class PauseAdmin(ListActions, ModelAdmin):  # type: ignore[misc]  # unfold's own
     """Adding a row pauses, the action resumes; both need the permission to operate pauses and leave a log entry."""
 
     form = PauseForm
-    list_display = ("name", "kind", "reason", "paused_by", "paused_at")
+    list_display = ("name", "kind", "holds", "reason", "paused_by", "paused_at")
     list_select_related = ("paused_by",)
     actions = ("resume_selected",)
     not_offered = ("delete_selected",)
@@ -114,6 +157,11 @@ class PauseAdmin(ListActions, ModelAdmin):  # type: ignore[misc]  # unfold's own
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.paused_by = request.user if request.user.is_authenticated else None
         super().save_model(request, obj, form, change)
+        messages.info(request, f"It holds back {held_by(obj)} queued calls now; those that run go on.")
+
+    @display(description="Holds now")
+    def holds(self, pause: Pause) -> str:
+        return f"{held_by(pause)} queued"
 
     @admin.action(description="Resume", permissions=["operate"])
     def resume_selected(self, request: HttpRequest, pauses: QuerySet[Pause]) -> None:

@@ -161,7 +161,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     context = _with_required(service, spec)
     _check_size(spec, context)
     schema = service.wiring.schema
-    client, model = _route(service, spec)
+    client, model = route_of(service, spec.client, spec.model)
     return ServiceCallRecord(
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
@@ -197,12 +197,12 @@ def _relations(spec: CallSpec) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _route(service: type[Service], spec: CallSpec) -> Route:
-    """The client and model that the call will ask, as settings and class are now."""
+def route_of(service: type[Service], client: str | None = None, model: str | None = None) -> Route:
+    """The client and model that a call of this service will ask, as settings and class are now."""
     clients = clients_settings()
-    client = spec.client or service.client or clients.default_client
+    client = client or service.client or clients.default_client
     known = clients.clients.get(client)
-    return Route(client, spec.model or service.model or (known.model if known else ""))
+    return Route(client, model or service.model or (known.model if known else ""))
 
 
 def fingerprint(spec: CallSpec) -> str:

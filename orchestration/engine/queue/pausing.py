@@ -8,6 +8,7 @@ from django.db import transaction
 
 from orchestration.components.registry import services
 from orchestration.conf import engine_settings
+from orchestration.engine.queue.destinations import check_pattern
 from orchestration.engine.queue.transport import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import Pause
@@ -20,9 +21,12 @@ def pause(kind: str, name: str, *, reason: str = "", by: Any = None) -> Pause:
     Raises ServiceNotFound, IdentityError or InvalidCall for a name that means nothing, TransitionRefused when it is
     paused already.
     """
-    if kind == PauseKind.SERVICE:
-        name = str(services.get(name).identity)
-    return Pause.start(kind, name, reason=reason, by=by)
+    return Pause.start(kind, target_of(kind, name), reason=reason, by=by)
+
+
+def target_of(kind: str, name: str) -> str:
+    """The name under which a service, or a pattern of models, is paused; raises what `pause` raises for its name."""
+    return str(services.get(name).identity) if kind == PauseKind.SERVICE else str(check_pattern(name))
 
 
 def resume(kind: str, name: str) -> Pause:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.models import Pause, ProviderCircuit, RateLimit
-from tests.orchestration.factories import SERVICE
+from tests.orchestration.factories import SERVICE, queued, running
 
 PAUSES = reverse("admin:orchestration_pause_changelist")
 ADD_PAUSE = reverse("admin:orchestration_pause_add")
@@ -34,6 +34,39 @@ def test_a_name_that_means_nothing_is_refused_with_the_reason(root: Client, kind
     page = root.post(ADD_PAUSE, {"kind": kind, "name": name}).content.decode()
     assert told in page
     assert not Pause.objects.exists()
+
+
+def test_a_pause_is_chosen_from_what_exists(root: Client) -> None:
+    queued(model_requested="o4", client="other")
+    page = root.get(ADD_PAUSE).content.decode()
+    for known in (SERVICE, "default/gpt-4o-mini", "default/*", "other/o4", "other/*", "*/*"):
+        assert f'<option value="{known}">' in page, known
+    page = root.post(ADD_PAUSE, {"kind": "model", "name": "openai/gpt-4o"}).content.decode()
+    assert "Nothing goes to openai/gpt-4o, so it would hold nothing. There are: default/gpt-4o-mini" in page
+    assert not Pause.objects.exists()
+    root.post(ADD_PAUSE, {"kind": "model", "name": "other/o*"})
+    assert Pause.objects.get().name == "other/o*"
+
+
+def test_a_pause_says_what_it_holds_now(root: Client) -> None:
+    queued(), queued(), queued(model_requested="o4"), running()
+    page = root.post(ADD_PAUSE, {"kind": "model", "name": "default/o4"}, follow=True).content.decode()
+    assert "It holds back 1 queued calls now; those that run go on." in page
+    root.post(ADD_PAUSE, {"kind": "service", "name": SERVICE})
+    page = root.get(PAUSES).content.decode()
+    assert "1 queued" in page
+    assert "3 queued" in page
+
+
+def test_a_limit_is_chosen_from_what_exists(root: Client) -> None:
+    add = reverse("admin:orchestration_ratelimit_add")
+    queued(model_requested="o4")
+    assert '<option value="default/o4">' in root.get(add).content.decode()
+    page = root.post(add, {"pattern": "openai/gpt-4o", "parallel": 1}).content.decode()
+    assert "Nothing goes to openai/gpt-4o" in page
+    page = root.post(add, {"pattern": "default/o4", "parallel": 1}, follow=True).content.decode()
+    assert "1 queued calls come under default/o4 now." in page
+    assert RateLimit.objects.get().pattern == "default/o4"
 
 
 def test_what_is_paused_already_is_reported(root: Client) -> None:
@@ -107,4 +140,6 @@ def test_the_commands_pause_and_resume(capsys: pytest.CaptureFixture[str]) -> No
         call_command("resume", "service", SERVICE)
     with pytest.raises(CommandError, match="is not a route"):
         call_command("pause", "model", "x")
+    with pytest.raises(CommandError, match="Nothing goes to openai/gpt-4o"):
+        call_command("pause", "model", "openai/gpt-4o")
     assert capsys.readouterr().out == f"Paused: service {SERVICE}.\nResumed: service {SERVICE}.\n"
