@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Max, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 
-from orchestration.admin.base import NOTHING, moment
+from orchestration.admin.base import moment
 from orchestration.admin.extensions import ListActions
 from orchestration.admin.ported import PortedPrompts
+from orchestration.admin.prompt_versions import calls_url, versions_page, versions_url
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.components.identity import PROMPTS
 from orchestration.components.prompt_overrides import check_text, known_names
@@ -22,18 +25,24 @@ from orchestration.components.registry import registry_for, services
 from orchestration.errors import TransitionRefused
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import PromptPart
+from orchestration.stats.prompt_use import texts_used_by
 from orchestration.theme.parts import SelectWidget, TextareaWidget, display
 from orchestration.values.generic_refs import admin_path
+
+CODE = "the section's code"
+"""What says a part of a prompt that nobody edited."""
 
 
 class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A new text, or a new version of one."""
 
     section = forms.ChoiceField(widget=SelectWidget)
+    base = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    """The newest version when the form was opened."""
 
     class Meta:
         model = PromptText
-        fields = ("section", "part", "text", "note")
+        fields = ("section", "part", "text", "note", "base")
         widgets = {"text": TextareaWidget(attrs={"rows": 14})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,6 +55,7 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         if section is not None:
             names = ", ".join(f"{{{name}}}" for name in sorted(known_names(section)))
             self.fields["text"].help_text = f"{self.fields['text'].help_text} Here: {names}."
+        self.initial["base"] = self._newest(self._place())
         if self.instance.pk:
             for name in ("section", "part"):
                 self.fields[name].disabled = True
@@ -56,7 +66,33 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         cleaned = super().clean() or self.cleaned_data
         if "text" in cleaned:
             check_text(cleaned.get("section") or self.instance.section, cleaned["text"])
+        self._check_base(cleaned)
         return cleaned
+
+    def _check_base(self, cleaned: Any) -> None:
+        """Refuse to put this text in the place of one that its author has not seen; sent again, it is meant so."""
+        base, place = cleaned.get("base"), (cleaned.get("section", ""), cleaned.get("part", ""))
+        newest = self._newest(place)
+        if base is None or base == newest:
+            return
+        other = PromptText.objects.of(*place).select_related("created_by").get(version=newest)
+        self.data = self.data.copy()
+        self.data["base"] = str(newest)
+        raise ValidationError(
+            f"{other.created_by or 'Somebody'} saved version {newest} at {other.created_at:%Y-%m-%d %H:%M} UTC, while"
+            f" you wrote this one. Look at {versions_url(other.pk)} first; save again to put your text in its place."
+        )
+
+    def _place(self) -> tuple[str, str]:
+        """The section and part of the text, as far as they are known when the form is opened."""
+        instance = self.instance
+        section, part = self.initial.get("section", ""), self.initial.get("part") or PromptPart.INSTRUCTION
+        return (instance.section, instance.part) if instance.pk else (section, part)
+
+    @staticmethod
+    def _newest(place: tuple[str, str]) -> int:
+        """0 where there is none."""
+        return PromptText.objects.of(*place).aggregate(newest=Max("version"))["newest"] or 0
 
     def _known(self, sections: Any) -> Any:
         wanted = self.instance.section or self.initial.get("section")
@@ -68,14 +104,23 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
     """Saving adds a version, which the next prompt is rendered with; versions never change and never go."""
 
     form = PromptTextForm
-    list_display = ("label", "part", "version", "state", "note", "created_by", "created")
+    list_display = ("label", "part", "version", "state", "note", "created_by", "created", "differences")
     list_display_links = ("label",)
     list_filter = ("is_current", "part")
     list_select_related = ("created_by",)
     search_fields = ("section", "note")
     actions = ("use_again", "withdraw")
     not_offered = ("delete_selected",)
-    fields = ("section", "part", "text", "note")
+    fields = ("section", "part", "text", "note", "base")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(versions_page)
+        mine = path("<path:object_id>/versions/", page, name="orchestration_prompttext_versions")
+        return [mine, *super().get_urls()]
+
+    @display(description="Versions")
+    def differences(self, text: PromptText) -> str:
+        return format_html('<a class="orca-link" href="{}">what changed</a>', versions_url(text.pk))
 
     @display(description="Section", ordering="section")
     def label(self, text: PromptText) -> str:
@@ -92,8 +137,16 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except TransitionRefused as refused:  # somebody was faster by less than the form's own check takes
+            messages.error(request, str(refused))
+            return HttpResponseRedirect(request.get_full_path())
+        return response
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        obj.publish(by=request.user)
+        obj.publish(by=request.user, base=form.cleaned_data.get("base"))
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         messages.success(request, f"{obj} is in use from the next prompt on.")
@@ -128,6 +181,36 @@ def edit_url(section: str, part: str, current: PromptText | None) -> str:
     return f"{reverse('admin:orchestration_prompttext_add')}?{query}"
 
 
+Texts = Mapping[tuple[str, str, int | None], PromptText]
+"""By section, part and version; the one in use by None."""
+
+
+def _texts(names: Sequence[str], used: Mapping[tuple[str, str], int]) -> Texts:
+    """The texts in use, and those that were used; one query."""
+    wanted = Q(section__in=names, is_current=True)
+    for (section, part), version in used.items():
+        wanted |= Q(section=section, part=part, version=version)
+    found = list(PromptText.objects.filter(wanted))
+    current = {(text.section, text.part, None): text for text in found if text.is_current}
+    return current | {(text.section, text.part, text.version): text for text in found}
+
+
+def _part(name: str, part: str, texts: Texts, used: Mapping[tuple[str, str], int] | None) -> dict[str, Any]:
+    """One part of a section: what this call was rendered with, and what prompts are rendered with now."""
+    current = texts.get((name, part, None))
+    version = None if used is None else used.get((name, part))
+    then = None if version is None else texts.get((name, part, version))
+    return {
+        "part": part,
+        "url": edit_url(name, part, current),
+        "now": f"v{current.version}" if current else CODE,
+        "then": "" if used is None else f"v{version}" if version else CODE,
+        "changed": used is not None and (current.version if current else None) != version,
+        "versions_url": versions_url(then.pk) if then else "",
+        "calls_url": calls_url(then.pk) if then else "",
+    }
+
+
 @add_call_sections
 def prompt_sections(request: HttpRequest, call: ServiceCallRecord) -> Iterable[Section]:
     """On a call's page: the sections of its service's prompt, each with where its text is edited."""
@@ -135,19 +218,10 @@ def prompt_sections(request: HttpRequest, call: ServiceCallRecord) -> Iterable[S
     if service is None or not request.user.has_perm("orchestration.view_prompttext"):
         return
     names = [str(section.identity) for section in service.wiring.sections]
-    current = {(text.section, text.part): text for text in PromptText.objects.current().filter(section__in=names)}
+    used = texts_used_by(call)
+    texts = _texts(names, used or {})
     listed = [
-        {
-            "label": name.rpartition(".")[2],
-            "parts": [
-                {
-                    "part": part.value,
-                    "url": edit_url(name, part, current.get((name, part))),
-                    "version": current[name, part].version if (name, part) in current else NOTHING,
-                }
-                for part in PromptPart
-            ],
-        }
+        {"label": name.rpartition(".")[2], "parts": [_part(name, part.value, texts, used) for part in PromptPart]}
         for name in names
     ]
     if listed:

@@ -81,15 +81,18 @@ class PromptText(models.Model):
     def __str__(self) -> str:
         return f"{self.section.partition('.')[2]} {self.part} v{self.version}"
 
-    def publish(self, *, by: Any = None) -> None:
+    def publish(self, *, by: Any = None, base: int | None = None) -> None:
         """Store this unsaved text as the next version, and render prompts with it from now on.
 
-        Workers read the texts once a second, so prompts have the new text after that.
+        `base`: the newest version that its author knew of, 0 for none; TransitionRefused when somebody published
+        another one since. Workers read the texts once a second, so prompts have the new text after that.
         """
         with transaction.atomic():
             versions = PromptText.objects.of(self.section, self.part).select_for_update()
             # Two publishers: the second waits for the first's row, or breaks the constraint on the first version.
             last = max(versions.values_list("version", flat=True), default=0)
+            if base is not None and base != last:
+                raise TransitionRefused(f"Version {last} was published meanwhile; this text was written for {base}.")
             versions.current().update(is_current=False)
             self.pk, self.version, self.is_current, self.created_by = None, last + 1, True, by
             self.created_at = database_now()
