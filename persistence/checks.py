@@ -18,7 +18,7 @@ from orchestration.errors import ComponentDefinitionError, NotConfigured
 from orchestration.typed_settings import optional_setting
 from persistence.conf import persistence_settings
 from persistence.handlers.registry import all_handlers, resolve
-from persistence.maintenance.retention import KINDS
+from persistence.maintenance.retention import aged_kinds
 from persistence.models.chunks import MAX_KEY
 from persistence.theme import CONSOLE
 from persistence.tracking.recorder import INFRASTRUCTURE
@@ -35,11 +35,11 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []  # orchestration.E001 reports it
     if wrong := persistence_settings.check("persistence.E001"):
         return wrong
-    unknown = sorted(persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS.keys() - KINDS.keys())
+    unknown = sorted(persistence_settings().DOMAIN_PERSIST_RETENTION_DAYS.keys() - set(aged_kinds()))
     if not unknown:
         return []
     message = f"ORCHESTRAI: DOMAIN_PERSIST_RETENTION_DAYS names {', '.join(unknown)}, which is not a kind of content."
-    return [Error(message, hint=f"The kinds are {', '.join(KINDS)}.", id="persistence.E003")]
+    return [Error(message, hint=f"The kinds are {', '.join(aged_kinds())}.", id="persistence.E003")]
 
 
 @register(TAG)

@@ -69,5 +69,9 @@ class ReprocessRefused(PersistenceError):
         self.reasons = reasons
 
 
+class ErasureRefused(PersistenceError):
+    """This cannot be erased."""
+
+
 class BulkRefused(PersistenceError):
     """This bulk run cannot do that now."""

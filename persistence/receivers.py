@@ -12,6 +12,7 @@ from orchestration.signals import results_stored, tick
 from persistence.bulk.runs import wake_forgotten
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import takes
+from persistence.maintenance.erasure import wake_unfinished
 from persistence.models import DrainWake, PersistedChunk
 from persistence.outbox.drain import drain_calls
 
@@ -46,6 +47,7 @@ def on_tick(**_: Any) -> None:
     if ServiceCallRecord.objects.pending_persistence().exists():
         ask_for_drain()
     wake_forgotten()
+    wake_unfinished()
 
 
 def connect() -> None:

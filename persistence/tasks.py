@@ -13,9 +13,11 @@ from persistence.bulk.runs import wake_worker
 from persistence.bulk.worker import work
 from persistence.conf import persistence_settings
 from persistence.exports.storage import forget_old_exports
+from persistence.maintenance.erasure import go_on
 from persistence.maintenance.retention import prune
 from persistence.models import BulkRun, DrainWake
 from persistence.models.bulk import EXPORT
+from persistence.models.erasures import Erasure
 from persistence.models.failures import PersistenceFailure
 from persistence.outbox.drain import drain_batch
 from persistence.receivers import ask_for_drain
@@ -61,6 +63,15 @@ def prune_content() -> dict[str, int]:
     forget_old_exports()
     PersistenceFailure.objects.forget_settled()
     return report.rows
+
+
+def erase(erasure_id: int) -> dict[str, int]:
+    """Go on with an erasure for one budget; returns rows by kind. Leaves a task behind when there is more."""
+    prepare()
+    erasure = Erasure.objects.filter(pk=erasure_id, finished_at=None).first()
+    if erasure is None:
+        return {}
+    return go_on(erasure, seconds=persistence_settings().DOMAIN_PERSIST_BUDGET_SECONDS).rows
 
 
 def prepare() -> None:

@@ -15,3 +15,4 @@ class ChatlabConfig(AppConfig):
         import_module("apps.chatlab.receivers")
         import_module("apps.chatlab.services.history")
         import_module("apps.chatlab.withdrawals")
+        import_module("apps.chatlab.erasure").register()

@@ -16,5 +16,6 @@ class ConsensusConfig(AppConfig):
         import_module("apps.consensus.checks")
         import_module("apps.consensus.objections")
         import_module("apps.consensus.receivers")
+        import_module("apps.consensus.erasure").register()
         install = import_module("apps.consensus.prompt_sets.install")
         post_migrate.connect(install.install_after_migrate, sender=self, dispatch_uid="consensus.default_prompts")

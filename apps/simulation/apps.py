@@ -13,3 +13,4 @@ class SimulationConfig(AppConfig):
     def ready(self) -> None:
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.simulation.receivers")
+        import_module("apps.simulation.erasure").register()

@@ -16,3 +16,4 @@ class TrainerlabConfig(AppConfig):
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.trainerlab.services.history")
         add_periodic(Periodic(name="training previews", func="apps.trainerlab.tasks.forget_previews", minutes=60))
+        import_module("apps.trainerlab.erasure").register()

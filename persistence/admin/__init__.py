@@ -7,6 +7,7 @@ from persistence.admin import (  # noqa: F401 - they register themselves
     causes,
     chunks,
     dead_letters,
+    erasure,
     filters,
     pairs,
     rerun,

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from orchestration.admin.filters import SAVED
 from orchestration.conf import clients_settings
+from persistence.admin.base import VIEW_CALLS
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Calls": (
@@ -32,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "persistence.DrainWake",
         "persistence.RetentionMark",
         "persistence.RetentionHeld",
+        "persistence.Erasure",
     ),
     "Audits": (
         "orchestration.AIRequestAudit",
@@ -66,6 +68,7 @@ ICONS = {
     "persistence.DrainWake": "alarm",
     "persistence.RetentionMark": "event_available",
     "persistence.RetentionHeld": "lock_clock",
+    "persistence.Erasure": "delete_forever",
     "django_q.Schedule": "schedule",
     "django_q.Success": "task_alt",
     "django_q.Failure": "error",
@@ -135,17 +138,20 @@ def _mark_active(path: str, items: list[dict[str, Any]]) -> None:
 
 REPORTS = {
     "Persistence": (
-        ("Dead letters", "mark_email_unread", "admin:persistence_dead_letters"),
-        ("Schemas and handlers", "schema", "admin:persistence_upgrades"),
+        ("Dead letters", "mark_email_unread", "admin:persistence_dead_letters", VIEW_CALLS),
+        ("Schemas and handlers", "schema", "admin:persistence_upgrades", VIEW_CALLS),
+        ("Erase a person", "person_remove", "admin:persistence_erase", "persistence.erase_subject"),
     )
 }
-"""Pages that are not lists of rows, at the top of their group: title, icon and address."""
+"""Pages that are not lists of rows, at the top of their group: title, icon, address, and the permission to see them."""
 
 
 def _reports(request: HttpRequest, group: str) -> list[dict[str, Any]]:
-    if not request.user.has_perm("orchestration.view_servicecallrecord"):
-        return []
-    return [{"title": title, "icon": icon, "link": reverse(name)} for title, icon, name in REPORTS.get(group, ())]
+    return [
+        {"title": title, "icon": icon, "link": reverse(name)}
+        for title, icon, name, permission in REPORTS.get(group, ())
+        if request.user.has_perm(permission)
+    ]
 
 
 def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:

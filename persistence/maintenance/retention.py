@@ -1,4 +1,5 @@
-"""Retention: content is purged after a time, by kind; metrics, provenance and idempotency rows stay.
+"""Retention: content is purged after a time, by kind; metrics, provenance and idempotency rows stay. All that is about
+one subject goes with `persistence/maintenance/erasure.py`.
 
 Works in small batches, each a transaction of its own over rows found by primary key, so that no lock is held long.
 How far each kind was walked is stored (`RetentionMark`), and what had to be left behind (`RetentionHeld`): no purged
@@ -9,13 +10,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
@@ -26,10 +25,9 @@ from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRec
 from orchestration.models.batches import in_batches
 from orchestration.models.states import TERMINAL, PersistState
 from orchestration.tasks import beat
-from orchestration.values.generic_refs import key_text
 from orchestration.values.moments import later
 from persistence.conf import persistence_settings
-from persistence.models import PersistedChunk, PersistedObject, PersistedPart
+from persistence.models import PersistedChunk, PersistedObject
 from persistence.models.retention import RetentionHeld, RetentionMark
 
 BATCH = 500
@@ -42,8 +40,8 @@ class Kind:
     """Rows that hold content."""
 
     model: type[Model]
-    clock: str
-    """The indexed time by which the rows are walked."""
+    clock: str = ""
+    """The indexed time by which the rows are walked; empty for rows that go with their subject only."""
     empty: Mapping[str, Any] | None = None
     """The columns that hold content, and what stands there afterwards. None: the row is all content, and goes."""
     ready: Callable[[datetime], Q] = lambda moment: Q()
@@ -52,7 +50,8 @@ class Kind:
     """Which rows are about a subject; None: such a subject has none."""
 
 
-def _finished_with() -> Q:
+def finished_with() -> Q:
+    """Calls that ended, and whose results wait for nothing."""
     return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=[PersistState.PENDING, PersistState.DEAD])
 
 
@@ -66,7 +65,7 @@ KINDS: dict[str, Kind] = {
         model=ServiceCallRecord,
         clock="created_at",
         empty={"input": {}, "context": {}, "service_kwargs": {}, "result": None, "error": None},
-        ready=lambda moment: _finished_with() & Q(finished_at__lt=moment),
+        ready=lambda moment: finished_with() & Q(finished_at__lt=moment),
     ),
     "requests": Kind(
         model=AIRequestAudit,
@@ -87,12 +86,19 @@ KINDS: dict[str, Kind] = {
     "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
 }
 """By name; these are erased with the calls that they belong to. Apps add their own."""
+ERASED = "[erased]"
+"""What stands in a text column of an app where an empty text would mean something, or is not allowed."""
+
+
+def aged_kinds() -> list[str]:
+    """The kinds that are purged by age."""
+    return [name for name, kind in KINDS.items() if kind.clock]
 
 
 def add_kind(name: str, kind: Kind) -> None:
     """Purge an app's content by age and by subject, too. Call it from AppConfig.ready; ValueError for a taken name."""
     if KINDS.setdefault(name, kind) is not kind:
-        raise ValueError(f"There is already a kind {name!r} already.")
+        raise ValueError(f"There is a kind of content {name!r} already.")
 
 
 SETTLES_WITHIN = timedelta(hours=1)
@@ -158,10 +164,10 @@ class _Walk:
         """What would be purged."""
         ready, held = _ready(self.kind, self.moment), RetentionHeld.objects.filter(kind=self.kind)
         if self.since is None:
-            return _with_content(self.kind, ready).count()
+            return with_content(self.kind, ready).count()
         again = ready.filter(**{f"{self.clock}__lt": self.since}, pk__in=self._keys(held))
         news = ready.filter(**{f"{self.clock}__gte": self.since})
-        return _with_content(self.kind, news).count() + _with_content(self.kind, again).count()
+        return with_content(self.kind, news).count() + with_content(self.kind, again).count()
 
     def batches(self) -> Iterator[int]:
         """Purge batch by batch, each in a transaction of its own; yields how many rows each purged."""
@@ -217,7 +223,7 @@ class _Walk:
     def _purge(self, keys: list[Any]) -> tuple[int, set[Any]]:
         """Empty these rows; returns how many had content, and the keys of those that cannot go yet."""
         ready = list(_ready(self.kind, self.moment).filter(pk__in=keys).values_list("pk", flat=True))
-        return _empty(self.kind, ready), set(keys) - set(ready)
+        return empty(self.kind, ready), set(keys) - set(ready)
 
     def _advance(self, mark: RetentionMark, until: datetime) -> None:
         until = min(until, database_now() - SETTLES_WITHIN)
@@ -235,7 +241,7 @@ def _ready(name: str, moment: datetime) -> QuerySet[Any]:
     return kind.model._base_manager.filter(kind.ready(moment), **{f"{kind.clock}__lt": moment})
 
 
-def _with_content(name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+def with_content(name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
     """Those that have something to purge."""
     full = Q()
     for column, value in (KINDS[name].empty or {}).items():
@@ -243,71 +249,15 @@ def _with_content(name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.filter(full)
 
 
-def _empty(name: str, keys: list[Any]) -> int:
+def empty(name: str, keys: list[Any]) -> int:
     """Take the content out of rows that still have some; how many."""
     kind = KINDS[name]
-    found = _with_content(name, kind.model._base_manager.filter(pk__in=keys))
+    found = with_content(name, kind.model._base_manager.filter(pk__in=keys))
     if kind.empty is None:
         return found.delete()[0]
     return QuerySet.update(found, **kind.empty)  # audits are append-only everywhere but here
 
 
-def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+def batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """The keys of rows, some at a time."""
     return in_batches(rows.values_list("pk", flat=True), BATCH, key=lambda pk: pk)
-
-
-# --- erasing a subject ----------------------------------------------------------------------
-
-
-def erase_subject(subject: Model, *, dry_run: bool = True) -> PruneReport:
-    """Purge the content of every call about an object, or asked for by a user, whatever its age; with its audits,
-    summaries, changes and the errors of its parts; and what apps keep about it. Domain rows are the domain's to erase.
-
-    Calls that are not finished with, and such rows of apps, are counted as `held`: cancel or persist them, or wait for
-    their end, then erase again.
-    """
-    about = _about(subject)
-    report = PruneReport(
-        dry_run=dry_run, held=ServiceCallRecord.objects.filter(about).exclude(_finished_with()).count()
-    )
-    calls = ServiceCallRecord.objects.filter(about).filter(_finished_with())
-    for some in _batches(calls.order_by("pk")):
-        for name, rows in _rows_of(some).items():
-            _erase(name, rows, report)
-        if not dry_run:
-            PersistedPart.objects.filter(call_id__in=some).update(error="")
-    for name, kind in KINDS.items():
-        found = kind.about(subject)
-        if found is not None:
-            rows = kind.model._base_manager.filter(found)
-            ready = rows.filter(kind.ready(database_now()))
-            report.held += rows.count() - ready.count()
-            for keys in _batches(ready.order_by("pk")):
-                _erase(name, kind.model._base_manager.filter(pk__in=keys), report)
-    return report
-
-
-def _erase(name: str, rows: QuerySet[Any], report: PruneReport) -> None:
-    """Purge some rows, or count them."""
-    if report.dry_run:
-        purged = _with_content(name, rows).count()
-    else:
-        purged = _empty(name, list(rows.values_list("pk", flat=True)))
-    report.rows[name] = report.rows.get(name, 0) + purged
-
-
-def _about(subject: Model) -> Q:
-    kind = ContentType.objects.get_for_model(subject)
-    about = Q(related_content_type=kind, related_object_id=key_text(type(subject), subject.pk))
-    return about | Q(requested_by=subject) if isinstance(subject, get_user_model()) else about
-
-
-def _rows_of(call_ids: Iterable[str]) -> dict[str, QuerySet[Any]]:
-    ids = list(call_ids)
-    return {
-        "calls": ServiceCallRecord._base_manager.filter(pk__in=ids),
-        "requests": AIRequestAudit._base_manager.filter(call_id__in=ids),
-        "responses": AIResponseAudit._base_manager.filter(call_id__in=ids),
-        "summaries": PersistedChunk._base_manager.filter(call_id__in=ids),
-        "changes": PersistedObject._base_manager.filter(chunk__call_id__in=ids),
-    }

@@ -1,8 +1,9 @@
 """The models of persistence: chunks and the objects they made, the outbox, bulk runs.
 
-What retention remembers, and why results are not persisted, is in modules of their own.
+What retention remembers, what was erased, and why results are not persisted, is in modules of their own.
 """
 
+import persistence.models.erasures
 import persistence.models.failures
 import persistence.models.retention  # noqa: F401 - Django finds models that are imported
 from persistence.models.bulk import BulkItem, BulkRun, BulkState

@@ -13,7 +13,8 @@ from django_q.models import OrmQ
 
 from orchestration.fault_injection import InjectedFault, armed
 from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
-from persistence.maintenance.retention import erase_subject, prune
+from persistence.maintenance.erasure import erase_subject
+from persistence.maintenance.retention import prune
 from persistence.models import PersistedChunk, PersistedObject
 from persistence.models.retention import RetentionHeld, RetentionMark
 from persistence.reprocessing.reprocess import ReprocessOutcome, reprocess

@@ -13,7 +13,8 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey
 from apps.gateway.models import CacheEntry, Interaction, InteractionPayload, Status
 from apps.gateway.tasks import sweep
-from persistence.maintenance.retention import erase_subject, prune
+from persistence.maintenance.erasure import erase_subject
+from persistence.maintenance.retention import prune
 from tests.apps.gateway.serving import key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]

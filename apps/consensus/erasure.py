@@ -1,0 +1,27 @@
+"""What is erased with a person: the reviews that they asked for, as a whole; without its idea no run can be read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model, Q
+
+from apps.consensus.models import Run
+from apps.consensus.models.runs import OPEN
+from persistence.maintenance.retention import Kind, add_kind
+
+
+def _ended(moment: datetime) -> Q:
+    return ~Q(status__in=OPEN)
+
+
+def _about(subject: Model) -> Q | None:
+    if isinstance(subject, Run):
+        return Q(pk=subject.pk)
+    return Q(user=subject.pk) if isinstance(subject, get_user_model()) else None
+
+
+def register() -> None:
+    """Let runs be erased with their subject."""
+    add_kind("reviews", Kind(model=Run, ready=_ended, about=_about))
