@@ -9,4 +9,4 @@ from persistence.maintenance.retention import ERASED, add_kind
 
 def register() -> None:
     """Let messages be erased with their subject; they keep their places in the conversation."""
-    add_kind("messages", of_simulation(Message, content=ERASED, data=None))
+    add_kind("messages", of_simulation(Message, {"content": ERASED, "data": None}))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Model, Q
@@ -35,15 +36,15 @@ def about(path: str) -> Callable[[Model], Q | None]:
     return which
 
 
-def of_simulation(model: type[Model], *, path: str = "simulation", **empty: object) -> Kind:
+def of_simulation(model: type[Model], empty: Mapping[str, Any] | None = None, path: str = "simulation") -> Kind:
     """A kind of rows of simulations; without columns to empty the rows go."""
-    return Kind(model=model, empty=empty or None, ready=over(path), about=about(path))
+    return Kind(model=model, empty=empty, ready=over(path), about=about(path))
 
 
 def register() -> None:
     """Let these be erased with their subject."""
     feedback = {"overall_feedback": ERASED, "metrics": {}, "diagnosis_named": "", "rubric": [], "next_time": []}
-    add_kind("feedback", of_simulation(SimulationFeedback, **feedback))
-    add_kind("questions", of_simulation(FeedbackQuestion, question=ERASED, answer=ERASED))
-    add_kind("facts", of_simulation(SimulationMetadata, value=ERASED, extra={}))
+    add_kind("feedback", of_simulation(SimulationFeedback, feedback))
+    add_kind("questions", of_simulation(FeedbackQuestion, {"question": ERASED, "answer": ERASED}))
+    add_kind("facts", of_simulation(SimulationMetadata, {"value": ERASED, "extra": {}}))
     add_kind("pictures", of_simulation(SimulationImage))

@@ -24,6 +24,7 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.call_actions import CallOperations, call_url
 from orchestration.admin.filters import (
+    EXPENSIVE,
     ErrorCodeFilter,
     ModelFilter,
     MomentFilter,
@@ -120,6 +121,10 @@ class ServiceCallAdmin(CallOperations):
     @display(description="Persisted", label=STATE_COLOURS)
     def persistence(self, call: ServiceCallRecord) -> str:
         return call.domain_persist_state
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The costliest first, where these are asked for."""
+        return ("-cost", *self.ordering) if request.GET.get("saved") == EXPENSIVE else self.ordering
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return (*super().get_list_filter(request), *added_call_filters())

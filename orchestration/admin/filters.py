@@ -21,6 +21,8 @@ from orchestration.values.moments import EARLIEST, LATEST, is_in_range
 
 NEWEST_UNKNOWN = 1000
 COSTLIEST = 100
+EXPENSIVE = "expensive"
+"""The saved search whose list is sorted by cost."""
 MONTH = timedelta(days=30)
 
 _call_filters: list[type[ListFilter]] = []
@@ -143,6 +145,6 @@ SAVED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "failed_today": ("Failed today", _failed_today),
     "dead": ("Dead", _dead),
     "unknown_attempts": ("Unknown attempts", _unknown),
-    "expensive": ("Expensive", _expensive),
+    EXPENSIVE: ("Expensive", _expensive),
 }
 """Name in the address → (title, the calls)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,13 +27,12 @@ class MomentWidget(widgets.DateTimeWidget):
         found = value if isinstance(value, datetime) else _moment(str(value).strip())
         if found is None:
             raise ValueError(f"is not a date and time: write it like {EXAMPLE}")
-        return check_moment(timezone.make_aware(found) if timezone.is_naive(found) else found)
+        return check_moment(found.replace(tzinfo=UTC) if timezone.is_naive(found) else found)
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        """With microseconds when there are some, so that the same moment comes in again."""
-        if not isinstance(value, datetime):
-            return ""
-        return str(timezone.localtime(value).replace(tzinfo=None))
+        """In UTC, whoever exports it, with microseconds when there are some: the same moment comes in again, and the
+        row that it names is found."""
+        return str(value.astimezone(UTC)) if isinstance(value, datetime) else ""
 
 
 def _moment(text: str) -> datetime | None:

@@ -76,8 +76,9 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         if base is None or base == newest:
             return
         other = PromptText.objects.of(*place).select_related("created_by").get(version=newest)
-        self.data = self.data.copy()
-        self.data["base"] = str(newest)
+        sent: Any = self.data
+        self.data = sent = sent.copy()
+        sent["base"] = str(newest)
         raise ValidationError(
             f"{other.created_by or 'Somebody'} saved version {newest} at {other.created_at:%Y-%m-%d %H:%M} UTC, while"
             f" you wrote this one. Look at {versions_url(other.pk)} first; save again to put your text in its place."
@@ -116,7 +117,7 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(versions_page)
         mine = path("<path:object_id>/versions/", page, name="orchestration_prompttext_versions")
-        return [mine, *super().get_urls()]
+        return [mine, *super().get_urls()]  # type: ignore[no-untyped-call]  # of unfold
 
     @display(description="Versions")
     def differences(self, text: PromptText) -> str:
@@ -137,7 +138,9 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def changeform_view(  # type: ignore[override]  # unfold's annotation is too narrow
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         try:
             response: HttpResponse = super().changeform_view(request, *args, **kwargs)
         except TransitionRefused as refused:  # somebody was faster by less than the form's own check takes

@@ -20,7 +20,7 @@ from orchestration.engine.queue.destinations import (
     held_by,
     known_patterns,
     known_routes,
-    waiting_under,
+    queued_by_kind,
 )
 from orchestration.engine.queue.pausing import end, target_of
 from orchestration.errors import OrchestrationError, TransitionRefused
@@ -62,8 +62,21 @@ class RateLimitForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscript
         return pattern
 
 
+class ShowsWaiting(ModelAdmin):
+    """A list that says of each row how many queued calls it is about now."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found: Any = super().get_changelist_instance(request)
+        rows: Any = list(found.result_list)
+        waiting = queued_by_kind() if rows else {}
+        for row in rows:
+            row.waiting_now = held_by(row, waiting)
+        found.result_list = rows
+        return found
+
+
 @admin.register(RateLimit)
-class RateLimitAdmin(ModelAdmin):
+class RateLimitAdmin(ShowsWaiting):
     """A row that somebody saves here no longer follows the settings."""
 
     form = RateLimitForm
@@ -84,7 +97,7 @@ class RateLimitAdmin(ModelAdmin):
 
     @display(description="Queued now")
     def waiting(self, limit: RateLimit) -> str:
-        return str(waiting_under(limit))
+        return str(limit.waiting_now)  # type: ignore[attr-defined]  # set for the list
 
     @display(description="Requests left")
     def requests_left(self, limit: RateLimit) -> str:
@@ -107,7 +120,7 @@ class RateLimitAdmin(ModelAdmin):
             obj.save(update_fields=[*self.fields, "source", "updated_at"])
         else:
             obj.save()
-        messages.info(request, f"{waiting_under(obj)} queued calls come under {obj} now.")
+        messages.info(request, f"{held_by(obj)} queued calls come under {obj} now.")
 
 
 @admin.register(ProviderCircuit)
@@ -145,7 +158,7 @@ class PauseForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 
 
 @admin.register(Pause)
-class PauseAdmin(ListActions, ModelAdmin):  # type: ignore[misc]  # unfold's own mixins differ from Django's
+class PauseAdmin(ListActions, ShowsWaiting):  # type: ignore[misc]  # unfold's own mixins differ from Django's
     """Adding a row pauses, the action resumes; both need the permission to operate pauses and leave a log entry."""
 
     form = PauseForm
@@ -161,7 +174,7 @@ class PauseAdmin(ListActions, ModelAdmin):  # type: ignore[misc]  # unfold's own
 
     @display(description="Holds now")
     def holds(self, pause: Pause) -> str:
-        return f"{held_by(pause)} queued"
+        return f"{pause.waiting_now} queued"  # type: ignore[attr-defined]  # set for the list
 
     @admin.action(description="Resume", permissions=["operate"])
     def resume_selected(self, request: HttpRequest, pauses: QuerySet[Pause]) -> None:

@@ -311,7 +311,10 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     # engine/execution/group_commit.py.)
 
     def retry(self, *, now: datetime | None = None) -> None:
-        """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise."""
+        """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise.
+
+        Its duration counts from the next claim on: what a person took to retry it is no latency.
+        """
         with transaction.atomic():
             RollupMark.of_call(self.pk)
             self._move(
@@ -321,6 +324,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 due_at=now or database_now(),
                 failures=0,
                 deaths=0,
+                started_at=None,
                 finished_at=None,
                 cancel_requested_at=None,
                 error=None,

@@ -113,6 +113,7 @@ def phases(call: ServiceCallRecord, audits: Iterable[AIRequestAudit], *, now: da
 
 def _phases(call: ServiceCallRecord, audits: list[AIRequestAudit], now: datetime) -> Iterator[Phase]:
     at = call.started_at or call.finished_at or now
+    at = min(at, audits[0].dispatched_at) if audits else at  # a retry began anew
     yield from _stretch("in the queue", "wait", call.created_at, at)
     for audit, later in zip_longest(audits, audits[1:]):
         name = "preparing" if audit is audits[0] else "between attempts"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestration.stats.figures import Figures, History, Period
+from orchestration.stats.aggregation import floor
+from orchestration.stats.figures import COUNTED_UP_TO, Figures, History, Period
+from persistence.models.failures import PersistenceFailure
 
 LABELS = {
     Period.HOUR: "%H:%M",
@@ -76,6 +79,30 @@ def charts(found: History) -> Iterator[Chart]:
         kind="bar",
         data=_data(found, ("Cost", BLUE, lambda point: float(point.cost))),
         story=f"{total.cost:.4f} in total.",
+    )
+    yield _failing(found)
+
+
+def _failing(found: History) -> Chart:
+    """Results that are not persisted, by when they began to fail; without those that were persisted since."""
+    began = PersistenceFailure.objects.current().filter(first_at__gte=found.since).order_by("-first_at")
+    counts = Counter(floor(at, found.period.span) for at in began.values_list("first_at", flat=True)[:COUNTED_UP_TO])
+    return Chart(
+        key="chart-failing",
+        title=f"Results that cannot be persisted, by the {found.period.span.label.lower()} in which that began",
+        kind="bar",
+        data={
+            "labels": [_label(found.period, at) for at in found.points],
+            "datasets": [
+                {
+                    "label": "Failing or dead",
+                    "data": [counts.get(at, 0) for at in found.points],
+                    "backgroundColor": RED,
+                    "borderColor": RED,
+                }
+            ],
+        },
+        story=f"{counts.total()} results began to fail in this period and still do.",
     )
 
 

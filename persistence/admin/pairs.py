@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,21 +116,25 @@ def _verdict(new: ServiceCallRecord | None, differences: Sequence[Any], *, conte
 
 
 def _figures(old: ServiceCallRecord, new: ServiceCallRecord | None) -> list[tuple[str, str, str]]:
-    sides = [old, new]
-    return [
-        ("Call", *(short_id(one.pk) if one else NOTHING for one in sides)),
-        ("Status", *(str(one.status) if one else NOTHING for one in sides)),
-        ("Model", *((one.model or one.model_requested or NOTHING) if one else NOTHING for one in sides)),
-        ("Tokens", *(f"{one.total_tokens:,}" if one else NOTHING for one in sides)),
-        ("Cost", *(money(one.cost) if one else NOTHING for one in sides)),
-        ("Duration", *(_duration(one) for one in sides)),
-    ]
+    nothing = [NOTHING] * len(FIGURES)
+    values = nothing if new is None else [read(new) for _, read in FIGURES]
+    return [(name, read(old), value) for (name, read), value in zip(FIGURES, values, strict=True)]
 
 
-def _duration(call: ServiceCallRecord | None) -> str:
-    if call is None or call.started_at is None or call.finished_at is None:
+def _duration(call: ServiceCallRecord) -> str:
+    if call.started_at is None or call.finished_at is None:
         return NOTHING
     return seconds(call.finished_at - call.started_at)
+
+
+FIGURES: tuple[tuple[str, Callable[[ServiceCallRecord], str]], ...] = (
+    ("Call", lambda call: short_id(call.pk)),
+    ("Status", lambda call: str(call.status)),
+    ("Model", lambda call: call.model or call.model_requested or NOTHING),
+    ("Tokens", lambda call: f"{call.total_tokens:,}"),
+    ("Cost", lambda call: money(call.cost)),
+    ("Duration", _duration),
+)
 
 
 def _short(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -47,7 +48,8 @@ def estimate(calls: QuerySet[ServiceCallRecord], model: str = "") -> Estimate:
         )
     )
     found, now = Estimate(), database_now()
-    for group in groups:
+    for row in groups:
+        group: dict[str, Any] = {**row}
         used = Usage(**{name: group[f"sum_{name}"] or 0 for name in COUNTS})
         _add(found, _price(group["provider"], model or group["model"], now), used, group["answered"])
         found.unknown += group["silent"]

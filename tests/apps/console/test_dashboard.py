@@ -21,8 +21,10 @@ from orchestration.models import WorkerNode
 from orchestration.models.states import PersistState, Status
 from orchestration.stats.aggregation import roll_up
 from persistence.admin.navigation import GROUPS
+from persistence.testing import persist
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
+from tests.persistence.results import note
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 INDEX, LIVE = reverse("admin:index"), reverse("admin:persistence_overview")
@@ -100,11 +102,24 @@ def test_charts_hold_the_whole_period_and_sum_up_to_the_tiles(period: str) -> No
         key: json.loads(unescape(value))
         for key, value in re.findall(r'id="(chart-\w+)".*?data-value="([^"]+)"', html, re.DOTALL)
     }
-    assert set(data) == {"chart-calls", "chart-latency", "chart-cost"}
+    assert set(data) == {"chart-calls", "chart-latency", "chart-cost", "chart-failing"}
     succeeded, failures, cancelled = (series["data"] for series in data["chart-calls"]["datasets"])
     assert (sum(succeeded), sum(failures), sum(cancelled)) == (1, 9, 0)
     assert len(succeeded) == len(data["chart-calls"]["labels"]) >= 24
     assert "9 failed" in html
+
+
+def test_results_that_fail_are_drawn_by_when_that_began() -> None:
+    def fail(handler: Any, response: Any) -> None:
+        raise ValueError
+
+    for _ in range(2):
+        persist(note(fail))
+    html = signed_in("view_servicecallrecord").get(f"{LIVE}?period=1h").content.decode()
+    found = re.search(r'id="chart-failing".*?data-value="([^"]+)"', html, re.DOTALL)
+    assert found is not None
+    assert sum(json.loads(unescape(found[1]))["datasets"][0]["data"]) == 2
+    assert "2 results began to fail in this period and still do." in html
 
 
 def test_it_says_when_nobody_sums_up() -> None:

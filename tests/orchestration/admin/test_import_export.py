@@ -62,7 +62,7 @@ def test_prices_are_previewed_imported_with_a_note_and_exported(root: Client) ->
     assert price.output_per_million == Decimal(10)
     assert LogEntry.objects.filter(object_id=str(price.pk)).exists()
     out = root.post(reverse("admin:orchestration_modelprice_export"), {"format": "0", "resource": "0"})
-    assert b"gpt-9,2026-01-01 00:00:00,2.5" in out.content
+    assert b"gpt-9,2026-01-01 00:00:00+00:00,2.5" in out.content
     assert LogEntry.objects.filter(change_message="Export of 1 rows as csv.").exists()
     assert "skip" in html(preview(root, "modelprice", out.content)).lower(), "the same again changes nothing"
 

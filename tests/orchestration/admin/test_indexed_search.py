@@ -189,6 +189,16 @@ def test_saved_searches(root: Client) -> None:
     assert page(root, saved="nonsense")[1].count("Failed today") >= 1
 
 
+def test_the_expensive_calls_are_sorted_by_cost(root: Client) -> None:
+    now = timezone.now()
+    calls = [
+        failed(cost=Decimal(cost), model=f"m{number}", started_at=now) for number, cost in enumerate(("1", "3", "2"))
+    ]
+    roll_up()
+    listed = root.get(LIST, {"saved": "expensive"}).context["cl"].result_list
+    assert [call.pk for call in listed] == [calls[1].pk, calls[2].pk, calls[0].pk]
+
+
 def test_a_moment_that_is_none_is_reported(root: Client) -> None:
     failed()
     listed, html = page(root, created_at_from_0="tomorrow")

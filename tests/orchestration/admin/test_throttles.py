@@ -49,7 +49,7 @@ def test_a_pause_is_chosen_from_what_exists(root: Client) -> None:
 
 
 def test_a_pause_says_what_it_holds_now(root: Client) -> None:
-    queued(), queued(), queued(model_requested="o4"), running()
+    queued(), queued(), queued(client="default", model_requested="o4"), running()
     page = root.post(ADD_PAUSE, {"kind": "model", "name": "default/o4"}, follow=True).content.decode()
     assert "It holds back 1 queued calls now; those that run go on." in page
     root.post(ADD_PAUSE, {"kind": "service", "name": SERVICE})
@@ -60,7 +60,7 @@ def test_a_pause_says_what_it_holds_now(root: Client) -> None:
 
 def test_a_limit_is_chosen_from_what_exists(root: Client) -> None:
     add = reverse("admin:orchestration_ratelimit_add")
-    queued(model_requested="o4")
+    queued(client="default", model_requested="o4")
     assert '<option value="default/o4">' in root.get(add).content.decode()
     page = root.post(add, {"pattern": "openai/gpt-4o", "parallel": 1}).content.decode()
     assert "Nothing goes to openai/gpt-4o" in page

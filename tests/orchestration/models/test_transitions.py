@@ -1,9 +1,12 @@
 """What an operator may do to a call in which state."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from orchestration.engine.queue.claim import claim
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
 from tests.orchestration.factories import failed, queued, running
@@ -21,6 +24,17 @@ def test_a_failed_call_is_retried_on_its_row_with_new_attempts():
     record.refresh_from_db()
     assert (record.status, record.failures, record.deaths, record.attempts) == ("queued", 0, 0, 3)
     assert (record.error, record.error_code, record.finished_at) == (None, "", None)
+
+
+def test_the_duration_of_a_retried_call_begins_at_its_next_claim():
+    """A call of yesterday that is retried today did not take a day."""
+    yesterday = timezone.now() - timedelta(days=1)
+    record = failed(started_at=yesterday, created_at=yesterday)
+    record.retry()
+    record.refresh_from_db()
+    assert record.started_at is None
+    (claimed,) = claim(1, "w")
+    assert claimed.started_at > yesterday + timedelta(hours=23)
 
 
 @pytest.mark.parametrize("make", [queued, running, succeeded])

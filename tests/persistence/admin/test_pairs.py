@@ -69,7 +69,7 @@ def test_each_answer_is_beside_the_one_that_was_made_of_it(root: Client) -> None
     assert "<td>gpt-4o-mini</td><td>gpt-4o</td>" in page
     assert reverse("admin:persistence_compare", args=(second.pk, made[second.pk])) in page
     assert reverse("admin:persistence_dry_run", args=(made[second.pk],)) in page
-    assert "hx-trigger" not in page
+    assert 'hx-trigger="every 3s"' not in page
     assert Message.objects.count() == 2, "only the originals wrote"
     assert LogEntry.objects.filter(object_id=first.pk, change_message__contains="in the pairs of bulk run").exists()
     assert url(run) in html(root.get(reverse("admin:persistence_bulkrun_change", args=(run.pk,))))
