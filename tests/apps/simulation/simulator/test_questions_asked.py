@@ -66,8 +66,8 @@ def test_nine_of_ten_fresh_questions_are_answered_to_the_point() -> None:
             assert_in_character(answer, case)
             if not fits(answer, expected):
                 missed.append(f"{question} -> {answer}")
-    assert asked == 50
-    assert len(missed) <= 5, "\n".join(missed)
+    assert asked == 101
+    assert 10 * len(missed) <= asked, "\n".join(missed)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["key"]))
