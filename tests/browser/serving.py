@@ -26,8 +26,11 @@ def free_port() -> int:
 class WebServer:
     """Granian over ASGI, as `make run` starts it; it can be stopped and started again at its address."""
 
-    def __init__(self, run_dir: Path, log: Path) -> None:
-        self._variables = environment(run_dir)
+    target = ("--interface", "asginl", "config.asgi:application")
+    health = "/healthz"
+
+    def __init__(self, variables: dict[str, str], log: Path) -> None:
+        self._variables = variables
         self._log = log
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,11 +40,11 @@ class WebServer:
         return f"http://{HOST}:{self._port}"
 
     def start(self) -> None:
-        options = ["--interface", "asginl", "--host", HOST, "--port", str(self._port), "--workers", "1"]
+        options = ["--host", HOST, "--port", str(self._port), "--workers", "1"]
         options += ["--workers-kill-timeout", "1"]  # open event streams would hold it up
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "granian", *options, "--log-level", "warning", "config.asgi:application"],
+                [sys.executable, "-m", "granian", *options, "--log-level", "warning", *self.target],
                 env=self._variables,
                 stdout=output,
                 stderr=output,
@@ -52,7 +55,7 @@ class WebServer:
         assert self._process is not None
         assert self._process.poll() is None, f"the web server ended: {self._log.read_text()[-2000:]}"
         try:
-            with build_opener(ProxyHandler({})).open(f"{self.url}/healthz", timeout=2):
+            with build_opener(ProxyHandler({})).open(f"{self.url}{self.health}", timeout=2):
                 return True
         except (HTTPError, URLError, OSError):
             return False
@@ -68,7 +71,13 @@ class WebServer:
 @contextmanager
 def web_server(folder: Path) -> Iterator[WebServer]:
     """A server that answers, stopped at the end."""
-    server = WebServer(folder / "run", folder / "web.log")
+    with serving(WebServer(environment(folder / "run"), folder / "web.log")) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: WebServer) -> Iterator[WebServer]:
+    """The same of any server."""
     server.start()
     try:
         yield server
