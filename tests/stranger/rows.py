@@ -53,7 +53,11 @@ def fill() -> None:
             options = {"context": {"question": question, "person": person}, "requested_by": root}
             GenerateTicketAnswer.using(related_object=root, **options).enqueue_now()
         drain(scheduled=True)
-        rerun(ServiceCallRecord.objects.in_persist_state("persisted").latest("pk"), temperature=0.1, requested_by=root)
+        rerun(
+            ServiceCallRecord.objects.in_persist_state("persisted").latest("pk"),
+            parameters={"temperature": 0.1},
+            requested_by=root,
+        )
         drain(scheduled=True)
     bulk_runs(root)
     held_back(root)
@@ -113,7 +117,7 @@ def _of_calls(site: admin.AdminSite) -> dict[str, str]:
     listed = _address(site, "orchestration_servicecallrecord_changelist")
     repaired = AIRequestAudit.objects.filter(repair=1).latest("pk").call_id
     again = calls.filter(parent__isnull=False).latest("pk")
-    done, failed = calls.in_persist_state("persisted").latest("pk").parent_id, calls.failed().earliest("pk").pk
+    done, failed = again.parent_id, calls.failed().earliest("pk").pk
     dead = calls.dead().earliest("pk").pk
     shown = {"repaired": repaired, "rerun": again.pk, "failed": failed, "dead": dead, "long": done,
              "waiting": calls.queued().earliest("pk").pk, "running": calls.running().earliest("pk").pk}  # fmt: skip
