@@ -72,20 +72,25 @@ class Interrupt:
         if not self._hold:
             raise Stopped
 
+    def check(self) -> None:
+        """Stopped when it was asked for: what a signal raises is lost when it arrives in a finalizer."""
+        if self._asked and not self._hold:
+            raise Stopped
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Signals that arrive inside take effect at the end."""
         self._hold = True
         yield
         self._hold = False
-        if self._asked:
-            raise Stopped
+        self.check()
 
 
 interrupt = Interrupt()
 
 
 def say(line: str) -> None:
+    interrupt.check()
     print(line, flush=True)
 
 
@@ -178,6 +183,7 @@ def wait_until_ready(base: str, started: datetime, groups: Sequence[ProcessGroup
     deadline = time.monotonic() + READY_SECONDS
     checks: list[Callable[[], bool]] = [lambda: _answers(base), lambda: _cluster_works(started)]
     while checks:
+        interrupt.check()
         if any(group.exited() for group in groups):
             raise Refused("a server exited before it was ready; its message is above.")
         if time.monotonic() > deadline:
@@ -247,6 +253,7 @@ def demo_key(email: str, scopes: Sequence[Scope]) -> str:
 def _stay(groups: Sequence[ProcessGroup]) -> None:
     """Wait until a server exits by itself; Ctrl-C raises Stopped."""
     while not any(group.exited() for group in groups):
+        interrupt.check()
         time.sleep(0.5)
     print("A server exited; its message is above.", file=sys.stderr)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from apps.consensus.decision import decide
-from apps.devtools.runner import Refused, parse, prepare
+from apps.devtools.runner import Interrupt, Refused, Stopped, parse, prepare
 from apps.devtools.smoke import Outcome, report
 from orchestration.models import ServiceCallRecord
 from tests.leftovers import RUN_VARIABLE, leftovers
@@ -134,6 +134,14 @@ def asked(command, served, folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_a_signal_that_a_finalizer_swallowed_is_not_lost():
+    asked = Interrupt()
+    with pytest.raises(Stopped):
+        asked(signal.SIGINT, None)  # as in a finalizer, whose exceptions nobody gets
+    with pytest.raises(Stopped):
+        asked.check()
 
 
 def test_a_busy_port_is_a_clear_message_before_anything_starts(tmp_path):
