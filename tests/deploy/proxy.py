@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+from contextlib import suppress
 from typing import Self
 
 
@@ -47,9 +48,7 @@ class Proxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.1))
+        self._loop.run_until_complete(_ended(asyncio.all_tasks(self._loop)))
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,16 +56,36 @@ class Proxy:
         port = servers[next(self._turn) % len(servers)]
         self.passing[port] = self.passing.get(port, 0) + 1
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
-            asking = asyncio.create_task(_pass_on(reader, up_writer))
-            await _pass_on(up_reader, writer)
-            asking.cancel()
-            up_writer.close()
+            await _pass_both_ways(reader, writer, port)
         except OSError:
             pass  # the client sees a closed connection, and counts it
         finally:
             self.passing[port] -= 1
-            writer.close()
+            await _closed(writer)
+
+
+async def _pass_both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Until the server has ended its answer."""
+    up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+    asking = asyncio.create_task(_pass_on(reader, up_writer))
+    try:
+        await _pass_on(up_reader, writer)
+    finally:
+        await _ended({asking})
+        await _closed(up_writer)
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """Each is cancelled and has run to its end: what is destroyed while it is pending leaves its socket open."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
