@@ -19,7 +19,7 @@ from persistence.outbox.drain import drain_batch, drain_calls
 from persistence.outbox.outbox_row import OutboxRow
 from persistence.outbox.statement_watch import OutOfPlace
 from tests.persistence.outbox.test_crash_markers import in_a_fork, wait_is_over
-from tests.persistence.outbox.test_races import together
+from tests.persistence.outbox.test_outbox_row import together
 from tests.persistence.results import async_note, digest, lonely, note, nothing
 from tests.persistence.statements import DOMAIN, LINK, LOCK, MARK, OPEN, steps_of
 from tests.seedapp.models import Attachment, Message, Simulation, Tally

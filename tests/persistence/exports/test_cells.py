@@ -92,7 +92,7 @@ def test_a_row_that_cannot_be_written_is_named_and_left_out(
     assert [row["id"] for row in rows] == sorted([good.pk, other.pk])
     item = run.items.get(call_id=bad.pk)
     assert (item.outcome, run.items.filter(outcome="written").count()) == ("failed", 2)
-    assert item.error.startswith("Column odd: ValueError:test_odd_exports.py")
+    assert item.error.startswith("Column odd: ValueError:test_cells.py")
     assert "no such thing" not in item.error
     page = root.get(reverse("admin:persistence_bulkrun_change", args=(run.pk,))).content.decode()
     assert "Column odd: ValueError" in page

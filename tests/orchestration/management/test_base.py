@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from orchestration.management.base import PlainCommand
 
 OURS = ("orchestration", "persistence", "config", "apps.")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HUGE, ODD = "9" * 400, "caf\udce9"
 SERVICE = "engineapp.default.Triage"
 

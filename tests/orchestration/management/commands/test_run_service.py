@@ -102,7 +102,7 @@ def test_every_component_is_listed_with_its_place() -> None:
     greet = entries()[f"services.{GREET}"]
     assert greet["label"] == GREET
     assert greet["class"].endswith("GenerateGreeting")
-    assert greet["file"].endswith("tests/orchestration/management/test_commands.py")
+    assert greet["file"].endswith("tests/orchestration/management/commands/test_run_service.py")
     source = Path(__file__).read_text().splitlines()
     assert "class GenerateGreeting" in "".join(source[greet["line"] - 1 : greet["line"] + 1])
 
@@ -134,7 +134,7 @@ def test_the_text_has_a_line_for_each_fact() -> None:
     lines = call("orca_components").splitlines()
     assert "services" in lines
     (service,) = [line for line in lines if line.startswith(f"  {GREET}  ")]
-    assert "test_commands.py:" in service
+    assert "test_run_service.py:" in service
     assert "      schema: schemas.demo.default.GreetingOutputSchema" in lines
     assert lines[-1] == "7 components"
 

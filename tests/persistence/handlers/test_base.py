@@ -88,7 +88,7 @@ def test_resolution_goes_from_the_own_namespace_to_core_to_none(answer):
 def test_two_handlers_for_one_schema_are_refused_and_named(answer):
     """Both are in one namespace."""
     handler(answer, name="First")
-    with pytest.raises(HandlerCollision, match=r"schemas.lab.default.Answer: .*Plain .*test_handlers.py:\d+\) and .*"):
+    with pytest.raises(HandlerCollision, match=r"schemas.lab.default.Answer: .*Plain .*test_base.py:\d+\) and .*"):
         handler(answer, name="Second", asynchronous=True)
     assert issubclass(HandlerCollision, ValueError)
 
