@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -22,6 +22,7 @@ from orchestration.admin.import_formats import FORMATS, FileRefused
 from orchestration.admin.import_widgets import BY_FIELD
 from orchestration.components.prompt_overrides import check_text
 from orchestration.models import ModelPrice, PromptText
+from orchestration.values import file_formats
 from orchestration.values.spreadsheets import escaped, is_formula, unescaped
 
 TOLD_FAULTS = 20
@@ -52,8 +53,12 @@ def _in_words(error: Exception) -> str:
 class SafeResource(ModelResource):
     """Checked like a form, all rows or none; a cell that a spreadsheet would run as a formula is refused.
 
-    Every column must be known, and what a cell says must be sure; errors name row and column.
+    Every column must be known, and what a cell says must be sure; errors name row and column. Exports have a column
+    with the version of the file's format; a file without it is of the first, and one of a newer version is refused.
     """
+
+    FILE_FORMAT: ClassVar[int] = file_formats.FIRST
+    """What this code writes, and the newest that it reads: one more when a column gets another meaning."""
 
     WIDGETS_MAP = ModelResource.WIDGETS_MAP | BY_FIELD
 
@@ -63,6 +68,7 @@ class SafeResource(ModelResource):
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         super().before_import(dataset, **kwargs)  # type: ignore[no-untyped-call]
+        self._take_file_format(dataset)
         known = [field.column_name for field in self.get_import_fields()]  # type: ignore[no-untyped-call]
         needed = [self.fields[name].column_name for name in self.get_import_id_fields()]  # type: ignore[no-untyped-call]
         unknown = [name for name in dataset.headers or () if name not in known]
@@ -72,6 +78,23 @@ class SafeResource(ModelResource):
             messages = [f"There is no column {', '.join(unknown)} here."] if unknown else []
             messages += [f"The column {', '.join(missing)} is missing."] if missing else []
             raise ValidationError(f"{' '.join(messages)} The columns are {', '.join(known)}.")
+
+    def _take_file_format(self, dataset: Any) -> None:
+        """Remove the column with the versions, which is of no row; ValidationError for one that cannot be read."""
+        if file_formats.NAME not in (dataset.headers or ()):
+            return
+        for number, cell in enumerate(dataset[file_formats.NAME], 1):
+            try:
+                file_formats.refuse_unknown(cell, self.FILE_FORMAT)
+            except file_formats.UnknownFileFormat as error:
+                dataset.wipe()  # no row is looked at
+                raise ValidationError(f"Row {number}: {error}") from None
+        del dataset[file_formats.NAME]
+
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        dataset = super().export(*args, **kwargs)  # type: ignore[no-untyped-call]
+        dataset.append_col([self.FILE_FORMAT] * len(dataset), header=file_formats.NAME)
+        return dataset
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         super().before_import_row(row, **kwargs)  # type: ignore[no-untyped-call]

@@ -193,8 +193,11 @@ def _read(folder: Path) -> tuple[dict[str, Any], Path]:
         digest = _digest(copy)
     except (OSError, ValueError, KeyError) as error:
         raise BackupFailed(f"{folder} is not a complete backup ({type(error).__name__}).") from error
-    if manifest.get("format") != FORMAT:
-        raise BackupFailed(f"{folder} has format {manifest.get('format')}, and this version reads {FORMAT}.")
+    if manifest.get("format", FORMAT) != FORMAT:
+        raise BackupFailed(
+            f"A newer version wrote {folder} (format {manifest['format']}; {FORMAT} is the newest that is known here)."
+            " Upgrade this installation, then restore."
+        )
     if digest != manifest["sha256"]:
         raise BackupFailed(f"{copy} is damaged: it is not the file that was written.")
     return manifest, copy

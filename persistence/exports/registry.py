@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.utils.module_loading import autodiscover_modules
 
 from orchestration.types import JsonObject
+from orchestration.values import file_formats
 from persistence.errors import BulkRefused
 from persistence.foreign_code import attempt
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 Dialogue = Callable[[Any], JsonObject | None]
 """A row as `{"messages": [{role, content}, ...]}`; None when it is not a whole dialogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatColumn:
+    """The column that says which version of the file's format wrote a row; the last one."""
+
+    version: int
+    column_name: str = file_formats.NAME
+
+    def get_value(self, row: Any) -> int:
+        return self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +49,20 @@ class Exporter:
     related: tuple[str, ...] = ()
     """For select_related."""
     dialogue: Dialogue | None = None
-    """Needs the permission to read content, too."""
+    """Needs the permission to read content, too. Such files have no version: their format is not ours."""
+    file_format: int = file_formats.FIRST
+    """One more when a column gets another meaning, for whoever reads files of both."""
 
     def columns(self, *, content: bool, named: Sequence[str] = ()) -> list[Any]:
-        """The resource's fields, without content when that is not wanted; those that are `named`, in that order.
+        """The resource's fields, without content when that is not wanted, and the version of the file's format; those
+        that are `named`, in that order.
 
         BulkRefused for a name that is no column: another version of the code froze the list.
         """
-        fields = [
+        fields: list[Any] = [
             field for field in self.resource().get_export_fields() if content or field.column_name not in self.content
         ]
+        fields.append(FormatColumn(self.file_format))
         by_name = {field.column_name: field for field in fields}
         if missing := [name for name in named if name not in by_name]:
             raise BulkRefused(

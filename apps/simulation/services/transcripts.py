@@ -11,11 +11,13 @@ from enum import StrEnum
 
 from apps.simulation.history import History, HistoryEntry
 from apps.simulation.models import Simulation
-from orchestration.values import spreadsheets
+from orchestration.values import file_formats, spreadsheets
 
 COLUMNS = ("timestamp", "source", "role", "sender", "content")
 CHAT_ROLES = {"user": "user", "assistant": "assistant"}
 """Every other role is `system`."""
+FILE_FORMAT = file_formats.FIRST
+"""Of JSON and CSV; Markdown is for reading, and the format of chat models is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ def as_rows(history: History) -> list[dict[str, str]]:
 
 
 def as_json(simulation: Simulation, history: History) -> str:
-    """`{simulation, patient, complete, missing, entries}`; `missing` names the sources that could not be read."""
+    """`{file_format, simulation, patient, complete, missing, entries}`; `missing` names the sources that could not be
+    read."""
     content = {
+        file_formats.NAME: FILE_FORMAT,
         "simulation": str(simulation.uuid),
         "patient": simulation.sim_patient_full_name,
         "complete": not history.failed,
@@ -46,10 +50,11 @@ def as_json(simulation: Simulation, history: History) -> str:
 def as_csv(simulation: Simulation, history: History) -> str:
     """One row per entry; a value that a spreadsheet would read as a formula is escaped."""
     target = io.StringIO()
-    writer = csv.DictWriter(target, COLUMNS)
+    writer = csv.DictWriter(target, (*COLUMNS, file_formats.NAME))
     writer.writeheader()
     for row in as_rows(history):
-        writer.writerow({name: spreadsheets.escaped(value) for name, value in row.items()})
+        cells: dict[str, object] = {name: spreadsheets.escaped(value) for name, value in row.items()}
+        writer.writerow({**cells, file_formats.NAME: FILE_FORMAT})
     return target.getvalue()
 
 

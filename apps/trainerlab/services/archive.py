@@ -20,8 +20,15 @@ from apps.simulation.fields import Line
 from apps.simulation.services.image_upload import MAX_BYTES, ImageRefused
 from apps.trainerlab.services.import_export import as_input, import_scenarios
 from apps.trainerlab.services.pictures import MAX_PICTURES, PackedPicture
-from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile, ScenarioIn
+from apps.trainerlab.services.scenario_file import (
+    FILE_FORMAT,
+    ImportOut,
+    ScenarioFile,
+    ScenarioIn,
+    first_fault,
+)
 from orchestration.api.schemas import RequestSchema
+from orchestration.values.file_formats import NAME
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -97,7 +104,7 @@ def _pack(templates: QuerySet[ScenarioTemplate], target: IO[bytes]) -> None:
                 archive.writestr(name, _content(image), zipfile.ZIP_STORED)  # is compressed already
                 entries.append({"file": name, "description": image.description})
             scenarios.append({**as_input(template), "pictures": entries})
-        archive.writestr(INDEX, json.dumps({"scenarios": scenarios}, ensure_ascii=False, indent=2))
+        archive.writestr(INDEX, json.dumps({NAME: FILE_FORMAT, "scenarios": scenarios}, ensure_ascii=False, indent=2))
 
 
 def _content(image: ScenarioImage) -> bytes:
@@ -163,9 +170,7 @@ def _index(archive: zipfile.ZipFile) -> ArchiveIndex:
     try:
         return ArchiveIndex.model_validate_json(_read(archive, INDEX, MAX_INDEX_BYTES))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the beginning"
-        raise ArchiveRefused(f"{INDEX} at {place}: {first['msg']}.") from error
+        raise ArchiveRefused(first_fault(error, of=INDEX)) from error
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -11,7 +11,8 @@ from apps.simulation.api.schemas import CaseIn
 from apps.simulation.errors import SimulationRefused
 from apps.trainerlab.models import ScenarioImage, ScenarioTemplate
 from apps.trainerlab.services.pictures import PackedPicture, replace_pictures
-from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile, ScenarioIn
+from apps.trainerlab.services.scenario_file import FILE_FORMAT, ImportOut, ScenarioFile, ScenarioIn
+from orchestration.values.file_formats import NAME
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -36,7 +37,7 @@ class NotYours(SimulationRefused):
 
 def as_file(templates: QuerySet[ScenarioTemplate]) -> dict[str, Any]:
     """Scenarios as ScenarioFile, by key; without pictures and owners."""
-    return {"scenarios": [as_input(template) for template in templates.order_by("key")]}
+    return {NAME: FILE_FORMAT, "scenarios": [as_input(template) for template in templates.order_by("key")]}
 
 
 def as_input(template: ScenarioTemplate) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from apps.simulation.errors import SimulationRefused
 from apps.trainerlab.models import ScenarioTemplate
 from apps.trainerlab.services.archive import MAX_ARCHIVE_BYTES, import_archive, write_archive
 from apps.trainerlab.services.import_export import import_scenarios
-from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile
+from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile, first_fault
 from apps.training.permissions import for_instructors
 from apps.training.uploads import accepts_uploads
 from orchestration.api.errors import ApiError
@@ -64,9 +64,7 @@ def import_file(request: PageRequest) -> HttpResponse:
         UPLOADS.check(str(request.user.pk), "uploads")
         done = _imported(request, upload)
     except InvalidFile as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        messages.error(request, f"Nothing was imported. At {place}: {first['msg']}.")
+        messages.error(request, f"Nothing was imported. {first_fault(error, of='The file')}")
     except (SimulationRefused, ApiError) as error:
         messages.error(request, f"Nothing was imported. {error}")
     else:

@@ -88,6 +88,18 @@ def test_what_differs_from_the_manifest_is_named(folder, other):
         assert said in str(refused.value)
 
 
+def test_a_newer_backup_is_refused_with_the_remedy(folder, other):
+    """One without a format is of the first."""
+    say("backup", str(folder))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+    with pytest.raises(CommandError, match=r"A newer version wrote .*format 2; 1 is .*Upgrade this installation"):
+        say("restore", str(folder), "--name", other)
+    del manifest["format"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    say("restore", str(folder), "--name", other)
+
+
 def test_a_damaged_or_incomplete_backup_is_refused(folder, other):
     say("backup", str(folder))
     (copy,) = [path for path in folder.iterdir() if path.name != "manifest.json"]

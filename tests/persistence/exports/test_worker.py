@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ from orchestration.values.spreadsheets import MAX_CELL, escaped, is_formula, une
 from persistence.bulk.lease import RunLease
 from persistence.bulk.runs import abort, start
 from persistence.exports import worker as export_work
-from persistence.exports.formats import Xlsx
+from persistence.exports.formats import Xlsx, asked_for
 from persistence.exports.requests import estimated_bytes, freeze_export
+from persistence.exports.resources import CALLS
 from persistence.exports.storage import forget_old_exports
 from persistence.exports.worker import Stopped, _Attended, work
 from persistence.models import BulkRun, BulkState
@@ -77,6 +79,28 @@ def test_calls_are_exported_in_every_format_with_a_note(root: Client) -> None:
     notes = LogEntry.objects.filter(change_message__startswith="Export of 2 calls")
     assert notes.count() == 4
     assert notes.filter(change_message__contains="as csv, without content").exists()
+
+
+def test_rows_say_the_format_of_their_file_last(root: Client) -> None:
+    """Dialogues do not: their format is that of whoever tunes a model with them."""
+    failed()
+    (line,) = export(root, "servicecallrecord", "jsonl").decode().splitlines()
+    assert list(json.loads(line).items())[-1] == ("file_format", CALLS.file_format)
+    header, row = export(root, "servicecallrecord", "csv").decode("utf-8-sig").splitlines()
+    assert (header.split(",")[-1], row.split(",")[-1]) == ("file_format", "1")
+    (header, row) = load_workbook(io.BytesIO(export(root, "servicecallrecord", "xlsx"))).active.values
+    assert (header[-1], row[-1]) == ("file_format", 1)
+    assert [field.column_name for field in asked_for({"exporter": "requests", "format": "dialogues"})[1].columns] == []
+
+
+def test_an_export_begun_before_formats_goes_on_without() -> None:
+    options = {"exporter": "calls", "format": "jsonl", "columns": ["id", "status"]}
+    assert [field.column_name for field in asked_for(options)[1].columns] == ["id", "status"]
+
+
+def test_an_exporter_has_a_format_of_its_own() -> None:
+    *_, last = dataclasses.replace(CALLS, file_format=2).columns(content=False)
+    assert (last.column_name, last.get_value(failed())) == ("file_format", 2)
 
 
 def test_audits_go_out_as_dialogues_for_fine_tuning(root: Client) -> None:

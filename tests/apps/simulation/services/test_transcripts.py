@@ -44,6 +44,7 @@ def fetched(caller: Caller, simulation: Simulation, form: str) -> str:
 def test_json_has_everything_in_order(caller: Caller, simulation: Simulation) -> None:
     content = json.loads(fetched(caller, simulation, "json"))
     assert (content["complete"], content["missing"], content["patient"]) == (True, [], "Maria Alvarez")
+    assert content["file_format"] == 1
     assert [(entry["role"], entry["content"]) for entry in content["entries"]] == [
         ("assistant", "It hurts, here & there."),
         ("user", FORMULA),
@@ -54,6 +55,7 @@ def test_json_has_everything_in_order(caller: Caller, simulation: Simulation) ->
 def test_csv_runs_no_formula(caller: Caller, simulation: Simulation) -> None:
     rows = list(csv.DictReader(io.StringIO(fetched(caller, simulation, "csv"))))
     assert [row["content"] for row in rows] == ["It hurts, here & there.", f"'{FORMULA}", MARKUP]
+    assert {row["file_format"] for row in rows} == {"1"}
 
 
 def test_markdown_keeps_what_was_said_as_text(caller: Caller, simulation: Simulation) -> None:

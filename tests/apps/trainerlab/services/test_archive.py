@@ -168,7 +168,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     ),
     "a missing picture": (lambda: packed({INDEX: one(ENTRY)}), "holds no file pictures/1.png"),
     "many pictures": (lambda: packed({INDEX: one(*[ENTRY] * 21)}), "scenarios.0.pictures"),
-    "no json": (lambda: packed({INDEX: b"{"}), "scenarios.json at"),
+    "no json": (lambda: packed({INDEX: b"{"}), "scenarios.json: Invalid JSON"),
     "unknown fields": (lambda: packed({INDEX: one({**ENTRY, "run": "me"})}), "scenarios.0.pictures.0.run"),
 }
 

@@ -174,7 +174,10 @@ def test_a_scenario_is_written_exported_imported_and_archived(instructor: Visito
     upload = SimpleUploadedFile("scenarios.json", json.dumps(exported).encode())
     assert "0 created, 1 changed" in instructor.post("/scenarios/import", file=upload).content.decode()
     broken = SimpleUploadedFile("scenarios.json", b'{"scenarios": [{"key": "x"}]}')
-    assert "Nothing was imported. At scenarios.0." in instructor.post("/scenarios/import", file=broken).content.decode()
+    assert (
+        "Nothing was imported. The file at scenarios.0."
+        in instructor.post("/scenarios/import", file=broken).content.decode()
+    )
     assert "Nothing was imported." in instructor.post("/scenarios/import").content.decode()
     assert "Archived" in instructor.post(f"/scenarios/{scenario.uuid}/archive").content.decode()
 
