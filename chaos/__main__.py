@@ -1,6 +1,6 @@
 """`python -m chaos`: prepares one run, starts it, and removes everything afterwards, whatever happens.
 
-Exit status: 0 when the books agree and nothing was left behind, 1 when not, 2 when the run could not be made.
+Exit status: 0 when the records agree and nothing was left behind, 1 when not, 2 when the run could not be made.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from chaos.books import Books, Findings, request_id
 from chaos.options import CHANGED, CHANGED_CONSENSUS
+from chaos.records import Findings, Records, request_id
 from chaos.recovery import RecoveryWatch
 from orchestration.models import EngineCounter, WorkerNode
 from orchestration.models.audits import Outcome
@@ -42,29 +42,29 @@ def _times(seconds: Sequence[float]) -> dict[str, Any]:
     return {"calls": len(seconds), **{name: percentile(seconds, share) for name, share in shares.items()}}
 
 
-def books_report(books: Books, findings: Findings) -> dict[str, Any]:
+def records_report(records: Records, findings: Findings) -> dict[str, Any]:
     """Counts, with examples of whatever was found."""
-    unknown = {request_id(audit) for audit in books.audits if audit.outcome == Outcome.UNKNOWN}
-    stored = {request_id(audit) for audit in books.audits if audit.answer is not None}
-    sent = {entry.correlation for entry in books.ledger}
+    unknown = {request_id(audit) for audit in records.audits if audit.outcome == Outcome.UNKNOWN}
+    stored = {request_id(audit) for audit in records.audits if audit.answer is not None}
+    sent = {entry.correlation for entry in records.ledger}
     found = asdict(findings)
     return {
-        "submitted": len(books.submitted),
-        "provider_requests": len(books.ledger),
-        "audits": len(books.audits),
-        "rows": len(books.rows),
+        "submitted": len(records.submitted),
+        "provider_requests": len(records.ledger),
+        "audits": len(records.audits),
+        "rows": len(records.rows),
         **{name: len(items) for name, items in found.items()},
         "examples": {name: items[:SHOWN] for name, items in found.items() if items},
         "unknown_attempts": len(unknown),
         "unknown_attempts_that_reached_the_provider": len(unknown & sent),
         "provider_requests_without_a_stored_answer": len(sent - stored),
-        "provider_endings": dict(Counter(entry.outcome for entry in books.ledger)),
-        "provider_faults": dict(Counter(entry.fault for entry in books.ledger)),
-        "outcomes": dict(Counter(_ending(record) for record in books.calls.values())),
+        "provider_endings": dict(Counter(entry.outcome for entry in records.ledger)),
+        "provider_faults": dict(Counter(entry.fault for entry in records.ledger)),
+        "outcomes": dict(Counter(_ending(record) for record in records.calls.values())),
         "stale_writes_rejected": EngineCounter.read("stale_writes_rejected"),
-        "deaths": sum(record.deaths for record in books.calls.values()),
-        "most_deaths_of_one_call": max((record.deaths for record in books.calls.values()), default=0),
-        "poisoned": sum(record.error_code == "poisoned" for record in books.calls.values()),
+        "deaths": sum(record.deaths for record in records.calls.values()),
+        "most_deaths_of_one_call": max((record.deaths for record in records.calls.values()), default=0),
+        "poisoned": sum(record.error_code == "poisoned" for record in records.calls.values()),
         "cluster_restarts": sum(WorkerNode.objects.values_list("restarts", flat=True)),
         "changed_settings": {**CHANGED, "CONSENSUS": CHANGED_CONSENSUS},
     }

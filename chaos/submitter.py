@@ -16,11 +16,11 @@ RETRY_SECONDS = 0.3
 
 
 class Submitter(threading.Thread):
-    """`book` is the first of the four records: the id of each planned call, once its submit has returned."""
+    """`submitted` is the first of the four records: the id of each planned call, once its submit has returned."""
 
     def __init__(self, scenario: Scenario, calls: Sequence[PlannedCall], seed: int, clock: PlanClock) -> None:
         super().__init__(name="submitter", daemon=True)
-        self.book: dict[int, str] = {}
+        self.submitted: dict[int, str] = {}
         self.again = 0
         """Submits that were repeated because it was not known whether the first had been committed."""
         self._scenario = scenario
@@ -35,9 +35,9 @@ class Submitter(threading.Thread):
         connections.close_all()
 
     def _submit(self, call: PlannedCall) -> None:
-        while call.number not in self.book:
+        while call.number not in self.submitted:
             try:
-                self.book[call.number] = self._scenario.submit(call, self._seed)
+                self.submitted[call.number] = self._scenario.submit(call, self._seed)
             except Error:
                 self.again += 1
                 connections.close_all()

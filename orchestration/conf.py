@@ -17,6 +17,8 @@ from orchestration.typed_settings import TypedSetting
 
 HAVE_A_MODEL = frozenset({"openai", SIMULATOR})
 """Providers whose clients may leave out the model."""
+FORMER_NAMES = {"PUMP_BUDGET_SECONDS": "LOOP_BUDGET_SECONDS", "PUMP_DRAIN_SECONDS": "LOOP_DRAIN_SECONDS"}
+"""Keys of ORCHESTRAI that are read under their former name, too, for one more release; the check W005 names them."""
 OTHER_PACKAGES = ("DOMAIN_PERSIST_",)
 """Key prefixes of ORCHESTRAI that another package reads and validates."""
 
@@ -41,9 +43,9 @@ class EngineSettings(BaseModel):
 
     CONCURRENCY: Annotated[int, Field(ge=1, le=1024)] = 256
     """Calls that one worker loop runs at once."""
-    PUMP_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0
+    LOOP_BUDGET_SECONDS: Annotated[float, Field(gt=0)] = 45.0
     """How long one worker loop claims new work; far below Q_CLUSTER["timeout"], so that running calls can finish."""
-    PUMP_DRAIN_SECONDS: Annotated[float, Field(ge=0)] = 95.0
+    LOOP_DRAIN_SECONDS: Annotated[float, Field(ge=0)] = 95.0
     """Calls that still run after the budget may end within this time; budget and drain stay below the timeout."""
     LINGER_SECONDS: Annotated[float, Field(ge=0)] = 2.0
     """How long an idle worker loop polls; longer than WAKE_WINDOW_SECONDS, so that a coalesced wake is not lost."""
@@ -221,5 +223,7 @@ class ClientsSettings(BaseModel):
         return next(iter(self.clients))
 
 
-engine_settings = TypedSetting("ORCHESTRAI", EngineSettings, keys=lambda key: not key.startswith(OTHER_PACKAGES))
+engine_settings = TypedSetting(
+    "ORCHESTRAI", EngineSettings, keys=lambda key: not key.startswith(OTHER_PACKAGES), former_names=FORMER_NAMES
+)
 clients_settings = TypedSetting("ORCA_CONFIG", ClientsSettings, required=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name for it
 from django.core.signals import setting_changed
 from pydantic import BaseModel, ValidationError
 
@@ -34,7 +34,8 @@ def optional_setting(name: str, default: Any = None) -> Any:
 class TypedSetting(Generic[SettingsT]):
     """`settings.NAME` as `model`. Calling it validates the setting once; a test that overrides it is followed.
 
-    Several packages may share a dictionary: `keys` says which of its keys belong to this model.
+    Several packages may share a dictionary: `keys` says which of its keys belong to this model. `former_names` maps
+    keys that were renamed to what they are called now.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class TypedSetting(Generic[SettingsT]):
         *,
         keys: Callable[[str], bool] = lambda _: True,
         required: bool = False,
+        former_names: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.model = model
         self._keys = keys
         self._required = required
+        self._former_names = former_names or {}
         self._read: SettingsT | None = None
         setting_changed.connect(self._forget)
 
@@ -67,16 +70,35 @@ class TypedSetting(Generic[SettingsT]):
             return [Error(str(error), hint=hint, id=identifier)]
         return []
 
+    def check_names(self, identifier: str) -> list[CheckMessage]:
+        """For a system check: a warning with this id for each key that the project has under its former name."""
+        return [
+            Warning(
+                f"settings.{self.name} has {former}, which is called {self._former_names[former]} now.",
+                hint="Rename the key: the former name is read for one more release.",
+                id=identifier,
+            )
+            for former in self._former_names
+            if former in (optional_setting(self.name) or {})
+        ]
+
     def _validated(self) -> SettingsT:
         raw = optional_setting(self.name)
         if raw is None and self._required:
             raise NotConfigured(f"settings.{self.name} is missing.")
         if isinstance(raw, dict):
-            raw = {key: value for key, value in raw.items() if self._keys(str(key))}
+            raw = self._renamed({key: value for key, value in raw.items() if self._keys(str(key))})
         try:
             return self.model.model_validate({} if raw is None else raw)
         except ValidationError as error:
             raise NotConfigured(f"settings.{self.name}: {explain(error)}") from error
+
+    def _renamed(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """With today's keys; NotConfigured when one is there under both names."""
+        for former, now in self._former_names.items():
+            if former in raw and now in raw:
+                raise NotConfigured(f"settings.{self.name} has {now} and {former}, its former name: remove {former}.")
+        return {self._former_names.get(key, key): value for key, value in raw.items()}
 
     def _forget(self, *, setting: str, **_: object) -> None:
         if setting == self.name:

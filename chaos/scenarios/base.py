@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from chaos.books import Books
 from chaos.plan import PlannedCall
+from chaos.records import Records
 
 
 class Scenario(ABC):
@@ -22,17 +22,17 @@ class Scenario(ABC):
         """The domain rows as they are now."""
 
     @abstractmethod
-    def lost(self, books: Books) -> list[str]:
+    def lost(self, records: Records) -> list[str]:
         """Submitted, and neither persisted nor poisoned."""
 
     @abstractmethod
-    def duplicated(self, books: Books) -> list[str]:
+    def duplicated(self, records: Records) -> list[str]:
         """Done more than once."""
 
     @abstractmethod
-    def falsely_persisted(self, books: Books) -> list[str]:
+    def falsely_persisted(self, records: Records) -> list[str]:
         """A row without an answered request, or one that differs from the stored result."""
 
     @abstractmethod
-    def out_of_order(self, books: Books) -> list[str]:
+    def out_of_order(self, records: Records) -> list[str]:
         """Started before its predecessor was done."""

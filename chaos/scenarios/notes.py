@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from chaos.app.models import ChaosRow
 from chaos.app.orca.services.note import TakeNote
-from chaos.books import Books, is_poisoned
 from chaos.plan import PlannedCall
+from chaos.records import Records, is_poisoned
 from chaos.scenarios.base import Scenario
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import ServiceCallRecord
@@ -40,32 +40,32 @@ class NotesScenario(Scenario):
     def rows(self) -> Sequence[ChaosRow]:
         return list(ChaosRow.objects.order_by("id"))
 
-    def lost(self, books: Books) -> list[str]:
-        rows_of = Counter(row.call_id for row in books.rows)
-        known = set(books.submitted.values())
-        return [call_id for call_id in known if not _is_done(books.calls.get(call_id), rows_of[call_id])]
+    def lost(self, records: Records) -> list[str]:
+        rows_of = Counter(row.call_id for row in records.rows)
+        known = set(records.submitted.values())
+        return [call_id for call_id in known if not _is_done(records.calls.get(call_id), rows_of[call_id])]
 
-    def duplicated(self, books: Books) -> list[str]:
-        rows_of = Counter(row.call_id for row in books.rows)
-        numbers = Counter(record.context["number"] for record in books.calls.values())
+    def duplicated(self, records: Records) -> list[str]:
+        rows_of = Counter(row.call_id for row in records.rows)
+        numbers = Counter(record.context["number"] for record in records.calls.values())
         twice = [call_id for call_id, count in rows_of.items() if count > 1]
         return twice + [str(number) for number, count in numbers.items() if count > 1]
 
-    def falsely_persisted(self, books: Books) -> list[str]:
-        answered = books.answered()
-        return [row.call_id for row in books.rows if not _is_true(row, books.calls.get(row.call_id), answered)]
+    def falsely_persisted(self, records: Records) -> list[str]:
+        answered = records.answered()
+        return [row.call_id for row in records.rows if not _is_true(row, records.calls.get(row.call_id), answered)]
 
-    def out_of_order(self, books: Books) -> list[str]:
+    def out_of_order(self, records: Records) -> list[str]:
         """Within an ordering key rows must follow the sequence, and no call may start before its predecessor ended."""
-        row_ids = {row.call_id: row.pk for row in books.rows}
+        row_ids = {row.call_id: row.pk for row in records.rows}
         keys: dict[str, list[ServiceCallRecord]] = defaultdict(list)
-        for record in books.calls.values():
+        for record in records.calls.values():
             if record.ordering_key:
                 keys[record.ordering_key].append(record)
         found = []
-        for records in keys.values():
-            records.sort(key=lambda record: record.sequence)
-            for before, after in pairwise(records):
+        for ordered in keys.values():
+            ordered.sort(key=lambda record: record.sequence)
+            for before, after in pairwise(ordered):
                 rows_swapped = row_ids.get(before.pk, 0) > row_ids.get(after.pk, row_ids.get(before.pk, 0))
                 done_at = before.persisted_at or before.finished_at
                 overlap = after.started_at is not None and (done_at is None or after.started_at < done_at)

@@ -1,6 +1,6 @@
 """`python -m chaos.upgrade --base REVISION --calls 20000`: prepares the run, starts it, removes everything afterwards.
 
-Exit status: 0 when the books agree, 1 when not, 2 when the run could not be made.
+Exit status: 0 when the records agree, 1 when not, 2 when the run could not be made.
 """
 
 from __future__ import annotations

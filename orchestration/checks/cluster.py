@@ -114,17 +114,17 @@ def _bookkeeping(options: Mapping[str, Any]) -> Iterator[CheckMessage]:
         )
 
 
-def _time_for_a_pump(options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+def _time_for_a_loop(options: Mapping[str, Any]) -> Iterator[CheckMessage]:
     try:
         engine = engine_settings()
     except NotConfigured:  # reported by its own check
         return
-    longest = engine.PUMP_BUDGET_SECONDS + engine.REQUEST_TIMEOUT_SECONDS
+    longest = engine.LOOP_BUDGET_SECONDS + engine.REQUEST_TIMEOUT_SECONDS
     if 0 < (options.get("timeout") or 0) <= longest:
         yield Error(
             f'Q_CLUSTER["timeout"] is {options["timeout"]}: django-q would kill a worker loop with calls in flight. It'
-            f" claims for PUMP_BUDGET_SECONDS, then waits for its last calls: {longest:g} seconds.",
-            hint='Raise "timeout", or lower ORCHESTRAI["PUMP_BUDGET_SECONDS"] or ["REQUEST_TIMEOUT_SECONDS"].',
+            f" claims for LOOP_BUDGET_SECONDS, then waits for its last calls: {longest:g} seconds.",
+            hint='Raise "timeout", or lower ORCHESTRAI["LOOP_BUDGET_SECONDS"] or ["REQUEST_TIMEOUT_SECONDS"].',
             id="orchestration.E106",
         )
 
@@ -180,7 +180,7 @@ _CLUSTER_CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[CheckMessage]], ..
     _redelivery,
     _failures,
     _bookkeeping,
-    _time_for_a_pump,
+    _time_for_a_loop,
     _responsiveness,
     _schedules,
     _broker,

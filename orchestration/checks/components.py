@@ -38,8 +38,8 @@ Apps = Sequence[AppConfig] | None
 
 @register(TAG)
 def check_engine_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E001: ORCHESTRAI has a wrong key or value."""
-    return engine_settings.check("orchestration.E001")
+    """E001: ORCHESTRAI has a wrong key or value. W005: a key has its former name."""
+    return [*engine_settings.check("orchestration.E001"), *engine_settings.check_names("orchestration.W005")]
 
 
 @register(TAG)

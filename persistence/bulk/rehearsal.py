@@ -22,7 +22,7 @@ from persistence import log
 from persistence.models import BulkItem, BulkRun, PersistedObject
 from persistence.models.bulk import Trouble
 from persistence.reprocessing.reprocess import held_call
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 
 SAMPLE = 20
 """Calls that are tried out, spread over the list."""
@@ -98,7 +98,7 @@ def _spread(run: BulkRun) -> Iterator[BulkItem]:
 
 def _tried(run: BulkRun, operation: Operation, item: BulkItem) -> OperationResult | None:
     """What came of an item after those before it; None when that cannot be tried."""
-    with undoing_files(), transaction.atomic():
+    with deleting_rolled_back_files(), transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")

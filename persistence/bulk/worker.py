@@ -30,7 +30,7 @@ from persistence.models.bulk import Trouble
 from persistence.outbox.crash_markers import orphaned_markers, watching
 from persistence.outbox.drain import describe_deaths
 from persistence.reprocessing.reprocess import held_call
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 
 ITEMS_AT_ONCE = 100
 GONE = OperationResult(outcome=Trouble.GONE.value, error="The call no longer exists.")
@@ -128,7 +128,7 @@ def _do(run: BulkRun, entry: Operation, item: BulkItem, ahead: ServiceCallRecord
     """One item, its result and its entry in the history, in one transaction; False when another worker has done it."""
     call: ServiceCallRecord | None = None
     try:
-        with undoing_files(), transaction.atomic():
+        with deleting_rolled_back_files(), transaction.atomic():
             call = _held(item.call_id, ahead)
             done = carry_out(entry, call, run.options, run.requested_by) if call is not None else GONE
             if not transaction.get_rollback():

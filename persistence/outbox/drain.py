@@ -41,7 +41,7 @@ from persistence.outbox.outcomes import Counts, Outcome
 from persistence.outbox.work import Work, source_of
 from persistence.outbox.worker_threads import WorkList, in_threads, threads_for
 from persistence.tracking.object_links import merged
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 
 READ_AT_ONCE = 100
 """Records whose results are in memory at once."""
@@ -141,7 +141,7 @@ def drain_record(work: Work) -> Outcome:
     """
     fault("before_drain")
     # A handler may raise anything, at the commit as well, and each exception is a failed attempt.
-    with isolated() as run, undoing_files(), transaction.atomic():
+    with isolated() as run, deleting_rolled_back_files(), transaction.atomic():
         # First in line, so that a hook that a handler registers cannot keep it from running.
         transaction.on_commit(lambda: after_commit(work), robust=True)
         work.outcome = persist_locked(work)

@@ -34,7 +34,7 @@ from persistence.outbox.outcomes import Outcome
 from persistence.outbox.statement_watch import OutOfPlace, StatementWatch
 from persistence.outbox.work import Work
 from persistence.tracking.object_links import name_primary, object_rows
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 
 MOST = 25
 """Results of one group. Far below 64, beyond which PostgreSQL looks up subtransactions on disk."""
@@ -66,7 +66,7 @@ def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[]
     `may_go_on` is asked before each but the first. What is not an Exception (the worker is being killed) undoes all and
     goes on to the caller.
     """
-    with isolated() as run, undoing_files(), transaction.atomic():
+    with isolated() as run, deleting_rolled_back_files(), transaction.atomic():
         settled = _Group(group, apart, may_go_on).persist()
     if run.error is None:
         return settled
@@ -109,7 +109,7 @@ class _Group:
         work.tried, began = True, time.monotonic()
         savepoint = f"{SAVEPOINT} {len(self._done)}"
         self._watch.reset()
-        with isolated() as run, undoing_files(), _savepoint(savepoint):
+        with isolated() as run, deleting_rolled_back_files(), _savepoint(savepoint):
             done = self._run(work, key)
             if self._watch.is_out_of_place:
                 raise OutOfPlace

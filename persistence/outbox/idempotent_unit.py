@@ -25,7 +25,7 @@ from persistence.tracking import object_links
 from persistence.tracking.object_links import Touched
 from persistence.tracking.orm_capture import capturing
 from persistence.tracking.recorder import recording
-from persistence.tracking.saved_files import digests_of, undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files, digests_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def run_consumer(
     consumer: Consumer, response: Response, chunk: PersistedChunk, replaced: Sequence[Model] = ()
 ) -> Touched:
     """Run the handler or codec; returns what it touched. The chunk says what was done besides."""
-    with undoing_files() as saved, capturing() as capture, recording() as recorder:
+    with deleting_rolled_back_files() as saved, capturing() as capture, recording() as recorder:
         with handling(chunk.call_id, chunk.part):
             produced: Produced = consumer.run(chunk, response, replaced)
     chunk.note_outside(capture.unseen, digests_of(saved))

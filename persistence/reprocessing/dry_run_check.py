@@ -20,7 +20,7 @@ from persistence.models import ObjectAction
 from persistence.reprocessing.reports import Report
 from persistence.reprocessing.row_equivalence import Run, field_of, is_fresh, lasting
 from persistence.tracking.row_changes import RowChange
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 
 Essence = dict[str, dict[str, str]]
 """`message 12 updated` → {column: digest}; the outcome stands under the empty name."""
@@ -92,7 +92,7 @@ def differences(shown: Essence, now: Essence) -> list[str]:
 def apply_if_as_shown(run: Callable[[], Report], shown: Essence) -> tuple[Report, list[str]]:
     """Do it, and keep it only when it is what was shown; else nothing stays, and the differences say what changed."""
     started = earlier_than_new_times()
-    with undoing_files(), transaction.atomic():
+    with deleting_rolled_back_files(), transaction.atomic():
         report = run()
         changed = differences(shown, essence(report, started))
         if changed:

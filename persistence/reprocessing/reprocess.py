@@ -37,7 +37,7 @@ from persistence.tracking.object_links import Touched, object_rows
 from persistence.tracking.orm_capture import Capture, capturing
 from persistence.tracking.recorder import recording
 from persistence.tracking.row_changes import RowChange
-from persistence.tracking.saved_files import SavedFile, digests_of, undoing_files
+from persistence.tracking.saved_files import SavedFile, deleting_rolled_back_files, digests_of
 from persistence.tracking.snapshots import same
 
 __all__ = ["Policy", "Report", "ReprocessOutcome", "dry_run", "reprocess", "reprocess_held", "revert", "revert_held"]
@@ -86,7 +86,7 @@ def _run(job: _Reprocess | _Revert, *, dry: bool, savepoint: bool = True) -> Rep
     report = job.report
     report.dry_run = dry
     try:
-        with undoing_files() as saved, transaction.atomic(savepoint=savepoint):
+        with deleting_rolled_back_files() as saved, transaction.atomic(savepoint=savepoint):
             with capturing(dry=dry) as capture:
                 job.do()
             _close_report(report, capture, saved)
@@ -262,7 +262,7 @@ def _update(consumer: Consumer, response: Response, chunk: PersistedChunk) -> Pa
         raise ReprocessRefused(
             [f"{consumer.component.identity} defines no `update(self, response, made)`; use keep or recreate."]
         )
-    with undoing_files() as saved, capturing() as capture, recording() as recorder:
+    with deleting_rolled_back_files() as saved, capturing() as capture, recording() as recorder:
         with handling(chunk.call_id, chunk.part):
             produced = consumer.run_update(chunk, response, objects_of(chunk))
     changes = capture.changes()

@@ -1,8 +1,9 @@
 """Files that handlers save: deleted again when the transaction of their rows does not commit.
 
-Storages have no transactions. So each save within `undoing_files` is recorded together with an `on_commit` hook: when a
-savepoint or the transaction is rolled back, its hooks are dropped, and their files are deleted. Not covered are files
-that a handler deletes, what it writes without `Storage.save`, and what a process had saved when it was killed."""
+Storages have no transactions. So each save within `deleting_rolled_back_files` is recorded together with an `on_commit`
+hook: when a savepoint or the transaction is rolled back, its hooks are dropped, and their files are deleted. Not
+covered are files that a handler deletes, what it writes without `Storage.save`, and what a process had saved when it
+was killed."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ class SavedFile:
         waits = any(hook[1] == self.note_commit for hook in self.connection.run_on_commit)
         return not (self.is_committed or waits)
 
-    def undo(self) -> None:
+    def revert(self) -> None:
         """The rows were rolled back, so that a storage that fails here is only logged."""
         _, failure = attempt(self._restore)
         if failure:
@@ -76,7 +77,7 @@ _saved: ContextVar[tuple[BaseDatabaseWrapper, list[SavedFile]] | None] = Context
 
 
 @contextmanager
-def undoing_files() -> Iterator[list[SavedFile]]:
+def deleting_rolled_back_files() -> Iterator[list[SavedFile]]:
     """At the end of the block, delete what was saved in it and rolled back; put it around the transaction.
 
     Yields the list of what was saved and stays, as far as it can be known. Blocks may nest: what an outer transaction
@@ -90,7 +91,7 @@ def undoing_files() -> Iterator[list[SavedFile]]:
         _saved.reset(token)
         for file in [file for file in saved if file.was_rolled_back]:
             saved.remove(file)
-            file.undo()
+            file.revert()
         if outer is not None:
             outer[1].extend(saved)
 

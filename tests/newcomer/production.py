@@ -38,14 +38,14 @@ price = dict.fromkeys(("input_per_million", "cached_input_per_million", "output_
 ModelPrice.objects.create(provider="simulator", model="gpt-4o-mini", **price)
 print("key", ApiKey.issue(user, "load", [Scope.SIMULATIONS_READ, Scope.SIMULATIONS_WRITE])[1])
 """
-BOOKS = """
+COUNTS = """
 from orchestration.models import ServiceCallRecord
 from apps.chatlab.models import Message
 from persistence.models import PersistedChunk
 calls = ServiceCallRecord.objects.all()
 answered = Message.objects.filter(is_from_ai=True).order_by().values("simulation").distinct()
 persisted, others = calls.filter(domain_persist_state="persisted"), calls.exclude(status="succeeded")
-print("books", calls.count(), persisted.count(), PersistedChunk.objects.count(), answered.count(), others.count())
+print("counts", calls.count(), persisted.count(), PersistedChunk.objects.count(), answered.count(), others.count())
 """
 
 
@@ -138,7 +138,7 @@ class Installation:
             self.scrape(webs[0], {"orchestrai_workers 2.0", 'orchestrai_calls{state="running"}'})
             self.kill_a_node(nodes, load)
             self.replace_everything(webs, nodes, load)
-        self.compare_books(load)
+        self.compare_counts(load)
         self.restore(database)
         doctor = self.manage("doctor")
         self.say(f"doctor: {doctor.strip().splitlines()[-1]}")
@@ -182,14 +182,14 @@ class Installation:
             nodes[number] = self.started(nodes[number].declared.name)
             load.goes_on()
 
-    def compare_books(self, load: Load) -> None:
+    def compare_counts(self, load: Load) -> None:
         """Every simulation that a client was told of has its one call, that its one result, and that its one chunk."""
         load.assert_none_failed()
         made = len(load.accepted)
-        wanted = f"books {made} {made} {made} {made} 0"
+        wanted = f"counts {made} {made} {made} {made} 0"
 
         def agree() -> bool:
-            found = self.manage("shell", "-c", BOOKS).strip()
+            found = self.manage("shell", "-c", COUNTS).strip()
             self.say(found)
             return wanted in found
 

@@ -60,6 +60,28 @@ def test_a_required_setting_must_be_there() -> None:
         TypedSetting("TYPED", Limits, required=True)()
 
 
+renamed = TypedSetting("TYPED", Limits, former_names={"LENGTH": "SIZE"})
+
+
+@override_settings(TYPED={"LENGTH": 4})
+def test_a_key_is_read_under_its_former_name_and_reported() -> None:
+    assert renamed().SIZE == 4
+    (message,) = renamed.check_names("demo.W001")
+    assert (message.id, message.msg) == ("demo.W001", "settings.TYPED has LENGTH, which is called SIZE now.")
+
+
+@override_settings(TYPED={"LENGTH": 4, "SIZE": 5})
+def test_a_key_under_both_names_is_refused() -> None:
+    with pytest.raises(NotConfigured, match="has SIZE and LENGTH, its former name: remove LENGTH"):
+        renamed()
+
+
+@pytest.mark.parametrize("value", [None, {}, {"SIZE": 4}])
+def test_todays_names_are_not_reported(value: Any) -> None:
+    with override_settings(TYPED=value):
+        assert renamed.check_names("demo.W001") == []
+
+
 @pytest.mark.parametrize(
     ("keys", "found"),
     [(lambda key: key.startswith("MY_"), (3, "ours")), (lambda key: not key.startswith("MY_"), (4, "none"))],

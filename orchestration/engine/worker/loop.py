@@ -96,7 +96,7 @@ class WorkerLoop:
         self._warned = 0.0
         self._started = time.monotonic()
         # Loops that started together must not all pause for their last calls together.
-        self._budget = self.settings.PUMP_BUDGET_SECONDS * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
+        self._budget = self.settings.LOOP_BUDGET_SECONDS * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
         self._last_work = self._started
         self._last_spread = self._started
 
@@ -337,13 +337,13 @@ class WorkerLoop:
             task.cancel()
 
     async def _finish_running(self, runtime: Runtime) -> None:
-        """No new calls: let the running ones end, at most GRACE_SECONDS after a stop and PUMP_DRAIN_SECONDS else;
+        """No new calls: let the running ones end, at most GRACE_SECONDS after a stop and LOOP_DRAIN_SECONDS else;
         give the rest back uncharged."""
         ended = time.monotonic()
         if self._stopping():
             fault("in_stop")
         while self._running:
-            grace = self.settings.GRACE_SECONDS if self._stopping() else self.settings.PUMP_DRAIN_SECONDS
+            grace = self.settings.GRACE_SECONDS if self._stopping() else self.settings.LOOP_DRAIN_SECONDS
             writing = 2 * runtime.group_commit.lag.seconds  # what giving back takes, when the database is slow
             if time.monotonic() - ended > max(grace - writing, grace / 2):
                 for task, call in self._running.items():

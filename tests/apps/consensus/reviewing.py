@@ -70,7 +70,7 @@ def steps_of(run: Run) -> dict[str, str]:
 
 
 def assert_two_answers_of_waiting(run: Run, seen: Sequence[Entry]) -> None:
-    """By the provider's book a run waited for its model twice: for the proposal, then for five reviews at once.
+    """By the provider's log a run waited for its model twice: for the proposal, then for five reviews at once.
 
     `benchmarks/full_review.py` measures how long that takes.
     """

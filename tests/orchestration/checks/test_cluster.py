@@ -110,7 +110,7 @@ def test_dedicated_clusters_are_checked_with_the_common_options(settings):
     assert ids(found) == ["E103"]
 
 
-def test_a_pump_that_outlives_the_timeout_of_django_q_is_found(settings):
+def test_a_loop_that_outlives_the_timeout_of_django_q_is_found(settings):
     """Its own settings say how long it may take."""
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "REQUEST_TIMEOUT_SECONDS": 110}
     assert ids(check_clusters()) == ["E106"]

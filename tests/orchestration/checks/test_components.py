@@ -67,6 +67,12 @@ def test_a_wrong_engine_setting_is_an_error(value: Any, said: str) -> None:
     assert said in found["orchestration.E001"].msg
 
 
+def test_a_key_under_its_former_name_is_a_warning() -> None:
+    found = messages(ORCHESTRAI={**settings.ORCHESTRAI, "PUMP_BUDGET_SECONDS": 30.0})
+    assert "LOOP_BUDGET_SECONDS now" in found["orchestration.W005"].msg
+    assert "orchestration.E001" not in found
+
+
 def test_the_keys_of_persistence_are_not_the_engine_s_business() -> None:
     assert "orchestration.E001" not in messages(ORCHESTRAI={**settings.ORCHESTRAI, "DOMAIN_PERSIST_BATCH_SIZE": 7})
 

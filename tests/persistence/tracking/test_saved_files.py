@@ -12,7 +12,7 @@ from persistence.models import PersistedChunk
 from persistence.reprocessing.dry_run_check import apply_if_as_shown, essence
 from persistence.reprocessing.reprocess import Policy, ReprocessOutcome, dry_run, reprocess, revert
 from persistence.testing import persist
-from persistence.tracking.saved_files import undoing_files
+from persistence.tracking.saved_files import deleting_rolled_back_files
 from tests.persistence.results import async_note, note
 from tests.seedapp.models import Message, Paper
 
@@ -194,10 +194,10 @@ def test_a_storage_that_cannot_delete_costs_only_the_file(media, monkeypatch, ca
 
 
 def test_nested_blocks_leave_deletion_to_the_outer_one(media):
-    with undoing_files() as outer:
+    with deleting_rolled_back_files() as outer:
         try:
             with transaction.atomic():
-                with undoing_files() as inner:
+                with deleting_rolled_back_files() as inner:
                     default_storage.save("a.txt", ContentFile("a"))
                 assert len(inner) == 1
                 assert files(media) == ["a.txt"]

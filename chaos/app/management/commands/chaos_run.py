@@ -14,13 +14,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import Error, connections
 
-from chaos.books import compare, read_books
 from chaos.clock import PlanClock
 from chaos.nodes import Node
 from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Plan, make_plan
+from chaos.records import compare, read_records
 from chaos.recovery import RecoveryWatch
-from chaos.report import books_report, recovery_report
+from chaos.report import records_report, recovery_report
 from chaos.scenarios import make_scenario
 from chaos.strikes import Striker
 from chaos.submitter import Submitter
@@ -84,12 +84,12 @@ class Run:
         ended = time.monotonic()
         self._watch.stop()
         statuses = [node.stop() for node in self._nodes]
-        books = read_books(self._submitter.book, ledger, self._scenario.rows())
-        findings = compare(books, self._scenario)
+        records = read_records(self._submitter.submitted, ledger, self._scenario.rows())
+        findings = compare(records, self._scenario)
         return {
             "ok": quiet and findings.clean and STOPPED.issuperset(statuses) and self._plan_was_carried_out(),
             "quiet": quiet,
-            **books_report(books, findings),
+            **records_report(records, findings),
             "recovery_seconds": recovery_report(self._watch),
             "strikes": dict(sorted(self._striker.done.items())),
             "strikes_without_a_target": self._striker.missed,
@@ -103,7 +103,7 @@ class Run:
     def _plan_was_carried_out(self) -> bool:
         """Whether fewer strikes were carried out than requested; such a run proves too little."""
         killed = sum(self._striker.done[kind] for kind in PROCESSES)
-        return len(self._submitter.book) == self._options.planned and killed == self._options.kills
+        return len(self._submitter.submitted) == self._options.planned and killed == self._options.kills
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Keep the nodes running until a condition holds; False when it does not in time."""

@@ -20,14 +20,14 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-from chaos.books import compare, read_books
 from chaos.clock import PlanClock
 from chaos.nodes import Node
 from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Strike
 from chaos.preparation import migrate
+from chaos.records import compare, read_records
 from chaos.recovery import RecoveryWatch
-from chaos.report import books_report
+from chaos.report import records_report
 from chaos.scenarios import make_scenario
 from chaos.strikes import Striker
 from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
@@ -55,11 +55,11 @@ class Command(BaseCommand):
 
 
 class Submits(threading.Thread):
-    """A process of one version that submits calls; `book` has their ids by number, each after its commit."""
+    """A process of one version that submits calls; `submitted` has their ids by number, each after its commit."""
 
     def __init__(self, environment: dict[str, str], tree: Path | None, first: int, last: int, pause: float) -> None:
         super().__init__(daemon=True)
-        self.book: dict[int, str] = {}
+        self.submitted: dict[int, str] = {}
         self.status: int | None = None
         at_once = max(1, min(200, (last - first) // 10))
         source = files("chaos.upgrade").joinpath("submit_notes.py").read_text()
@@ -71,7 +71,7 @@ class Submits(threading.Thread):
 
     def run(self) -> None:
         for line in self._process.stdout or ():
-            self.book |= {int(number): call_id for number, call_id in json.loads(line).items()}
+            self.submitted |= {int(number): call_id for number, call_id in json.loads(line).items()}
         self.status = self._process.wait()
 
 
@@ -122,7 +122,7 @@ class Upgrade:
                 "node_exit_statuses": statuses,
                 "submitters": [submit.status for submit in submits],
             },
-            {number: call_id for submit in submits for number, call_id in submit.book.items()},
+            {number: call_id for submit in submits for number, call_id in submit.submitted.items()},
         )
 
     def stop_all(self) -> None:
@@ -144,16 +144,16 @@ class Upgrade:
 
     def _compared(self, facts: dict[str, Any], submitted: dict[int, str]) -> dict[str, Any]:
         scenario = make_scenario("notes")
-        books = read_books(submitted, self._folder / "ledger.jsonl", scenario.rows())
-        findings = compare(books, scenario)
+        records = read_records(submitted, self._folder / "ledger.jsonl", scenario.rows())
+        findings = compare(records, scenario)
         killed = sum(self._striker.done[kind] for kind in PROCESSES)
         complete = len(submitted) == self._options.calls and killed == self._options.kills
-        answered_by = Counter(_version(audit) for audit in books.audits if audit.answer is not None)
+        answered_by = Counter(_version(audit) for audit in records.audits if audit.answer is not None)
         good = facts["quiet"] and findings.clean and complete and STOPPED.issuperset(facts["node_exit_statuses"])
         return {
             "ok": good and set(facts["submitters"]) == {0} and answered_by.keys() == VERSIONS,
             **facts,
-            **books_report(books, findings),
+            **records_report(records, findings),
             "strikes": dict(sorted(self._striker.done.items())),
             "answers_stored_by": dict(answered_by),
         }

@@ -80,7 +80,7 @@ def test_a_wake_that_is_coalesced_still_rings(calls: Listener) -> None:
 
 
 def test_a_worker_is_told_of_a_call(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LINGER_SECONDS": MINUTES, "PUMP_BUDGET_SECONDS": MINUTES}
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LINGER_SECONDS": MINUTES, "LOOP_BUDGET_SECONDS": MINUTES}
     monkeypatch.setattr(loop, "POLL_SECONDS", MINUTES)
     waiting, stopping = threading.Event(), threading.Event()
 

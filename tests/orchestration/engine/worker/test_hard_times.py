@@ -27,7 +27,7 @@ from orchestration.testing import drain
 from tests.clocks import database_clock
 from tests.clusters import until
 from tests.engineapp.orca.services.triage import FreeText
-from tests.orchestration.engine.worker.test_loop import QUICK, is_now, running_pump
+from tests.orchestration.engine.worker.test_loop import QUICK, is_now, running_loop
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60)]
 on_sqlite = pytest.mark.skipif(
@@ -87,7 +87,7 @@ def disk() -> Iterator[Disk]:
 def test_a_full_disk_delays_the_answer_and_loses_nothing_of_it(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     record = one_call()
     text = "x" * 300_000
-    with scripted(Fault(kind="text", text=text, latency_ms=600)) as simulation, running_pump():
+    with scripted(Fault(kind="text", text=text, latency_ms=600)) as simulation, running_loop():
         until(lambda: bool(simulation.request_log.entries), "the request to be sent")
         with disk.full():
             until(lambda: "database away error=OperationalError" in caplog.text, "the answer to find no room")
@@ -102,7 +102,7 @@ def test_a_full_disk_delays_the_answer_and_loses_nothing_of_it(disk: Disk, caplo
 @on_sqlite
 def test_a_lock_that_is_held_too_long_delays_the_answer() -> None:
     record = one_call()
-    with scripted(SLOW) as simulation, running_pump():
+    with scripted(SLOW) as simulation, running_loop():
         until(lambda: bool(simulation.request_log.entries), "the request to be sent")
         with _write_lock(1.5):
             until(is_now(record, "running"), "nothing to change", 5)

@@ -54,7 +54,7 @@ class Background:
 
 
 @contextmanager
-def running_pump() -> Iterator[Background]:
+def running_loop() -> Iterator[Background]:
     background = Background()
 
     def work() -> None:
@@ -96,12 +96,12 @@ def test_calls_run_side_by_side():
     assert max(sum(one.time <= each.time < (one.ended or 0) for one in requests) for each in requests) > 3
 
 
-def test_a_pump_ends_when_nothing_is_due():
+def test_a_loop_ends_when_nothing_is_due():
     report = run_worker_loop()
     assert (report.claimed, report.work_left) == (0, False)
 
 
-def test_a_pump_stays_for_a_retry_that_is_due_soon():
+def test_a_loop_stays_for_a_retry_that_is_due_soon():
     (record,) = submit(max_attempts=2)
     with scripted(Fault(kind="rate_limit", retry_after=1)):
         run_worker_loop()
@@ -109,15 +109,15 @@ def test_a_pump_stays_for_a_retry_that_is_due_soon():
     assert record.attempts == 2
 
 
-def test_a_pump_out_of_budget_says_that_somebody_should_go_on(settings):
-    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "PUMP_BUDGET_SECONDS": 0.01, "CONCURRENCY": 1}
+def test_a_loop_out_of_budget_says_that_somebody_should_go_on(settings):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LOOP_BUDGET_SECONDS": 0.01, "CONCURRENCY": 1}
     submit(3)
     assert run_worker_loop().work_left is True
 
 
 def test_a_long_call_keeps_its_lease():
     (record,) = submit()
-    with scripted(latency_ms=3000), running_pump():
+    with scripted(latency_ms=3000), running_loop():
         until(is_now(record, "running"), "claimed")
         time.sleep(2.5)  # longer than a lease
         assert rescue().requeued == 0
@@ -127,7 +127,7 @@ def test_a_long_call_keeps_its_lease():
 
 def test_a_running_call_is_cancelled_and_its_request_closed():
     (record,) = submit()
-    with scripted(Fault(kind="hang")) as simulation, running_pump():
+    with scripted(Fault(kind="hang")) as simulation, running_loop():
         until(lambda: AIRequestAudit.objects.exists() and bool(simulation.request_log.entries), "sent")
         record.refresh_from_db()
         record.cancel()
@@ -141,7 +141,7 @@ def test_a_stop_finishes_short_calls_and_returns_long_ones():
     """Those that go back are not charged."""
     short, long = submit(2)
     faults = [Fault(kind="ok", contains="ticket: 0", latency_ms=400), Fault(kind="hang", contains="ticket: 1", times=1)]
-    with scripted(*faults) as simulation, running_pump() as background:
+    with scripted(*faults) as simulation, running_loop() as background:
         until(lambda: len(simulation.request_log.entries) == 2, "both sent")
         background.stop.set()
         until(is_now(long, "queued"), "given back")
@@ -155,7 +155,7 @@ def test_a_stop_finishes_short_calls_and_returns_long_ones():
 
 def test_a_call_that_was_taken_away_is_dropped_without_a_trace():
     (record,) = submit()
-    with scripted(latency_ms=1500), running_pump():
+    with scripted(latency_ms=1500), running_loop():
         until(lambda: AIRequestAudit.objects.exists(), "sent")
         ServiceCallRecord.objects.filter(pk=record.pk).update(
             lease_token=99, worker="somebody", lease_expires_at=timezone.now() + timedelta(seconds=60)
@@ -166,16 +166,16 @@ def test_a_call_that_was_taken_away_is_dropped_without_a_trace():
     assert AIRequestAudit.objects.get().outcome == "pending"
 
 
-def test_a_live_pump_rescues_what_another_worker_left_behind():
+def test_a_live_loop_rescues_what_another_worker_left_behind():
     left = expired(service_identity=str(FreeText.identity), worker="dead")
     (own,) = submit()
-    with scripted(Fault(kind="ok", latency_ms=1500)), running_pump():
+    with scripted(Fault(kind="ok", latency_ms=1500)), running_loop():
         until(is_now(left, "succeeded"), "rescued and run")
         until(is_now(own, "succeeded"), "finished")
     assert left.deaths == 1
 
 
-def test_calls_of_a_pump_that_died_after_its_claim_are_rescued():
+def test_calls_of_a_loop_that_died_after_its_claim_are_rescued():
     (record,) = submit()
 
     class Died(BaseException):
@@ -231,7 +231,7 @@ def test_calls_of_one_key_follow_without_a_claim_for_each(monkeypatch):
 
     monkeypatch.setattr(loop, "claim", noted)
     records = submit(40, ordering_key="chat:1")
-    with scripted() as simulation, running_pump():
+    with scripted() as simulation, running_loop():
         until(lambda: ServiceCallRecord.objects.finished().count() == 40, "all ended")
         last = time.monotonic()
     times = [(each.time, each.ended or last) for each in simulation.request_log.entries]
@@ -244,7 +244,7 @@ def test_calls_of_one_key_follow_without_a_claim_for_each(monkeypatch):
 def test_an_urgent_call_comes_before_the_next_of_a_key(settings):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "CONCURRENCY": 1}
     first, second = submit(2, ordering_key="chat:1")
-    with scripted(latency_ms=700), running_pump():
+    with scripted(latency_ms=700), running_loop():
         until(is_now(first, "running"), "the first one runs")
         (urgent,) = submit(1, priority=9)
         until(is_now(second, "succeeded"), "all ended")
@@ -256,7 +256,7 @@ def test_an_urgent_call_comes_before_the_next_of_a_key(settings):
 def test_a_stop_ends_a_chain_of_calls():
     """What is left of the key stays in the queue, and no lease is held."""
     submit(500, ordering_key="chat:1")
-    with scripted(), running_pump() as background:
+    with scripted(), running_loop() as background:
         until(lambda: ServiceCallRecord.objects.finished().exists(), "the first ended")
         background.stop.set()
     states = set(ServiceCallRecord.objects.values_list("status", flat=True))

@@ -10,9 +10,9 @@ import pytest
 from apps.consensus.models import Run, StepProgress
 from apps.consensus.models.results import Decision, PersonaReview
 from apps.consensus.models.runs import RunEvent
-from chaos.books import Books, Findings, compare
 from chaos.options import CALLS_OF_ONE
 from chaos.plan import PlannedCall
+from chaos.records import Findings, Records, compare
 from chaos.scenarios import make_scenario
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.providers.simulator.provider import scripted
@@ -24,14 +24,14 @@ SCENARIO = make_scenario("consensus")
 
 
 @pytest.fixture
-def ran() -> Callable[[], Books]:
-    """One run, submitted twice and done; gives its books as they are by then."""
+def ran() -> Callable[[], Records]:
+    """One run, submitted twice and done; gives its records as they are by then."""
     with scripted() as simulator:
         run_id = SCENARIO.submit(PLANNED, seed=1)
         assert SCENARIO.submit(PLANNED, seed=1) == run_id
         drain()
     ledger = list(simulator.request_log.entries)
-    return lambda: Books(
+    return lambda: Records(
         submitted={PLANNED.number: run_id},
         ledger=ledger,
         calls={record.pk: record for record in ServiceCallRecord.objects.all()},
@@ -40,23 +40,23 @@ def ran() -> Callable[[], Books]:
     )
 
 
-def found(books: Books) -> dict[str, int]:
-    findings = compare(books, SCENARIO)
+def found(records: Records) -> dict[str, int]:
+    findings = compare(records, SCENARIO)
     return {name: len(found) for name in Findings.__dataclass_fields__ if (found := getattr(findings, name))}
 
 
-def test_a_run_that_went_well_has_clean_books(ran: Callable[[], Books]) -> None:
+def test_a_run_that_went_well_is_clean(ran: Callable[[], Records]) -> None:
     assert found(ran()) == {}
     assert len(ran().calls) == CALLS_OF_ONE["consensus"]
     assert Run.objects.get().priority == "high"
 
 
-def test_a_missing_decision_is_a_lost_run(ran: Callable[[], Books]) -> None:
+def test_a_missing_decision_is_a_lost_run(ran: Callable[[], Records]) -> None:
     Decision.objects.all().delete()
     assert found(ran()) == {"lost": 1}
 
 
-def test_a_second_call_or_completion_of_a_step_is_a_duplicate(ran: Callable[[], Books]) -> None:
+def test_a_second_call_or_completion_of_a_step_is_a_duplicate(ran: Callable[[], Records]) -> None:
     record = ServiceCallRecord.objects.filter(context__persona_id="critic").get()
     record.pk = "again"
     record.save(force_insert=True)
@@ -66,10 +66,10 @@ def test_a_second_call_or_completion_of_a_step_is_a_duplicate(ran: Callable[[], 
     assert found(ran()) == {"duplicated": 2}
 
 
-def test_a_run_that_nobody_submitted_is_a_duplicate(ran: Callable[[], Books]) -> None:
-    books = ran()
-    books.submitted.clear()
-    assert found(books) == {"duplicated": 1}
+def test_a_run_that_nobody_submitted_is_a_duplicate(ran: Callable[[], Records]) -> None:
+    records = ran()
+    records.submitted.clear()
+    assert found(records) == {"duplicated": 1}
 
 
 def spoil_review() -> None:
@@ -95,12 +95,12 @@ def spoil_decision() -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_review, spoil_request, spoil_proposal, spoil_decision])
-def test_a_row_that_contradicts_the_answers_is_false(ran: Callable[[], Books], spoil: Callable[[], None]) -> None:
+def test_a_row_that_contradicts_the_answers_is_false(ran: Callable[[], Records], spoil: Callable[[], None]) -> None:
     spoil()
     assert found(ran()) == {"falsely_persisted": 1}
 
 
-def test_gaps_in_events_and_early_reviews_are_out_of_order(ran: Callable[[], Books]) -> None:
+def test_gaps_in_events_and_early_reviews_are_out_of_order(ran: Callable[[], Records]) -> None:
     RunEvent.objects.filter(sequence=3).delete()
     assert found(ran()) == {"out_of_order": 1}
     RunEvent.objects.filter(sequence__gt=3).delete()

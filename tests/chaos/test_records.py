@@ -1,4 +1,4 @@
-"""The comparison must find whatever can be wrong: each test spoils one of four books that agree."""
+"""The comparison must find whatever can be wrong: each test spoils one of four records that agree."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chaos.books import Books, Findings
-from chaos.books import compare as compare_books
+from chaos.records import Findings, Records
+from chaos.records import compare as compare_records
 from chaos.scenarios.notes import NotesScenario
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.providers.simulator.request_log import Entry
@@ -17,8 +17,8 @@ from orchestration.providers.simulator.request_log import Entry
 START = timezone.now()
 
 
-def compare(books: Books) -> Findings:
-    return compare_books(books, NotesScenario())
+def compare(records: Records) -> Findings:
+    return compare_records(records, NotesScenario())
 
 
 @dataclass
@@ -71,10 +71,10 @@ def entry(number: int, outcome: str = "answered", attempt: int = 1) -> Entry:
 
 
 @pytest.fixture
-def books() -> Books:
+def records() -> Records:
     """Two calls of one ordering key; the first was asked twice, because its first worker died."""
     numbers = (1, 2)
-    return Books(
+    return Records(
         submitted={number: f"call{number}" for number in numbers},
         ledger=[entry(1, "client_left"), entry(1, attempt=2), entry(2)],
         calls={f"call{number}": call(number) for number in numbers},
@@ -83,34 +83,34 @@ def books() -> Books:
     )
 
 
-def test_books_that_agree_are_clean(books):
-    assert compare(books).clean
+def test_records_that_agree_are_clean(records):
+    assert compare(records).clean
 
 
-def test_a_call_without_its_row_is_lost(books):
-    del books.rows[0]
-    assert compare(books).lost == ["call1"]
+def test_a_call_without_its_row_is_lost(records):
+    del records.rows[0]
+    assert compare(records).lost == ["call1"]
 
 
-def test_a_submitted_call_without_a_record_is_lost(books):
-    books.submitted[3] = "call3"
-    assert compare(books).lost == ["call3"]
+def test_a_submitted_call_without_a_record_is_lost(records):
+    records.submitted[3] = "call3"
+    assert compare(records).lost == ["call3"]
 
 
-def test_a_poisoned_call_is_not_lost(books):
-    books.calls["call2"].status, books.calls["call2"].error_code = "failed", "poisoned"
-    del books.rows[1]
-    assert compare(books).lost == []
+def test_a_poisoned_call_is_not_lost(records):
+    records.calls["call2"].status, records.calls["call2"].error_code = "failed", "poisoned"
+    del records.rows[1]
+    assert compare(records).lost == []
 
 
-def test_a_second_row_of_a_call_is_a_duplicate(books):
-    books.rows.append(Row(3, "call2", 2, "note 2", "resp_sim2a1"))
-    assert compare(books).duplicated == ["call2"]
+def test_a_second_row_of_a_call_is_a_duplicate(records):
+    records.rows.append(Row(3, "call2", 2, "note 2", "resp_sim2a1"))
+    assert compare(records).duplicated == ["call2"]
 
 
-def test_a_second_record_of_a_planned_call_is_a_duplicate(books):
-    books.calls["again"] = call(2)
-    assert compare(books).duplicated == ["2"]
+def test_a_second_record_of_a_planned_call_is_a_duplicate(records):
+    records.calls["again"] = call(2)
+    assert compare(records).duplicated == ["2"]
 
 
 @pytest.mark.parametrize(
@@ -123,42 +123,42 @@ def test_a_second_record_of_a_planned_call_is_a_duplicate(books):
         lambda row: setattr(row, "call_id", "nobody"),
     ],
 )
-def test_a_row_that_no_answer_stands_behind_is_false(books, spoil):
-    spoil(books.rows[0])
-    assert compare(books).falsely_persisted == [books.rows[0].call_id]
+def test_a_row_that_no_answer_stands_behind_is_false(records, spoil):
+    spoil(records.rows[0])
+    assert compare(records).falsely_persisted == [records.rows[0].call_id]
 
 
-def test_rows_against_the_sequence_are_out_of_order(books):
-    books.rows[0].pk, books.rows[1].pk = 2, 1
-    assert compare(books).out_of_order == ["call2"]
+def test_rows_against_the_sequence_are_out_of_order(records):
+    records.rows[0].pk, records.rows[1].pk = 2, 1
+    assert compare(records).out_of_order == ["call2"]
 
 
-def test_a_call_begun_before_its_turn_is_out_of_order(books):
+def test_a_call_begun_before_its_turn_is_out_of_order(records):
     """Its turn comes when the result of the call ahead has been persisted."""
-    books.calls["call2"].started_at = books.calls["call1"].persisted_at - timedelta(seconds=0.1)
-    assert compare(books).out_of_order == ["call2"]
+    records.calls["call2"].started_at = records.calls["call1"].persisted_at - timedelta(seconds=0.1)
+    assert compare(records).out_of_order == ["call2"]
 
 
-def test_a_request_without_an_audit_is_unaccounted(books):
-    books.ledger.append(entry(2, attempt=2))
-    assert compare(books).unaccounted == ["call2:2:0"]
+def test_a_request_without_an_audit_is_unaccounted(records):
+    records.ledger.append(entry(2, attempt=2))
+    assert compare(records).unaccounted == ["call2:2:0"]
 
 
-def test_a_request_that_was_made_twice_is_unaccounted(books):
-    books.ledger.append(entry(2))
-    assert compare(books).unaccounted == ["call2:1:0"]
+def test_a_request_that_was_made_twice_is_unaccounted(records):
+    records.ledger.append(entry(2))
+    assert compare(records).unaccounted == ["call2:1:0"]
 
 
-def test_an_answer_that_the_provider_never_gave_is_unaccounted(books):
-    books.ledger[2].outcome = "broken_off"
-    assert "call2:1:0" in compare(books).unaccounted
-    books.ledger.clear()
-    assert set(compare(books).unaccounted) == {"call1:2:0", "call2:1:0"}
+def test_an_answer_that_the_provider_never_gave_is_unaccounted(records):
+    records.ledger[2].outcome = "broken_off"
+    assert "call2:1:0" in compare(records).unaccounted
+    records.ledger.clear()
+    assert set(compare(records).unaccounted) == {"call1:2:0", "call2:1:0"}
 
 
-def test_an_open_audit_and_a_running_call_are_found(books):
-    books.audits[2].outcome = "pending"
-    books.calls["call2"].status = "running"
-    findings = compare(books)
+def test_an_open_audit_and_a_running_call_are_found(records):
+    records.audits[2].outcome = "pending"
+    records.calls["call2"].status = "running"
+    findings = compare(records)
     assert (findings.open_audits, findings.still_running) == (["call2:1:0"], ["call2"])
     assert not findings.clean

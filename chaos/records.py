@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Books:
+class Records:
     """`submitted`: ids by the number of the planned call, as the submitter got them. `rows`: the scenario's."""
 
     submitted: dict[int, str]
@@ -65,9 +65,9 @@ def read_ledger(path: Path) -> list[Entry]:
     return list(entries.values())
 
 
-def read_books(submitted: dict[int, str], ledger: Path, rows: Sequence[Any]) -> Books:
+def read_records(submitted: dict[int, str], ledger: Path, rows: Sequence[Any]) -> Records:
     """The records as they are now."""
-    return Books(
+    return Records(
         submitted=submitted,
         ledger=read_ledger(ledger),
         calls={record.pk: record for record in ServiceCallRecord.objects.all()},
@@ -81,16 +81,16 @@ def request_id(audit: AIRequestAudit) -> str:
     return f"{audit.call_id}:{audit.attempt}:{audit.repair}"
 
 
-def compare(books: Books, scenario: Scenario) -> Findings:
+def compare(records: Records, scenario: Scenario) -> Findings:
     """Everything in which the records disagree."""
     return Findings(
-        lost=scenario.lost(books),
-        duplicated=scenario.duplicated(books),
-        falsely_persisted=scenario.falsely_persisted(books),
-        out_of_order=scenario.out_of_order(books),
-        unaccounted=unaccounted(books),
-        open_audits=[request_id(audit) for audit in books.audits if audit.outcome == Outcome.PENDING],
-        still_running=[pk for pk, record in books.calls.items() if record.status == Status.RUNNING],
+        lost=scenario.lost(records),
+        duplicated=scenario.duplicated(records),
+        falsely_persisted=scenario.falsely_persisted(records),
+        out_of_order=scenario.out_of_order(records),
+        unaccounted=unaccounted(records),
+        open_audits=[request_id(audit) for audit in records.audits if audit.outcome == Outcome.PENDING],
+        still_running=[pk for pk, record in records.calls.items() if record.status == Status.RUNNING],
     )
 
 
@@ -98,18 +98,18 @@ def is_poisoned(record: ServiceCallRecord) -> bool:
     return record.status == Status.FAILED and record.error_code == "poisoned"
 
 
-def unaccounted(books: Books) -> list[str]:
+def unaccounted(records: Records) -> list[str]:
     """Provider requests that do not have exactly one audit, or have one of another outcome."""
-    audits = {request_id(audit): audit for audit in books.audits}
-    seen = Counter(entry.correlation for entry in books.ledger)
+    audits = {request_id(audit): audit for audit in records.audits}
+    seen = Counter(entry.correlation for entry in records.ledger)
     found = [correlation for correlation, count in seen.items() if count > 1 or correlation not in audits]
-    for entry in books.ledger:
+    for entry in records.ledger:
         audit = audits.get(entry.correlation)
         if audit is not None and not _told_alike(entry, audit):
             found.append(entry.correlation)
     return found + [
         request_id(audit)
-        for audit in books.audits
+        for audit in records.audits
         if audit.outcome == Outcome.ANSWERED and request_id(audit) not in seen
     ]
 
