@@ -16,7 +16,7 @@ from apps.trainerlab.models import ScenarioTemplate
 from orchestration.admin.import_export import PriceResource
 from orchestration.models import ModelPrice, PromptText
 from tests.orchestration.admin.test_import_export import PRICES, confirm, html, preview
-from tests.orchestration.admin.test_import_files import CSV, JSON, XLSX, imported, line, said
+from tests.orchestration.admin.test_import_formats import CSV, JSON, XLSX, imported, line, said
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 OLD = Path(__file__).with_name("files_of_the_first_format")
