@@ -15,6 +15,7 @@ from benchmarks import configured  # noqa: F401 - sets up what the next lines ne
 # isort: split
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.test import override_settings
 from django.urls import include, path
 from unfold.paginator import InfinitePaginator
@@ -29,9 +30,9 @@ TEMPLATES = Path(admin.__file__).parent / "templates"
 
 
 def _column(name: str) -> Callable[[ServiceCallRecord], Any]:
-    method = getattr(CONSOLE, name)
+    description, method = label_for_field(name, ServiceCallRecord, model_admin=CONSOLE, return_attr=True)
 
-    @admin.display(description=method.short_description)
+    @admin.display(description=description)
     def shown(call: ServiceCallRecord) -> Any:
         return method(call)
 

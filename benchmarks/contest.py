@@ -83,8 +83,13 @@ def as_table(contenders: Iterable[Contender], rounds: dict[str, list[Measured]])
             "failed, see stderr | | |"
             if not found
             else " | ".join(
-                _spread([getattr(measured, field) for measured in found], digits)
-                for field, digits in (("calls_per_s", 0), ("cpu_ms", 2), ("database_ms", 2), ("machine_ms", 2))
+                _spread(values, digits)
+                for values, digits in (
+                    ([each.calls_per_s for each in found], 0),
+                    ([each.cpu_ms for each in found], 2),
+                    ([each.database_ms for each in found], 2),
+                    ([each.machine_ms for each in found], 2),
+                )
             )
         )
         lines.append(f"| {each.name} | {figures} | {each.includes} | {each.durability} |")

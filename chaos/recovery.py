@@ -4,7 +4,7 @@ Measured for each call that was `running` in a killed process (read before the k
 half a second after it: the seconds from the SIGKILL until its fencing token is seen to have moved on, which only a
 new claim does. The database is asked every 0.2 s. A call that turns out to have finished before the kill is left out.
 
-`served` is the same without the seconds in which no node at all worked (none had run a heartbeat task within three
+`served` is the same without the seconds in which not one node worked (none had run a heartbeat task within three
 seconds), because then nobody could have claimed anything: what is left is what the engine itself takes.
 """
 

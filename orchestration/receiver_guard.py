@@ -61,7 +61,8 @@ def reason_of(error: Exception) -> str:
 
 
 def name_of(receiver: Any) -> str:
-    return f"{getattr(receiver, '__module__', '')}.{getattr(receiver, '__qualname__', type(receiver).__name__)}"
+    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.environ[MEASURES] = measures
     else:
         os.environ.pop(MEASURES, None)
-    outage._outage = outage.Outage()  # one that an earlier test made is no reason to rescue nothing in this
+    outage._outage = outage.Outage()  # one that an earlier test made must not keep this one from rescuing
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

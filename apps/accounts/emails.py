@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from email.utils import parseaddr
-from smtplib import SMTP, SMTPException, SMTPSenderRefused
+from smtplib import SMTPException, SMTPSenderRefused
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core import mail
+from django.core.mail.backends.smtp import EmailBackend
 from django.template.loader import render_to_string
 
 from orchestration.log import describe
+from orchestration.typed_settings import optional_setting
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ def delivers() -> bool:
 
 def backend() -> str:
     """The mail backend's name: `smtp`, `console`."""
-    mailers = getattr(settings, "MAILERS", None)  # since Django 6.1
+    mailers = optional_setting("MAILERS")  # since Django 6.1
     path: str = mailers["default"]["BACKEND"] if mailers else settings.EMAIL_BACKEND
     return path.split(".")[-2]
 
@@ -56,15 +59,16 @@ def obstacle() -> str:
 
 def _ask_server() -> None:
     """Connect and sign in to the mail server, and name our sender; SMTPException or OSError when it refuses."""
-    connection: Any = mail.mailers["default"] if hasattr(mail, "mailers") else mail.get_connection()
-    if getattr(connection, "timeout", None):
-        connection.timeout = min(connection.timeout, PATIENCE_SECONDS)
+    module: Any = mail
+    connection = module.mailers["default"] if django.VERSION >= (6, 1) else module.get_connection()
+    server = connection if isinstance(connection, EmailBackend) else None
+    if server is not None and server.timeout:
+        server.timeout = min(server.timeout, PATIENCE_SECONDS)
     try:
         connection.open()
-        server = getattr(connection, "connection", None)
-        if isinstance(server, SMTP):
+        if server is not None and server.connection is not None:
             sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-            code, answer = server.mail(sender)
+            code, answer = server.connection.mail(sender)
             if code != 250:
                 raise SMTPSenderRefused(code, answer, sender)
     finally:

@@ -305,6 +305,16 @@ class Bundle:
     chunks: list[dict[str, Any]] = field(default_factory=list)
     objects: list[dict[str, Any]] = field(default_factory=list)
 
+    def rows_of(self, table: str) -> list[dict[str, Any]]:
+        """Those of one table: `call`, `requests`, `answers`, `chunks` or `objects`."""
+        return {
+            "call": [self.call],
+            "requests": self.requests,
+            "answers": self.answers,
+            "chunks": self.chunks,
+            "objects": self.objects,
+        }[table]
+
 
 USAGE = ("input_tokens", "output_tokens", "total_tokens")
 CHANGES = '{"status": ["preparing", "running"]}'

@@ -123,10 +123,16 @@ def place_of(request: HttpRequest) -> Place | None:
     return next((place for place in PLACES if request.path.startswith(reverse(place.page))), None)
 
 
+def user_of(request: HttpRequest) -> User | None:
+    """Who has signed in; None, too, for a request that was refused before anybody looked who sent it."""
+    user = getattr(request, "user", None)
+    return user if isinstance(user, User) else None
+
+
 def places(request: HttpRequest) -> list[Link]:
     """The places that this person may open; none before they have signed in."""
-    user, here = getattr(request, "user", None), place_of(request)
-    if not isinstance(user, User):
+    user, here = user_of(request), place_of(request)
+    if user is None:
         return []
     return [
         Link(url=reverse(place.page), label=place.label, icon=place.icon, current=place is here)
@@ -137,8 +143,8 @@ def places(request: HttpRequest) -> list[Link]:
 
 def sections(request: HttpRequest) -> list[Link]:
     """The pages of the place that is shown, and which of them the requested page belongs to."""
-    user, here = getattr(request, "user", None), place_of(request)
-    if not isinstance(user, User) or here is None:
+    user, here = user_of(request), place_of(request)
+    if user is None or here is None:
         return []
     shown = request.resolver_match.view_name if request.resolver_match else ""
     found = tuple(here.sections(user))

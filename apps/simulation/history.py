@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from django.db import transaction
 
+from orchestration.isolation import isolated
 from orchestration.log import describe
 
 if TYPE_CHECKING:
@@ -67,12 +68,11 @@ def collect_history(simulation: Simulation) -> History:
     entries: list[HistoryEntry] = []
     failed: list[str] = []
     for name, provider in _providers.items():
-        try:
-            with transaction.atomic():  # a provider's database error must not break the caller's transaction
-                entries.extend(provider(simulation))
-        except Exception as error:  # noqa: BLE001 - code of any app may raise anything; reported in the result and the log
-            logger.warning(
-                "history provider failed name=%s simulation=%s error=%s", name, simulation.pk, describe(error)
-            )
+        # Code of any app may raise anything; its database error must not break the caller's transaction.
+        with isolated() as run, transaction.atomic():
+            entries.extend(provider(simulation))
+        if run.error is not None:
+            reason = describe(run.error)
+            logger.warning("history provider failed name=%s simulation=%s error=%s", name, simulation.pk, reason)
             failed.append(name)
     return History(entries=sorted(entries, key=lambda entry: entry["timestamp"]), failed=failed)

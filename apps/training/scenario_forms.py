@@ -28,6 +28,7 @@ from apps.simulation.models.cases import (
     validate_modifiers,
 )
 from apps.trainerlab.models import ScenarioTemplate
+from orchestration.values.columns import value_of
 
 IMAGING, EXAM, VITAL = "radiology_result", "exam", "vital"
 MEASURED = [("lab_result", "Laboratory"), (EXAM, "Examination"), (VITAL, "Other vital sign")]
@@ -227,7 +228,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
                 help_text=f"{told.get(name, '')}One per line, at most {most}.",
                 validators=[validate_text],
             )
-            self.initial[name] = "\n".join(getattr(self.instance, name))
+            self.initial[name] = "\n".join(value_of(self.instance, name))
 
     def clean_key(self) -> str:
         """As it was written, or from the title; a number is added to a made one that is taken."""

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An upload handler that refuses what is larger than its limit."""
+
+    limit: int
 
 
 def accepts_uploads(limit: int) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
@@ -22,7 +29,7 @@ def accepts_uploads(limit: int) -> Callable[[Callable[..., HttpResponse]], Calla
         @wraps(view)
         def raised(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             for handler in request.upload_handlers:
-                if hasattr(handler, "limit"):
+                if isinstance(handler, Bounded):
                     handler.limit = limit
             return protected(request, *args, **kwargs)
 

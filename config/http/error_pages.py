@@ -57,6 +57,6 @@ def instead_of_technical(request: HttpRequest, response: HttpResponseBase) -> Ht
     """With DEBUG Django describes its URLs where a page is missing. The demo runs with DEBUG, too, so people see the
     page that they would see without it; errors of ours (500) stay with their trace."""
     is_technical = settings.DEBUG and response.status_code == 404 and not is_api(request)
-    if not is_technical or TECHNICAL not in getattr(response, "content", b"")[:1000]:
+    if not (is_technical and isinstance(response, HttpResponse) and TECHNICAL in response.content[:1000]):
         return response
     return error_page(request, 404, NOTHING_HERE)

@@ -33,6 +33,7 @@ from apps.accounts.auth import Principal
 from config.http.deprecation import announce_deprecation
 from orchestration.api.errors import ApiError
 from orchestration.api.idempotency import HEADER, MAX_LENGTH, REPLAYED
+from orchestration.api.permissions import principal_of
 from orchestration.models.idempotency import ApiAnswer
 
 SCHEMA_OF_HEADER = {
@@ -112,8 +113,7 @@ def repeatable(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(operation)
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        principal = getattr(request, "auth", None)
-        given = request.headers.get(HEADER)
+        principal, given = principal_of(request), request.headers.get(HEADER)
         if request.method != "POST" or given is None or not isinstance(principal, Principal):
             return operation(request, *args, **kwargs)
         answered = _reserve(request, principal, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import ModelAdmin
@@ -63,7 +64,8 @@ class ListActions(Base):
     """Of the site's own actions."""
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        return {} if getattr(action_location, "value", "") == "CHANGE_FORM" else self.actions_of_list(request)
+        on_page_of_row = isinstance(action_location, Enum) and action_location.value == "CHANGE_FORM"
+        return {} if on_page_of_row else self.actions_of_list(request)
 
     def actions_of_list(self, request: HttpRequest) -> dict[str, Any]:
         """By name, as Django has them."""

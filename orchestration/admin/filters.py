@@ -72,7 +72,7 @@ def bound(given: Mapping[str, Any], name: str, whole: time) -> datetime | None:
 
 
 class ServiceFilter(DropdownFilter):
-    """By registered service; `SELECT DISTINCT` over a million calls would be no way to make a menu."""
+    """By registered service; `SELECT DISTINCT` over a million calls is too slow for a menu."""
 
     title = "service"
     parameter_name = "service"

@@ -123,12 +123,18 @@ def needs(
     return declare
 
 
+def principal_of(request: HttpRequest) -> Principal | None:
+    """Who asks, by the API's authentication; None where it has none, or one that gives something else."""
+    principal = getattr(request, "auth", None)
+    return principal if isinstance(principal, Principal) else None
+
+
 def for_any_api(view: View) -> View:
     """For `Router.add_decorator`: in an API whose authentication gives no Principal, the signed-in user is one, and is
     checked for what the operation needs. ApiError 401 without one."""
 
     def admit(request: Any) -> None:
-        if isinstance(getattr(request, "auth", None), Principal):
+        if principal_of(request) is not None:
             return  # its authentication has checked
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:

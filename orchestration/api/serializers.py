@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Model
 from django.http import HttpRequest
 
 from orchestration.api.permissions import call_links
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.types import JsonObject
+from orchestration.values.columns import value_of
 
 CONTENT_COLUMNS = ("input", "context", "result", "error", "domain_persist_error", "service_kwargs", "dispatch")
 """Columns that no list reads."""
@@ -19,6 +21,7 @@ def call_summary(request: HttpRequest, call: ServiceCallRecord) -> JsonObject:
     """A call as CallSummary; `related_content_type` should be loaded."""
     return {
         **_values(call, _SAME_NAME),
+        "usage": call.usage,
         "service": call.service_identity,
         "output_schema": _output_schema(call),
         "related": _related(call),
@@ -72,11 +75,12 @@ def request_audit(audit: AIRequestAudit, *, content: bool) -> JsonObject:
 
 def _answer(answer: AIResponseAudit, *, content: bool) -> JsonObject:
     hidden = dict.fromkeys(_ANSWER_CONTENT)
-    return _values(answer, _ANSWER_SAME_NAME) | (_values(answer, _ANSWER_CONTENT) if content else hidden)
+    figures = _values(answer, _ANSWER_SAME_NAME) | {"usage": answer.usage}
+    return figures | (_values(answer, _ANSWER_CONTENT) if content else hidden)
 
 
-def _values(row: Any, names: tuple[str, ...]) -> JsonObject:
-    return {name: getattr(row, name) for name in names}
+def _values(row: Model, names: tuple[str, ...]) -> JsonObject:
+    return {name: value_of(row, name) for name in names}
 
 
 def _shown(content: bool) -> str:
@@ -102,7 +106,7 @@ def _related(call: ServiceCallRecord) -> dict[str, Any] | None:
 
 _SAME_NAME = (
     *("id", "namespace", "status", "error_code", "retryable", "correlation_id", "priority", "ordering_key"),
-    *("attempts", "max_attempts", "deaths", "provider", "model", "usage", "cost"),
+    *("attempts", "max_attempts", "deaths", "provider", "model", "cost"),
     *("created_at", "due_at", "started_at", "finished_at", "cancel_requested_at"),
 )
 _REQUEST_SAME_NAME = (
@@ -111,6 +115,6 @@ _REQUEST_SAME_NAME = (
 )
 _ANSWER_SAME_NAME = (
     *("received_at", "latency_ms", "model", "finish_reason", "provider_response_id", "http_status", "error_code"),
-    *("usage", "cost"),
+    "cost",
 )
 _ANSWER_CONTENT = ("error", "raw", "outputs", "structured_data", "tool_calls")

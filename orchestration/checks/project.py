@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -160,11 +161,12 @@ def site_faults(configs: Mapping[str, AppConfig], site: admin.AdminSite) -> Iter
     """The findings about the default admin site, where the console is installed; installed apps by their names."""
     if not {ADMIN, *CONSOLE_APPS} <= configs.keys():
         return
-    wanted = getattr(configs[ADMIN], "default_site", DJANGOS_SITE)
+    config = configs[ADMIN]
+    wanted = config.default_site if isinstance(config, SimpleAdminConfig) else DJANGOS_SITE
     if isinstance(configs["unfold"], import_string("unfold.apps.DefaultAppConfig")):  # puts a site of its own there
         if wanted != DJANGOS_SITE:
             yield checks.Warning(
-                f"{wanted}, the default_site of {type(configs[ADMIN]).__qualname__}, is not the admin's site:"
+                f"{wanted}, the default_site of {type(config).__qualname__}, is not the admin's site:"
                 ' "unfold" in INSTALLED_APPS replaces it by its own.',
                 hint='Write "unfold.apps.BasicAppConfig" in the place of "unfold", and let your site inherit from'
                 " unfold.sites.UnfoldAdminSite.",

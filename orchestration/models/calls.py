@@ -313,7 +313,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     def retry(self, *, now: datetime | None = None) -> None:
         """failed | cancelled → queued, with a fresh allowance of attempts; TransitionRefused otherwise.
 
-        Its duration counts from the next claim on: what a person took to retry it is no latency.
+        Its duration counts from the next claim on: the time that a person took to retry it is not latency.
         """
         with transaction.atomic():
             RollupMark.of_call(self.pk)

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from django.db import models
 
+from orchestration.values.columns import value_of
+
 
 class CompareAndSet(models.Model):
     """For models with a column that says where the row is."""
@@ -35,7 +37,7 @@ class CompareAndSet(models.Model):
 
         Returns those that were changed: whose column had one of these values.
         """
-        changed = [row for row in rows if getattr(row, column) in from_]
+        changed = [row for row in rows if value_of(row, column) in from_]
         cls._base_manager.filter(pk__in=[row.pk for row in changed]).update(**changes)
         for row in changed:
             for name, value in changes.items():

@@ -37,13 +37,17 @@ class _Compiled:
     parts: list[_Part]
 
 
+class _OfThread(threading.local):
+    compiled: _Compiled | None = None
+
+
 class CompiledQuery(Generic[Row]):
     """`build` gets a text and returns a query that compares columns with it and is else always the same, on the default
     database; with `select_related` of its own foreign keys if wanted. A plan may be kept: see `cursor_with_plans`."""
 
     def __init__(self, build: Callable[[str], QuerySet[Row]]) -> None:
         self._build = build
-        self._local = threading.local()  # what is compiled holds the thread's connection
+        self._local = _OfThread()  # what is compiled holds the thread's connection
 
     def first(self, text: str) -> Row | None:
         """The first row for this text."""
@@ -72,10 +76,9 @@ class CompiledQuery(Generic[Row]):
         return cast("Row", rows[0])
 
     def _compiled(self) -> _Compiled:
-        known: _Compiled | None = getattr(self._local, "compiled", None)
-        if known is None:
-            known = self._local.compiled = self._compile()
-        return known
+        if self._local.compiled is None:
+            self._local.compiled = self._compile()
+        return self._local.compiled
 
     def _compile(self) -> _Compiled:
         compiler: Any = self._build(STAND_IN).query.get_compiler(DEFAULT_DB_ALIAS)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import AutoField, Field, Model
+from django.db.models import AutoField, DateField, Field, Model, TimeField
 
 from orchestration.values.stored_json import Unreadable
 
@@ -136,7 +136,8 @@ def _insertion(model: type[Model]) -> _Insertion:
         f"INSERT INTO {model._meta.db_table} ({', '.join(names)})"  # noqa: S608 - names of a model
         f" SELECT {', '.join(f'v_{name}' for name in names)} FROM {source}"
     )
-    now = tuple(field for field in fields if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
+    moments = [field for field in fields if isinstance(field, DateField | TimeField)]  # a DateTimeField is a DateField
+    now = tuple(field for field in moments if field.auto_now or field.auto_now_add)
     return _Insertion(sql, names, tuple(field.attname for field in fields), now)
 
 

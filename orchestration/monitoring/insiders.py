@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,15 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
 from orchestration.typed_settings import optional_setting
+
+
+@runtime_checkable
+class Staff(Protocol):
+    """A user who may be staff: models of users need not have either attribute."""
+
+    is_active: bool
+    is_staff: bool
+
 
 View = Callable[..., HttpResponseBase]
 HINT = "Sign in as staff, or send INSIDE_TOKEN (ORCA_INSIDE_TOKEN in the environment) as `Authorization: Bearer ...`.\n"
@@ -40,4 +49,4 @@ def _has_token(request: HttpRequest) -> bool:
 
 def _is_staff(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)  # nobody, where no middleware signs people in
-    return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))  # user models may have neither
+    return isinstance(user, Staff) and user.is_active and user.is_staff

@@ -77,7 +77,7 @@ def client_settings(client_name: str) -> ClientSettings:
 
 
 def provider_class(client: ClientSettings) -> type[Provider]:
-    """The class that a client names; NotConfigured says why there is none, or why it is no provider."""
+    """The class that a client names; NotConfigured says why there is none, or why it is not a provider."""
     return _imported(client.provider)
 
 

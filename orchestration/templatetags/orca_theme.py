@@ -54,8 +54,10 @@ def plain_styles() -> SafeString:
 @register.inclusion_tag("admin/orchestration/alerts.html", takes_context=True)
 def alerts(context: template.Context) -> dict[str, Any]:
     """What is broken right now, for those who may view calls: once on a page, and without a query."""
-    request = getattr(context, "request", None)  # of the page, whatever context processors the project has
-    if request is None or not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
+    if not isinstance(context, template.RequestContext):
+        return {}
+    request: Any = context.request  # of the page, whatever context processors the project has
+    if not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
         return {}
     request.has_alerts = True
     return {"url": reverse(f"admin:{ALERTS}"), **shown(latest_alerts(look=False))}

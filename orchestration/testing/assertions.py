@@ -14,6 +14,7 @@ from orchestration.models.states import PersistState, Status
 from orchestration.providers.credentials import address_of
 from orchestration.providers.http.addresses import is_loopback
 from orchestration.providers.simulator.provider import SimulatorProvider
+from orchestration.services import ServiceCall
 
 ModelT = TypeVar("ModelT", bound=Model)
 SHOWN = 5
@@ -73,7 +74,7 @@ def assert_no_paid_requests() -> None:
 
 
 def _record(call: Any) -> ServiceCallRecord:
-    call_id = call if isinstance(call, str) else getattr(call, "pk", None) or getattr(call, "id", None)
+    call_id = call.id if isinstance(call, ServiceCall | ServiceCallRecord) else call
     record = ServiceCallRecord.objects.filter(pk=call_id).first()
     if record is None:
         raise AssertionError(f"There is no call {call_id!r} in the database.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import connection
@@ -83,7 +84,8 @@ def _make_due() -> None:
 @contextmanager
 def _as_if_committed() -> Iterator[None]:
     """Run what the block leaves for after the commit, where the open transaction is a TestCase's and never commits."""
-    if connection.atomic_blocks and getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+    innermost: Any = connection.atomic_blocks[-1] if connection.atomic_blocks else None
+    if innermost is not None and innermost._from_testcase:
         with TestCase.captureOnCommitCallbacks(execute=True):
             yield
     else:

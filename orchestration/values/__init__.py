@@ -1,6 +1,7 @@
 """Values from outside, and what databases can store of them.
 
-Times (`moments`), keys (`uuid_keys`, `generic_refs`), filters of lists (`declared_filters`), text (`plain_text`,
-`sanitize`, `spreadsheets`, `feature_hashing`) and JSON (`json_bodies`, `stored_json`, `truncated_json`). Import from
-the modules: some define model fields, which code that only checks a text does not need.
+Times (`moments`), keys (`uuid_keys`, `generic_refs`), filters of lists (`declared_filters`), columns of rows
+(`columns`), text (`plain_text`, `sanitize`, `spreadsheets`, `feature_hashing`), versions of files (`file_formats`) and
+JSON (`json_bodies`, `stored_json`, `truncated_json`). Import from the modules: some define model fields, which code
+that only checks a text does not need.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist
 from django.core.exceptions import ValidationError as ModelInvalid
 from django.db import Error
 from pydantic import ValidationError
@@ -75,11 +75,12 @@ def _of_schema(error: ValidationError) -> Iterator[Fault]:
 
 
 def _of_model(error: ModelInvalid) -> Iterator[Fault]:
-    by_field: dict[str, list[Any]] = getattr(error, "error_dict", None) or {"all": error.error_list}
+    by_field: dict[str, list[Any]] = error.update_error_dict({})
     faults = [(field, one) for field, errors in by_field.items() for one in errors]
     for field, one in faults[:MOST_FAULTS]:
         limit = (one.params or {}).get("limit_value")
         code = one.code or "invalid"
         said = f"{code} (limit {limit})" if isinstance(limit, int | float) else code
         value = (one.params or {}).get("value")
-        yield Fault(path=path_of((field,)), rule=said, value="" if value is None else told(value))
+        path = path_of(("all" if field == NON_FIELD_ERRORS else field,))
+        yield Fault(path=path, rule=said, value="" if value is None else told(value))

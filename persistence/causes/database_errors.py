@@ -144,7 +144,8 @@ def _columns_of(table: str, constraint: str) -> tuple[str, ...]:
         return ()
     for each in model._meta.constraints:
         if each.name == constraint:
-            names = getattr(each, "fields", ()) or sorted(_named_in(getattr(each, "condition", None)))
+            fields = each.fields if isinstance(each, models.UniqueConstraint) else ()
+            names = fields or sorted(_named_in(getattr(each, "condition", None)))  # other kinds have none
             return tuple(str(model._meta.get_field(name).column) for name in names)  # type: ignore[union-attr]  # a constraint has columns
     named = [
         str(field.column)
@@ -200,7 +201,7 @@ def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any
 
 
 def _broken(kind: Kind, field: models.Field[Any, Any], value: Any) -> str:
-    """The rule that a value breaks, in words; empty when it keeps it, or is no plain value."""
+    """The rule that a value breaks, in words; empty when it keeps it, or is not a plain value."""
     match kind, value:
         case Kind.TOO_LONG, str() if field.max_length is not None and len(value) > field.max_length:
             return f"at most {field.max_length:,} characters"

@@ -33,6 +33,6 @@ def _count(number: int, what: str) -> str:
 
 
 def path_of(location: tuple[int | str, ...]) -> str:
-    """The path of a field. A key that is no name may come from the answer itself, and is not shown."""
+    """The path of a field. A key that is not a name may come from the answer itself, and is not shown."""
     names = [str(part) if isinstance(part, int) or NAME.match(part) else "<key>" for part in location]
     return ".".join(names) or "all"

@@ -57,7 +57,7 @@ class Exporter:
         """The resource's fields, without content when that is not wanted, and the version of the file's format; those
         that are `named`, in that order.
 
-        BulkRefused for a name that is no column: another version of the code froze the list.
+        BulkRefused for a name that is not a column: another version of the code froze the list.
         """
         fields: list[Any] = [
             field for field in self.resource().get_export_fields() if content or field.column_name not in self.content

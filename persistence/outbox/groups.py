@@ -146,7 +146,7 @@ def _savepoint(name: str) -> Iterator[None]:
         yield
         connection.validate_no_broken_transaction()
         _execute(f"RELEASE SAVEPOINT {SAVEPOINT}", f"SAVEPOINT {SAVEPOINT}")
-    except Exception:
+    except Exception:  # whatever it is: the group goes on, without what this result did
         connection.run_on_commit = [hook for hook in connection.run_on_commit if name not in hook[0]]
         transaction.set_rollback(False)
         _execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")

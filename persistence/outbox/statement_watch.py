@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from persistence.tracking.hand_written_sql import text_of
+
 WRITTEN_LATER = re.compile(r"persisted_chunk|persisted_object|service_call_record", re.IGNORECASE)
 """Tables that a group writes at its end: until then they do not say what became of its results."""
 ENDS_TRANSACTION = re.compile(r"\s*(?:COMMIT|END|ABORT|ROLLBACK(?!.*\bTO\b)|BEGIN|START|PREPARE)\b", re.IGNORECASE)
@@ -30,7 +32,7 @@ class StatementWatch:
         """It needs a transaction of its own."""
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        text = sql if isinstance(sql, str) else _text(sql, context)
+        text = sql if isinstance(sql, str) else text_of(sql, context)
         if WRITTEN_LATER.search(text):
             self.is_out_of_place = True
         elif ENDS_TRANSACTION.match(text):
@@ -42,10 +44,3 @@ class StatementWatch:
 
 class OutOfPlace(Exception):
     """What is not to be done in a transaction that others share."""
-
-
-def _text(sql: Any, context: Any) -> str:
-    """Drivers take bytes, and psycopg what it composes, too."""
-    if hasattr(sql, "as_string"):
-        sql = sql.as_string(context["connection"].connection)
-    return sql.decode(errors="replace") if isinstance(sql, bytes) else str(sql)

@@ -14,6 +14,7 @@ from django.db.models import Model
 from orchestration.clock import database_now, earlier_than_new_times
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.errors import TransitionRefused, WrittenByNewerVersion
+from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from orchestration.types import JsonObject, Response
@@ -85,20 +86,23 @@ def revert_held(record: ServiceCallRecord, *, force: bool) -> Report:
 def _run(job: _Reprocess | _Revert, *, dry: bool, savepoint: bool = True) -> Report:
     report = job.report
     report.dry_run = dry
-    try:
-        with deleting_rolled_back_files() as saved, transaction.atomic(savepoint=savepoint):
-            with capturing(dry=dry) as capture:
-                job.do()
-            _close_report(report, capture, saved)
-            if dry:
-                _check_constraints(report)
-                transaction.set_rollback(True)
-    except (*DATABASE_AWAY, ServiceCallRecord.DoesNotExist):
-        raise
-    except (ReprocessRefused, TransitionRefused, WrittenByNewerVersion) as error:
-        _give_up(report, ReprocessOutcome.REFUSED, str(error))
-    except Exception as error:  # noqa: BLE001 - a handler may raise anything, and the report says so
-        _give_up(report, ReprocessOutcome.FAILED, log.explain(error, job.source))
+    # A handler may raise anything, and the report says so.
+    with isolated() as run, deleting_rolled_back_files() as saved, transaction.atomic(savepoint=savepoint):
+        with capturing(dry=dry) as capture:
+            job.do()
+        _close_report(report, capture, saved)
+        if dry:
+            _check_constraints(report)
+            transaction.set_rollback(True)
+    match run.error:
+        case None:
+            pass
+        case error if isinstance(error, (*DATABASE_AWAY, ServiceCallRecord.DoesNotExist)):
+            raise error
+        case ReprocessRefused() | TransitionRefused() | WrittenByNewerVersion() as error:
+            _give_up(report, ReprocessOutcome.REFUSED, str(error))
+        case error:
+            _give_up(report, ReprocessOutcome.FAILED, log.explain(error, job.source))
     return report
 
 

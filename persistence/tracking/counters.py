@@ -1,6 +1,6 @@
 """Counters: columns whose values others build on, so that no revert moves them back.
 
-Declared ones (`CounterField`, or `monotonic_fields` of a model) are no part of a row's image: not compared, not shown
+Declared ones (`CounterField`, or `monotonic_fields` of a model) are not part of a row's image: not compared, not shown
 and not restored. Others are found by how they are written: what an UPDATE adds to, or takes from, the column's own
 value (`F("count") + 1`) is counted, whatever else the handler does to the row.
 """

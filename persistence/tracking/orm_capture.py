@@ -16,13 +16,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from inspect import getmembers, isfunction
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, connections
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import OnConflict
-from django.db.models.expressions import BaseExpression, Col, Combinable
+from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.where import AND
@@ -34,6 +35,7 @@ from persistence.models import DrainWake, PersistedChunk, PersistedObject, Persi
 from persistence.tracking.counters import counted_by, declared
 from persistence.tracking.hand_written_sql import writes
 from persistence.tracking.row_changes import RowChange
+from persistence.tracking.snapshot_values import is_expression
 from persistence.tracking.snapshots import (
     RowKey,
     columns,
@@ -265,7 +267,7 @@ def _following(compiler: type[Any]) -> type[Any]:
 
         return executed
 
-    methods = {name: noting(getattr(compiler, name)) for name in EXECUTES if hasattr(compiler, name)}
+    methods = {name: noting(run) for name, run in getmembers(compiler, isfunction) if name in EXECUTES}
     return type(compiler.__name__, (compiler,), methods)
 
 
@@ -293,7 +295,7 @@ def _keys_of(query: Any, model: type[Model]) -> list[Any] | None:
     for lookup in query.where.children:
         if isinstance(lookup, Exact | In) and isinstance(lookup.lhs, Col) and lookup.lhs.target is model._meta.pk:
             keys = lookup.rhs if isinstance(lookup, In) else [lookup.rhs]
-            if lookup.rhs_is_direct_value() and not any(map(_is_expression, keys)):
+            if lookup.rhs_is_direct_value() and not any(map(is_expression, keys)):
                 return list(keys)
     return None
 
@@ -334,7 +336,7 @@ def _insert(
 def _inserted(compilers: _Compilers, model: type[Model], obj: Model, row: JsonObject, *, surely: bool) -> None:
     """`row`: what the database gave back."""
     keys = {field.attname: row.get(field.attname, field.value_from_object(obj)) for field in model._meta.pk_fields}
-    if any(key is None or _is_expression(key) for key in keys.values()):
+    if any(key is None or is_expression(key) for key in keys.values()):
         compilers.not_seen(f"INSERT {model._meta.db_table}")
         return
     image = remembered_image(obj, model, row) if surely else None
@@ -371,7 +373,3 @@ def _unique_columns(model: type[Model]) -> list[list[str]]:
     together = [*meta.unique_together, *(constraint.fields for constraint in meta.total_unique_constraints)]
     single = [(field.name,) for field in meta.local_concrete_fields if field.unique and not field.primary_key]
     return [[attnames[name] for name in names] for names in [*together, *single]]
-
-
-def _is_expression(value: Any) -> bool:
-    return isinstance(value, BaseExpression | Combinable)

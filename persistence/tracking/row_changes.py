@@ -20,7 +20,7 @@ class RowChange:
     model: type[Model]
     key: Any
     before: JsonObject | None
-    """Of a deleted row with its counters, which are no part of an image else."""
+    """Of a deleted row with its counters, which are otherwise not part of an image."""
     after: JsonObject | None
     counted: frozenset[str] = frozenset()
     """The columns that were counted on (`F("count") + 1`)."""

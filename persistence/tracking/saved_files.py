@@ -110,11 +110,15 @@ def lasting_file(text: str, files: Digests, *, any_name: bool = False) -> str | 
     return None
 
 
+_connected = False
+
+
 def connect() -> None:
     """Note the saves of all storages: Django has no signal for them, and whoever writes a storage writes `_save`."""
-    save: Any = Storage.save
-    if not hasattr(save, "__wrapped__"):
-        Storage.save = _noting(save)  # type: ignore[method-assign]
+    global _connected
+    if not _connected:
+        Storage.save = _noting(Storage.save)  # type: ignore[method-assign]
+        _connected = True
 
 
 def _noting(save: Callable[..., str]) -> Callable[..., str]:
@@ -144,7 +148,7 @@ def _overwritten(storage: Storage, name: str, max_length: int | None) -> bytes |
 
 def _digest(content: Any) -> str:
     """Of what can be read twice."""
-    file = content if hasattr(content, "chunks") else File(content)
+    file = content if isinstance(content, File) else File(content)
     if not file.seekable():
         return ""
     digest = hashlib.sha256()

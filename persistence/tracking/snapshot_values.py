@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Field
+from django.db.models.expressions import BaseExpression, Combinable
 from django.utils import timezone
 from django.utils.duration import duration_iso_string
 
@@ -179,12 +180,17 @@ def _bytes(field: Any, value: Any) -> Any:
     return base64.b64encode(value).decode() if type(value) is bytes else UNKNOWN
 
 
+def is_expression(value: Any) -> bool:
+    """Whether the database computes it."""
+    return isinstance(value, BaseExpression | Combinable)
+
+
 def _file(field: Any, value: Any) -> Any:
     return str(value)
 
 
 def _json(field: Any, value: Any) -> Any:
-    if field.decoder is not None or hasattr(value, "resolve_expression"):
+    if field.decoder is not None or is_expression(value):
         return UNKNOWN
     strange = False
 

@@ -1,4 +1,4 @@
-"""The gateway, which is no part of Django's URLs: a key with its scope gets in, and nothing else does."""
+"""The gateway, which is not part of Django's URLs: a key with its scope gets in, and nothing else does."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_a_result_is_read(name):
 
 
 def test_a_result_of_a_newer_version_is_read_all_the_same():
-    """While both run: what a newer version adds to results is no reason to fail."""
+    """While both run: what a newer version adds to results fails nothing."""
     record = call("pending")
     newer = {**record.result, "from_a_newer_version": 1}
     newer["execution_metadata"] = {**newer["execution_metadata"], "from_a_newer_version": 1}

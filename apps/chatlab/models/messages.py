@@ -96,7 +96,7 @@ class Message(CompareAndSet):
     content = models.TextField()
     message_type = models.CharField(max_length=16, choices=MessageType, default=MessageType.TEXT)
     data = StoredJSONField(null=True, blank=True, editable=False)
-    """Of a message with results: `{"results": [finding, …], "refused": [what is no test, …]}`."""
+    """Of a message with results: `{"results": [finding, …], "refused": [what is not a test, …]}`."""
     reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies")
     call = models.ForeignKey(
         ServiceCallRecord, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
@@ -160,7 +160,7 @@ class Message(CompareAndSet):
 
     @property
     def refused(self) -> list[str]:
-        """What was ordered but is no test."""
+        """What was ordered but is not a test."""
         return list((self.data or {}).get("refused", []))
 
     # --- transitions of a question: each says whether it happened ------------------------------

@@ -37,6 +37,10 @@ TICK = (
 )
 
 
+OF_THE_THEME = ("ordering_field", "list_sections", "actions_row")
+"""Attributes of a page that add to the rows of its list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """What the cells of a column have in common, found once for all rows."""
@@ -50,14 +54,7 @@ class Column:
 @register.simple_tag
 def has_plain_rows(cl: ChangeList) -> bool:
     """Whether the list has nothing but cells: forms, drag handles, sections and popups are left to the theme."""
-    page = cl.model_admin
-    return not (
-        cl.formset
-        or cl.is_popup
-        or getattr(page, "ordering_field", None)
-        or getattr(page, "list_sections", ())
-        or getattr(page, "actions_row", ())
-    )
+    return not (cl.formset or cl.is_popup or any(getattr(cl.model_admin, name, ()) for name in OF_THE_THEME))
 
 
 @register.inclusion_tag("admin/result_list.html", takes_context=True)
@@ -137,8 +134,7 @@ def _looked_up(cl: ChangeList, name: Any, empty: str, row: Model) -> object:
     if field is None or field.auto_created:
         return _display(name, attr, empty)(row, value)
     if isinstance(field.remote_field, ManyToOneRel | ForeignObjectRel):
-        related = getattr(row, field.name)
-        return empty if related is None else related
+        return empty if value is None else value
     if isinstance(field, BooleanField) and not field.flatchoices:
         return _boolean(value, get_language())
     return display_for_field(value, field, empty)
@@ -146,14 +142,15 @@ def _looked_up(cl: ChangeList, name: Any, empty: str, row: Model) -> object:
 
 def _display(name: Any, attr: Any, empty: str) -> Callable[[Model, Any], object]:
     """How the values are shown that a function declared with @display returns."""
-    if label := getattr(attr, "label", False):
-        return lambda row, value: _badge(value, empty, label)
-    if getattr(attr, "dropdown", False):
-        return lambda row, value: display_for_dropdown(row, name, value, empty)
-    if getattr(attr, "header", False):
-        return lambda row, value: display_for_header(value, empty)
-    if getattr(attr, "boolean", False):
-        return lambda row, value: _boolean(value, get_language())
+    match next((form for form in ("label", "dropdown", "header", "boolean") if getattr(attr, form, False)), ""):
+        case "label":
+            return lambda row, value: _badge(value, empty, attr.label)
+        case "dropdown":
+            return lambda row, value: display_for_dropdown(row, name, value, empty)
+        case "header":
+            return lambda row, value: display_for_header(value, empty)
+        case "boolean":
+            return lambda row, value: _boolean(value, get_language())
     return lambda row, value: display_for_value(value, empty)
 
 

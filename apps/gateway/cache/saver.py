@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from apps.gateway.cache.key import Question
 from apps.gateway.cache.store import Hit, NewAnswer, due_owners, evict_all, save_answers, saving, uses
 from orchestration.engine.queue.write_batcher import PendingWrite, WriteBatcher
+from orchestration.isolation import isolated
 from orchestration.log import describe
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,9 @@ class AnswerSaver(WriteBatcher[NewAnswer]):
             await self._tried(self._database.run(evict_all, owners))
 
     async def _tried(self, doing: Awaitable[object]) -> None:
-        try:
+        with isolated() as run:  # whatever an answer breaks must not end the task
             await doing
-        except DatabaseError as error:
-            logger.warning("gateway cache not writable error=%s", describe(error))
-        except Exception as error:  # noqa: BLE001 - whatever an answer breaks must not end the task
-            logger.error("gateway cache refused an answer error=%s", describe(error))
+        if isinstance(run.error, DatabaseError):
+            logger.warning("gateway cache not writable error=%s", describe(run.error))
+        elif run.error is not None:
+            logger.error("gateway cache refused an answer error=%s", describe(run.error))

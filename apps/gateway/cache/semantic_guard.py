@@ -19,7 +19,7 @@ AN_ARTICLE = re.compile(
     r"(?<!\bgroup)(?<!\bteam)(?<!\bblood)(?<!\bpoint)(?<!\bsection)(?<!\bexhibit)(?<!\bform)(?<!\bletter)(?<!\bpart)"
     r" a (?!few\b|little\b|lot\b|minor\b|major\b|flat\b|sharp\b)(?=[a-zA-Z]{2})"
 )
-"""An "a" that is no name."""
+"""An "a" that is not a name."""
 IN_FRONT = re.compile(
     rf"^((?:in|on|at|for|with|without|when|if|after|before|during|while|using|under) [^,]+) , "
     rf"((?:{'|'.join(sorted(ASKING))}) .+)$"

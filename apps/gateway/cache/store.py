@@ -22,6 +22,7 @@ from apps.gateway.models.cache import CacheEntry
 from apps.gateway.models.interactions import CacheKind
 from orchestration.clock import database_now
 from orchestration.models.prepared_sql import as_recordset, cursor_with_plans, is_postgresql, recordset
+from orchestration.values.columns import value_of
 from orchestration.values.moments import later
 
 MOST_CANDIDATES = 2_000
@@ -285,7 +286,7 @@ def _as_row(entry: CacheEntry) -> list[Any]:
         "answer_enc": bytes(entry.answer_enc).decode(),
         "embedding": None if vector is None else rf"\x{vector.hex()}",
     }
-    return [texts[name] if name in texts else getattr(entry, name) for name in COLUMNS]
+    return [texts[name] if name in texts else value_of(entry, name) for name in COLUMNS]
 
 
 def evict_all(owners: Iterable[str]) -> None:

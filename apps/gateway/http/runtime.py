@@ -23,6 +23,7 @@ from apps.gateway.recording.batch_writer import BatchWriter
 from apps.gateway.recording.database_thread import DatabaseThread
 from orchestration.conf import clients_settings
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
+from orchestration.isolation import isolated
 from orchestration.log import describe
 from orchestration.providers.passthrough import Passthrough, open_passthrough
 
@@ -102,13 +103,11 @@ class Runtime:
     async def _beat(self) -> None:
         """Record that this process is alive, and settle the requests of dead ones."""
         while True:
-            try:
+            with isolated() as run:  # a living process that stopped beating would be taken for dead
                 await self.writer.database.run(beat, self.worker)
                 swept = await self.reading.run(sweep)
                 if swept:
                     logger.warning("gateway requests of dead processes are now unknown count=%d", swept)
-            except DATABASE_AWAY:
-                pass  # logged below; the next beat tries again
-            except Exception as error:  # noqa: BLE001 - a living process that stopped beating would be taken for dead
-                logger.error("gateway beat failed error=%s", describe(error))
+            if run.error is not None and not isinstance(run.error, DATABASE_AWAY):  # that is logged where it is met
+                logger.error("gateway beat failed error=%s", describe(run.error))
             await asyncio.sleep(gateway_settings().BEAT_SECONDS)

@@ -93,7 +93,7 @@ VERSION = re.compile(
     r"|(?-i:\b[A-Z]\w{0,30})/)$",
     re.I,
 )
-"""Before four numbers with dots that are no address."""
+"""Before four numbers with dots that are not an address."""
 
 
 PLAIN_NAME = re.compile(r"[A-Za-z_]{0,15}")

@@ -55,7 +55,7 @@ def run_transaction(steps: Transaction[T], statements: Mapping[str, str], to_pre
         try:
             result, writes = driven(steps, lambda calls: _sent(raw, messages.of(calls), len(calls)))
             _sent(raw, messages.of(writes, ends=True), 0)
-        except BaseException:
+        except BaseException:  # whatever it is, a timeout's too: nothing of the transaction may stay open
             _roll_back(raw)
             raise
     return result
@@ -74,7 +74,7 @@ async def run_transaction_here(raw: Any, steps: Transaction[T]) -> T:
             except StopIteration as end:
                 result, writes = end.value
             await exchange(raw.pgconn, messages.of(writes, ends=True))
-        except BaseException:
+        except BaseException:  # a cancellation as well: the connection is used again
             status = raw.info.transaction_status.name
             if status == "ACTIVE":  # who uses it next would get what comes now
                 raw.close()
@@ -203,8 +203,8 @@ def prepared_connection(statements: Mapping[str, str]) -> Any:
         try:
             with connection.wrap_database_errors:
                 _prepare(raw, statements)
-        except Exception:
-            connection.close()  # which forgets the statements that it knows by now
+        except Exception:  # whichever statement failed: closed, it forgets those that it knows by now
+            connection.close()
             raise
     return raw
 

@@ -38,9 +38,9 @@ class Content:
         """Encrypt with the current key; what it encrypted already stays."""
         ring = keyring()
         if self.key_id != ring.current:
-            for name in ("prompt", "sent", "response"):
-                plain = getattr(self, name)
-                setattr(self, f"{name}_enc", None if plain is None else ring.encrypt(plain))
+            self.prompt_enc, self.sent_enc, self.response_enc = (
+                None if plain is None else ring.encrypt(plain) for plain in (self.prompt, self.sent, self.response)
+            )
             self.key_id = ring.current
 
     def answer_with(self, hit: Hit) -> None:

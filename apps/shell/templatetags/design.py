@@ -144,7 +144,7 @@ def sidebar(context: template.Context) -> dict[str, Any]:
         "places": navigation.places(request),
         "sections": navigation.sections(request),
         "place": place.label if place else "",
-        "user": getattr(request, "user", None),
+        "user": navigation.user_of(request),
         "csrf_token": context.get("csrf_token"),
     }
 

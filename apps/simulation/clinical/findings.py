@@ -77,7 +77,10 @@ class FindingBook:
         if same is None:
             return finding
         named = {"key": same.key, "aliases": same.aliases, "system": same.system}
-        missing = {name: getattr(finding, name) or getattr(same, name, "") for name in ("unit", "reference_range")}
+        missing = {
+            "unit": finding.unit or same.unit,
+            "reference_range": finding.reference_range or same.reference_range,
+        }
         return finding.model_copy(update=named | missing)
 
     def with_finding(self, finding: Finding) -> list[Finding]:

@@ -69,7 +69,7 @@ def points_made(texts: Sequence[str], points: Iterable[str]) -> list[int | None]
 
 
 def _says(sentence: str, keys: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]) -> bool:
-    """`others` are longer names of other illnesses that contain one of `keys`: heat stroke is no stroke."""
+    """`others` are longer names of other illnesses that contain one of `keys`: heat stroke is not a stroke."""
     if OTHERS.search(sentence):
         return False
     if "?" in sentence and ASKING.match(sentence) and not THINKING.search(sentence):

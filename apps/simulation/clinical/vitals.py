@@ -44,7 +44,7 @@ class Vital:
         return "90-140 / 60-90" if self.code == "bp" else f"{self.low:g}-{self.high:g}"
 
     def number(self, value: str) -> float | None:
-        """What is compared with the bounds: of a blood pressure the systolic one. None when `value` is no value."""
+        """What is compared with the bounds: of a blood pressure the systolic one. None when `value` cannot be read."""
         text = value.strip().removesuffix(self.unit).removesuffix("%").removesuffix("C").removesuffix("°").strip()
         if self.code == "bp":
             found = PRESSURE.fullmatch(text)
@@ -56,7 +56,7 @@ class Vital:
         return number if number <= self.most else None
 
     def flag(self, value: str) -> Flag:
-        """`normal` for what is no number, too."""
+        """`normal` for what is not a number, too."""
         number = self.number(value)
         if number is None:
             return "normal"
@@ -194,7 +194,7 @@ def vital_signs(rows: Iterable[SimulationMetadata]) -> list[VitalSign]:
 
 
 def findings_from(values: Mapping[str, str]) -> list[Finding]:
-    """Findings from values by code; empty values are left out. ValueError, a sentence, for what is no code or value."""
+    """Findings from values by code; empty values are left out. ValueError, a sentence, for an unknown code or value."""
     unknown = sorted(values.keys() - BY_CODE.keys())
     if unknown:
         raise ValueError(f"There is no vital sign {unknown[0][:40]!r}; there are {', '.join(BY_CODE)}.")

@@ -14,6 +14,7 @@ from apps.simulation.models import Simulation, SimulationEvent
 from apps.simulation.models.event_types import EventKind
 from apps.simulation.services.failure_messages import VERDICT_COLUMNS, verdict
 from orchestration.models import ServiceCallRecord
+from orchestration.values.columns import value_of
 
 AT_ONCE = 100
 """Simulations that one transaction locks."""
@@ -37,10 +38,10 @@ def by_verdict(rows: Iterable[Row], call: str = "call") -> dict[tuple[str, bool]
     """Rows with a call (in a foreign key of this name) that gave no result, by why it did not and whether a retry may
     help. Of the calls no content is read."""
     found = list(rows)
-    calls = ServiceCallRecord.objects.only(*VERDICT_COLUMNS).in_bulk({getattr(row, f"{call}_id") for row in found})
+    calls = ServiceCallRecord.objects.only(*VERDICT_COLUMNS).in_bulk({value_of(row, call) for row in found})
     groups: dict[tuple[str, bool], list[Row]] = defaultdict(list)
     for row in found:
-        groups[verdict(calls[getattr(row, f"{call}_id")])].append(row)
+        groups[verdict(calls[value_of(row, call)])].append(row)
     return groups
 
 

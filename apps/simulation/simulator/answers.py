@@ -205,7 +205,7 @@ class Answers:
     # --- talk ---------------------------------------------------------------------------------------
 
     def _talk(self, name: str, clause: Clause | None = None, others: Sequence[str] = ()) -> str:
-        """What a patient says to something that is no question about the case, or to an open one."""
+        """What a patient says to something that is not a question about the case, or to an open one."""
         match name:
             case "more":
                 return self._more(clause)

@@ -20,7 +20,7 @@ AFTER_OBJECT = (
 )  # fmt: skip
 
 AFTER_ME = "here there is are was and but to with when while because again up".split()
-"""Before these, `her` is no possessive."""
+"""Before these, `her` is not a possessive."""
 
 
 def sentences(text: str) -> list[str]:

@@ -33,7 +33,7 @@ FOREIGN = (
 )
 """Before an answer to another language."""
 PARDON = ("Pardon? What did you say?", "Sorry, I did not get that.", "What do you mean?")
-"""To what is no sentence."""
+"""To what is not a sentence."""
 NOT_ENGLISH = ("Sorry, I did not understand that. Could you say it in English?",)
 NO_MORE = ("That is all I can think of.", "No, that is everything, I think.", "No, nothing else comes to mind.")
 FILLERS = ("Well, ", "Let me think. ", "Hm, ", "")

@@ -21,7 +21,7 @@ PURE = frozenset({"Onset", "Circumstances", "Site", "Timing", "Course", "Severit
 """Topics of the complaint that sentences about other things touch on, too."""
 BESIDES = frozenset(topic.label for topic in (*BACKGROUND, *SYMPTOMS)) - VAGUE
 STATED = frozenset({"Onset", "Site", "Severity", "Character", "occupation", "Circumstances"})
-"""Topics to which yes is no answer."""
+"""Topics that yes does not answer."""
 TIMED = (
     "since|for .. day*|week*|hour*|month*|night|morning|yesterday; ago|yesterday|today; this|last .. night|morning|week"
 )

@@ -18,6 +18,7 @@ from apps.simulation.models.case_details import CASE_DETAILS, CaseDetails
 from apps.simulation.models.cases import validate_findings, validate_modifiers
 from apps.simulation.models.images import StoredImage
 from orchestration.clock import database_now
+from orchestration.values.columns import value_of
 from orchestration.values.moments import LengthField, MomentField
 from orchestration.values.stored_json import StoredJSONField
 
@@ -104,7 +105,7 @@ class ScenarioTemplate(CaseDetails):
 
     def values_of(self, names: Iterable[str]) -> dict[str, Any]:
         """The values of these fields, by name."""
-        return {name: getattr(self, name) for name in names}
+        return {name: value_of(self, name) for name in names}
 
 
 class ScenarioImage(StoredImage):

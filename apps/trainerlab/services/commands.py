@@ -65,7 +65,7 @@ def inject_finding(simulation_id: int, actor: User, command_key: str, finding: F
 def change_vitals(simulation_id: int, actor: User, command_key: str, values: Mapping[str, str]) -> SessionEvent:
     """Change what the monitor shows, by the codes of `apps.simulation.clinical.vitals`; the patient feels accordingly.
 
-    Raises BadVitals with a sentence for what is no vital sign or no value, and SimulationEnded.
+    Raises BadVitals with a sentence for an unknown vital sign or a value that cannot be read, and SimulationEnded.
     """
     given = {code: " ".join(value.split()) for code, value in values.items() if value.strip()}
     try:

@@ -70,8 +70,8 @@ def import_scenarios(file: ScenarioFile, user: User, pictures: Packed | None = N
                 if pictures is not None and replace_pictures(template, pictures[scenario.key], made):
                     verdict = "updated" if verdict == "unchanged" else verdict
                 done[verdict] += 1
-    except BaseException:
-        for row in made:  # the rows are rolled back, their files are not
+    except BaseException:  # whatever it is: the rows are rolled back, their files are not
+        for row in made:
             row.file.delete(save=False)
         raise
     return ImportOut(**done)

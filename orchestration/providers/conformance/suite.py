@@ -1,4 +1,4 @@
-"""What every provider makes of failures, and of what is no answer: the second half of the suite."""
+"""What every provider makes of failures, and of what is not an answer: the second half of the suite."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from orchestration.types import JsonObject, Message, Usage
 OWN_FIELDS = frozenset({"model", "contents", "systemInstruction", "tools", "messages", "stream"})
 """Parts of a request that only ProviderRequest's own fields may set."""
 TOP_LEVEL = frozenset({"safetySettings", "toolConfig", "cachedContent", "labels", "generationConfig", "serviceTier"})
-"""Parameters that are no part of `generationConfig`."""
+"""Parameters that are not part of `generationConfig`."""
 NAMES = {
     **dict.fromkeys(LIMIT_NAMES, "maxOutputTokens"),
     "stop": "stopSequences",

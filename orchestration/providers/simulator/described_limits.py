@@ -11,7 +11,7 @@ from orchestration.components.strict_schema import BRACKET, IN_WORDS, OPENINGS
 from orchestration.types import JsonObject
 
 TEXTS = frozenset({"pattern", "format", "uniqueItems"})
-"""Constraints whose value is no number."""
+"""Constraints whose value is not a number."""
 
 
 def _pattern(key: str, words: str) -> re.Pattern[str]:

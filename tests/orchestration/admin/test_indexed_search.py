@@ -128,7 +128,7 @@ def test_what_one_may_not_read_cannot_be_searched_for(text: str) -> None:
     calls, html = page(client, q=text)
     assert calls == set()
     assert "needs the permission to read content" in html
-    assert page(client, q="boom")[0] != set(), "a code is no content"
+    assert page(client, q="boom")[0] != set(), "a code is not content"
 
 
 @pytest.mark.parametrize(

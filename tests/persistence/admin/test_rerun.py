@@ -76,7 +76,7 @@ def test_two_results_are_compared_without_keys_and_times(root: Client) -> None:
     assert "<ins>other</ins>" in page
     assert LogEntry.objects.filter(change_message__startswith="Looked at the content, beside").count() == 6
     root.get(where, headers={"HX-Request": "true"})
-    assert LogEntry.objects.filter(change_message__startswith="Looked").count() == 6, "a refresh is no new look"
+    assert LogEntry.objects.filter(change_message__startswith="Looked").count() == 6, "a refresh is not another access"
 
 
 def test_without_the_content_permission_nothing_is_compared(

@@ -69,7 +69,7 @@ def test_calls_are_exported_in_every_format_with_a_note(root: Client) -> None:
     assert [row["error_code"] for row in rows] == [f"'{FORMULA}", "timeout"]
     assert "input" not in rows[0], "content was not asked for"
     told = json.loads(export(root, "servicecallrecord", "json", content=True))
-    assert (told[0]["error_code"], told[0]["input"]) == (FORMULA, {"a": "\x07bell"}), "JSON is no spreadsheet"
+    assert (told[0]["error_code"], told[0]["input"]) == (FORMULA, {"a": "\x07bell"}), "JSON is not a spreadsheet"
     lines = export(root, "servicecallrecord", "jsonl", content=True).decode().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["failed", "failed"]
     sheet = load_workbook(io.BytesIO(export(root, "servicecallrecord", "xlsx", content=True))).active

@@ -78,7 +78,7 @@ def state_of(record) -> tuple[str, int]:
 
 
 def test_a_group_is_locked_and_written_with_one_statement_each(patient):
-    """Three on SQLite, where a statement is no round trip."""
+    """Three on SQLite, where a statement is not a round trip."""
     labelled(write, "a")
     drain_batch()
     labelled(write, *"bcd")

@@ -53,7 +53,7 @@ def warm():
     ids=["plain", "async", "codec"],
 )
 def test_a_record_costs_two_round_trips_beside_its_own_rows(make):
-    """Five statements on SQLite, where a statement is no round trip."""
+    """Five statements on SQLite, where a statement is not a round trip."""
     assert queries_of(make()) == persisting()
 
 

@@ -1,4 +1,4 @@
-"""Files that handlers save: dry runs, and whatever else is rolled back, leave none; random names are no difference."""
+"""Files that handlers save: dry runs, and whatever else is rolled back, leave none; random names do not count as a difference."""
 
 from functools import partial
 

@@ -15,7 +15,7 @@ NO_TEST = "{}: this is neither a test nor an examination."
 
 @dataclass(slots=True)
 class Report:
-    """The results of an order, and what of it is no test."""
+    """The results of an order, and what of it is not a test."""
 
     findings: list[Finding] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)

@@ -134,10 +134,7 @@ def _analyze() -> None:
 
 def _rows(bundles: list[Bundle], name: str) -> Iterator[dict[str, Any]]:
     for bundle in bundles:
-        if name == "call":
-            yield bundle.call
-        else:
-            yield from getattr(bundle, name)
+        yield from bundle.rows_of(name)
 
 
 def _services(namespaces: set[str]) -> list[Service]:

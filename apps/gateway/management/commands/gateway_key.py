@@ -14,6 +14,7 @@ from apps.accounts.models.roles import Scope
 from apps.accounts.models.users import BudgetPeriod
 from apps.gateway.models import CacheMode, KeyPolicy
 from orchestration.management.base import PlainCommand, real, whole
+from orchestration.values.columns import value_of
 
 LIMITS = ("allowed_models", "budget", "budget_period", "requests_per_minute", "tokens_per_minute")
 POLICY = ("parallel", "cache", "mask_personal_data")
@@ -51,7 +52,7 @@ class Command(PlainCommand):
         try:
             with transaction.atomic():
                 made, secret = ApiKey.issue(
-                    owner, name, [Scope.GATEWAY_CALL], **{field: getattr(draft, field) for field in limits}
+                    owner, name, [Scope.GATEWAY_CALL], **{field: value_of(draft, field) for field in limits}
                 )
                 KeyPolicy.objects.create(api_key=made, **policy)
         except ValueError as error:  # the owner lacks the scope

@@ -135,7 +135,7 @@ def test_the_size_of_a_request_is_its_worst_case():
     ],
 )
 def test_an_answer_is_bounded_by_what_its_provider_looks_at(endpoint, fields, output):
-    """As servers read it, that take a text for a number; a field of another endpoint is no bound."""
+    """As servers read it, that take a text for a number; a field of another endpoint is not a bound."""
     assert size_of(fields, endpoint, default_output=7).output == output
 
 
