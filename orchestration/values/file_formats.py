@@ -14,7 +14,7 @@ FIRST = 1
 
 
 class UnknownFileFormat(ValueError):
-    """A newer version wrote this file, or what it says of its format is not a version; the message says how to mend it."""
+    """A newer version wrote this file, or what it says of its format is not a version; the message says what to do."""
 
 
 def refuse_unknown(written: object, known: int) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the page from which a session is watched and directed. The forms are not among them: they stay as they are."""
+"""The parts of the page from which a session is watched and directed. The forms are not parts: they stay."""
 
 from __future__ import annotations
 

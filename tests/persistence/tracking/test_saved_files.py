@@ -1,4 +1,4 @@
-"""Files that handlers save: dry runs, and whatever else is rolled back, leave none; random names do not count as a difference."""
+"""Files that handlers save: dry runs, and whatever else is rolled back, leave none; random names make no difference."""
 
 from functools import partial
 
