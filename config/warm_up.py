@@ -18,6 +18,7 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.loader import get_template
 from django.urls import get_resolver
 
+from apps.gateway.masking.national_ids import compile_patterns
 from orchestration.engine.garbage_collection import spare_what_is_loaded
 
 CONSOLE = ("admin/", "unfold/helpers/", "unfold/layouts/")
@@ -43,6 +44,7 @@ def warm_up() -> None:
         with suppress(TemplateSyntaxError, TemplateDoesNotExist):  # of a part that is not installed
             get_template(name)
     MigrationLoader(None)  # imports them, for /readyz
+    compile_patterns()
     spare_what_is_loaded()
 
 
