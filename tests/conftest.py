@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import uuid
 from collections import Counter
@@ -17,10 +16,10 @@ from pytest_django import DjangoDbBlocker
 
 from orchestration.engine.leases import outage
 from tests.emptying import empty_all
-from tests.environment import POSTGRES_WANTED
+from tests.environment import POSTGRES_WANTED, chromium
 from tests.leftovers import RUN_VARIABLE, leftovers
 
-CHROMIUM = "chromium"
+NO_BROWSER = "no browser on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
 MEASURED = ("tests/orchestration/", "tests/persistence/")
 """The tests whose processes are measured for coverage, too. It costs each process a second to start."""
 CASES_MEASURED = 3
@@ -52,8 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needs_postgres = item.get_closest_marker("postgres_only") is not None or POSTGRES_WANTED
         if needs_postgres and not on_postgres:
             item.add_marker(pytest.mark.skip(reason=_why_no_postgres()))
-        if item.get_closest_marker("browser") is not None and shutil.which(CHROMIUM) is None:
-            item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
+        if item.get_closest_marker("browser") is not None and chromium() is None:
+            item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
     _choose_what_is_measured(items)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:

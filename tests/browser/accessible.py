@@ -11,18 +11,28 @@ SCRIPT = Axe().axe_script
 THEMES = ("light", "dark")
 
 
+def violations(page: Any) -> list[str]:
+    """Every finding on the page as it is shown now, by all rules, one line each with the first element."""
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in _findings(page)]
+
+
 def problems(page: Any) -> list[str]:
     """Serious and critical findings on the page as it is shown now, by all rules, one line each with the first
     elements."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(SCRIPT)
-    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(results => results.violations)")
     return [
         f"{finding['impact']} {finding['id']}: {finding['help']}: "
         + "; ".join(f"{node['html'][:160]} {_why(node)}" for node in finding["nodes"][:3])
-        for finding in found
+        for finding in _findings(page)
         if finding["impact"] in GRAVE
     ]
+
+
+def _findings(page: Any) -> list[dict[str, Any]]:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(SCRIPT)
+    asked = "axe.run({resultTypes: ['violations']}).then(results => results.violations)"
+    found: list[dict[str, Any]] = page.evaluate(asked)
+    return found
 
 
 def problems_in_both_themes(page: Any) -> list[str]:

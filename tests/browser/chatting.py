@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db import connection, transaction
 
 from apps.accounts.models import User
@@ -20,6 +19,7 @@ from apps.trainerlab.services.scenarios import start_scenario
 from orchestration.testing import drain
 from tests.apps.people import PASSWORD, person
 from tests.apps.training.visits import scenario_of
+from tests.browser.accessible import violations
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=20_000)  # the machine may be busy
@@ -128,10 +128,6 @@ def chat(simulation: Simulation) -> str:
 
 def box(page: Any) -> Any:
     return page.get_by_label("Your message")
-
-
-def violations(page: Any) -> list[str]:
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in Axe().run(page).response["violations"]]
 
 
 def look(page: Any) -> list[str]:

@@ -1,18 +1,17 @@
-"""A real browser: Chromium at $CHROMIUM, driven by Playwright against Django's live server."""
+"""A real browser, driven by Playwright against Django's live server."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
 from apps.accounts.models import User
+from tests.environment import chromium
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,15 +23,6 @@ ARGUMENTS = [
 PASSWORD = "a long password"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if CHROMIUM.exists():
-        return
-    skip = pytest.mark.skip(reason=f"no browser at {CHROMIUM}; set CHROMIUM to the path of one")
-    for item in items:
-        if "browser" in item.keywords:
-            item.add_marker(skip)
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -41,9 +31,9 @@ def browser() -> Iterator[Any]:
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+        started = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield started
+        started.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
     else:
@@ -52,8 +42,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page in a fresh context; the test fails when a script on it does, or its policy is violated."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    """A page in a fresh context, without motion. The test fails when a script fails, or its policy is violated."""
+    size = {"width": 1440, "height": 900}
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
     context.set_default_timeout(30_000)
     tab = context.new_page()
     errors: list[str] = []

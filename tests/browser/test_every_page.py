@@ -18,7 +18,8 @@ from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate
 from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.apps.consensus.reviewing import IDEA, blocking, says, script
-from tests.browser.chatting import SIZES, chat, elsewhere, sign_in, violations
+from tests.browser.accessible import violations
+from tests.browser.chatting import SIZES, chat, elsewhere, sign_in
 from tests.browser.pictures import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
@@ -102,11 +103,11 @@ def walk(page: Any, live_server: Any, pages: dict[str, str]) -> list[str]:
     found = []
     page.emulate_media(reduced_motion="reduce")
     for name, path in pages.items():
+        page.goto(f"{live_server.url}{path}")
         for width, height in SIZES.items():
             page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                page.goto(f"{live_server.url}{path}")
                 page.locator("h1").first.wait_for()
                 if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                     found.append(f"{name} {width}: wider than the screen")

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chatting import SIZES, violations
+from tests.browser.accessible import violations
+from tests.browser.chatting import SIZES
 from tests.browser.serving import WebServer, serving
 from tests.stranger.environment import PASSWORD, environment_of
 
@@ -55,8 +56,8 @@ def console(page: Any, project: Project) -> Any:
     return page
 
 
-SOME: dict[int, tuple[str, ...]] = {1440: ("light",), 390: ("dark",)}
-ALL: dict[int, tuple[str, ...]] = dict.fromkeys(SIZES, ("light", "dark"))
+SEEN = {1440: "light", 390: "dark"}
+"""By the width, in which colours axe looks at a page: what it finds depends on either, hardly on both."""
 SETTLED = "() => document.getAnimations().forEach(animation => animation.finish())"
 """The colours that stay: Django's links take a while."""
 OUTSIDE = """() => [...document.querySelectorAll(".orca-card :is(.orca-after, dd, dt, li, h2, pre, input, select)")]
@@ -73,8 +74,8 @@ GLARING = """() => [...document.querySelectorAll("[class*=orca-]")].filter(it =>
 }).filter(it => !it.matches("a, button, .orca-stretch")).slice(0, 3).map(it => it.outerHTML.slice(0, 160))"""
 
 
-def faults(page: Any, project: Project, names: list[str], seen: dict[int, tuple[str, ...]]) -> list[str]:
-    """What is wrong with these pages, at all widths; axe looks at them in these colours."""
+def faults(page: Any, project: Project, names: list[str]) -> list[str]:
+    """What is wrong with these pages, at all widths."""
     found = []
     for name in names:
         page.set_viewport_size({"width": 1440, "height": 900})
@@ -85,7 +86,7 @@ def faults(page: Any, project: Project, names: list[str], seen: dict[int, tuple[
             if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                 found.append(f"{name} {width}: wider than the screen")
             found += [f"{name} {width}: outside its card: {each}" for each in page.evaluate(OUTSIDE)]
-            for scheme in seen.get(width, ()):
+            if scheme := SEEN.get(width):
                 page.emulate_media(color_scheme=scheme)
                 page.evaluate(SETTLED)
                 found += [f"{name} {width} {scheme}: {each}" for each in violations(page)]
@@ -101,21 +102,21 @@ def ours(project: Project) -> list[str]:
 def test_lists_and_forms_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if "_" in name and " row" not in name]
     assert len(wanted) > 30
-    found = faults(console, project, wanted, SOME)
+    found = faults(console, project, wanted)
     assert not found, "\n".join(found)
 
 
 def test_rows_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if " row" in name]
     assert len(wanted) > 15
-    found = faults(console, project, wanted, SOME)
+    found = faults(console, project, wanted)
     assert not found, "\n".join(found)
 
 
 def test_what_is_done_with_calls_is_accessible(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if "_" not in name]
     assert len(wanted) > 20
-    found = faults(console, project, wanted, ALL)
+    found = faults(console, project, wanted)
     assert not found, "\n".join(found)
 
 

@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
 from apps.accounts.models import User
 from tests.apps.people import PASSWORD, person
-from tests.browser.accessible import wider_than
+from tests.browser.accessible import violations, wider_than
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -29,10 +28,6 @@ def visitor(page: Any, live_server: Any, settings: Any) -> Any:
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Design", exact=True).wait_for()
     return page
-
-
-def violations(page: Any) -> list[str]:
-    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in Axe().run(page).response["violations"]]
 
 
 def test_every_component_is_accessible_and_fits_a_phone(visitor: Any) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation, SimulationFeedback
 from apps.trainerlab.models import InstructorNote, SessionEvent
+from tests.browser.accessible import violations
 from tests.browser.pictures import picture
 from tests.browser.serving import WebServer, web_server
 from tests.clusters import environment, running_cluster
@@ -89,8 +89,7 @@ def looks_right(page: Any, name: str) -> None:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 860})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide"
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == [], (name, scheme)
+        assert violations(page) == [], (name, scheme)
         picture(page, f"{name}-{scheme}", full_page=True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
