@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STARTED = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text("utf-8"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", STARTED)
 def test_a_benchmark_starts_without_settings_in_the_environment(name, tmp_path):
     unset = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL"}

@@ -69,6 +69,7 @@ def test_the_pages_and_the_scaffold_pass_in_a_project(tmp_path):
     run(tmp_path, "-m", "django", "test", "support.test_ticket_answer", "support.test_testing_0", **manage)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_commands_of_the_how_tos_run(tmp_path):
     (settings,) = re.findall(r"```python\n(# mysite/settings.py\n.*?)```", ADOPT.read_text(), re.DOTALL)

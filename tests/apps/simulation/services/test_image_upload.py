@@ -82,7 +82,7 @@ def animation(frames: int, size: tuple[int, int], kind: str) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "mode", "size", "options"),
     [
-        ("WEBP", "RGB", (4899, 4898), {"lossless": True}),
+        pytest.param("WEBP", "RGB", (4899, 4898), {"lossless": True}, marks=pytest.mark.long),
         ("WEBP", "RGBA", (8192, 1024), {"lossless": True}),
         pytest.param("WEBP", "RGB", (16383, 16383), {}, marks=pytest.mark.long),
         ("PNG", "RGB", (5000, 5000), {}),
