@@ -16,7 +16,13 @@ from tests.deploy.declared import DEPLOY, ROOT, of_compose, of_dedicated_nodes, 
 from tests.deploy.machine import Machine, new_database
 from tests.outages import redis_url
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.postgres_only, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.postgres_only,
+    pytest.mark.timeout(400),
+]
 SOURCES = {"compose": of_compose, "systemd": of_systemd, "dedicated nodes": of_dedicated_nodes}
 
 
