@@ -326,6 +326,52 @@ def test_tests_are_in_the_folders_of_what_they_test():
     assert [str(folder) for folder in sorted(mirrored) if not any((ROOT / folder).glob("*.py"))] == []
 
 
+ELSEWHERE = re.compile(r"^([\w/]+(?:, [\w/]+)*): ([\w/]+(?:, [\w/]+)*)$", re.MULTILINE)
+"""A line in the docstring of a folder of tests: modules, and where they are tested; both by their paths from there, or
+the tests by their path from tests/."""
+
+
+def places_of_tests() -> Iterator[tuple[Path, Path, str]]:
+    """(folder of tests, module, test module without its suffix) for each line in the docstrings of those folders."""
+    for path in sorted((ROOT / "tests").rglob("__init__.py")):
+        folder = path.parent.relative_to(ROOT / "tests")
+        for modules_, tests in ELSEWHERE.findall(ast.get_docstring(ast.parse(path.read_text())) or ""):
+            yield from (
+                (folder, folder / f"{module}.py", test) for module in modules_.split(", ") for test in tests.split(", ")
+            )
+
+
+def own_test_of(module: Path) -> Path:
+    return ROOT / "tests" / module.parent / f"test_{module.name}"
+
+
+def test_the_tests_of_a_module_are_found_by_its_name():
+    named = {module for _, module, _ in places_of_tests()}
+    wrong = [
+        f"{path}: write {own_test_of(path).relative_to(ROOT)}, or say in tests/{path.parent}/__init__.py where it is"
+        f" tested: `{path.stem}: test_…`"
+        for module in modules().values()
+        for path in [module.path.relative_to(ROOT)]
+        if any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(module.tree))
+        and path.name not in {"__init__.py", "apps.py"}
+        and not own_test_of(path).exists()
+        and path not in named
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_folders_of_tests_say_of_modules_is_so():
+    wrong = []
+    for folder, module, test in places_of_tests():
+        if not (ROOT / module).exists():
+            wrong.append(f"tests/{folder}/__init__.py: there is no {module}")
+        elif own_test_of(module).exists():
+            wrong.append(f"tests/{folder}/__init__.py: {module} has a test module of its own name")
+        elif not any((ROOT / "tests" / f"{place}.py").exists() for place in (folder / test, Path(test))):
+            wrong.append(f"tests/{folder}/__init__.py: there is no test module {test}")
+    assert not wrong, "\n".join(sorted(set(wrong)))
+
+
 def test_packages_say_what_they_are_for_and_export_few_names():
     packages = [module for module in modules().values() if module.path.name == "__init__.py"]
     assert [package.name for package in packages if not ast.get_docstring(package.tree)] == []

@@ -1,0 +1,8 @@
+"""Tests of `apps/gateway/`. Modules that are tested under other names:
+
+asgi, errors, delta_fields: test_any_shape, test_clients, api/test_chat
+auth, models/keys: metering/test_quotas
+models/cache: cache/test_store
+models/interactions: recording/test_flush
+tasks: maintenance/test_retention
+"""

@@ -1,0 +1,12 @@
+"""Tests of `orchestration/admin/`. Modules that are tested under other names:
+
+alerts: orchestration/monitoring/test_alerts
+attempt_display, call_detail, content_display, extensions, sections: test_calls
+base: test_calls, orchestration/models/test_call_columns
+call_actions: test_operations
+django_q_pages: orchestration/django_q/test_schedules, orchestration/django_q/test_allowed_tasks
+exact_search: apps/console/test_searches
+import_widgets: test_import_formats
+nodes: test_audits
+prompt_overrides: test_prompt_versions, test_import_export
+"""

@@ -1,0 +1,17 @@
+"""Tests of `orchestration/models/`. Modules that are tested under other names:
+
+append_only, audits: orchestration/engine/execution/test_group_commit, orchestration/admin/test_audits
+call_kinds: orchestration/engine/queue/test_pausing
+call_querysets: orchestration/engine/queue/test_claim
+counters: orchestration/engine/queue/test_unreadable_rows
+format_version: persistence/test_newer_rows
+idempotency: config/http/test_stored_answers
+nodes: orchestration/monitoring/test_alerts
+ordering_keys: orchestration/engine/queue/test_claim, orchestration/engine/execution/test_successors
+persist_state: persistence/outbox/test_drain
+prepared_sql: persistence/outbox/test_queries
+rollups: orchestration/stats/test_aggregation
+tables: integration/test_migrate
+throttles: orchestration/engine/throttling/test_limits, orchestration/engine/throttling/test_circuit
+usage: orchestration/engine/execution/test_group_commit
+"""

@@ -1,0 +1,9 @@
+"""Tests of `persistence/admin/`. Modules that are tested under other names:
+
+base, filters, search: test_chunks, test_dead_letters
+bulk_actions: test_bulk_runs
+causes: test_dead_letters
+exports: persistence/exports/test_worker
+navigation, overview_charts: test_overview
+retention: persistence/maintenance/test_retention
+"""

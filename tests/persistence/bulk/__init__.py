@@ -1,0 +1,5 @@
+"""Tests of `persistence/bulk/`. Modules that are tested under other names:
+
+lease: test_runs, persistence/exports/test_worker
+worker: test_runs
+"""

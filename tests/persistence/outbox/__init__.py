@@ -1,0 +1,5 @@
+"""Tests of `persistence/outbox/`. Modules that are tested under other names:
+
+announcements, outcomes: test_failures, test_batches
+group_rows, statement_watch, work: test_groups
+"""

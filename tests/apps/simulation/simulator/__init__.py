@@ -1,0 +1,6 @@
+"""Tests of `apps/simulation/simulator/`. Modules that are tested under other names:
+
+answers, moods, story, telling: test_conversations
+criteria: test_examiner
+phrases, tables: test_questions
+"""

@@ -1,0 +1,4 @@
+"""Tests of `apps/trainerlab/api/`. Modules that are tested under other names:
+
+assignments, permissions, serializers: test_scenarios, test_sessions
+"""

@@ -1,0 +1,4 @@
+"""Tests of `orchestration/providers/anthropic/`. Modules that are tested under other names:
+
+dialect, provider: test_wire, orchestration/providers/conformance/test_suite
+"""

@@ -1,0 +1,4 @@
+"""Tests of `orchestration/providers/azure/`. Modules that are tested under other names:
+
+entra: test_provider
+"""

@@ -1,0 +1,4 @@
+"""Tests of `orchestration/providers/compatible/`. Modules that are tested under other names:
+
+provider: orchestration/providers/conformance/test_suite
+"""

@@ -1,0 +1,5 @@
+"""Tests of `orchestration/providers/http/`. Modules that are tested under other names:
+
+addresses: orchestration/providers/test_registry
+provider: test_transport
+"""

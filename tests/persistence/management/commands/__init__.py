@@ -1,0 +1,5 @@
+"""Tests of `persistence/management/commands/`. Modules that are tested under other names:
+
+prune, reprice, reprocess, schema_coverage: persistence/maintenance/test_retention
+replay_persistence: test_drain_persistence
+"""
