@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from django.db import Error, connections
 from django_q.status import Stat
 
 from orchestration.engine.worker.liveness import LivenessMarks
 from orchestration.engine.worker.process_group import children_of
 
+LOOK_SECONDS = 0.3
 COMMAND = [sys.executable, "-m", "django", "qcluster", "--skip-checks"]
 RESTART_SECONDS = 1.0
 """After this a supervisor that ended is started again, as systemd (RestartSec) or an operator would."""
@@ -120,3 +122,18 @@ def below(pid: int) -> set[int]:
         found |= children
         waiting += children
     return found
+
+
+def keep_until(nodes: Iterable[Node], condition: Callable[[], bool], seconds: float) -> bool:
+    """Keep the nodes running until a condition holds; False when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for node in nodes:
+            node.keep()
+        try:
+            if condition():
+                return True
+        except Error:  # the database is being struck
+            connections.close_all()
+        time.sleep(LOOK_SECONDS)
+    return False

@@ -5,7 +5,6 @@ The same clients of ORCA_CONFIG, the same error codes and the same ban on paid r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -184,12 +183,7 @@ class SimulatorPassthrough:
         simulation = self._simulation or current_simulation()
         entry, outgoing = simulation.answer(path, body, correlation=request_id)
         try:
-            await asyncio.sleep(outgoing.latency)
-            if outgoing.delivery in {"hang", "trickle"}:
-                await asyncio.Event().wait()
-            if outgoing.delivery in {"reset", "cut"}:
-                simulation.request_log.ended(entry, "broken_off")
-                raise ProviderError("The connection broke.", code="connection_error", retryable=True)
+            await simulation.pass_time(entry, outgoing)
             yield _simulated(outgoing)
             simulation.request_log.ended(entry, "answered")
         finally:

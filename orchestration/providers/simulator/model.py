@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from orchestration.errors import InvalidCall
+from orchestration.errors import InvalidCall, ProviderError
 from orchestration.providers.dialect import Dialect, Reply, SimulatedRequest
 from orchestration.providers.simulator.dialects import BUILT_IN, dialect_of, read_request
 from orchestration.providers.simulator.faults import REFUSING, Fault, Script
@@ -100,6 +101,16 @@ class Simulation:
         )
         self.request_log.opened(entry)
         return entry, outgoing
+
+    async def pass_time(self, entry: Entry, outgoing: Outgoing) -> None:
+        """Take as long as the answer is to take, without end where it hangs; ProviderError where the connection is to
+        break. For providers in this process: over HTTP the server does it."""
+        await asyncio.sleep(outgoing.latency)
+        if outgoing.delivery in {"hang", "trickle"}:
+            await asyncio.Event().wait()
+        if outgoing.delivery in {"reset", "cut"}:
+            self.request_log.ended(entry, "broken_off")
+            raise ProviderError("The connection broke.", code="connection_error", retryable=True)
 
     def _planned(
         self, dialect: Dialect, request: SimulatedRequest, fault: Fault, reply_id: str, context: JsonObject

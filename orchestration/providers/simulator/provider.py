@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from orchestration.conf import ClientSettings
-from orchestration.errors import ProviderError
 from orchestration.providers.anthropic.provider import VERSION
 from orchestration.providers.anthropic.wire import MESSAGES
 from orchestration.providers.base import ProviderRequest, ProviderResponse
@@ -115,12 +113,7 @@ class _Transport:
             simulation.request_log.ended(entry, "client_left")  # cancelled; any other ending was entered before
 
     async def _delivered(self, simulation: Simulation, entry: Entry, outgoing: Outgoing) -> SimulatedReply:
-        await asyncio.sleep(outgoing.latency)
-        if outgoing.delivery in {"hang", "trickle"}:
-            await asyncio.Event().wait()
-        if outgoing.delivery in {"reset", "cut"}:
-            simulation.request_log.ended(entry, "broken_off")
-            raise ProviderError("The connection broke.", code="connection_error", retryable=True)
+        await simulation.pass_time(entry, outgoing)
         simulation.request_log.ended(entry, "answered")
         headers = [(name.encode(), value.encode()) for name, value in outgoing.headers.items()]
         return SimulatedReply(outgoing.status, headers, outgoing.body, time.perf_counter())

@@ -7,15 +7,14 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import Error, connections
 
 from chaos.clock import PlanClock
-from chaos.nodes import Node
+from chaos.nodes import Node, keep_until
 from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Plan, make_plan
 from chaos.records import compare, read_records
@@ -27,7 +26,6 @@ from chaos.submitter import Submitter
 from orchestration.models import ServiceCallRecord, WorkerNode
 
 START_SECONDS = 90.0
-LOOK_SECONDS = 0.3
 STOPPED = {0, -signal.SIGTERM}
 """A supervisor that was struck last and is still starting has no handler yet, and nothing to stop."""
 
@@ -72,15 +70,17 @@ class Run:
 
     def report(self, ledger: Path) -> dict[str, Any]:
         """Strike, wait until no call is left, stop the nodes, compare the records."""
-        self._until(self._all_work, START_SECONDS)
+        keep_until(self._nodes, self._all_work, START_SECONDS)
         began = time.monotonic()
         self._clock.start()
         threads = (self._watch, self._striker, self._submitter)
         for thread in threads:
             thread.start()
-        self._until(lambda: not self._striker.is_alive() and not self._submitter.is_alive(), self._options.limit)
+        keep_until(
+            self._nodes, lambda: not self._striker.is_alive() and not self._submitter.is_alive(), self._options.limit
+        )
         struck = time.monotonic()
-        quiet = self._until(self._is_quiet, self._options.quiet)
+        quiet = keep_until(self._nodes, self._is_quiet, self._options.quiet)
         ended = time.monotonic()
         self._watch.stop()
         statuses = [node.stop() for node in self._nodes]
@@ -105,19 +105,8 @@ class Run:
         killed = sum(self._striker.done[kind] for kind in PROCESSES)
         return len(self._submitter.submitted) == self._options.planned and killed == self._options.kills
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Keep the nodes running until a condition holds; False when it does not in time."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for node in self._nodes:
-                node.keep()
-            try:
-                if condition():
-                    return True
-            except Error:  # the database is being struck
-                connections.close_all()
-            time.sleep(LOOK_SECONDS)
-        return False
+    def _is_struck(self) -> bool:
+        return not self._striker.is_alive() and not self._submitter.is_alive()
 
     def _all_work(self) -> bool:
         return WorkerNode.objects.filter(task_beat_at__isnull=False).count() == len(self._nodes)

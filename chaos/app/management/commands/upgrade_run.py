@@ -11,17 +11,16 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import Error, connection, connections
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from chaos.clock import PlanClock
-from chaos.nodes import Node
+from chaos.nodes import Node, keep_until
 from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Strike
 from chaos.preparation import migrate
@@ -35,7 +34,6 @@ from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
 NODES = 2
 """Of each version."""
 START_SECONDS = 120.0
-LOOK_SECONDS = 0.3
 SUBMIT_SECONDS = 1200.0
 STOPPED = {0, -signal.SIGTERM}
 VERSIONS = {"older", "newer"}
@@ -94,23 +92,23 @@ class Upgrade:
         before = Submits(self._older, self._tree, 0, calls - 2 * share, 0.0)
         before.join(SUBMIT_SECONDS)
         older = self._start("older", self._tree, self._older)
-        self._until(lambda: self._work("older"), START_SECONDS)
+        keep_until(self._nodes, lambda: self._work("older"), START_SECONDS)
         self._clock.start()
         self._striker.start()
         pause = self._options.duration / 20
         submits = [before, Submits(self._older, self._tree, calls - 2 * share, calls - share, pause)]
-        self._until(lambda: self._clock.now() > 0.3 * self._options.duration, START_SECONDS)
+        keep_until(self._nodes, lambda: self._clock.now() > 0.3 * self._options.duration, START_SECONDS)
         applied, seconds, waiting = self._migrate()
         newer, half = self._start("newer", None, dict(os.environ)), calls - share // 2
-        self._until(lambda: self._work("newer"), START_SECONDS)
+        keep_until(self._nodes, lambda: self._work("newer"), START_SECONDS)
         submits.append(Submits(dict(os.environ), None, calls - share, half, pause))
-        self._until(lambda: not self._striker.is_alive(), self._options.limit)
+        keep_until(self._nodes, lambda: not self._striker.is_alive(), self._options.limit)
         beside = self._unfinished()
         statuses = [node.stop() for node in older]
         submits.append(Submits(dict(os.environ), None, half, calls, 0.0))
         for submit in submits:
             submit.join(SUBMIT_SECONDS)
-        quiet = self._until(self._is_quiet, self._options.quiet)
+        quiet = keep_until(self._nodes, self._is_quiet, self._options.quiet)
         statuses += [node.stop() for node in newer]
         return self._compared(
             {
@@ -167,20 +165,6 @@ class Upgrade:
 
     def _is_quiet(self) -> bool:
         return not self._unfinished() and not ServiceCallRecord.objects.waiting_for_persistence().exists()
-
-    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Keep the nodes running until a condition holds; False when it does not in time."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for node in self._nodes:
-                node.keep()
-            try:
-                if condition():
-                    return True
-            except Error:
-                connections.close_all()
-            time.sleep(LOOK_SECONDS)
-        return False
 
 
 def _strikes(options: Options) -> list[Strike]:
