@@ -12,7 +12,7 @@ from orchestration.providers.capabilities import Capability
 from orchestration.providers.keys import origin_of
 from orchestration.providers.short_names import SHORT_NAMES, SIMULATOR
 from orchestration.retry import RetryPolicy
-from orchestration.routes import PATTERN
+from orchestration.routes import DEFAULT_FALLBACK, PATTERN, FallbackCodes, Routes
 from orchestration.typed_settings import TypedSetting
 
 HAVE_A_MODEL = frozenset({"openai", SIMULATOR})
@@ -204,6 +204,11 @@ class ClientsSettings(BaseModel):
     """The one client of `single`."""
     CLIENTS: dict[str, ClientSettings] = {}
     """Those of `pod`, by name; the first is the default."""
+    ROUTES: Routes | None = None
+    """Where calls go whose service names neither routes nor a client or model, the preferred route first: `"client"` or
+    `"client/model"`, or `{"client": …, "model": …, "weight": …}`: docs/howto/routes.md."""
+    FALLBACK_ON: FallbackCodes = DEFAULT_FALLBACK
+    """Error codes, and reasons to wait, for which a call goes to its next route, where its service names none."""
 
     @model_validator(mode="after")
     def _one_or_many(self) -> ClientsSettings:
@@ -211,6 +216,13 @@ class ClientsSettings(BaseModel):
             raise ValueError('MODE "single" needs CLIENT, and CLIENTS must be empty.')
         if self.MODE == "pod" and (self.CLIENT is not None or not self.CLIENTS):
             raise ValueError('MODE "pod" needs one or more CLIENTS, and CLIENT must be empty.')
+        return self
+
+    @model_validator(mode="after")
+    def _routes_lead_to_clients(self) -> ClientsSettings:
+        unknown = [route.client for route in self.ROUTES or () if route.client not in self.clients]
+        if unknown:
+            raise ValueError(f"ROUTES names {', '.join(unknown)}, but the clients are {', '.join(self.clients)}.")
         return self
 
     @property

@@ -9,6 +9,7 @@ from functools import cached_property, partialmethod
 from typing import Any
 
 from orchestration.components.prompts import PromptSection
+from orchestration.components.routing import routes_faults
 from orchestration.components.schemas import OutputSchema
 from orchestration.retry import RetryPolicy
 from orchestration.services import DjangoBaseService
@@ -63,12 +64,13 @@ ATTRIBUTES: dict[str, Rule] = {
         "a list of dicts", lambda value: isinstance(value, tuple | list) and all(isinstance(t, Mapping) for t in value)
     ),
 }
+CHECKED_ELSEWHERE = ("routes", "fallback_on")
 IDENTITY_ATTRIBUTES = ("namespace", "group", "name")
 
 
 def contract_faults(cls: type[DjangoBaseService]) -> list[str]:
     """What in a service class breaks the contract, one sentence each."""
-    faults = [*_unknown_attributes(cls), *_wrong_values(cls)]
+    faults = [*_unknown_attributes(cls), *_wrong_values(cls), *routes_faults(cls)]
     if not inspect.iscoroutinefunction(inspect.unwrap(cls.execute)):
         faults.append("execute must be a coroutine function (async def).")
     return faults
@@ -86,7 +88,7 @@ def _unknown_attributes(cls: type[DjangoBaseService]) -> Iterator[str]:
             if not isinstance(value, DESCRIPTORS):
                 yield (
                     f"{name} (set in {base.__qualname__}) is not an attribute of services; "
-                    f"they are {', '.join((*ATTRIBUTES, *IDENTITY_ATTRIBUTES))}. "
+                    f"they are {', '.join((*ATTRIBUTES, *CHECKED_ELSEWHERE, *IDENTITY_ATTRIBUTES))}. "
                     "Methods and names with a leading underscore are free."
                 )
 

@@ -59,6 +59,8 @@ class DjangoBaseService(DjangoIdentityMixin):
     codec: ClassVar[type | str | None] = None
     model: ClassVar[str | None] = None
     client: ClassVar[str | None] = None
+    routes: ClassVar[Sequence[str | JsonObject] | None] = None
+    fallback_on: ClassVar[Sequence[str] | None] = None
     retry: ClassVar[RetryPolicy | None] = None
     parameters: ClassVar[JsonObject] = {}
     timeout: ClassVar[float | None] = None

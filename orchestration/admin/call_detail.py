@@ -52,6 +52,8 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
     yield Fact("Requested by", call.requested_by or NOTHING)
     yield Fact("Model", f"{call.provider} {call.model}".strip() or f"{call.route}, not asked yet")
+    if call.route_reason:
+        yield Fact("Route", f"{call.route}, after {call.route_reason}")
     deaths = f", {call.deaths} deaths of workers" if call.deaths else ""
     yield Fact("Attempts", f"{call.attempts} of {call.max_attempts}{deaths}")
     yield Fact("Duration", duration(call, database_now()))

@@ -151,6 +151,10 @@ class CallSummary(Schema):
     attempts: int
     max_attempts: int
     deaths: int
+    route: str
+    """Where it goes, or went last: `client/model`."""
+    route_reason: str | None
+    """Why that is not the first of its routes: `client/model: code` of each that was passed over; null when it is."""
     provider: str
     model: str
     usage: Usage
@@ -214,6 +218,8 @@ class RequestOut(Schema):
     client_name: str
     model: str
     surface: str
+    route_reason: str | None
+    """Why it did not go to the first route of the call; null when it did."""
     response_schema_identity: str
     parameters: dict[str, Any]
     content: Literal["shown", "hidden"]

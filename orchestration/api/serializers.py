@@ -23,6 +23,7 @@ def call_summary(request: HttpRequest, call: ServiceCallRecord) -> JsonObject:
         **_values(call, _SAME_NAME),
         "usage": call.usage,
         "service": call.service_identity,
+        "route": str(call.route),
         "output_schema": _output_schema(call),
         "related": _related(call),
         "parent": call.parent_id,
@@ -106,12 +107,12 @@ def _related(call: ServiceCallRecord) -> dict[str, Any] | None:
 
 _SAME_NAME = (
     *("id", "namespace", "status", "error_code", "retryable", "correlation_id", "priority", "ordering_key"),
-    *("attempts", "max_attempts", "deaths", "provider", "model", "cost"),
+    *("attempts", "max_attempts", "deaths", "route_reason", "provider", "model", "cost"),
     *("created_at", "due_at", "started_at", "finished_at", "cancel_requested_at"),
 )
 _REQUEST_SAME_NAME = (
     *("id", "attempt", "repair", "outcome", "dispatched_at", "provider", "client_name", "model", "surface"),
-    *("response_schema_identity", "parameters"),
+    *("route_reason", "response_schema_identity", "parameters"),
 )
 _ANSWER_SAME_NAME = (
     *("received_at", "latency_ms", "model", "finish_reason", "provider_response_id", "http_status", "error_code"),

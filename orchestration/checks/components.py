@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -15,6 +15,7 @@ from orchestration.components.alignment import ProblemKind
 from orchestration.components.identity import Identity
 from orchestration.components.lifecycle import get_current_app
 from orchestration.components.registry import services
+from orchestration.components.routing import clients_asked
 from orchestration.components.service import Wiring
 from orchestration.conf import ClientSettings, ClientsSettings, clients_settings, engine_settings
 from orchestration.errors import BrokenComponent, ComponentDefinitionError, NotConfigured
@@ -125,26 +126,34 @@ def check_wiring(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_services(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E011: a service's client is none of ORCA_CONFIG. E012: its provider cannot do what the service needs."""
+    """E011: a service's client, or that of one of its routes, is none of ORCA_CONFIG. E012: its provider cannot do what
+    the service needs."""
     try:
         clients, registered = clients_settings(), services.all()
     except NotConfigured:
         return []  # E002 and E003 report it
-    found: list[CheckMessage] = []
-    for identity, service in registered.items():
-        name = service.client or clients.default_client
-        if name not in clients.clients:
-            message = f"{identity} names the client {name!r}, which ORCA_CONFIG has not: {', '.join(clients.clients)}."
-            found.append(_error("E011", message, "Correct `client` of the service, or add the client."))
-            continue
-        try:
-            why = _why_not(service, name, clients.clients[name])
-        except (NotConfigured, ComponentDefinitionError):
-            continue  # E013 and E005-E007 report it
-        if why:
-            hint = f"Change the schema, or give the service a client of another provider than {name!r} has."
-            found.append(_error("E012", f"{identity} cannot be answered by the client {name!r}: {why}", hint))
-    return found
+    return [
+        message
+        for identity, service in registered.items()
+        for name in clients_asked(service)
+        for message in _client_of_service(identity, service, name, clients)
+    ]
+
+
+def _client_of_service(
+    identity: Identity, service: type[Any], name: str, clients: ClientsSettings
+) -> Iterator[CheckMessage]:
+    if name not in clients.clients:
+        message = f"{identity} names the client {name!r}, which ORCA_CONFIG has not: {', '.join(clients.clients)}."
+        yield _error("E011", message, "Correct `client` or `routes` of the service, or add the client.")
+        return
+    try:
+        why = _why_not(service, name, clients.clients[name])
+    except (NotConfigured, ComponentDefinitionError):
+        return  # E013 and E005-E007 report it
+    if why:
+        hint = f"Change the schema, or give the service a client of another provider than {name!r} has."
+        yield _error("E012", f"{identity} cannot be answered by the client {name!r}: {why}", hint)
 
 
 def _why_not(service: type[Any], client_name: str, client: ClientSettings) -> str:

@@ -33,6 +33,8 @@ class Service(Protocol):
     codec: ClassVar[type | str | None]
     model: ClassVar[str | None]
     client: ClassVar[str | None]
+    routes: ClassVar[Sequence[str | JsonObject] | None]
+    fallback_on: ClassVar[Sequence[str] | None]
     retry: ClassVar[RetryPolicy | None]
     parameters: ClassVar[JsonObject]
     timeout: ClassVar[float | None]

@@ -69,6 +69,9 @@ class AIRequestAudit(AppendOnlyModel):
     client_name = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128)
     surface = models.CharField(max_length=32, blank=True, default="")
+    route_reason = models.TextField(  # noqa: DJ001 - null means that it went to the first one
+        null=True, blank=True, help_text="Why it did not go to the first route of the call."
+    )
     messages = StoredJSONField(default=list)
     tools = StoredJSONField(default=list, blank=True)
     response_schema_identity = models.CharField(max_length=255, blank=True, default="")

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from orchestration.routes import Route
 
-QUEUED_KINDS = """
-    WITH RECURSIVE kind AS (
-        SELECT service_identity, client, model_requested FROM service_call_record WHERE id = (
-            SELECT id FROM service_call_record WHERE status = 'queued'
-            ORDER BY service_identity, client, model_requested LIMIT 1
+
+def _enumeration(columns: Sequence[str], condition: str) -> str:
+    """The values of these columns among queued calls, from one to the next through the index that begins with them: as
+    many steps as there are values, however many calls. SQLite would seek by the first column alone if the columns were
+    compared as one row."""
+    listed = ", ".join(columns)
+    rows = f"SELECT id FROM service_call_record WHERE status = 'queued'{condition}"  # noqa: S608 - constants
+
+    def after(number: int) -> str:
+        same = "".join(f" AND {name} = kind.{name}" for name in columns[:number])
+        return f"({rows}{same} AND {columns[number]} > kind.{columns[number]} ORDER BY {listed} LIMIT 1)"
+
+    following = ", ".join(after(number) for number in reversed(range(len(columns))))
+    return f"""
+        WITH RECURSIVE kind AS (
+            SELECT {listed} FROM service_call_record WHERE id = ({rows} ORDER BY {listed} LIMIT 1)
+            UNION ALL
+            SELECT {", ".join(f"next.{name}" for name in columns)}
+            FROM kind JOIN service_call_record AS next ON next.id = COALESCE({following})
         )
-        UNION ALL
-        SELECT next.service_identity, next.client, next.model_requested
-        FROM kind JOIN service_call_record AS next ON next.id = COALESCE(
-            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity = kind.service_identity
-                AND client = kind.client AND model_requested > kind.model_requested
-                ORDER BY service_identity, client, model_requested LIMIT 1),
-            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity = kind.service_identity
-                AND client > kind.client
-                ORDER BY service_identity, client, model_requested LIMIT 1),
-            (SELECT id FROM service_call_record WHERE status = 'queued' AND service_identity > kind.service_identity
-                ORDER BY service_identity, client, model_requested LIMIT 1)
-        )
-    )
-    SELECT service_identity, client, model_requested FROM kind
-"""
-"""From kind to kind through the index `call_due_of_kind`: as many steps as there are kinds, however many calls. SQLite
-would seek by the first column alone if the three were compared as one row."""
+        SELECT {listed} FROM kind
+    """  # noqa: S608 - constants
+
+
+KIND = ("service_identity", "client", "model_requested")
+QUEUED_KINDS = _enumeration(KIND, "")
+"""Through `call_due_of_kind`."""
+KINDS_WITH_ROUTES = _enumeration((*KIND, "routes_left"), " AND routes_left IS NOT NULL")
+"""Through `call_due_with_routes`."""
 
 
 class CallKind(NamedTuple):
@@ -45,8 +52,31 @@ class CallKind(NamedTuple):
         return Route(self.client, self.model)
 
 
+class KindWithRoutes(NamedTuple):
+    """A kind of calls that have several routes, and which of them these calls may still ask."""
+
+    service_identity: str
+    client: str
+    model: str
+    routes_left: int
+
+    @property
+    def kind(self) -> CallKind:
+        return CallKind(self.service_identity, self.client, self.model)
+
+
 def queued_kinds() -> list[CallKind]:
     """The kinds of all queued calls, planned ones included."""
+    return [CallKind(*row) for row in _rows(QUEUED_KINDS)]
+
+
+def kinds_with_routes() -> list[KindWithRoutes]:
+    """Those of queued calls with several routes."""
+    return [KindWithRoutes(*row) for row in _rows(KINDS_WITH_ROUTES)]
+
+
+def _rows(sql: str) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(QUEUED_KINDS)
-        return [CallKind(*row) for row in cursor.fetchall()]
+        cursor.execute(sql)
+        found: list[Any] = cursor.fetchall()
+    return found

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from orchestration.clock import JITTER, database_now
-from orchestration.models.call_kinds import CallKind
+from orchestration.models.call_kinds import CallKind, KindWithRoutes
 from orchestration.models.ordering_keys import FirstInTurn
 from orchestration.models.priority_aging import URGENCY
 from orchestration.models.states import TERMINAL, PersistState, Status
@@ -54,6 +54,9 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
 
     def of_kind(self, kind: CallKind) -> Self:
         return self.filter(service_identity=kind.service_identity, client=kind.client, model_requested=kind.model)
+
+    def of_kind_with_routes(self, kind: KindWithRoutes) -> Self:
+        return self.of_kind(kind.kind).filter(routes_left=kind.routes_left)
 
     def expired(self, now: datetime | None = None) -> Self:
         """Running calls whose worker stopped renewing its lease."""

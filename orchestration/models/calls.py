@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 
 from orchestration.clock import database_now
+from orchestration.components.routing import plan_of_identity
 from orchestration.errors import TransitionRefused
 from orchestration.fault_injection import fault
 from orchestration.models.call_kinds import CallKind
@@ -122,6 +123,15 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
         max_length=64, blank=True, default="", help_text="The client in ORCA_CONFIG; rate limits apply to it."
     )
     model_requested = models.CharField(max_length=128, blank=True, default="")
+    routes_left = models.SmallIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Which routes of its service it may still ask before it waits, a bit for each; empty: it has one.",
+    )
+    route_reason = models.TextField(  # noqa: DJ001 - null means that it goes to the first one
+        null=True, blank=True, help_text="Why it does not go to the first of its routes: what held or failed there."
+    )
     provider = models.CharField(max_length=64, blank=True, default="")
     model = models.CharField(max_length=128, blank=True, default="")
 
@@ -213,6 +223,17 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 name="call_due_of_kind",
             ),
             models.Index(
+                F("service_identity"),
+                F("client"),
+                F("model_requested"),
+                F("routes_left"),
+                VirtualDueTime("due_at", "priority"),
+                F("due_at"),
+                F("id"),
+                condition=Q(status=Status.QUEUED, routes_left__isnull=False),
+                name="call_due_with_routes",
+            ),
+            models.Index(
                 VirtualDueTime("due_at", "priority"),
                 F("due_at"),
                 F("id"),
@@ -270,8 +291,17 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
 
     @property
     def route(self) -> Route:
-        """Its client and model as they were when it was queued; rate limits, circuits and pauses go by it."""
+        """The client and model that it is to ask; rate limits, circuits and pauses go by it."""
         return Route(self.client, self.model_requested)
+
+    def go_to(self, route: Route, reason: str) -> None:
+        """Let it ask this route, for this reason besides those that it has already; whoever holds the row writes it."""
+        self.client, self.model_requested = route
+        self.route_reason = self.and_reason(reason)
+
+    def and_reason(self, reason: str) -> str:
+        """Its `route_reason` with one more."""
+        return f"{self.route_reason}, {reason}" if self.route_reason else reason
 
     @property
     def kind(self) -> CallKind:
@@ -330,8 +360,17 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 error=None,
                 error_code="",
                 retryable=False,
+                **self._first_route(),
             )
         fault("in_retry")
+
+    def _first_route(self) -> dict[str, Any]:
+        """Where a call with several routes begins anew, as columns."""
+        plan = None if self.routes_left is None else plan_of_identity(self.service_identity)
+        if plan is None:
+            return {}
+        client, model = plan.begin()
+        return {"client": client, "model_requested": model, "routes_left": plan.all, "route_reason": None}
 
     def cancel(self, *, now: datetime | None = None) -> None:
         """queued → cancelled at once; running → asked to stop (its worker ends it); TransitionRefused otherwise."""

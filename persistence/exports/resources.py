@@ -23,7 +23,17 @@ class CallResource(ModelResource):
         fields = (
             *("id", "service_identity", "namespace", "status", "error_code", "retryable", "correlation_id"),
             *("priority", "ordering_key", "sequence", "attempts", "failures", "deaths", "max_attempts"),
-            *("provider", "model", *USAGE, "schema_identity", "schema_version", "parent_id"),
+            *(
+                "client",
+                "model_requested",
+                "route_reason",
+                "provider",
+                "model",
+                *USAGE,
+                "schema_identity",
+                "schema_version",
+                "parent_id",
+            ),
             *("created_at", "started_at", "finished_at", "domain_persist_state", "persisted_at"),
             *("input", "context", "result", "error", "domain_persist_error"),
         )
@@ -44,7 +54,7 @@ class RequestResource(ModelResource):
         model = AIRequestAudit
         fields = (
             *("id", "call_id", "attempt", "repair", "outcome", "service_identity", "provider", "client_name"),
-            *("model", "surface", "response_schema_identity", "correlation_id", "dispatched_at"),
+            *("model", "surface", "route_reason", "response_schema_identity", "correlation_id", "dispatched_at"),
             *("latency_ms", "finish_reason", "answer_error_code", "total_tokens", "cost"),
             *("messages", "tools", "parameters", "structured_data"),
         )

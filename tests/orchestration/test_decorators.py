@@ -75,6 +75,7 @@ def test_every_documented_attribute_is_accepted() -> None:
         tools=[{"type": "web_search"}],
     )
     assert declared.timeout == 30
+    assert declare(routes=["a", "a/gpt-4o", {"client": "b", "weight": 2}], fallback_on=["refused"], name="other").routes
 
 
 def test_methods_properties_and_private_names_are_free() -> None:
@@ -126,6 +127,31 @@ def test_an_unknown_attribute_is_refused_with_the_allowed_ones(attributes: dict[
     assert f"{next(iter(attributes))} (set in Declared) is not an attribute of services" in message
     assert "required_context_keys, schema, prompt_plan, codec, model, client, retry, parameters, timeout" in message
     assert not services.all()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"routes": []}, "routes: all: Tuple should have at least 1 item"),
+        ({"routes": "main"}, "routes: all: Input should be a valid tuple"),
+        ({"routes": ["main/"]}, "routes: 0.model: String should have at least 1 character"),
+        ({"routes": [{"model": "gpt-4o"}]}, "routes: 0.client: Field required"),
+        ({"routes": [{"client": "a", "weight": 0}]}, "routes: 0.weight: Input should be greater than or equal to 1"),
+        ({"routes": [{"client": "a", "wieght": 2}]}, "routes: 0.wieght: Extra inputs are not permitted"),
+        ({"routes": ["a/x", "b", {"client": "a", "model": "x"}]}, "a/x is named twice"),
+        ({"routes": ["a"] * 16}, "at most 15 items"),
+        ({"routes": ["a"], "client": "a"}, "leave out `client` and `model`"),
+        (
+            {"fallback_on": ["timeout", "time_out"]},
+            "time_out is no code that a call can go on after; these are: paused",
+        ),
+        ({"fallback_on": []}, "fallback_on: all: Tuple should have at least 1 item"),
+    ],
+)
+def test_wrong_routes_are_refused_by_name(attributes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ComponentDefinitionError) as caught:
+        declare(**attributes)
+    assert said in str(caught.value)
 
 
 def test_an_unknown_attribute_of_a_mixin_is_named_with_the_mixin() -> None:

@@ -30,6 +30,7 @@ def first_request(call: CallContext, provider: Provider, model: str, **rendered:
         client_name=provider.client_name,
         model=model,
         surface=provider.surface,
+        route_reason=record.route_reason,
         tools=list(call.service.tools),
         response_schema_identity=str(schema.identity) if schema else "",
         response_schema=schema.strict.json_schema if schema else None,
@@ -45,8 +46,8 @@ def repair_request(
     """The audit of the repair of an answered request: same attempt, same everything but the messages."""
     copied = (
         "call_id", "attempt", "correlation_id", "service_identity", "namespace", "kind", "name", "provider",
-        "client_name", "model", "surface", "tools", "response_schema_identity", "response_schema", "parameters",
-        "object_db_pk",
+        "client_name", "model", "surface", "route_reason", "tools", "response_schema_identity", "response_schema",
+        "parameters", "object_db_pk",
     )  # fmt: skip
     return AIRequestAudit(
         **{name: vars(original)[name] for name in copied},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from orchestration.engine.queue.claim import Lease
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
@@ -46,6 +47,15 @@ class AbandonRequest:
     request: AIRequestAudit
 
 
+class NextRoute(NamedTuple):
+    """Where a call goes next, as columns of its row."""
+
+    client: str
+    model_requested: str
+    routes_left: int
+    route_reason: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     """The end of this claim: a terminal status, or `queued` for a later attempt."""
@@ -65,6 +75,8 @@ class Settle:
     provider: str = ""
     model: str = ""
     persist: PersistState = PersistState.NONE
+    route: NextRoute | None = None
+    """Where it goes next, when that changes."""
     answer: StoreAnswer | None = None
     """The answer that it settles, where that is not stored yet."""
 
@@ -76,6 +88,8 @@ class ChargeFailure:
     lease: Lease
     record: ServiceCallRecord
     failures: int
+    route: NextRoute | None = None
+    """Where that one goes, when it changes."""
 
 
 def answers_in(commands: Iterable[Command]) -> list[StoreAnswer]:

@@ -10,8 +10,15 @@ from orchestration.components.registry import services
 from orchestration.components.service import Service
 from orchestration.conf import engine_settings
 from orchestration.engine.execution.answer_storage import store_kept
-from orchestration.engine.execution.commands import AbandonRequest, ChargeFailure, Settle
+from orchestration.engine.execution.commands import AbandonRequest, ChargeFailure, NextRoute, Settle
 from orchestration.engine.execution.context import CallContext, Interruption
+from orchestration.engine.execution.fallback import (
+    first_route,
+    follow,
+    go_on_now,
+    is_worth_another_round,
+    next_route,
+)
 from orchestration.engine.execution.result_takers import first_state
 from orchestration.errors import CallCancelled, CallError, NotStorable, ProviderError, StaleLease, WrittenByNewerVersion
 from orchestration.log import describe
@@ -56,31 +63,55 @@ async def fail(call: CallContext, error: CallError) -> float | None:
     if isinstance(error, WrittenByNewerVersion):
         await _leave_to_a_newer_version(call, error)
         return None
-    call.failures += 1
     await _abandon_request(call)
-    delay = _delay(call, error)
+    route = await _other_route(call, error)
+    delay: float | None = 0.0
+    if route is None:
+        call.failures += 1
+        delay = _delay(call, error)
+        route = None if delay is None else first_route(call.record)
     logger.warning(
         "attempt failed call_id=%s attempt=%s code=%s retry_in=%s",
         call.lease.call_id, call.attempt, error.code, delay,
     )  # fmt: skip
     if delay is not None and call.runtime.immediate:
-        await call.write(ChargeFailure(lease=call.lease, record=call.record, failures=call.failures))
+        await _go_on_in_place(call, error, route)
         return delay
-    await call.write(
-        Settle(
-            lease=call.lease,
-            record=call.record,
-            status=Status.FAILED if delay is None else Status.QUEUED,
-            due_at=None if delay is None else later(database_now(), delay),
-            error=legible(str(error), 1000),
-            error_code=legible(error.code, 64),
-            retryable=error.retryable,
-            failures=call.failures,
-            provider=call.request.provider if call.request else "",
-            model=call.request.model if call.request else "",
-        ),
-    )
+    await call.write(_failed(call, error, delay, route))
     return None
+
+
+async def _other_route(call: CallContext, error: CallError) -> NextRoute | None:
+    """Where it goes on at once, uncharged; None when there is no such route."""
+    route = next_route(call.record, error)
+    if route is not None and call.runtime.immediate:
+        return await go_on_now(call, route)
+    call.moved = route is not None
+    return route
+
+
+async def _go_on_in_place(call: CallContext, error: CallError, route: NextRoute | None) -> None:
+    await call.write(ChargeFailure(lease=call.lease, record=call.record, failures=call.failures, route=route))
+    call.record.retryable = is_worth_another_round(call.record, error)
+    if route is not None:
+        follow(call.record, route)
+
+
+def _failed(call: CallContext, error: CallError, delay: float | None, route: NextRoute | None) -> Settle:
+    """The end of a failed attempt: for good, or until the next one in `delay` seconds."""
+    return Settle(
+        lease=call.lease,
+        record=call.record,
+        status=Status.FAILED if delay is None else Status.QUEUED,
+        due_at=None if delay is None else later(database_now(), delay),
+        error=legible(str(error), 1000),
+        error_code=legible(error.code, 64),
+        retryable=is_worth_another_round(call.record, error),
+        failures=call.failures,
+        provider=call.request.provider if call.request else "",
+        model=call.request.model if call.request else "",
+        route=route,
+    )
 
 
 async def _leave_to_a_newer_version(call: CallContext, error: WrittenByNewerVersion) -> None:
@@ -106,6 +137,8 @@ def _delay(call: CallContext, error: CallError) -> float | None:
     policy = (service and service.retry) or engine_settings().retry
     policy = replace(policy, max_attempts=call.record.max_attempts)
     retry_after = granted(error.retry_after) if isinstance(error, ProviderError) else None
+    if not error.retryable and is_worth_another_round(call.record, error):
+        error = CallError(code=error.code, retryable=True)
     return policy.decide(error, call.failures, retry_after=retry_after)
 
 

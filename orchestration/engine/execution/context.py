@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -60,6 +61,9 @@ class Runtime:
     providers: Providers
     immediate: bool = False
     """A caller waits: failures are retried in place instead of being queued again."""
+    admit: Callable[[ServiceCallRecord], object] = bool
+    """For such a caller: lets a call that goes to another route start there, or raises CallHeld. In the database's
+    thread."""
     _texts: asyncio.Task[StoredTexts] | None = None
 
     async def stored_texts(self) -> StoredTexts:
@@ -92,6 +96,8 @@ class CallContext:
     kept: StoreAnswer | None = None
     """An answer that is stored with the result of the call."""
     interruption: Interruption | None = None
+    moved: bool = False
+    """It is queued again for another route, to be claimed at once."""
     value: Any = None
     """What the service returned: a Response, or whatever an overridden execute() made."""
     error: Exception | None = None

@@ -14,12 +14,14 @@ from orchestration import signals
 from orchestration.components.prompt_overrides import edited_texts
 from orchestration.components.prompts import RenderedPrompt, digest, render_plan
 from orchestration.components.registry import services
-from orchestration.conf import clients_settings, engine_settings
+from orchestration.components.routing import route_of
+from orchestration.conf import engine_settings
 from orchestration.engine.execution import audit_rows
 from orchestration.engine.execution.answer_storage import store_failure, store_kept, store_or_keep
 from orchestration.engine.execution.commands import OpenRequest
 from orchestration.engine.execution.completion import end_broken, fail, interrupted, succeed
 from orchestration.engine.execution.context import CallContext
+from orchestration.engine.execution.fallback import destination
 from orchestration.engine.execution.validation import (
     answer_at_rest,
     checked_result,
@@ -183,8 +185,9 @@ def _next_repair(original: AIRequestAudit, answer: ProviderResponse, fault: Inva
 
 
 async def _prepare(call: CallContext) -> AIRequestAudit:
-    service, record = call.service, call.record
-    provider = call.runtime.providers.get(record.service_kwargs.get("client") or service.client)
+    service, record, asked = call.service, call.record, call.record.service_kwargs
+    route = destination(record) or route_of(type(service), asked.get("client"), asked.get("model"))
+    provider = call.runtime.providers.get(route.client)
     prompt = _given_prompt(record) or await render_plan(
         service.wiring.sections, _prompt_context(record), edited_texts(await call.runtime.stored_texts())
     )
@@ -192,10 +195,10 @@ async def _prepare(call: CallContext) -> AIRequestAudit:
     return audit_rows.first_request(
         call,
         provider,
-        record.service_kwargs.get("model") or service.model or clients_settings().clients[provider.client_name].model,
+        route.model,
         messages=prompt.messages,
         prompt_meta=prompt.meta,
-        parameters={**service.parameters, **(record.service_kwargs.get("parameters") or {})},
+        parameters={**service.parameters, **(asked.get("parameters") or {})},
     )
 
 

@@ -24,6 +24,7 @@ from orchestration.engine.execution.commands import (
     AbandonRequest,
     ChargeFailure,
     Command,
+    NextRoute,
     OpenRequest,
     Settle,
     StoreAnswer,
@@ -34,7 +35,7 @@ from orchestration.engine.execution.events import announce, ask_for_persistence
 from orchestration.engine.execution.successors import Successors, keys_set_free
 from orchestration.engine.execution.throttle_feedback import apply_observations
 from orchestration.engine.lag import Lag
-from orchestration.engine.queue.bulk_updates import SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
+from orchestration.engine.queue.bulk_updates import REROUTED, ROUTE_COLUMNS, SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import FIRST_PAUSE, LONGEST_PAUSE, in_database, is_away
 from orchestration.engine.queue.write_batcher import PendingWrite, WriteBatcher
@@ -172,6 +173,7 @@ def commit(commands: Sequence[Command], *, take: Callable[[set[str]], None] | No
                 failures=charge.failures, judged_attempts=F("attempts"), updated_at=database_now()
             )
         _settle(_only(Settle, valid))
+        update_rows(ROUTE_COLUMNS, [(call_id, *route) for call_id, route in _changed_routes(valid)])
         if take is not None and (free := keys_set_free(valid)):
             take(free)
         _count(valid, len(commands) - len(valid))
@@ -219,6 +221,9 @@ def _usage(command: StoreAnswer) -> tuple[Any, ...]:
 
 def _count(commands: Sequence[Command], stale: int) -> None:
     """Last in the transaction, because all workers write these rows, and each waits for the others' commits."""
+    rerouted = sum(route.route_reason is not None for _, route in _changed_routes(commands))
+    if rerouted:
+        EngineCounter.add(REROUTED, rerouted)
     unpriced = sum(_is_billed(command) and command.answer.cost is None for command in answers_in(commands))
     if unpriced:
         EngineCounter.add("answers_without_price", unpriced)
@@ -252,6 +257,15 @@ def _settle(commands: list[Settle]) -> None:
         (*_settle_row(command, now), *_usage(command.answer)) for command in commands if command.answer is not None
     ]
     update_rows(SETTLE_COLUMNS + USAGE_COLUMNS, with_answer)
+
+
+def _changed_routes(commands: Iterable[Command]) -> list[tuple[str, NextRoute]]:
+    """(id of the call, where it goes next) of those that change it."""
+    return [
+        (each.lease.call_id, each.route)
+        for each in commands
+        if isinstance(each, Settle | ChargeFailure) and each.route is not None
+    ]
 
 
 def _settle_row(command: Settle, now: datetime) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from orchestration.engine.execution.events import IMMEDIATE
 from orchestration.engine.execution.executor import run_call
 from orchestration.engine.execution.group_commit import GroupCommit
 from orchestration.engine.leases.renewal import LeaseKeeper, Renewal
+from orchestration.engine.queue.bulk_updates import update_routes
 from orchestration.engine.queue.claim import worker_name
 from orchestration.engine.queue.database_thread import DATABASE_AWAY, in_database, is_away
 from orchestration.engine.queue.enqueue import CallSpec, build_record, store
@@ -74,7 +75,10 @@ async def _admitted(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, 
 async def _run(record: ServiceCallRecord, limits: Limits) -> CallContext:
     async with GroupCommit(gather_seconds=0, limits=limits) as group_commit, Providers() as providers:
         call = CallContext(
-            record=record, runtime=Runtime(group_commit=group_commit, providers=providers, immediate=True)
+            record=record,
+            runtime=Runtime(
+                group_commit=group_commit, providers=providers, immediate=True, admit=partial(_admit, limits=limits)
+            ),
         )
         work = asyncio.create_task(run_call(call))
         with LeaseKeeper(record.worker, partial(_interrupt, call, work)) as keeper:
@@ -106,10 +110,16 @@ def _start(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, bool]:
     record.worker, record.dispatch = worker_name(), {"mode": IMMEDIATE, **({} if spec.persist else STAYS)}
     with transaction.atomic():
         stored = store([record])[0]
-        if stored is record:
-            admit_now(record, limits)
+        if stored is record and admit_now(record, limits):
+            update_routes([record])
     prefetch_related_objects([stored], "related_object")  # queries are not allowed in the event loop
     return stored, stored is record
+
+
+def _admit(record: ServiceCallRecord, limits: Limits) -> None:
+    """Let a call that runs go on to another of its routes, which its own worker writes; CallHeld."""
+    with transaction.atomic():
+        admit_now(record, limits)
 
 
 def _earlier_answer(record: ServiceCallRecord) -> Any:

@@ -53,6 +53,20 @@ SETTLE_COLUMNS = (
     ("judged_attempts", "boolean", "CASE WHEN {v} THEN c.attempts ELSE c.judged_attempts END"),
     ("updated_at", "timestamptz", "{v}"),
 )
+ROUTE_COLUMNS = (
+    ("client", "text", "{v}"),
+    ("model_requested", "text", "{v}"),
+    ("routes_left", "smallint", "{v}"),
+    ("route_reason", "text", "{v}"),
+)
+REROUTED = "calls_rerouted"
+"""The counter of times that a call went to another of its routes."""
+
+
+def update_routes(calls: Sequence[ServiceCallRecord]) -> None:
+    """Write where these calls, whose rows are locked, go now."""
+    rows = [(call.pk, call.client, call.model_requested, call.routes_left, call.route_reason) for call in calls]
+    update_rows(ROUTE_COLUMNS, rows)
 
 
 def update_rows(columns: Columns, rows: list[tuple[Any, ...]]) -> None:

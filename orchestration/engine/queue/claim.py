@@ -16,11 +16,11 @@ from django.db.models import Model, QuerySet, prefetch_related_objects
 
 from orchestration.clock import database_now
 from orchestration.conf import engine_settings
-from orchestration.engine.queue.bulk_updates import start_running
+from orchestration.engine.queue.bulk_updates import REROUTED, start_running, update_routes
 from orchestration.engine.queue.unreadable_rows import set_aside, unreadable_columns
 from orchestration.engine.throttling.admission import Admission
 from orchestration.engine.throttling.snapshot import Limits
-from orchestration.models import ServiceCallRecord
+from orchestration.models import EngineCounter, ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.compiled_query import CompiledQuery
 from orchestration.models.ordering_keys import HOLDS_UP, OrderingKey
@@ -70,6 +70,7 @@ def claim(limit: int, worker: str, limits: Limits | None = None) -> list[Service
         admission.reserve()
         set_aside(unreadable)
         _take(picked, worker)
+        _reroute(admission.moved)
     _read_related(picked)
     return picked
 
@@ -121,6 +122,13 @@ def _take(records: Sequence[ServiceCallRecord], worker: str) -> None:
         record.started_at = record.started_at or now
         for name, value in lease.items():
             setattr(record, name, value)
+
+
+def _reroute(moved: Sequence[ServiceCallRecord]) -> None:
+    """Last in the transaction, because all workers write the counter."""
+    if moved:
+        update_routes(moved)
+        EngineCounter.add(REROUTED, len(moved))
 
 
 def _read_related(records: Sequence[ServiceCallRecord]) -> None:

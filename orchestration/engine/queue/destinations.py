@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestration.components.registry import services
+from orchestration.components.routing import plan_of, route_of
 from orchestration.conf import clients_settings
-from orchestration.engine.queue.enqueue import route_of
 from orchestration.errors import InvalidCall
 from orchestration.models import Pause, RateLimit, ServiceCallRecord
 from orchestration.models.call_kinds import CallKind, queued_kinds
@@ -20,11 +20,13 @@ LISTED = 20
 
 def known_routes() -> list[Route]:
     """Every client and model that settings, services, waiting calls or the newest calls name, sorted. Two queries."""
-    clients = clients_settings().clients
+    clients, registered = clients_settings().clients, services.all().values()
+    plans = [plan for plan in map(plan_of, registered) if plan is not None]
     newest = ServiceCallRecord.objects.order_by("-created_at", "-id").values_list("client", "model_requested")[:NEWEST]
     found = {
         *(Route(name, client.model) for name, client in clients.items()),
-        *(route_of(service) for service in services.all().values()),
+        *(route_of(service) for service in registered),
+        *(route for plan in plans for route in plan.routes),
         *(kind.route for kind in queued_kinds()),
         *(Route(*each) for each in newest),
     }

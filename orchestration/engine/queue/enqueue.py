@@ -16,6 +16,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from orchestration.clock import database_now, no_later_than_now
 from orchestration.components.registry import services
+from orchestration.components.routing import plan_of, route_of
 from orchestration.components.service import Service
 from orchestration.conf import clients_settings, engine_settings
 from orchestration.engine.queue.transport import wake
@@ -27,7 +28,6 @@ from orchestration.models.calls import STAYS
 from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.prepared_sql import cursor_for_many, cursor_with_plans, insertion
 from orchestration.models.states import OrderingPolicy, Status
-from orchestration.routes import Route
 from orchestration.types import JsonObject, Message
 from orchestration.values.generic_refs import key_text, why_not_stored
 from orchestration.values.moments import check_moment
@@ -162,6 +162,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     _check_size(spec, context)
     schema = service.wiring.schema
     client, model = route_of(service, spec.client, spec.model)
+    plan = None if spec.client or spec.model else plan_of(service)
     return ServiceCallRecord(
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
@@ -175,6 +176,7 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         schema_fingerprint=schema.strict.fingerprint if schema else "",
         client=client,
         model_requested=model,
+        routes_left=None if plan is None else plan.all,
         priority=int(spec.priority),
         ordering_key=spec.ordering_key,
         ordering_policy=spec.ordering_policy,
@@ -195,14 +197,6 @@ def _relations(spec: CallSpec) -> dict[str, Any]:
         given["related_object_id"] = key_text(type(related), related.pk)
     given["correlation_id"] = spec.correlation_id
     return {name: value for name, value in given.items() if value is not None}
-
-
-def route_of(service: type[Service], client: str | None = None, model: str | None = None) -> Route:
-    """The client and model that a call of this service will ask, as settings and class are now."""
-    clients = clients_settings()
-    client = client or service.client or clients.default_client
-    known = clients.clients.get(client)
-    return Route(client, model or service.model or (known.model if known else ""))
 
 
 def fingerprint(spec: CallSpec) -> str:

@@ -9,10 +9,12 @@ from datetime import datetime
 from django.db.models import Q
 
 from orchestration.clock import database_now
+from orchestration.engine.throttling.detours import find_way, plan_of_call
 from orchestration.engine.throttling.snapshot import Snapshot, read
 from orchestration.engine.throttling.token_bucket import MINUTE, Bucket, seconds_gone
 from orchestration.models import Pause, RateLimit, ServiceCallRecord, WorkerNode
 from orchestration.models.states import UNFINISHED_IN_ORDER, PersistState, Status
+from orchestration.routes import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +43,31 @@ def waits_of(call: ServiceCallRecord, now: datetime | None = None) -> list[Wait]
     found = [
         *_not_due(call, moment),
         *_order(call),
-        *_pauses(call, snapshot),
-        *_circuits(call, snapshot, moment),
-        *_limits(call, snapshot, moment),
+        *_holds(call, snapshot, moment),
         *_workers(moment),
     ]
     return found or [_in_line(call)]
+
+
+def _holds(call: ServiceCallRecord, snapshot: Snapshot, now: datetime) -> list[Wait]:
+    """What holds it where it goes; nothing when another of its routes is open."""
+    plan = plan_of_call(call)
+    if plan is None:
+        return list(_holds_on(call, call.route, snapshot, now))
+    held: dict[Route, list[Wait]] = {}
+
+    def held_by(route: Route) -> str:
+        held[route] = list(_holds_on(call, route, snapshot, now))
+        return held[route][0].code if held[route] else ""
+
+    way = find_way(plan, plan.asked(call.route), call.routes_left or 0, held_by)
+    return [] if way is not None else list(dict.fromkeys(wait for waits in held.values() for wait in waits))
+
+
+def _holds_on(call: ServiceCallRecord, route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
+    yield from _pauses(call, route, snapshot)
+    yield from _circuits(route, snapshot, now)
+    yield from _limits(route, snapshot, now)
 
 
 def _not_due(call: ServiceCallRecord, now: datetime) -> Iterator[Wait]:
@@ -90,9 +111,9 @@ def _remedy_for(first: ServiceCallRecord) -> str:
     return "It runs when that call has ended and its result is persisted."
 
 
-def _pauses(call: ServiceCallRecord, snapshot: Snapshot) -> Iterator[Wait]:
+def _pauses(call: ServiceCallRecord, route: Route, snapshot: Snapshot) -> Iterator[Wait]:
     for pause in snapshot.pauses:
-        if _is_of(pause, call):
+        if _is_of(pause, call, route):
             reason = f" ({pause.reason})" if pause.reason else ""
             yield Wait(
                 code="paused",
@@ -101,14 +122,14 @@ def _pauses(call: ServiceCallRecord, snapshot: Snapshot) -> Iterator[Wait]:
             )
 
 
-def _is_of(pause: Pause, call: ServiceCallRecord) -> bool:
+def _is_of(pause: Pause, call: ServiceCallRecord, route: Route) -> bool:
     routes = pause.routes
-    return pause.name == call.service_identity if routes is None else routes.matches(call.route)
+    return pause.name == call.service_identity if routes is None else routes.matches(route)
 
 
-def _circuits(call: ServiceCallRecord, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
+def _circuits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
     for circuit in snapshot.tripped:
-        if circuit.client == call.client and (circuit.waits(now) or circuit.client in snapshot.probing):
+        if circuit.client == route.client and (circuit.waits(now) or circuit.client in snapshot.probing):
             error = f", last with {circuit.last_error_code}" if circuit.last_error_code else ""
             yield Wait(
                 code="circuit_open",
@@ -118,9 +139,9 @@ def _circuits(call: ServiceCallRecord, snapshot: Snapshot, now: datetime) -> Ite
             )
 
 
-def _limits(call: ServiceCallRecord, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
+def _limits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
     for limit in snapshot.limits:
-        if limit.routes.matches(call.route):
+        if limit.routes.matches(route):
             blocked = limit.is_blocked(now)
             why = "the provider asked to wait" if blocked else _used_up(limit, now)
             if why:

@@ -16,13 +16,16 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 
 from orchestration.clock import database_now
-from orchestration.engine.throttling.snapshot import Limits, ThrottleReason, open_parts
+from orchestration.engine.throttling.detours import find_way, has_way, plan_of_call
+from orchestration.engine.throttling.reasons import ThrottleReason, code_of
+from orchestration.engine.throttling.snapshot import Limits, open_parts
 from orchestration.engine.throttling.token_bucket import Bucket, counted_from, seconds_gone
 from orchestration.errors import CallHeld
 from orchestration.models import ProviderCircuit, RateLimit, ServiceCallRecord
+from orchestration.models.call_kinds import CallKind
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.throttles import CircuitState
-from orchestration.routes import RoutePattern
+from orchestration.routes import Route, RoutePattern
 
 RowT = TypeVar("RowT", bound=Model)
 PARALLEL_PAUSE = 0.02
@@ -57,31 +60,47 @@ class Admission:
     limits: Limits
     narrowed: bool = False
     """Calls were refused: there may be others, further behind, that would be admitted."""
+    moved: list[ServiceCallRecord] = field(default_factory=list)
+    """Those that were admitted on another of their routes than the one in their row."""
+    _reasons: list[ThrottleReason] = field(default_factory=list)
     _allowances: list[Allowance] | None = None
     _probes: dict[str, Probe] = field(default_factory=dict)
 
     def candidates(self, calls: ServiceCallQuerySet) -> list[ServiceCallQuerySet]:
         """The queued calls worth picking, in parts that are each in the order of `calls`."""
         used_up = [allowance.limit.routes for allowance in self._allowances or () if allowance.left < 1]
-        used_up += [RoutePattern(client, "*") for client, probe in self._probes.items() if probe.left < 1]
-        return open_parts(
-            calls, self.limits.reasons() + [ThrottleReason("rate_limited", str(routes), routes) for routes in used_up]
-        )
+        probed = [RoutePattern(client, "*") for client, probe in self._probes.items() if probe.left < 1]
+        self._reasons = [
+            *self.limits.reasons(),
+            *(ThrottleReason("rate_limited", str(routes), routes) for routes in used_up),
+            *(ThrottleReason("circuit_open", str(routes), routes) for routes in probed),
+        ]
+        return open_parts(calls, self._reasons)
 
     def admit(
         self, picked: Sequence[ServiceCallRecord], *, own: ServiceCallRecord | None = None
     ) -> list[ServiceCallRecord]:
         """Those that may run, in their order, with what they are expected to use reserved.
 
+        A call that has several routes goes to the first one that takes it: `moved` has those whose rows then change.
         `own` is a call that is written as running already and does not count against itself.
         """
         if not self.concerns(picked):
             return list(picked)
         if self._allowances is None:
             self._lock(own)
-        admitted = [call for call in picked if self._admits(call)]
+        admitted = [call for call in picked if self._place(call)]
         self.narrowed = len(admitted) < len(picked)
         return admitted
+
+    def refuse_held(self, call: ServiceCallRecord) -> None:
+        """CallHeld when a pause, a limit or a circuit holds the call, and it has no way around."""
+        self._reasons = self.limits.reasons()
+        held = next((reason for reason in self._reasons if reason.applies_to(call.kind)), None)
+        if held is None or has_way(call, self._reasons):
+            return
+        seconds = None if held.until is None else max(0.0, (held.until - database_now()).total_seconds())
+        raise CallHeld(_held(held.code, held.what), code=held.code, seconds=seconds)
 
     def reserve(self) -> None:
         """Write what was reserved; the caller commits it with the claim."""
@@ -95,8 +114,11 @@ class Admission:
                 self.limits.forget()
 
     def concerns(self, picked: Iterable[ServiceCallRecord]) -> bool:
-        """Whether something is counted of these, so that rows must be locked to admit them."""
+        """Whether something is counted of these, so that rows must be locked to admit them, or one was picked to go
+        around what holds it."""
         snapshot = self.limits.snapshot()
+        if any(call.routes_left is not None and code_of(self._reasons, call.kind) for call in picked):
+            return True
         tripped = {circuit.client for circuit in snapshot.tripped}
         routes = {call.route for call in picked}
         return any(route.client in tripped for route in routes) or any(
@@ -113,30 +135,50 @@ class Admission:
             if circuit.state != CircuitState.CLOSED:
                 self._probes[circuit.client] = Probe(circuit, _probes_due(circuit))
 
-    def _admits(self, call: ServiceCallRecord) -> bool:
-        concerned = [found for found in self._allowances or () if found.limit.routes.matches(call.route)]
-        probe = self._probes.get(call.client)
-        if any(allowance.left < 1 for allowance in concerned) or (probe is not None and probe.left < 1):
-            return False
+    def _place(self, call: ServiceCallRecord) -> bool:
+        """Reserve for a call what its route has to count; False when it must wait."""
+        plan = plan_of_call(call)
+        if plan is None:
+            return not self._reserved(call, call.route)
+
+        def held_by(route: Route) -> str:
+            kind = CallKind(call.service_identity, *route)
+            return code_of(self._reasons, kind) or self._reserved(call, route)
+
+        way = find_way(plan, plan.asked(call.route), call.routes_left or 0, held_by)
+        if way is not None and way.passed:
+            call.go_to(way.route, way.reason)
+            self.moved.append(call)
+        return way is not None
+
+    def _reserved(self, call: ServiceCallRecord, route: Route) -> str:
+        """Reserve what a route has to count for a call; why that cannot be, as a code, or nothing."""
+        concerned = [found for found in self._allowances or () if found.limit.routes.matches(route)]
+        probe = self._probes.get(route.client)
+        if probe is not None and probe.left < 1:
+            return "circuit_open"
+        if any(allowance.left < 1 for allowance in concerned):
+            return "rate_limited"
         for allowance in concerned:
             allowance.left -= 1
             allowance.used += 1
         if probe is not None:
             probe.left, probe.call_id = 0, call.pk
-        return True
+        return ""
 
 
-def admit_now(call: ServiceCallRecord, limits: Limits) -> None:
-    """Admit one call that is about to run at once, in the caller's transaction; CallHeld says why it must wait."""
-    for reason in limits.reasons():
-        if reason.applies_to(call.kind):
-            seconds = None if reason.until is None else max(0.0, (reason.until - database_now()).total_seconds())
-            raise CallHeld(_held(reason.code, reason.what), code=reason.code, seconds=seconds)
+def admit_now(call: ServiceCallRecord, limits: Limits) -> bool:
+    """Admit one call that is about to run at once, in the caller's transaction; CallHeld says why it must wait.
+
+    True when it goes to another of its routes than its row says, which the caller writes.
+    """
     admission = Admission(limits)
-    if not admission.admit([call], own=call):
-        admission.reserve()  # notes what is exhausted
+    admission.refuse_held(call)
+    admitted = admission.admit([call], own=call)
+    admission.reserve()  # where it was refused, this notes what is exhausted
+    if not admitted:
         raise CallHeld(_held("rate_limited", str(call.route)), code="rate_limited", seconds=PARALLEL_PAUSE)
-    admission.reserve()
+    return bool(admission.moved)
 
 
 def _held(code: str, what: str) -> str:

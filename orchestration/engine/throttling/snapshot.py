@@ -10,8 +10,10 @@ from functools import cached_property
 
 from orchestration.clock import database_now
 from orchestration.conf import LimitSettings, engine_settings
+from orchestration.engine.throttling.detours import with_a_way
+from orchestration.engine.throttling.reasons import ThrottleReason, code_of
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
-from orchestration.models.call_kinds import CallKind, queued_kinds
+from orchestration.models.call_kinds import queued_kinds
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.throttles import CircuitState, LimitSource
 from orchestration.routes import Route, RoutePattern
@@ -19,23 +21,6 @@ from orchestration.types import JsonObject
 
 CACHE_SECONDS = 1.0
 """How late a pause or a new limit reaches a worker, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class ThrottleReason:
-    """Why some calls do not start at present."""
-
-    code: str
-    """`paused`, `circuit_open` or `rate_limited`."""
-    what: str
-    routes: RoutePattern | None = None
-    service: str = ""
-    """The identity of the one that is held, when `routes` is None."""
-    until: datetime | None = None
-    """None: until an operator resumes, or a probe succeeds."""
-
-    def applies_to(self, kind: CallKind) -> bool:
-        return kind.service_identity == self.service if self.routes is None else self.routes.matches(kind.route)
 
 
 @dataclass(frozen=True)
@@ -127,13 +112,17 @@ class Limits:
 
 
 def open_parts(calls: ServiceCallQuerySet, reasons: Sequence[ThrottleReason]) -> list[ServiceCallQuerySet]:
-    """Those of these queued calls that nothing holds back: all of them, or a queryset for each kind that may run.
+    """Those of these queued calls that nothing holds back, or that can go around it: all of them, or a queryset for
+    each kind that may run.
 
     Each is read in order from an index of its own, so that it costs nothing how many calls are held.
     """
     if not reasons:
         return [calls]
-    return [calls.of_kind(kind) for kind in queued_kinds() if not any(reason.applies_to(kind) for reason in reasons)]
+    return [
+        *(calls.of_kind(kind) for kind in queued_kinds() if not code_of(reasons, kind)),
+        *(calls.of_kind_with_routes(kind) for kind in with_a_way(reasons)),
+    ]
 
 
 def anything_to_run() -> bool:

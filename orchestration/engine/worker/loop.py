@@ -307,7 +307,7 @@ class WorkerLoop:
             key = call.record.ordering_key
             if key in self._followed:
                 self._followed.discard(key)
-            elif key:
+            elif key or call.moved:
                 self._may_find = True
             if self._keeper is not None:
                 self._keeper.release(call.lease)

@@ -313,6 +313,30 @@ def test_a_service_with_an_unknown_client_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("components")
+def test_every_route_of_a_service_is_checked() -> None:
+    @service(namespace="demo")
+    class GenerateReply(DjangoBaseService):
+        routes = ("default", "best/gpt-4o")
+
+        async def execute(self, **payload: Any) -> str:
+            return ""
+
+    assert "the client 'best', which ORCA_CONFIG has not: default" in wiring_messages()["orchestration.E011"].msg
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        ({"ROUTES": []}, "ROUTES: Tuple should have at least 1 item"),
+        ({"ROUTES": ["default", "best"]}, "ROUTES names best, but the clients are default"),
+        ({"ROUTES": ["default"], "FALLBACK_ON": ["x"]}, "x is no code"),
+    ],
+)
+def test_routes_that_lead_nowhere_are_an_error(routes: dict[str, Any], said: str) -> None:
+    assert said in messages(ORCA_CONFIG=SIMULATOR | routes)["orchestration.E002"].msg
+
+
+@pytest.mark.usefixtures("components")
 def test_an_ambiguous_alignment_is_an_error() -> None:
     @schema(namespace="demo")
     class ReplySchema(OutputSchema):

@@ -38,10 +38,9 @@ INTERNAL = {
     "ordering_policy": "set by the service's author",
     "request_fingerprint": "a digest, compared with a repeated submit",
     "service_kwargs": "options of the submit; each attempt shows what was sent",
+    "routes_left": "where the next attempt may go; people see where it went, and why",
 }
 HIDDEN_FROM_REST = INTERNAL | {
-    "client": "the name of the client in ORCA_CONFIG; each attempt shows it",
-    "model_requested": "each attempt shows the model that was asked",
     "worker": "the timeline's own path shows it",
     "sequence": "where a call stands within its ordering key",
     "idempotency_key": "known to whoever submitted",

@@ -1,0 +1,77 @@
+"""Ways around what is held: calls that have several routes go to the next one that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestration.components.routing import RoutePlan, any_routes, plan_of_identity
+from orchestration.engine.throttling.reasons import ThrottleReason, code_of
+from orchestration.models import ServiceCallRecord
+from orchestration.models.call_kinds import CallKind, KindWithRoutes, kinds_with_routes
+from orchestration.routes import Route
+
+HeldBy = Callable[[Route], str]
+"""Why a call would not start on a route, as a code; empty when it would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The route that a call can take, and the routes that it passes over for that, each with the reason."""
+
+    route: Route
+    passed: tuple[tuple[Route, str], ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """As it is stored with the call."""
+        return ", ".join(f"{route}: {code}" for route, code in self.passed)
+
+
+def find_way(plan: RoutePlan, own: Route, left: int, held_by: HeldBy) -> Way | None:
+    """The first open route: its own one, then those that it may still ask, in their order.
+
+    None when each is held, or one by something that its plan does not get around.
+    """
+    passed: list[tuple[Route, str]] = []
+    for route in _in_order(plan, own, left):
+        code = held_by(route)
+        if not code:
+            return Way(route, tuple(passed))
+        if code not in plan.on:
+            return None
+        passed.append((route, code))
+    return None
+
+
+def _in_order(plan: RoutePlan, own: Route, left: int) -> Iterator[Route]:
+    yield own
+    yield from (route for route in plan.allowed(left) if route != own)
+
+
+def plan_of_call(call: ServiceCallRecord) -> RoutePlan | None:
+    """The routes that a call may go, as its class and the settings are now; None when it has one."""
+    return None if call.routes_left is None else plan_of_identity(call.service_identity)
+
+
+def with_a_way(reasons: Sequence[ThrottleReason]) -> list[KindWithRoutes]:
+    """The kinds of queued calls that are held where they are, and not on every route."""
+    if not any_routes():
+        return []
+    return [kind for kind in kinds_with_routes() if code_of(reasons, kind.kind) and _is_open(kind, reasons)]
+
+
+def has_way(call: ServiceCallRecord, reasons: Sequence[ThrottleReason]) -> bool:
+    """Whether a call that is held where it is can go to another of its routes."""
+    return call.routes_left is not None and _is_open(KindWithRoutes(*call.kind, call.routes_left), reasons)
+
+
+def _is_open(kind: KindWithRoutes, reasons: Sequence[ThrottleReason]) -> bool:
+    plan = plan_of_identity(kind.service_identity)
+    if plan is None:
+        return False
+
+    def held_by(route: Route) -> str:
+        return code_of(reasons, CallKind(kind.service_identity, *route))
+
+    return find_way(plan, plan.asked(kind.kind.route), kind.routes_left, held_by) is not None
