@@ -17,9 +17,9 @@ from orchestration.providers.conformance.answers import Answers, Server
 from orchestration.providers.conformance.asking import CLIENT, KEY, MODEL, question, strict
 from orchestration.providers.conformance.odd_answers import odd_answers
 from orchestration.providers.dialect import Reply
+from orchestration.providers.http.contract import HttpReply
 from orchestration.providers.registry import client_settings, open_provider
 from orchestration.providers.simulator.faults import REFUSING, Fault
-from orchestration.providers.simulator.provider import SimulatedReply
 from orchestration.types import JsonObject
 
 Outcome = tuple[str, bool]
@@ -210,8 +210,8 @@ class _Saying:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    async def post(self, *_: Any) -> SimulatedReply:
-        return SimulatedReply(200, [], self._body, time.perf_counter())
+    async def post(self, *_: Any) -> HttpReply:
+        return HttpReply(200, [], self._body, time.perf_counter())
 
     async def aclose(self) -> None:
         """There is no connection."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -17,6 +17,7 @@ from orchestration.providers.base import Provider, ProviderRequest, ProviderResp
 from orchestration.providers.credentials import Credential
 from orchestration.providers.errors import provider_error
 from orchestration.providers.http.addresses import is_loopback
+from orchestration.providers.http.contract import HttpReply, Transport
 from orchestration.providers.response_bodies import Body, read_body
 from orchestration.providers.retry_after import retry_after
 from orchestration.providers.wire import Answer, Wire, as_label
@@ -47,7 +48,7 @@ class HttpProvider(Provider):
         if "wires" in vars(cls):
             cls.surfaces = tuple(cls.wires)
 
-    def __init__(self, client_name: str, client: ClientSettings, *, transport: Any = None) -> None:
+    def __init__(self, client_name: str, client: ClientSettings, *, transport: Transport | None = None) -> None:
         super().__init__(client_name, client)
         self.wire = self.wires[self.surface]
         self.options: Any = self.Options.model_validate(client.options)
@@ -103,12 +104,12 @@ class HttpProvider(Provider):
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _opened(self) -> Any:
+    async def _opened(self) -> Transport:
         async with self._opening:
             if self._transport is None:
-                module = import_string(f"{TRANSPORT}.HttpTransport"), import_string(f"{TRANSPORT}.ssl_context")
-                tls = await asyncio.to_thread(module[1])
-                self._transport = module[0](self.base_url, connections=engine_settings().CONCURRENCY, tls=tls)
+                tls = await asyncio.to_thread(import_string(f"{TRANSPORT}.ssl_context"))
+                make: Callable[..., Transport] = import_string(f"{TRANSPORT}.HttpTransport")
+                self._transport = make(self.base_url, connections=engine_settings().CONCURRENCY, tls=tls)
             return self._transport
 
     async def _headers_of(self, request: ProviderRequest) -> dict[str, str]:
@@ -123,7 +124,7 @@ class HttpProvider(Provider):
                 f"The request cannot be written as JSON: {error}.", code="bad_request", sent=False
             ) from None
 
-    def _to_response(self, reply: Any, started: float) -> ProviderResponse:
+    def _to_response(self, reply: HttpReply, started: float) -> ProviderResponse:
         body, limits = read_body(reply.body, self.wire.usage_field), self.wire.limits(_limits(reply.headers))
         try:
             answer = self._to_answer(body, reply)
@@ -150,10 +151,10 @@ class HttpProvider(Provider):
             is_storable=True,  # `Body.stored` is, and the wire format cut the texts
         )
 
-    def _to_answer(self, body: Body, reply: Any) -> Answer:
+    def _to_answer(self, body: Body, reply: HttpReply) -> Answer:
         if body.is_json and isinstance(body.value, dict):
             return self.wire.to_answer(body.value)
-        what = "JSON but no object" if body.is_json else "not JSON"
+        what = "JSON but not an object" if body.is_json else "not JSON"
         raise ProviderError(
             f"The provider's answer is {what} (HTTP {reply.status}, {len(reply.body)} bytes).",
             code="malformed_response",
@@ -176,7 +177,7 @@ class HttpProvider(Provider):
                 error.usage = self.wire.to_usage(body.value)
         return error
 
-    def _of_status(self, reply: Any) -> ProviderError:
+    def _of_status(self, reply: HttpReply) -> ProviderError:
         body, limits = read_body(reply.body, self.wire.usage_field), self.wire.limits(_limits(reply.headers))
         reason = self.wire.error_of(body.value)
         error = provider_error(reply.status, reason, self.wire.errors)

@@ -6,15 +6,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
 
 from orchestration.errors import ProviderError
 from orchestration.providers.http.addresses import proxy_of
+from orchestration.providers.http.contract import HttpReply
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 20.0
@@ -50,31 +50,6 @@ def transport_error(raised: BaseException) -> ProviderError:
     """An exception of FAILURES as ProviderError, without its text, which may quote the provider, which may quote us."""
     rule = next(rule for rule in RULES if isinstance(raised, rule.error))
     return ProviderError(rule.message, code=rule.code, retryable=rule.retryable, sent=rule.sent)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the provider answered, whole."""
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-    """Decompressed."""
-    first_byte: float
-    """When the headers came, by `time.perf_counter`."""
-
-
-class Transport(Protocol):
-    """Carries requests of one client."""
-
-    async def post(
-        self, path: str, body: bytes, headers: dict[str, str], timeout: float, received: list[bytes]
-    ) -> Reply:
-        """Send once, to a path below the client's address, whatever the status. `received` gets the body as it comes,
-        so that a part outlives the ProviderError of a broken connection. Cancelling closes the connection."""
-
-    async def aclose(self) -> None:
-        """Close connections."""
 
 
 class Turns:
@@ -117,7 +92,7 @@ class HttpTransport:
 
     async def post(
         self, path: str, body: bytes, headers: dict[str, str], timeout: float, received: list[bytes]
-    ) -> Reply:
+    ) -> HttpReply:
         """As Transport says. A redirect is an answer: following it could carry key and prompt to another host."""
         try:
             async with self._session.post(
@@ -137,7 +112,7 @@ class HttpTransport:
                 content = _decompressed(content, response.raw_headers)
         except FAILURES as error:
             raise transport_error(error) from None
-        return Reply(response.status, response.raw_headers, content, first_byte)
+        return HttpReply(response.status, response.raw_headers, content, first_byte)
 
     async def aclose(self) -> None:
         await self._session.close()

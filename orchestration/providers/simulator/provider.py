@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import NamedTuple
 
 from orchestration.conf import ClientSettings
 from orchestration.providers.anthropic.provider import VERSION
@@ -16,6 +15,7 @@ from orchestration.providers.anthropic.wire import MESSAGES
 from orchestration.providers.base import ProviderRequest, ProviderResponse
 from orchestration.providers.capabilities import Capability
 from orchestration.providers.gemini.wire import GENERATE_CONTENT
+from orchestration.providers.http.contract import HttpReply
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.openai.provider import PATHS
 from orchestration.providers.openai.wire import CHAT, RESPONSES
@@ -83,22 +83,13 @@ def current_simulation() -> Simulation:
     return _simulations[-1]
 
 
-class SimulatedReply(NamedTuple):
-    """As `orchestration.providers.http.transport.Reply`, which needs its library."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    first_byte: float
-
-
 class _Transport:
     def __init__(self, simulation: Simulation | None) -> None:
         self._simulation = simulation
 
     async def post(
         self, path: str, body: bytes, headers: dict[str, str], timeout: float, received: list[bytes]
-    ) -> SimulatedReply:
+    ) -> HttpReply:
         simulation = self._simulation or current_simulation()
         entry, outgoing = simulation.answer(
             path,
@@ -112,11 +103,11 @@ class _Transport:
         finally:
             simulation.request_log.ended(entry, "client_left")  # cancelled; any other ending was entered before
 
-    async def _delivered(self, simulation: Simulation, entry: Entry, outgoing: Outgoing) -> SimulatedReply:
+    async def _delivered(self, simulation: Simulation, entry: Entry, outgoing: Outgoing) -> HttpReply:
         await simulation.pass_time(entry, outgoing)
         simulation.request_log.ended(entry, "answered")
         headers = [(name.encode(), value.encode()) for name, value in outgoing.headers.items()]
-        return SimulatedReply(outgoing.status, headers, outgoing.body, time.perf_counter())
+        return HttpReply(outgoing.status, headers, outgoing.body, time.perf_counter())
 
     async def aclose(self) -> None:
         """There are no connections."""
