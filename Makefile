@@ -23,14 +23,13 @@ suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;;
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long coverage check chaos upgrade-test bench bench-peers clients screenshots format lock newcomer matrix docs
+.PHONY: help run test test-fast test-long check chaos upgrade-test bench bench-peers clients screenshots format lock newcomer matrix docs
 
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
-	@echo "make test                      the whole suite, on SQLite and (when one answers) PostgreSQL"
+	@echo "make test [COVERAGE=1]         the suite, on SQLite and (when one answers) PostgreSQL; which lines it runs"
 	@echo "make test-fast                 the framework only (orchestration, persistence), on SQLite, without clusters: a minute"
 	@echo "make test-long                 proofs that take minutes: kills of every process, a thousand results, leases under load"
-	@echo "make coverage                  which lines the suite on SQLite runs"
 	@echo "make check                     lint, format, types, import arrows, security, known faults, system checks, migrations missing or unsafe"
 	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus] [SEED=1] [ARGS=...]   kill at random, then check every call and request"
 	@echo "make upgrade-test [BASE=revision] [CALLS=20000] [KILLS=12]  an older version and this one side by side, migrations in between"
@@ -67,18 +66,13 @@ CLIENTS = tests/apps/gateway/clients
 
 clients: .clients/stamp
 
-# SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason.
+# SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason. With COVERAGE=1 the first part is
+# measured: it takes half as long again.
 test: .venv/dev.stamp .clients/stamp
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long and not $(STARTS_PROCESSES),-n 4)
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long and not $(STARTS_PROCESSES),-n 4 $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0))
+	$(if $(COVERAGE),$(BIN)/coverage report)
 	$(call suite,env -u DATABASE_URL,not postgres_only and not long and $(STARTS_PROCESSES),-n 3)
 	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 3)
-
-# The suite on SQLite, measured: it takes half as long again. A process that ends after the run leaves a file of its own.
-coverage: .venv/dev.stamp .clients/stamp
-	$(BIN)/coverage erase
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long,-n 4 --cov --cov-report= --cov-fail-under=0)
-	for late in .coverage.*; do [ ! -e "$$late" ] || $(BIN)/coverage combine --append "$$late"; done
-	$(BIN)/coverage report
 
 # The answer while working: what starts processes or tries very much is left to `make test`.
 test-fast: .venv/dev.stamp

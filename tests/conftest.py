@@ -20,10 +20,6 @@ from tests.environment import POSTGRES_WANTED, chromium
 from tests.leftovers import RUN_VARIABLE, leftovers
 
 NO_BROWSER = "no browser on this machine: apt-get install chromium-headless-shell, or set CHROMIUM"
-MEASURED = ("tests/orchestration/", "tests/persistence/")
-"""The tests whose processes are measured for coverage, too. It costs each process a second to start."""
-CASES_MEASURED = 3
-"""Of the cases of one test, those that are measured: measuring takes two thirds more time, and all go the same way."""
 EVERYTHING_AGAIN = (
     "tests/apps/console/test_odd_keys.py",
     "tests/apps/console/test_page_costs.py",
@@ -31,12 +27,11 @@ EVERYTHING_AGAIN = (
     "tests/matrix/",
     "tests/orchestration/engine/execution/test_any_answer.py",
 )
-"""Tests that are not measured: they ask for hundreds of addresses that have tests of their own, too."""
+"""Tests that are not measured for coverage: they ask for hundreds of addresses that have tests of their own, too."""
+CASES_MEASURED = 3
+"""Of the cases of one test, those that are measured: measuring takes two thirds more time, and all go the same way."""
 LONG = 240
 """Seconds: a test that may take so long starts before the others."""
-MEASURES = "COVERAGE_PROCESS_CONFIG"
-"""What coverage tells the processes that are started, with `patch = ["subprocess"]`."""
-MEASURES_KEY = pytest.StashKey[str | None]()
 TransactionTestCase._fixture_teardown = empty_all
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -88,13 +83,7 @@ def _choose_what_is_measured(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before any fixture, for fixtures start processes, too."""
-    measures = item.config.stash.setdefault(MEASURES_KEY, os.environ.get(MEASURES))
-    if measures is not None and item.nodeid.startswith(MEASURED) and item.get_closest_marker("no_cover") is None:
-        os.environ[MEASURES] = measures
-    else:
-        os.environ.pop(MEASURES, None)
+def pytest_runtest_setup() -> None:
     outage._outage = outage.Outage()  # one that an earlier test made must not keep this one from rescuing
 
 
