@@ -15,7 +15,7 @@ AUDIT = @$(BIN)/pip-audit --disable-pip --no-deps --progress-spinner off -r requ
 PYTEST = $(BIN)/python -m pytest --dist worksteal
 STARTS_PROCESSES = (cluster or slow or browser)
 # $(call suite,environment,marks,options): what failed beside the others runs once more, alone. On a machine that others
-# use as well a test may be late; its first failure stays in the output, and it is to be mended. Exit 5: nothing is marked.
+# use as well a test may be late; its first failure stays in the output, and it is to be fixed. Exit 5: nothing is marked.
 suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;; 1) \
 	echo "These failed beside others and run once more, alone:"; \
 	$(1) $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail=5 -m "$(2)";; *) exit 1;; esac

@@ -58,6 +58,14 @@ def test_what_a_document_links_to_exists(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("package", ["orchestration", "persistence"])
+def test_the_page_of_the_architecture_has_every_package(package):
+    page = (ROOT / "docs/architecture.md").read_text()
+    folders = [path.parent.relative_to(ROOT) for path in sorted((ROOT / package).glob("*/__init__.py"))]
+    unlisted = {"migrations", "templatetags"}
+    assert [str(folder) for folder in folders if f"`{folder}/" not in page and folder.name not in unlisted] == []
+
+
 NAMED = re.compile(r"`([a-z0-9_/]+\.py)`((?:,? `[A-Za-z0-9_.]+`)*)")
 """`folder/file.py`, and the names behind it, with or without commas between them."""
 

@@ -55,7 +55,7 @@ class GatewayError(Exception):
         self.final = final
         """Sending the request again does not help; `x-should-retry: false` says so."""
         self.recorded_as = recorded_as or code
-        self.told = ""
+        self.reported_message = ""
         """What the provider said, masked and cut; for the record, also where the client is not to see it."""
 
     @property
@@ -71,9 +71,9 @@ class GatewayError(Exception):
 
     def record(self) -> bytes | None:
         """What the record keeps as the response; None when no provider said anything."""
-        if not self.told:
+        if not self.reported_message:
             return None
-        return orjson.dumps({"error": self.as_object() | {"message": self.told}})
+        return orjson.dumps({"error": self.as_object() | {"message": self.reported_message}})
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         found = []
@@ -148,25 +148,25 @@ def from_report(error: Any, *, default_wait: float) -> GatewayError:
     status = reported_status(error)
     if status is not None:
         return _from_status(status, reported, None, default_wait)
-    told, code = _told(reported), _name(reported.get("code"))
-    if not code and not told:
+    reported_message, code = _message_in(reported), _name(reported.get("code"))
+    if not code and not reported_message:
         return malformed_answer()
     kind = _name(reported.get("type")) or "server_error"
-    found = GatewayError(502, code or "provider_error", told or "The provider failed.", kind=kind)
-    found.told = told
+    found = GatewayError(502, code or "provider_error", reported_message or "The provider failed.", kind=kind)
+    found.reported_message = reported_message
     return found
 
 
 def _from_status(status: int, reported: dict[str, Any], wait: float | None, default_wait: float) -> GatewayError:
-    told = _told(reported)
+    reported_message = _message_in(reported)
     if status == 429:
         error = _too_many(reported, wait, default_wait)
     elif status in CLIENT_FAULTS:
-        error = _client_fault(status, reported, told or "The provider refused the request.")
+        error = _client_fault(status, reported, reported_message or "The provider refused the request.")
     else:
-        error = _provider_fault(status, told)
+        error = _provider_fault(status, reported_message)
         error.retry_after = wait if error.code == "provider_error" else None
-    error.told = told
+    error.reported_message = reported_message
     return error
 
 
@@ -182,13 +182,13 @@ def _client_fault(status: int, reported: dict[str, Any], message: str) -> Gatewa
     )
 
 
-def _provider_fault(status: int, told: str) -> GatewayError:
+def _provider_fault(status: int, reported_message: str) -> GatewayError:
     recorded_as = status_code_name(status)
     if status in {401, 402, 403}:  # what it says is about our account
         return server_error(502, "provider_refused", "The provider refuses the gateway.", recorded_as=recorded_as)
     if status == 408:
         return server_error(504, "provider_timeout", "The provider did not answer in time.", recorded_as="timeout")
-    message = f"The provider failed: {told}" if told else "The provider failed."
+    message = f"The provider failed: {reported_message}" if reported_message else "The provider failed."
     return server_error(status if 500 <= status <= 599 else 502, "provider_error", message, recorded_as=recorded_as)
 
 
@@ -229,7 +229,7 @@ def _text(value: Any, depth: int = 0) -> str:
     return ""
 
 
-def _told(reported: dict[str, Any]) -> str:
+def _message_in(reported: dict[str, Any]) -> str:
     """What the provider said, in one line, without personal data and secrets, and cut."""
     said = " ".join(_text(reported).replace("\0", "").split())[: 2 * LONGEST_MESSAGE]
     return SECRET.sub("***", masked_for_log(said))[:LONGEST_MESSAGE]

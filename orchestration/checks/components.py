@@ -91,7 +91,7 @@ def check_modules(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     try:
         services.all()
     except BrokenComponent as error:
-        hint = "Mend it. Until then this process knows no service, schema or handler, and a worker does not start."
+        hint = "Correct it. Until then this process knows no service, schema or handler, and a worker does not start."
         kind = checks.Warning if sys.argv[1:2] and sys.argv[1] in WITHOUT_COMPONENTS else Error
         return [kind(str(error), hint=hint, id="orchestration.E010")]
     except NotConfigured:

@@ -188,7 +188,7 @@ def _set_aside(now: datetime) -> Iterator[Alert]:
             code="set_aside",
             level="warning",
             text=f"{calls:,} calls are set aside: what is stored in them cannot be read.",
-            remedy="Mend the columns that their error names, and retry them",
+            remedy="Correct the columns that their error names, and retry them",
             page="orchestration_servicecallrecord_changelist",
             query={"error_code": UNREADABLE},
         )

@@ -18,7 +18,7 @@ from orchestration.models.prepared_sql import Statement
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.database_errors import MOST_FAULTS, cause_of_database_error
 from persistence.causes.frames import app_frames
-from persistence.causes.values import path_of, told
+from persistence.causes.values import described, path_of
 from persistence.errors import PersistenceError
 from persistence.models.failures import PersistenceFailure
 
@@ -71,7 +71,9 @@ def _of_schema(error: ValidationError) -> Iterator[Fault]:
     for one in error.errors(include_url=False)[:MOST_FAULTS]:
         said = [f"{limit} {one['ctx'][limit]}" for limit in LIMITS if limit in one.get("ctx", {})]
         rule = f"{one['type']} ({', '.join(said)})" if said else one["type"]
-        yield Fault(path=path_of(one["loc"]), rule=rule, value="" if one["type"] == "missing" else told(one["input"]))
+        yield Fault(
+            path=path_of(one["loc"]), rule=rule, value="" if one["type"] == "missing" else described(one["input"])
+        )
 
 
 def _of_model(error: ModelInvalid) -> Iterator[Fault]:
@@ -83,4 +85,4 @@ def _of_model(error: ModelInvalid) -> Iterator[Fault]:
         said = f"{code} (limit {limit})" if isinstance(limit, int | float) else code
         value = (one.params or {}).get("value")
         path = path_of(("all" if field == NON_FIELD_ERRORS else field,))
-        yield Fault(path=path, rule=said, value="" if value is None else told(value))
+        yield Fault(path=path, rule=said, value="" if value is None else described(value))

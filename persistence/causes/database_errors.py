@@ -16,7 +16,7 @@ from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
 from orchestration.log import BROKEN_RULE, PostgresError, SqliteError, sqlstate_of
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.frames import frames_of
-from persistence.causes.values import told
+from persistence.causes.values import described
 
 NAMES = {
     "22001": "string_data_right_truncation",
@@ -184,7 +184,7 @@ def _misfits(error: BaseException, kind: Kind) -> Iterator[Fault]:
         rule, path = _broken(kind, field, value), f"{field.model._meta.db_table}.{field.column}"
         if rule and path not in seen and len(seen) < MOST_FAULTS:
             seen.add(path)
-            yield Fault(path=path, rule=rule, value=told(value))
+            yield Fault(path=path, rule=rule, value=described(value))
 
 
 def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any]]:

@@ -27,8 +27,8 @@ REMEDIES = {
     Kind.OLDER_DATABASE: "The database is older than the code, or newer: run the migrations, then reprocess.",
     Kind.WORKER_DIED: "The process ended while the handler ran: memory, a crash in a library, or a kill. Look into the"
     " system's log at that time, then reprocess one call.",
-    Kind.NOT_ACCEPTED: "Mend what the message names in the handler, deploy, then reprocess.",
-    Kind.OTHER: "Look at the handler's line below, mend it, look at a dry run, then reprocess.",
+    Kind.NOT_ACCEPTED: "Correct what the message names in the handler, deploy, then reprocess.",
+    Kind.OTHER: "Look at the handler's line below, correct it, look at a dry run, then reprocess.",
 }
 
 

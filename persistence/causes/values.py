@@ -8,7 +8,7 @@ from typing import Any
 NAME = re.compile(r"[A-Za-z_][\w-]{0,63}\Z")
 
 
-def told(value: Any) -> str:
+def described(value: Any) -> str:
     """`text of 140 characters`, `list of 3`, `number of 12 digits`, `nothing`."""
     match value:
         case None:

@@ -26,7 +26,7 @@ class Estimate:
     calls: int = 0
     """How many it is for."""
     unknown: int = 0
-    """Calls of which no cost can be told: without a price, or never answered."""
+    """Calls of which no cost is known: without a price, or never answered."""
 
     def as_json(self) -> JsonObject:
         """The amount as text, empty where nothing is known."""
@@ -75,9 +75,13 @@ def costs_by_model(call: ServiceCallRecord) -> list[tuple[str, str]]:
     priced = ModelPrice.objects.filter(provider=call.provider, valid_from__lte=now).order_by("model")
     names = dict.fromkeys([call.model, *priced.values_list("model", flat=True).distinct()[:LISTED_MODELS]])
     prices = {name: _price(call.provider, name, now) for name in names}
-    return [(name, told(price.cost(call.usage), price.currency)) for name, price in prices.items() if price is not None]
+    return [
+        (name, shown_amount(price.cost(call.usage), price.currency))
+        for name, price in prices.items()
+        if price is not None
+    ]
 
 
-def told(amount: Decimal, currency: str) -> str:
+def shown_amount(amount: Decimal, currency: str) -> str:
     """`0.0123 USD`"""
     return f"{amount.normalize():f} {currency}"

@@ -252,6 +252,6 @@ class StreamForwarder:
         self.request.cacheable = self.assembly.certain
         answer = self.assembly.answer()
         self.request.note_tier(answer)
-        if error is not None and error.told:
-            answer["error"] = {"message": error.told, "code": error.code}
+        if error is not None and error.reported_message:
+            answer["error"] = {"message": error.reported_message, "code": error.code}
         await self.request.close(status, http_status, write_json(answer), code)

@@ -24,7 +24,7 @@ class Asked:
     findings: tuple[Finding, ...]
 
 
-class FindingBook:
+class FindingIndex:
     """The findings of a case by all their names."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
@@ -61,15 +61,15 @@ class FindingBook:
         return bool(asked) and all(each.findings for each in asked)
 
     def same_as(self, finding: Finding) -> Finding | None:
-        """The finding of this book that is the same test as another finding."""
-        other = FindingBook([finding])
+        """The finding of this index that is the same test as another finding."""
+        other = FindingIndex([finding])
         for each in self.findings:
             if each.kind == finding.kind and (self._names(each) & other._names(finding) or self._agrees(each, other)):
                 return each
         return None
 
     def under_its_names(self, finding: Finding) -> Finding:
-        """A finding under the key, the aliases and the system of the same test in this book, else as it is.
+        """A finding under the key, the aliases and the system of the same test in this index, else as it is.
 
         Unit and reference range of the same test are added where they are missing.
         """
@@ -92,8 +92,8 @@ class FindingBook:
     def _names(self, finding: Finding) -> set[str]:
         return {joined(stems(name)) for name in (finding.key, *finding.aliases)}
 
-    def _agrees(self, finding: Finding, other: FindingBook) -> bool:
-        """Whether the only finding of another book means the same in the catalogue; signs of one system never do."""
+    def _agrees(self, finding: Finding, other: FindingIndex) -> bool:
+        """Whether the only finding of another index means the same in the catalogue; signs of one system never do."""
         return finding.kind != "exam" and bool(self._meanings[finding.key] & other._meanings[other.findings[0].key])
 
     def _answers(self, concept: Concept) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from apps.simulation.clinical.findings import FindingBook
+from apps.simulation.clinical.findings import FindingIndex
 from apps.simulation.models import MetadataKind, SimulationMetadata
 from apps.simulation.models.cases import Finding, findings_of
 
@@ -62,10 +62,10 @@ def talked_of(simulation: Simulation, facts: Iterable[Fact]) -> list[Fact]:
 def under_known_names(simulation: Simulation, findings: Iterable[Finding]) -> list[Finding]:
     """Findings under the keys by which the same tests are known already, so that no test is listed twice."""
     rows = simulation.metadata.exclude(kind__in=TALK)
-    book = FindingBook(
+    index = FindingIndex(
         Finding.model_construct(kind=row.kind, key=row.key, value=row.value, aliases=[], **row.extra) for row in rows
     )
-    return [book.under_its_names(finding) for finding in findings]
+    return [index.under_its_names(finding) for finding in findings]
 
 
 def store_facts(simulation: Simulation, facts: Iterable[Fact]) -> list[SimulationMetadata]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from apps.simulation.clinical.findings import Asked, FindingBook
+from apps.simulation.clinical.findings import Asked, FindingIndex
 from apps.simulation.clinical.words import stems
 from apps.simulation.models.cases import Finding
 from apps.simulation.simulator.phrases import plain, says
@@ -76,9 +76,9 @@ def _orders_of(criterion: str, evidence: Evidence) -> dict[str, list[int]]:
     """Tests and examinations that a criterion names."""
     if not says(criterion, ORDERING):
         return {}
-    book = FindingBook(evidence.findings)
-    wanted = {_name(asked) for asked in book.read(criterion) if asked.findings or asked.concept}
-    ordered = [(_name(asked), number) for text, number in evidence.orders for asked in book.read(text)]
+    index = FindingIndex(evidence.findings)
+    wanted = {_name(asked) for asked in index.read(criterion) if asked.findings or asked.concept}
+    ordered = [(_name(asked), number) for text, number in evidence.orders for asked in index.read(text)]
     return {name: [number or 0 for other, number in ordered if other == name] for name in sorted(wanted)}
 
 

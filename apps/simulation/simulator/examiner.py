@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from apps.simulation.clinical.findings import FindingBook
+from apps.simulation.clinical.findings import FindingIndex
 from apps.simulation.clinical.naming import known_names, named, points_made
 from apps.simulation.models.cases import Finding
 from apps.simulation.simulator.criteria import Evidence, Judged, Rating, judge
@@ -134,7 +134,7 @@ class Examiner(Responder):
         findings = [finding for finding in findings_in(self._material) if finding.kind != "vital"]
         telling = [finding for finding in findings if finding.flag != "normal"] or findings
         lines = [part for line in self._orders for part in _ordered(line)]
-        seen = {finding.key for finding in FindingBook(findings).ordered(lines)}
+        seen = {finding.key for finding in FindingIndex(findings).ordered(lines)}
         missed = [finding for finding in telling if finding.key not in seen]
         messages = [line.number for line in self._orders if line.number is not None]
         found = [finding.key for finding in telling if finding.key in seen]

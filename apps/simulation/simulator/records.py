@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from apps.simulation.clinical.catalogue import usual
-from apps.simulation.clinical.findings import Asked, FindingBook
+from apps.simulation.clinical.findings import Asked, FindingIndex
 from apps.simulation.models.cases import Finding
 from orchestration.providers.simulator.prompt_reader import Material
 from orchestration.providers.simulator.responder import Responder
@@ -28,12 +28,12 @@ class Records(Responder):
         """One result for each thing that the lines of the order ask for."""
         if not fields >= RESULT or not self._material.said:
             return None
-        book = FindingBook(findings_in(self._material))
+        index = FindingIndex(findings_in(self._material))
         lines = [line.strip(" -*") for line in self._material.said.split("\n") if line.strip(" -*")]
-        return [row | {"ordered": line} for line in lines for row in self._results(book, line)]
+        return [row | {"ordered": line} for line in lines for row in self._results(index, line)]
 
-    def _results(self, book: FindingBook, line: str) -> Iterator[JsonObject]:
-        asked = book.read(line)
+    def _results(self, index: FindingIndex, line: str) -> Iterator[JsonObject]:
+        asked = index.read(line)
         for each in asked or [Asked(line, None, ())]:
             if each.findings:
                 yield from (_row(finding) | {"finding": finding.key} for finding in each.findings)

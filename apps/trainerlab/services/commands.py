@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from apps.simulation.clinical.findings import FindingBook
+from apps.simulation.clinical.findings import FindingIndex
 from apps.simulation.clinical.vitals import findings_from
 from apps.simulation.errors import NotPaused, NotRunning, SimulationEnded
 from apps.simulation.models import EventKind, Simulation, SimulationEvent
@@ -86,9 +86,9 @@ def _fix(simulation: Simulation, findings: Sequence[Finding]) -> list[Finding]:
     stored = findings_of(simulation.findings)
     fixed = []
     for finding in under_known_names(simulation, findings):
-        book = FindingBook(stored)
-        fixed.append(book.under_its_names(finding))
-        stored = book.with_finding(fixed[-1])
+        index = FindingIndex(stored)
+        fixed.append(index.under_its_names(finding))
+        stored = index.with_finding(fixed[-1])
     simulation.findings = [finding.model_dump() for finding in stored][-MAX_FINDINGS:]
     simulation.save(update_fields=["findings"])
     store_facts(simulation, map(Fact.of, fixed))

@@ -114,16 +114,16 @@ def messages_limits(headers: dict[str, str]) -> dict[str, str]:
     """`anthropic-ratelimit-tokens-remaining` and its kin under OpenAI's names. Of the limits of input and of output,
     which it may have instead of one of tokens, that counts which is nearer to its end."""
     found = {name: value for name, value in headers.items() if name.startswith(COMMON_LIMITS)}
-    told: dict[str, dict[str, str]] = {}
+    limits: dict[str, dict[str, str]] = {}
     for name, value in headers.items():
         match = LIMIT.fullmatch(name)
         if match is not None:
-            told.setdefault(match[1], {})[match[2]] = value
-    apart = [told[kind] for kind in ("input-tokens", "output-tokens") if "remaining" in told.get(kind, {})]
-    if "tokens" not in told and apart:
-        told["tokens"] = min(apart, key=lambda limit: as_count(limit["remaining"]))
+            limits.setdefault(match[1], {})[match[2]] = value
+    apart = [limits[kind] for kind in ("input-tokens", "output-tokens") if "remaining" in limits.get(kind, {})]
+    if "tokens" not in limits and apart:
+        limits["tokens"] = min(apart, key=lambda limit: as_count(limit["remaining"]))
     for kind in ("requests", "tokens"):
-        found |= {f"x-ratelimit-{what}-{kind}": value for what, value in told.get(kind, {}).items()}
+        found |= {f"x-ratelimit-{what}-{kind}": value for what, value in limits.get(kind, {}).items()}
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from persistence.causes.values import path_of, told
+from persistence.causes.values import described, path_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from persistence.causes.values import path_of, told
     ],
 )
 def test_a_value_is_told_by_type_and_length(value: Any, words: str) -> None:
-    assert told(value) == words
+    assert described(value) == words
 
 
 def test_keys_that_are_no_names_are_not_shown() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from apps.chatlab.orca.schemas.test_results import TestResult
-from apps.simulation.clinical.findings import FindingBook
+from apps.simulation.clinical.findings import FindingIndex
 from apps.simulation.models.cases import SYSTEMS, Finding
 from orchestration.values.plain_text import without_controls
 
@@ -35,13 +35,13 @@ def report(results: Sequence[TestResult], fixed: Sequence[Finding], ordered: Seq
     """Fixed findings come whether or not the model reported them. Of the model's results none is kept that could
     contradict one: none about the same test, none that answers a line which fixed findings answer wholly, and no
     summary of a panel of which a part is fixed."""
-    book = FindingBook(fixed)
+    index = FindingIndex(fixed)
     by_key = {finding.key.casefold(): finding for finding in fixed}
-    found = {finding.key.casefold(): finding for finding in book.ordered(ordered)}
-    settled = {_line(line, 1000).casefold() for line in ordered if book.settles(line)}
+    found = {finding.key.casefold(): finding for finding in index.ordered(ordered)}
+    settled = {_line(line, 1000).casefold() for line in ordered if index.settles(line)}
     refused: dict[str, str] = {}
     for result in results:
-        meant = [by_key[result.key.casefold()]] if result.key.casefold() in by_key else book.ordered([result.key])
+        meant = [by_key[result.key.casefold()]] if result.key.casefold() in by_key else index.ordered([result.key])
         if not meant and result.finding.casefold() in by_key:
             meant = [by_key[result.finding.casefold()]]
         if meant:
@@ -50,7 +50,7 @@ def report(results: Sequence[TestResult], fixed: Sequence[Finding], ordered: Seq
             continue
         elif not result.is_test:
             refused.setdefault(result.key.casefold(), result.key)
-        elif not _mentions_fixed(result, book):
+        elif not _mentions_fixed(result, index):
             found[result.key.casefold()] = as_finding(result)
     return Report(list(found.values()), list(refused.values()))
 
@@ -69,11 +69,11 @@ def as_finding(result: TestResult) -> Finding:
     )
 
 
-def _mentions_fixed(result: TestResult, book: FindingBook) -> bool:
+def _mentions_fixed(result: TestResult, index: FindingIndex) -> bool:
     """Whether a laboratory's result is a summary that speaks of a fixed value, too."""
     if result.kind != "lab_result" or ("," not in result.value and "\n" not in result.value):
         return False
-    return any(finding.kind == "lab_result" for finding in book.ordered(result.value.splitlines()))
+    return any(finding.kind == "lab_result" for finding in index.ordered(result.value.splitlines()))
 
 
 def _line(text: str, longest: int) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from apps.simulation.clinical.findings import FindingBook
+from apps.simulation.clinical.findings import FindingIndex
 from apps.simulation.models.cases import Finding
 from apps.training.demo.cases import BELLY, CHEST, RASH
 
 
-def book(*findings: Finding) -> FindingBook:
-    return FindingBook(findings)
+def index(*findings: Finding) -> FindingIndex:
+    return FindingIndex(findings)
 
 
 def finding(key: str, kind: str = "lab_result", **fields: object) -> Finding:
@@ -18,9 +18,9 @@ def finding(key: str, kind: str = "lab_result", **fields: object) -> Finding:
 
 
 CASES = {
-    "belly": book(*(Finding(**fixed) for fixed in BELLY["findings"])),
-    "chest": book(*(Finding(**fixed) for fixed in CHEST["findings"])),
-    "rash": book(*(Finding(**fixed) for fixed in RASH["findings"])),
+    "belly": index(*(Finding(**fixed) for fixed in BELLY["findings"])),
+    "chest": index(*(Finding(**fixed) for fixed in CHEST["findings"])),
+    "rash": index(*(Finding(**fixed) for fixed in RASH["findings"])),
 }
 
 
@@ -51,7 +51,7 @@ def test_an_order_finds_what_is_fixed_and_nothing_else(case: str, order: str, ke
 
 
 def test_aliases_and_words_of_tests_that_no_catalogue_has() -> None:
-    fixed = book(
+    fixed = index(
         finding("Alpha-gal specific IgE", aliases=["red meat allergy test"]),
         finding("Quantiferon gold assay"),
     )
@@ -62,7 +62,7 @@ def test_aliases_and_words_of_tests_that_no_catalogue_has() -> None:
 
 
 def test_an_examination_gives_the_signs_of_its_system() -> None:
-    fixed = book(
+    fixed = index(
         finding("Abdominal palpation", "exam"),
         finding("Rovsing's sign", "exam", system="Abdomen"),
         finding("Breath sounds", "exam"),
@@ -88,5 +88,5 @@ def test_a_new_finding_takes_the_place_of_the_same_test() -> None:
     assert len(stored) == len(fixed.findings)
     assert next(each.value for each in stored if each.key == "C-reactive protein") == "120"
     assert fixed.under_its_names(finding("Sodium")).key == "Sodium"
-    signs = book(finding("Abdomen", "exam"))
+    signs = index(finding("Abdomen", "exam"))
     assert signs.under_its_names(finding("McBurney's point", "exam", system="Abdomen")).key == "McBurney's point"
