@@ -99,6 +99,7 @@ def ours(project: Project) -> list[str]:
     return [name for name in project.pages if not name.startswith("django_q")]
 
 
+@pytest.mark.long
 def test_lists_and_forms_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if "_" in name and " row" not in name]
     assert len(wanted) > 30
@@ -106,6 +107,7 @@ def test_lists_and_forms_are_accessible_at_all_widths(console: Any, project: Pro
     assert not found, "\n".join(found)
 
 
+@pytest.mark.long
 def test_rows_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if " row" in name]
     assert len(wanted) > 15

@@ -17,6 +17,7 @@ from tests.outages import database_refused, lose_every_message, use_broker
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(180),
     pytest.mark.skipif(not ON_LINUX, reason="looks at processes through /proc"),

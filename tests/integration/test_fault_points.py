@@ -128,6 +128,7 @@ def test_an_unknown_fault_point_is_refused_by_name(tmp_path, monkeypatch):
         arm_from_environment(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 @pytest.mark.timeout(240)
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ import pytest
 from tests.clusters import environment, until
 from tests.integration.runbooks import Shell, runbooks, shell
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 SIZE = "48m"
 BLOCK = 65_536
 SUBMIT = """python manage.py run_service engineapp.default.Triage --mode enqueue --context '{"ticket": "it burns"}'"""

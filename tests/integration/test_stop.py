@@ -12,6 +12,7 @@ from tests.integration.test_kills import CALLS, finished, submit_some
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(180),
 ]

@@ -52,6 +52,7 @@ def commands(page: Path) -> list[list[str]]:
     return [line.split()[1:] for block in blocks for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_pages_and_the_scaffold_pass_in_a_project(tmp_path):
     (settings,) = re.findall(r"```python\n(# mysite/settings.py\n.*?)```", ADOPT.read_text(), re.DOTALL)

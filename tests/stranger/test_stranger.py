@@ -28,11 +28,13 @@ def visited(folder, settings, url=""):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", ["settings", "console"])
 def test_every_page_is_found_in_a_strangers_project(settings, tmp_path):
     assert visited(tmp_path, settings) == []
 
 
+@pytest.mark.long
 @pytest.mark.postgres_only
 @pytest.mark.django_db
 def test_it_is_the_same_on_postgresql(tmp_path):

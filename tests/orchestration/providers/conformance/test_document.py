@@ -60,6 +60,7 @@ def passes(cls: Any, client: ClientSettings) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_its_provider_passes_the_suite_in_a_project(tmp_path: Path) -> None:
     (settings,) = re.findall(r"```python\n(# mysite/settings.py\n.*?)```", ADOPT.read_text(), re.DOTALL)
