@@ -20,14 +20,14 @@ from django_q.models import OrmQ
 from orchestration.clock import database_now, no_later_than_now
 from orchestration.django_q.allowed_tasks import sound
 from orchestration.engine.node import NODE_VARIABLE, node_queue
-from orchestration.engine.queue import doorbell
+from orchestration.engine.queue import notifications
 from orchestration.isolation import isolated
 
 NODE_PREFIX = node_queue("")
 OWN_QUEUE_SECONDS = 1.0
 """How often a database broker reads its node's own queue; Redis waits for both at once."""
 LISTEN_AGAIN_SECONDS = 10.0
-"""How long a database broker that hears nothing polls before it tries to listen again."""
+"""How long a database broker that cannot listen polls before it tries to listen again."""
 
 
 def own_queue() -> str | None:
@@ -51,7 +51,7 @@ class OrmBroker(orm.ORM):
 
     def _begin(self) -> None:
         self._own_queue_at, self._listened_at = 0.0, -math.inf
-        self._listener: doorbell.Listener | None = None
+        self._listener: notifications.Listener | None = None
 
     def enqueue(self, task: str) -> Any:
         messages = self.get_connection()
@@ -59,7 +59,7 @@ class OrmBroker(orm.ORM):
             if self.list_key.startswith(NODE_PREFIX):
                 self.purge_queue()  # type: ignore[no-untyped-call]
             message = messages.create(key=self.list_key or Conf.CLUSTER_NAME, payload=task, lock=no_later_than_now())
-            doorbell.ring(doorbell.TASKS)
+            notifications.notify(notifications.TASKS)
         return message.pk
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
@@ -72,7 +72,7 @@ class OrmBroker(orm.ORM):
     def _rest(self) -> None:
         """Until somebody sends a task, at most POLL."""
         if self._listener is None and time.monotonic() - self._listened_at > LISTEN_AGAIN_SECONDS:
-            self._listened_at, self._listener = time.monotonic(), doorbell.listen(doorbell.TASKS)
+            self._listened_at, self._listener = time.monotonic(), notifications.listen(notifications.TASKS)
         if self._listener is None:
             time.sleep(Conf.POLL)
             return

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django_q.tasks import async_task
 
 from orchestration.conf import engine_settings
-from orchestration.engine.queue import doorbell
+from orchestration.engine.queue import notifications
 from orchestration.isolation import isolated
 from orchestration.log import describe
 from orchestration.models import EngineCounter
@@ -34,7 +34,7 @@ def wake(queue: str | None = None, *, force: bool = False) -> bool:
 
     No call is lost by that: a worker loop stays longer than the window (LINGER_SECONDS) after its last work.
     """
-    doorbell.ring(doorbell.CALLS)
+    notifications.notify(notifications.CALLS)
     now = time.monotonic()
     with _wake_lock:
         if not force and now - _last_wake.get(queue, -math.inf) < engine_settings().WAKE_WINDOW_SECONDS:

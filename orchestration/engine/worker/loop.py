@@ -27,7 +27,7 @@ from orchestration.engine.garbage_collection import COLLECT_IN_WORKERS, spare_wh
 from orchestration.engine.lag import TOLERATED_SECONDS, Lag, places
 from orchestration.engine.leases.renewal import LeaseKeeper, Renewal
 from orchestration.engine.node import stop_requested
-from orchestration.engine.queue import doorbell
+from orchestration.engine.queue import notifications
 from orchestration.engine.queue.claim import Lease, claim, hand_over, worker_name
 from orchestration.engine.queue.database_thread import DATABASE_AWAY, database_thread, in_database
 from orchestration.engine.queue.transport import wake
@@ -41,7 +41,7 @@ from orchestration.models import ServiceCallRecord
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-"""How often an idle worker loop looks for due calls; of new ones the doorbell tells it."""
+"""How often an idle worker loop looks for due calls; of new ones it is notified."""
 GATHER_SECONDS = 0.01
 """How long finished calls gather before their places are filled with one claim, for each GATHER_CALLS that still run:
 a claim costs as much as five calls, and the more calls a worker has, the less does a place that waits matter."""
@@ -80,16 +80,16 @@ class WorkerLoop:
         """Those of the running ones that are done."""
         self._keeper: LeaseKeeper | None = None
         self._news = asyncio.Event()
-        """A call ended, or somebody rang: there may be something to do before the next poll."""
+        """A call ended, or a notification came: there may be something to do before the next poll."""
         self._may_find = True
-        """A claim may find something: somebody rang, or the last one left something behind."""
+        """A claim may find something: a notification came, or the last one left something behind."""
         self._saw_all = False
         """The last claim found all there was for it."""
         self._claimed_at = 0.0
         self._followed: set[str] = set()
         """Ordering keys of calls that end and whose next call has been taken already."""
         self._runtime: Runtime | None = None
-        self._listener: doorbell.Listener | None = None
+        self._listener: notifications.Listener | None = None
         self._loop_lag, self._writes_lag = Lag(), Lag()
         self._loop_seen = time.monotonic()
         """When the loop last came back to a task that sleeps."""
@@ -255,7 +255,7 @@ class WorkerLoop:
             return True
 
     async def _wait(self, seconds: float) -> None:
-        """Until a call ends or somebody rings (and others had a moment to do the same), at most `seconds`."""
+        """Until a call ends or a notification comes (and others had a moment to do the same), at most `seconds`."""
         with suppress(TimeoutError):  # what waits for each of a thousand tasks takes longer the more there are
             await asyncio.wait_for(self._news.wait(), seconds)
             still = len(self._running) - len(self._ended)
@@ -269,31 +269,31 @@ class WorkerLoop:
         self._news.set()
 
     async def _listen(self) -> None:
-        """Until it is cancelled, let a ring end `_wait`. Without a listener, or once it is deaf, polling must do."""
+        """Until it is cancelled, let a notification end `_wait`. Without a listener, or once it fails, it polls."""
         await in_database(self._open_listener)
         listener = self._listener
         if listener is None:
             return
-        loop, deaf = asyncio.get_running_loop(), asyncio.Event()
+        loop, failed = asyncio.get_running_loop(), asyncio.Event()
 
-        def rung() -> None:
-            with isolated() as hearing:
+        def notified() -> None:
+            with isolated() as clearing:
                 listener.clear()
-            if hearing.error is not None:
-                logger.warning("not listening worker=%s error=%s", self.worker, describe(hearing.error))
-                deaf.set()
+            if clearing.error is not None:
+                logger.warning("not listening worker=%s error=%s", self.worker, describe(clearing.error))
+                failed.set()
             self._may_find = True
             self._news.set()
 
         handle = listener.fileno()
-        loop.add_reader(handle, rung)
+        loop.add_reader(handle, notified)
         try:
-            await deaf.wait()
+            await failed.wait()
         finally:
             loop.remove_reader(handle)
 
     def _open_listener(self) -> None:
-        self._listener = doorbell.listen(doorbell.CALLS)
+        self._listener = notifications.listen(notifications.CALLS)
 
     def _close_listener(self) -> None:
         """In the thread that opens it, so after that."""

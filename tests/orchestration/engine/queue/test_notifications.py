@@ -1,4 +1,4 @@
-"""The doorbell: who waits for work is told, with polls that are minutes apart."""
+"""Notifications: who waits for work is told, with polls that are minutes apart."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from django_q.models import OrmQ
 from orchestration.conf import engine_settings
 from orchestration.django_q import brokers
 from orchestration.django_q.brokers import OrmBroker
-from orchestration.engine.queue import doorbell
-from orchestration.engine.queue.doorbell import Listener, listen, ring
+from orchestration.engine.queue import notifications
 from orchestration.engine.queue.enqueue import CallSpec, submit
+from orchestration.engine.queue.notifications import Listener, listen, notify
 from orchestration.engine.queue.transport import wake
 from orchestration.engine.worker import loop
 from orchestration.engine.worker.loop import run_worker_loop
@@ -31,52 +31,52 @@ MINUTES = 600.0
 
 @pytest.fixture
 def calls() -> Iterator[Listener]:
-    listener = listen(doorbell.CALLS)
+    listener = listen(notifications.CALLS)
     assert listener is not None
     yield listener
     listener.close()
 
 
-def heard(listener: Listener) -> bool:
-    """Whether somebody rang since the last look. Rings come one after the other: it looks until none comes any more."""
+def notified(listener: Listener) -> bool:
+    """Whether a notification came since the last look. They come one by one: it looks until none is left."""
     poll = select.poll()
     poll.register(listener.fileno(), select.POLLIN)
-    rings = 0
+    count = 0
     while poll.poll(300):
         listener.clear()
-        rings += 1
-        assert rings < 100, "a listener that was cleared stays readable"
-    return rings > 0
+        count += 1
+        assert count < 100, "a listener that was cleared stays readable"
+    return count > 0
 
 
-def test_a_ring_reaches_every_listener_of_its_topic(calls: Listener) -> None:
-    other = listen(doorbell.CALLS)
+def test_a_notification_reaches_every_listener_of_its_topic(calls: Listener) -> None:
+    other = listen(notifications.CALLS)
     assert other is not None
     for _ in range(3):
-        ring(doorbell.CALLS)
-    assert heard(calls)
-    assert heard(other)
+        notify(notifications.CALLS)
+    assert notified(calls)
+    assert notified(other)
     other.close()
-    ring(doorbell.TASKS)
-    assert not heard(calls)
+    notify(notifications.TASKS)
+    assert not notified(calls)
 
 
-def test_a_ring_comes_with_the_commit_and_not_without_one(calls: Listener) -> None:
+def test_a_notification_comes_with_the_commit_only(calls: Listener) -> None:
     with transaction.atomic():
-        ring(doorbell.CALLS)
+        notify(notifications.CALLS)
         transaction.set_rollback(True)
-    assert not heard(calls)
+    assert not notified(calls)
     with transaction.atomic():
         submit(CallSpec(service=FreeText, context={"ticket": "1"}))
-        assert not heard(calls)
-    assert heard(calls)
+        assert not notified(calls)
+    assert notified(calls)
 
 
-def test_a_wake_that_is_coalesced_still_rings(calls: Listener) -> None:
+def test_a_coalesced_wake_still_notifies(calls: Listener) -> None:
     wake()
-    assert heard(calls)
+    assert notified(calls)
     assert wake() is False
-    assert heard(calls)
+    assert notified(calls)
 
 
 def test_a_worker_is_told_of_a_call(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_worker_is_told_of_a_call(settings: Any, monkeypatch: pytest.MonkeyPat
         waiting.set()
         return found
 
-    monkeypatch.setattr(doorbell, "listen", listen_and_tell)
+    monkeypatch.setattr(notifications, "listen", listen_and_tell)
     worker = threading.Thread(target=run_worker_loop, kwargs={"stopping": stopping.is_set})
     worker.start()
     try:
@@ -99,14 +99,14 @@ def test_a_worker_is_told_of_a_call(settings: Any, monkeypatch: pytest.MonkeyPat
             until(lambda call=call: bool(call.refresh_from_db() or call.is_terminal), "the call ended")
     finally:
         stopping.set()
-        ring(doorbell.CALLS)
+        notify(notifications.CALLS)
         worker.join(30)
     assert not worker.is_alive()
 
 
-def test_a_worker_without_a_doorbell_looks_by_itself(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_notifications_looks_by_itself(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LINGER_SECONDS": 3, "WAKE_WINDOW_SECONDS": 1}
-    monkeypatch.setattr(doorbell, "listen", lambda topic: None)
+    monkeypatch.setattr(notifications, "listen", lambda topic: None)
     worker = threading.Thread(target=run_worker_loop)
     worker.start()
     call = submit(CallSpec(service=FreeText, context={"ticket": "1"}))
@@ -163,25 +163,27 @@ def test_a_session_that_ends_is_replaced(broker: OrmBroker, monkeypatch: pytest.
 
 def test_behind_a_pooler_a_machine_is_told_by_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
-    listener = listen(doorbell.CALLS)
-    assert isinstance(listener, doorbell._Pipe)
-    ring(doorbell.CALLS)
-    assert heard(listener)
+    listener = listen(notifications.CALLS)
+    assert isinstance(listener, notifications._Pipe)
+    notify(notifications.CALLS)
+    assert notified(listener)
     listener.close()
 
 
 def test_a_pipe_that_nobody_reads_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
-    left, full = listen(doorbell.CALLS), listen(doorbell.CALLS)
-    assert isinstance(left, doorbell._Pipe)
-    assert isinstance(full, doorbell._Pipe)
+    left, full = listen(notifications.CALLS), listen(notifications.CALLS)
+    assert isinstance(left, notifications._Pipe)
+    assert isinstance(full, notifications._Pipe)
     os.close(left._handle)  # its process died
     os.set_blocking(full._handle, False)
     with pytest.raises(BlockingIOError):
         while True:
             os.write(full._handle, bytes(4096))
-    ring(doorbell.CALLS)
-    assert [path.name for path in (engine_settings().RUN_DIR / doorbell.FOLDER).glob("calls-*")] == [full._path.name]
+    notify(notifications.CALLS)
+    assert [path.name for path in (engine_settings().RUN_DIR / notifications.FOLDER).glob("calls-*")] == [
+        full._path.name
+    ]
     full.close()
 
 
@@ -189,7 +191,7 @@ def test_who_cannot_listen_is_told_so(monkeypatch: pytest.MonkeyPatch, caplog: p
     def refuse(topic: str) -> Listener:
         raise OSError("disk full")
 
-    monkeypatch.setattr(doorbell, "_Session", refuse)
-    monkeypatch.setattr(doorbell, "_Pipe", refuse)
-    assert listen(doorbell.CALLS) is None
+    monkeypatch.setattr(notifications, "_Session", refuse)
+    monkeypatch.setattr(notifications, "_Pipe", refuse)
+    assert listen(notifications.CALLS) is None
     assert "not listening topic=calls" in caplog.text

@@ -1,8 +1,8 @@
-"""The doorbell: who waits for work is told that there is some, instead of looking for it ten times a second.
+"""Notifications that there is work, so that who waits for it need not poll ten times a second.
 
-PostgreSQL carries a ring to all machines, by NOTIFY. On SQLite, and behind a pooler in transaction mode, where no
-session can LISTEN, every listener has a named pipe in RUN_DIR, which is found by the processes of its machine. A ring
-says no more than "look": one that is lost costs the time until the listener looks by itself.
+PostgreSQL carries one to all machines, by NOTIFY. On SQLite, and behind a pooler in transaction mode, where no session
+can LISTEN, every listener has a named pipe in RUN_DIR, which is found by the processes of its machine. A notification
+says no more than "look": one that is lost costs the time until the listener's next poll.
 """
 
 from __future__ import annotations
@@ -27,50 +27,50 @@ from orchestration.log import describe
 logger = logging.getLogger(__name__)
 
 CALLS = "calls"
-"""Calls are due: heard by worker loops that have room."""
+"""Calls are due: for worker loops that have room."""
 TASKS = "tasks"
-"""A task is on the broker: heard by clusters that wait for one."""
+"""A task is on the broker: for clusters that wait for one."""
 FOLDER = "listeners"
 """In RUN_DIR."""
 ENOUGH = 65536
-"""Bytes in a pipe, one for each ring."""
+"""Bytes in a pipe, one for each notification."""
 
 
-def ring(topic: str) -> None:
+def notify(topic: str) -> None:
     """Tell all listeners of a topic, after the commit; never raises.
 
     In a transaction of its own: until its commit is on disk, a transaction that notifies keeps all others that do from
     committing. One that does nothing else does not wait for the disk.
     """
-    transaction.on_commit(partial(_ring, topic))
+    transaction.on_commit(partial(_notify, topic))
 
 
-def _ring(topic: str) -> None:
-    with isolated() as ringing:  # the broker's message, or the next look, will do
+def _notify(topic: str) -> None:
+    with isolated() as notifying:  # the broker's message, or the next look, will do
         if _can_listen():
             with connection.cursor() as cursor:
                 cursor.execute(f"NOTIFY {_channel(topic)}")
         else:
-            _ring_pipes(topic)
-    if ringing.error is not None:
-        logger.warning("ring lost topic=%s error=%s", topic, describe(ringing.error))
+            _notify_pipes(topic)
+    if notifying.error is not None:
+        logger.warning("notification lost topic=%s error=%s", topic, describe(notifying.error))
 
 
 class Listener(ABC):
-    """Hears rings from when it is made until it is closed. Readable (`fileno`) after a ring, until `clear`."""
+    """Gets notifications from when it is made until it is closed. Readable (`fileno`) after one, until `clear`."""
 
     @abstractmethod
     def fileno(self) -> int: ...
 
     @abstractmethod
     def clear(self) -> None:
-        """Forget the rings so far; OSError or psycopg's OperationalError when no more can be heard."""
+        """Forget those so far; OSError or psycopg's OperationalError when no more can come."""
 
     @abstractmethod
     def close(self) -> None: ...
 
     def wait(self, seconds: float) -> None:
-        """Until a ring, at most so long; raises like `clear`."""
+        """Until a notification, at most so long; raises like `clear`."""
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         if poll.poll(seconds * 1000):
@@ -137,7 +137,7 @@ class _Pipe(Listener):
         os.close(self._handle)
 
 
-def _ring_pipes(topic: str) -> None:
+def _notify_pipes(topic: str) -> None:
     for path in _folder().glob(f"{topic}-*"):
         try:
             handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -148,7 +148,7 @@ def _ring_pipes(topic: str) -> None:
                 raise
             continue
         try:
-            with suppress(BlockingIOError):  # full: it has been told often enough
+            with suppress(BlockingIOError):  # full: enough of them wait to be read
                 os.write(handle, b"!")
         finally:
             os.close(handle)
