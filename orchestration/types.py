@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-Role = Literal["system", "developer", "user", "assistant"]
+Role = Literal["system", "developer", "user", "assistant", "tool"]
 JsonObject = dict[str, Any]
 
 
 class Message(TypedDict):
-    """One message as it is sent and audited."""
+    """One message as it is sent and audited. Those about tools are made by `orchestration/providers/turns.py`."""
 
     role: Role
     content: str
+    tool_calls: NotRequired[list[JsonObject]]
+    """Of the assistant: `{"id", "name", "arguments"}` of each tool that it asks for; the arguments are JSON text."""
+    surface: NotRequired[str]
+    raw: NotRequired[JsonObject]
+    """Of such a message: the answer as it came, in the wire format `surface`. Some providers want parts of it back."""
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
+    is_error: NotRequired[bool]
+    """Of a tool's result: which call it answers, the tool's name, and whether it failed."""
 
 
 class Usage(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -141,6 +142,7 @@ class Provider(ABC):
                 sent=False,
             )
         violations = [] if request.schema is None else self.schema_violations(self.surface, request.schema)
+        violations += tool_violations(type(self), self.surface, request.tools)
         if violations:
             raise ProviderError(schema_message(self.name, violations), code="schema_not_supported", sent=False)
 
@@ -154,6 +156,17 @@ def missing_capabilities(
         *([Capability.TOOLS] if with_tools else []),
     ]
     return [capability for capability in needed if capability not in cls.capabilities or capability in client.without]
+
+
+def tool_violations(cls: type[Provider], surface: str, tools: Iterable[JsonObject]) -> list[str]:
+    """Why a provider cannot express the parameters of tools that are to be followed strictly."""
+    functions = (tool.get("function", tool) for tool in tools)
+    return [
+        f"tool {function.get('name')}: {violation}"
+        for function in functions
+        if isinstance(function, dict) and function.get("strict") and isinstance(function.get("parameters"), dict)
+        for violation in cls.schema_violations(surface, function["parameters"])
+    ]
 
 
 def schema_message(provider: str, violations: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class SimulatedRequest:
     """The text of each message, instructions included, in order."""
     last_user_message: str
     schema: JsonObject | None = None
+    tool_results: tuple[str, ...] = ()
+    """What came of the tools that it asked for, in order."""
     stream: bool = False
     stream_usage: bool = False
 
@@ -107,6 +109,13 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
+
+
+def refuse_unanswered(asked: Iterable[str], answered: Iterable[str]) -> None:
+    """InvalidCall when a conversation has a result for no call of a tool, or none for a call, as real servers say."""
+    calls, results = list(asked), list(answered)
+    if sorted(calls) != sorted(results):
+        raise InvalidCall(f"Each call of a tool needs one result: there are calls {calls}, and results for {results}.")
 
 
 def refuse_unsupported(schema: Any, keywords: frozenset[str], path: str = "$") -> None:

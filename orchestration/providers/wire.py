@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ COMMON_LIMITS = ("x-ratelimit-", "retry-after")
 """How the names of OpenAI's rate-limit headers begin."""
 INSTRUCTING = frozenset({"system", "developer"})
 """Roles whose messages are instructions; some APIs have a place of their own for them."""
+GENERATED = "orca_"
+"""How ids of tool calls begin that are ours, because the provider gave none."""
 LIMIT_NAMES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 """The names under which APIs know the longest answer. A service may use any of them with any provider."""
 
@@ -156,12 +159,33 @@ def split_instructions(messages: list[Message]) -> tuple[list[str], list[Message
 
     Messages without text are left out, which such APIs refuse. A prompt of instructions alone is the conversation.
     """
-    spoken = [message for message in messages if message["content"]]
+    spoken = [message for message in messages if message["content"] or message["role"] == "tool" or asks(message)]
     instructions = [message["content"] for message in spoken if message["role"] in INSTRUCTING]
     conversation = [message for message in spoken if message["role"] not in INSTRUCTING]
     if conversation:
         return instructions, conversation
     return [], [{"role": "user", "content": text} for text in instructions]
+
+
+def asks(message: Message) -> list[JsonObject]:
+    """The calls of tools that a message of the assistant asks for."""
+    return message.get("tool_calls") or []
+
+
+def own_answer(message: Message, surface: str) -> JsonObject | None:
+    """The answer behind such a message, when it came in this wire format, with ids of the provider's own."""
+    if message.get("surface") != surface or any(call["id"].startswith(GENERATED) for call in asks(message)):
+        return None
+    return message.get("raw")
+
+
+def arguments_of(call: JsonObject) -> JsonObject:
+    """The arguments of a call for APIs that have them as an object; empty when the model wrote no object."""
+    try:
+        read = json.loads(call["arguments"] or "{}")
+    except ValueError:
+        return {}
+    return as_object(read)
 
 
 def function_of(tool: JsonObject) -> JsonObject | None:

@@ -8,7 +8,15 @@ from typing import Any
 import orjson
 
 from orchestration.errors import InvalidCall
-from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, refuse_unsupported, text_of
+from orchestration.providers.dialect import (
+    Dialect,
+    Failure,
+    Reply,
+    SimulatedRequest,
+    refuse_unanswered,
+    refuse_unsupported,
+    text_of,
+)
 from orchestration.types import JsonObject
 
 KEYWORDS = frozenset(
@@ -47,6 +55,8 @@ def _read(body: JsonObject, _: str) -> SimulatedRequest:
             raise InvalidCall(f"messages.{number}: all messages must have non-empty content")
     if body.get("stream"):
         raise InvalidCall("stream: the simulated Messages API has no streams")
+    used, results = _blocks(messages, "assistant", "tool_use"), _blocks(messages, "user", "tool_result")
+    refuse_unanswered((str(block.get("id")) for block in used), (str(block.get("tool_use_id")) for block in results))
     texts = [text_of(body.get("system")), *(text_of(message["content"]) for message in messages)]
     spoken = [text_of(message["content"]) for message in messages if message["role"] == "user"]
     return SimulatedRequest(
@@ -54,7 +64,14 @@ def _read(body: JsonObject, _: str) -> SimulatedRequest:
         texts=tuple(filter(None, texts)),
         last_user_message=spoken[-1] if spoken else "",
         schema=_schema(body),
+        tool_results=tuple(text_of(block.get("content")) for block in results),
     )
+
+
+def _blocks(messages: list[JsonObject], role: str, kind: str) -> list[JsonObject]:
+    contents = [message["content"] for message in messages if message["role"] == role]
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return [block for block in blocks if isinstance(block, dict) and block.get("type") == kind]
 
 
 def _schema(body: JsonObject) -> JsonObject | None:
@@ -71,7 +88,8 @@ def _schema(body: JsonObject) -> JsonObject | None:
 def _payload(reply: Reply) -> JsonObject:
     content: list[JsonObject] = [{"type": "text", "text": reply.refusal or reply.text}]
     if reply.tool_calls:
-        content = [
+        content = content if reply.text else []
+        content += [
             {
                 "type": "tool_use",
                 "id": f"toolu_{reply.id}_{index}",

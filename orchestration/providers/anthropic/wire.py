@@ -18,19 +18,22 @@ from orchestration.providers.wire import (
     LIMIT_NAMES,
     Answer,
     Wire,
+    arguments_of,
     as_count,
     as_label,
     as_list,
     as_object,
     as_objects,
     as_text,
+    asks,
     function_of,
     malformed,
+    own_answer,
     parameters_of,
     split_instructions,
     total_of,
 )
-from orchestration.types import JsonObject, Usage
+from orchestration.types import JsonObject, Message, Usage
 
 OWN_FIELDS = frozenset({"model", "messages", "system", "stream", "tools"})
 """Parts of a request that only ProviderRequest's own fields may set."""
@@ -53,7 +56,7 @@ LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens|output-to
 def messages_request(request: ProviderRequest) -> JsonObject:
     """The body of `POST /messages`."""
     instructions, conversation = split_instructions(request.messages)
-    body: JsonObject = {"model": request.model, "max_tokens": MAX_TOKENS, "messages": conversation}
+    body: JsonObject = {"model": request.model, "max_tokens": MAX_TOKENS, "messages": _turns(conversation)}
     if instructions:
         body["system"] = "\n\n".join(instructions)
     body |= parameters_of(request, OWN_FIELDS, NAMES)
@@ -132,13 +135,44 @@ def schema_violations(schema: JsonObject) -> list[str]:
     return list(narrowed(schema, SUBSET).violations)
 
 
+def _turns(conversation: list[Message]) -> list[JsonObject]:
+    """The conversation; results of tools that follow each other are one message of the user."""
+    turns: list[JsonObject] = []
+    for message in conversation:
+        if message["role"] != "tool":
+            turns.append({"role": message["role"], "content": _content(message)})
+            continue
+        result: JsonObject = {"type": "tool_result", "tool_use_id": message["tool_call_id"]}
+        result |= {"content": message["content"]} | ({"is_error": True} if message.get("is_error") else {})
+        if turns and isinstance(turns[-1]["content"], list) and turns[-1]["role"] == "user":
+            turns[-1]["content"].append(result)
+        else:
+            turns.append({"role": "user", "content": [result]})
+    return turns
+
+
+def _content(message: Message) -> str | list[JsonObject]:
+    calls = asks(message)
+    if not calls:
+        return message["content"]
+    own = as_objects((own_answer(message, "messages") or {}).get("content"))
+    if own:  # what it thought is signed, and belongs to what it asked
+        return own
+    said = [{"type": "text", "text": message["content"]}] if message["content"] else []
+    used = [{"type": "tool_use", "id": call["id"], "name": call["name"], "input": arguments_of(call)} for call in calls]
+    return [*said, *used]
+
+
 def _tool(tool: JsonObject) -> JsonObject:
     """A function as a client tool; the provider's own tools (`web_search_20250305`) go as they are."""
     function = function_of(tool)
     if function is None:
         return tool
     described: JsonObject = {key: function[key] for key in ("description", "strict") if key in function}
-    return {"name": function.get("name"), **described, "input_schema": function.get("parameters") or {"type": "object"}}
+    schema = function.get("parameters") or {"type": "object"}
+    if function.get("strict"):
+        schema = narrowed(schema, SUBSET).schema
+    return {"name": function.get("name"), **described, "input_schema": schema}
 
 
 def _called(block: JsonObject) -> JsonObject:

@@ -15,6 +15,8 @@ from orchestration.providers.registry import class_faults, client_problems, clie
 from orchestration.providers.simulator.dialects import dialect_of
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.server import SimulatedProviderServer
+from orchestration.providers.turns import asking_turn, identified, result_turn
+from orchestration.types import Message
 from orchestration.values.sanitize import is_storable_json
 
 Server = SimulatedProviderServer
@@ -140,6 +142,32 @@ class Answers(Asking):
         [call] = self.send(tools=[TOOL]).tool_calls
         assert (call["name"], json.loads(call["arguments"])) == ("look_up", {"id": 7})
         assert isinstance(call["id"], str)
+
+    def test_a_conversation_with_tools_goes_on(self, server: Server) -> None:
+        """Its calls and their results come back as they were, whoever else began the conversation."""
+        if Capability.TOOLS not in self.cls.capabilities:
+            return
+        calls = [{"name": "look_up", "arguments": {"id": number}} for number in (7, 8)]
+        server.script([Fault(kind="tool_call", text="Let me see.", data=calls)])
+        asked: list[Message] = [{"role": "user", "content": "Where are 7 and 8?"}]
+        answer = self.send(messages=asked, tools=[TOOL])
+        assert answer.text == "Let me see."
+        wanted = identified(answer.tool_calls, 1)
+        results = [result_turn(wanted[0], "On the shelf."), result_turn(wanted[1], "Lost.", is_error=True)]
+        surface = self.settings.get("surface") or self.cls.surfaces[0]
+        for raw in (answer.raw, None):
+            turn = asking_turn(answer.text, wanted, surface=surface, raw=raw)
+            assert self.send(messages=[*asked, turn, *results], tools=[TOOL]).text
+            assert server.simulation.seen[-1].tool_results == ("On the shelf.", "Lost.")
+            assert "Let me see." in server.simulation.seen[-1].texts
+
+    def test_a_result_of_a_tool_that_was_not_asked_for_is_refused(self, server: Server) -> None:
+        """So the simulated model notices a conversation that is sent in part."""
+        if Capability.TOOLS in self.cls.capabilities:
+            call = {"id": "call_1", "name": "look_up", "arguments": "{}"}
+            asked: list[Message] = [{"role": "user", "content": "Where?"}]
+            assert self.failed(messages=[*asked, result_turn(call, "Lost.")]).code == "bad_request"
+            assert self.failed(messages=[*asked, asking_turn("", [call])]).code == "bad_request"
 
     def test_cached_and_reasoning_tokens_are_counted(self, server: Server) -> None:
         server.script([Fault(kind="text", text="four", cached_tokens=40, reasoning_tokens=30)])

@@ -8,7 +8,14 @@ from typing import Any
 import orjson
 
 from orchestration.errors import InvalidCall
-from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, refuse_unsupported
+from orchestration.providers.dialect import (
+    Dialect,
+    Failure,
+    Reply,
+    SimulatedRequest,
+    refuse_unanswered,
+    refuse_unsupported,
+)
 from orchestration.types import JsonObject
 
 KEYWORDS = frozenset(
@@ -43,6 +50,8 @@ def _read(body: JsonObject, model: str) -> SimulatedRequest:
     for content in contents:
         if content.get("role", "user") not in {"user", "model"}:
             raise InvalidCall("Please use a valid role: user, model.")
+    called, answered = _parts(contents, "functionCall"), _parts(contents, "functionResponse")
+    refuse_unanswered((str(each.get("name")) for each in called), (str(each.get("name")) for each in answered))
     spoken = [_text(content) for content in contents if content.get("role") != "model"]
     texts = [_text(body.get("systemInstruction")), *map(_text, contents)]
     return SimulatedRequest(
@@ -50,7 +59,13 @@ def _read(body: JsonObject, model: str) -> SimulatedRequest:
         texts=tuple(filter(None, texts)),
         last_user_message=spoken[-1] if spoken else "",
         schema=_schema(body.get("generationConfig") or {}),
+        tool_results=tuple(str(value) for each in answered for value in each.get("response", {}).values()),
     )
+
+
+def _parts(contents: list[JsonObject], kind: str) -> list[JsonObject]:
+    parts = [part for content in contents for part in content.get("parts") or ()]
+    return [part[kind] for part in parts if isinstance(part, dict) and isinstance(part.get(kind), dict)]
 
 
 def _text(content: Any) -> str:

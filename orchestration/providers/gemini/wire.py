@@ -16,15 +16,18 @@ from orchestration.providers.errors import COMMON, FILTERED, Meaning, provider_e
 from orchestration.providers.retry_after import seconds_of
 from orchestration.providers.schema_subset import Subset, narrowed
 from orchestration.providers.wire import (
+    GENERATED,
     LIMIT_NAMES,
     Answer,
     Wire,
+    arguments_of,
     as_count,
     as_label,
     as_list,
     as_object,
     as_objects,
     as_text,
+    asks,
     error_of,
     function_of,
     malformed,
@@ -46,6 +49,7 @@ NAMES = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
 }
+SURFACE = "generateContent"
 SUBSET = Subset(
     keywords=frozenset({"enum", "minItems", "maxItems", "minimum", "maximum"}),
     formats=frozenset({"date-time", "date", "time"}),
@@ -78,7 +82,7 @@ ERRORS = COMMON.extended(
 def content_request(request: ProviderRequest) -> JsonObject:
     """The body of `POST /models/{model}:generateContent`."""
     instructions, conversation = split_instructions(request.messages)
-    body: JsonObject = {"contents": [_content(message) for message in conversation]}
+    body: JsonObject = {"contents": _contents(conversation)}
     if instructions:
         body["systemInstruction"] = {"parts": [{"text": text} for text in instructions]}
     given = parameters_of(request, OWN_FIELDS, NAMES)
@@ -156,9 +160,44 @@ def reason_of(body: Any) -> Any:
     return error_of(body[0] if isinstance(body, list) and body else body)
 
 
+def _contents(conversation: list[Message]) -> list[JsonObject]:
+    """The conversation; results of tools that follow each other are one content of the user."""
+    contents: list[JsonObject] = []
+    for message in conversation:
+        if message["role"] != "tool":
+            contents.append(_content(message))
+        elif contents and "functionResponse" in contents[-1]["parts"][0]:
+            contents[-1]["parts"].append(_response(message))
+        else:
+            contents.append({"role": "user", "parts": [_response(message)]})
+    return contents
+
+
 def _content(message: Message) -> JsonObject:
     role = "model" if message["role"] == "assistant" else "user"
-    return {"role": role, "parts": [{"text": message["content"]}]}
+    said: list[JsonObject] = [{"text": message["content"]}] if message["content"] else []
+    if not asks(message):
+        return {"role": role, "parts": said}
+    candidates = as_objects((message.get("raw") or {}).get("candidates"))
+    own = as_object(candidates[0].get("content")) if candidates and message.get("surface") == SURFACE else {}
+    if as_objects(own.get("parts")):  # its thoughts are signed, and belong to what it asked
+        return {"role": role, "parts": own["parts"]}
+    called = [
+        {"functionCall": {"name": call["name"], "args": arguments_of(call)} | _named(call["id"])}
+        for call in asks(message)
+    ]
+    return {"role": role, "parts": [*said, *called]}
+
+
+def _response(message: Message) -> JsonObject:
+    outcome = "error" if message.get("is_error") else "output"
+    response = {"name": message["name"], "response": {outcome: message["content"]}}
+    return {"functionResponse": response | _named(message["tool_call_id"])}
+
+
+def _named(call_id: str) -> JsonObject:
+    """Most of its calls have no id: their results follow in the same order."""
+    return {} if call_id.startswith(GENERATED) else {"id": call_id}
 
 
 def _tools(tools: list[JsonObject]) -> list[JsonObject]:
@@ -172,6 +211,8 @@ def _tools(tools: list[JsonObject]) -> list[JsonObject]:
 def _declared(function: JsonObject) -> JsonObject:
     named = {key: function[key] for key in ("name", "description") if key in function}
     parameters = function.get("parameters")
+    if parameters and function.get("strict"):
+        parameters = narrowed(parameters, SUBSET).schema
     return named | ({"parametersJsonSchema": parameters} if parameters else {})
 
 
@@ -189,7 +230,7 @@ def _without_answer(raw: JsonObject) -> ProviderError:
 
 
 GENERATE_CONTENT = Wire(
-    name="generateContent",
+    name=SURFACE,
     to_request=content_request,
     to_answer=content_answer,
     to_usage=content_usage,

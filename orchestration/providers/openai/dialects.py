@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from orchestration.errors import InvalidCall
-from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, text_of
+from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, refuse_unanswered, text_of
 from orchestration.providers.openai.fake_payloads import (
     chat_chunks,
     chat_payload,
@@ -30,6 +30,7 @@ DEPLOYMENT = r"(?:/openai/deployments/(?P<model>[^/]+))?"
 """Azure's addresses before the versions without a date."""
 ANY_OBJECT: JsonObject = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 """What JSON mode without a schema gets."""
+ID_OF_RESULT = {"messages": "tool_call_id", "input": "call_id", "prompt": ""}
 ERRORS = {
     "bad_request": (400, "invalid_request_error", "invalid_value"),
     "unauthorized": (401, "invalid_request_error", "invalid_api_key"),
@@ -54,12 +55,17 @@ def _read(field: str, schema_of: Callable[[JsonObject], tuple[JsonObject, JsonOb
             raise InvalidCall("The body must be an object with a `model`.")
         messages = _messages(body, field)
         texts = tuple(text_of(message.get("content") or message.get("output")) for message in messages)
+        results = {number: each for number, each in enumerate(messages) if _is_result(each)}
+        answered = [each[ID_OF_RESULT[field]] for each in results.values() if ID_OF_RESULT[field] in each]
+        if "previous_response_id" not in body:  # what was asked may be in that response
+            refuse_unanswered(_ids_asked(messages), map(str, answered))
         spoken = [text for message, text in zip(messages, texts, strict=True) if message.get("role") == "user"]
         return SimulatedRequest(
             model=body["model"],
             texts=texts,
             last_user_message=spoken[-1] if spoken else "",
             schema=_schema(*schema_of(body)),
+            tool_results=tuple(texts[number] for number in results),
             stream=body.get("stream") is True,
             stream_usage=_object(body.get("stream_options")).get("include_usage") is True,
         )
@@ -76,6 +82,18 @@ def _messages(body: JsonObject, field: str) -> list[JsonObject]:
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
         raise InvalidCall(f"`{field}` must be a list of messages, at least one.")
     return messages
+
+
+def _is_result(message: JsonObject) -> bool:
+    return message.get("role") == "tool" or message.get("type") == "function_call_output"
+
+
+def _ids_asked(messages: list[JsonObject]) -> Iterator[str]:
+    for message in messages:
+        if message.get("type") == "function_call":
+            yield str(message.get("call_id"))
+        calls = message.get("tool_calls")
+        yield from (str(call.get("id")) for call in calls or () if isinstance(call, dict))
 
 
 def _of_chat(body: JsonObject) -> tuple[JsonObject, JsonObject]:

@@ -35,7 +35,7 @@ def responses_payload(reply: Reply) -> JsonObject:
         "instructions": None,
         "metadata": {},
         "model": reply.model,
-        "output": calls or [message],
+        "output": [*([message] if reply.text or not calls else []), *calls],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
@@ -61,7 +61,7 @@ def chat_payload(reply: Reply) -> JsonObject:
         message |= {"content": None, "refusal": reply.refusal}
     if reply.tool_calls:
         message |= {
-            "content": None,
+            "content": reply.text or None,
             "tool_calls": [
                 {"id": f"call_{reply.id}_{index}", "type": "function", "function": call}
                 for index, call in enumerate(reply.tool_calls)

@@ -18,7 +18,9 @@ from orchestration.providers.wire import (
     as_object,
     as_objects,
     as_text,
+    asks,
     malformed,
+    own_answer,
     parameters_of,
     total_of,
 )
@@ -36,7 +38,8 @@ COUNTS = (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_token
 
 def responses_request(request: ProviderRequest) -> JsonObject:
     """The body of `POST /responses`."""
-    body: JsonObject = {"model": request.model, "input": request.messages, "store": False}
+    items = [item for message in request.messages for item in _items(message)]
+    body: JsonObject = {"model": request.model, "input": items, "store": False}
     body |= parameters_of(request, OWN_FIELDS, RESPONSES_NAMES)
     if request.schema is not None:
         body["text"] = as_object(body.get("text")) | {"format": {"type": "json_schema"} | _strict_schema(request)}
@@ -56,7 +59,7 @@ def compatible_chat_request(request: ProviderRequest) -> JsonObject:
 
 
 def _chat_request(request: ProviderRequest, names: dict[str, str]) -> JsonObject:
-    messages = [_as_system(message) for message in request.messages]
+    messages = [_spoken(message) for message in request.messages]
     body: JsonObject = {"model": request.model, "messages": messages} | parameters_of(request, OWN_FIELDS, names)
     if request.schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": _strict_schema(request)}
@@ -148,9 +151,36 @@ def _nested_tool(tool: JsonObject) -> JsonObject:
     return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
 
 
-def _as_system(message: Message) -> JsonObject:
+def _spoken(message: Message) -> JsonObject:
+    """A message of Chat Completions."""
+    if message["role"] == "tool":
+        return {"role": "tool", "tool_call_id": message["tool_call_id"], "content": message["content"]}
     role = "system" if message["role"] == "developer" else message["role"]
+    calls = [
+        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+        for call in asks(message)
+    ]
+    if calls:
+        return {"role": role, "content": message["content"] or None, "tool_calls": calls}
     return {"role": role, "content": message["content"]}
+
+
+def _items(message: Message) -> list[JsonObject]:
+    """A message as items of the input of Responses."""
+    if message["role"] == "tool":
+        output = {"call_id": message["tool_call_id"], "output": message["content"]}
+        return [{"type": "function_call_output"} | output]
+    said: JsonObject = {"role": message["role"], "content": message["content"]}
+    if not asks(message):
+        return [said]
+    own = as_objects((own_answer(message, "responses") or {}).get("output"))
+    if any(item.get("encrypted_content") for item in own):  # what it thought belongs to what it asked
+        return own
+    calls = [
+        {"type": "function_call", "call_id": call["id"], "name": call["name"], "arguments": call["arguments"]}
+        for call in asks(message)
+    ]
+    return [*([said] if message["content"] else []), *calls]
 
 
 def _called(call: JsonObject) -> JsonObject:

@@ -22,7 +22,7 @@ Kind = Literal[
     "refusal",
     "truncated",  # cut off by the token limit
     "content_filter",  # cut off by the content filter
-    "tool_call",  # calls the tool in `data`: {"name", "arguments"}
+    "tool_call",  # calls the tool in `data`: {"name", "arguments"}, or several; says `text` beside it
     "failed",  # HTTP 200 with an error inside
     "malformed",  # HTTP 200 whose body breaks off inside the JSON
     "html",  # HTTP 200 with a web page
@@ -69,6 +69,9 @@ class Fault:
     """How likely it strikes when it matches; a miss does not count for `times`."""
     latency_ms: Annotated[int, Field(ge=0)] | None = None
     """Wait this long before answering, instead of the simulator's own latency."""
+    results_below: Annotated[int, Field(ge=1)] | None = None
+    """Only requests whose conversation has fewer results of tools than this: so a `tool_call` ends. In its arguments
+    `"$results"` is their number."""
     retry_after: Annotated[float, Field(ge=0)] | None = None
     """Seconds, sent as `Retry-After`."""
     text: str = ""
@@ -109,21 +112,23 @@ class Script:
         self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self._lock = threading.Lock()
 
-    def take(self, model: str, texts: Iterable[str]) -> Fault:
-        """The fault for a request to `model` with these messages."""
+    def take(self, model: str, texts: Iterable[str], results: int = 0) -> Fault:
+        """The fault for a request to `model` with these messages, of which so many are results of tools."""
         if not self._left:
             return OK
         prompt = "\n".join(texts)
         with self._lock:
             for remaining in self._left:
-                if self._strikes(remaining.fault, model, prompt):
+                if self._strikes(remaining.fault, model, prompt, results):
                     remaining.times -= 1
                     if remaining.times == 0:
                         self._left.remove(remaining)
                     return remaining.fault
         return OK
 
-    def _strikes(self, fault: Fault, model: str, prompt: str) -> bool:
+    def _strikes(self, fault: Fault, model: str, prompt: str, results: int) -> bool:
+        if fault.results_below is not None and results >= fault.results_below:
+            return False
         if fault.model not in model or fault.contains not in prompt:
             return False
         return fault.probability >= 1 or self._rng.random() < fault.probability

@@ -25,6 +25,7 @@ from orchestration.types import JsonObject
 Delivery = Literal["whole", "hang", "trickle", "reset", "cut"]
 DELIVERIES: dict[str, Delivery] = {"hang": "hang", "trickle": "trickle", "reset": "reset", "cut": "cut"}
 NO_JSON = "I would rather explain this in a sentence than in JSON."
+RESULTS = "$results"
 REFUSAL = "I cannot help with that. (simulated refusal)"
 CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 """Headers in which APIs expect a key, in lower case."""
@@ -84,7 +85,7 @@ class Simulation:
             _check_headers(dialect, headers)
             request = read_request(dialect, path, raw)
             self.seen.append(request)
-            fault = self.script.take(request.model, request.texts)
+            fault = self.script.take(request.model, request.texts, len(request.tool_results))
             outgoing = self._planned(dialect, request, fault, reply_id, context or {})
         except (InvalidCall, CannotGenerate) as error:
             outgoing = _refused(dialect, Fault(kind="bad_request", text=str(error)), 0.0)
@@ -155,9 +156,11 @@ def _reply(request: SimulatedRequest, fault: Fault, reply_id: str, context: Json
     if fault.kind == "refusal":
         spoken["refusal"] = fault.text or REFUSAL
     elif fault.kind == "tool_call":
-        called = fault.data if isinstance(fault.data, dict) else {}
-        arguments = orjson.dumps(called.get("arguments", {})).decode()
-        spoken["tool_calls"] = [{"name": str(called.get("name", "tool")), "arguments": arguments}]
+        spoken["text"] = fault.text
+        spoken["tool_calls"] = [
+            _called(each, len(request.tool_results))
+            for each in (fault.data if isinstance(fault.data, list) else [fault.data])
+        ]
     else:
         spoken["text"] = _text(request, fault, context)
     if fault.kind in {"truncated", "content_filter"}:
@@ -171,6 +174,14 @@ def _reply(request: SimulatedRequest, fault: Fault, reply_id: str, context: Json
         reasoning_tokens=fault.reasoning_tokens,
         **spoken,
     )
+
+
+def _called(asked: Any, results: int) -> JsonObject:
+    call = asked if isinstance(asked, dict) else {}
+    arguments = call.get("arguments", {})
+    if isinstance(arguments, dict):
+        arguments = {name: results if value == RESULTS else value for name, value in arguments.items()}
+    return {"name": str(call.get("name", "tool")), "arguments": orjson.dumps(arguments).decode()}
 
 
 def _text(request: SimulatedRequest, fault: Fault, context: JsonObject) -> str:
