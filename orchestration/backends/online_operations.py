@@ -1,6 +1,6 @@
 """Migration operations that build indexes and constraints beside the running product: nothing waits for them.
 
-Each belongs into a migration of its own with `atomic = False`. Elsewhere than on PostgreSQL it is Django's own
+Each belongs in a migration of its own with `atomic = False`. Elsewhere than on PostgreSQL it is Django's own
 operation. One that was interrupted may be run again.
 """
 

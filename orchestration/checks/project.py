@@ -44,7 +44,7 @@ def check_broker(**_: object) -> list[CheckMessage]:
     return [
         Error(
             f'Q_CLUSTER["broker_class"] is {named or DJANGO_Q_BROKER!r}: it never takes the heartbeats that are sent to'
-            ' a node, so the cluster is killed and started anew every thirty seconds ("no result acknowledged").',
+            ' a node, so the cluster is killed and restarted every thirty seconds ("no result acknowledged").',
             hint="from orchestration.django_q.defaults import q_cluster; Q_CLUSTER = q_cluster(). Or set"
             ' "broker_class": "orchestration.django_q.brokers.OrmBroker" (with "orm": "default"), for Redis'
             ' "orchestration.django_q.redis_broker.RedisBroker" (with "redis": its URL).',

@@ -365,7 +365,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
         fault("in_retry")
 
     def _first_route(self) -> dict[str, Any]:
-        """Where a call with several routes begins anew, as columns."""
+        """Where a call with several routes starts again, as columns."""
         plan = None if self.routes_left is None else plan_of_identity(self.service_identity)
         if plan is None:
             return {}

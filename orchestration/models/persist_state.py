@@ -46,7 +46,7 @@ class PersistenceTransitions(models.Model):
         self.move_persistence(PersistState.PENDING, next_persist_at=now or database_now())
 
     def mark_reverted(self) -> None:
-        """persisted → skipped: what the result became was reverted; `persist_again` persists it anew."""
+        """persisted → skipped: what the result became was reverted; `persist_again` persists it again."""
         self.move_persistence(
             PersistState.SKIPPED,
             from_=(PersistState.PERSISTED,),

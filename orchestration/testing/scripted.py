@@ -1,4 +1,4 @@
-"""A model that answers, fails and dawdles as the test says: in this process, without a key and without a network."""
+"""A model that answers, fails and waits as the test says: in this process, without a key and without a network."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ class Calls(RuleBasedStateMachine):
             lease=grip.lease,
             record=grip.record,
             status={"succeed": Status.SUCCEEDED, "fail": Status.FAILED}.get(end, Status.QUEUED),
-            judged=end != "give back",
+            validated=end != "give back",
             result=_result(grip.record) if succeeds else None,
             persist=PersistState.PENDING if succeeds else PersistState.NONE,
         )

@@ -49,7 +49,7 @@ class Content:
         self.response = hit.answer
         self.response_enc = hit.token if self.key_id == hit.key_id else None
         if self.key_id and self.response_enc is None:
-            self.key_id = ""  # encrypted anew
+            self.key_id = ""  # encrypted again
         self.__post_init__()
 
 

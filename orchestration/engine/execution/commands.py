@@ -63,7 +63,7 @@ class Settle:
     lease: Lease
     record: ServiceCallRecord
     status: Status
-    judged: bool = True
+    validated: bool = True
     """False when the call is given back: the next worker uses an answer that is stored already."""
     response: Response | None = None
     result: JsonObject | None = None

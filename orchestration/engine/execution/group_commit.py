@@ -283,6 +283,6 @@ def _settle_row(command: Settle, now: datetime) -> tuple[Any, ...]:
         None if command.status == Status.QUEUED else now,
         command.persist.value,
         now if command.persist == PersistState.PENDING else None,
-        command.judged,
+        command.validated,
         now,
     )

@@ -38,7 +38,7 @@ ASK_AGAIN_SECONDS = 0.1
 async def run_immediately(spec: CallSpec) -> Any:
     """Run a call now; returns its Response (or what an overridden `execute()` returned).
 
-    Raises InvalidCall and its kin when the call is refused, a CallError (with `call_id`) when it fails. A repeated
+    Raises InvalidCall, or another refusal, before the call runs, a CallError (with `call_id`) when it fails. A repeated
     idempotency key gives the stored Response. Where a rate limit is used up it waits, at most as long as a request may
     take; then, and at once when the call is paused or the provider's circuit is open, it raises CallHeld. OutOfSight
     when the database goes away once the call is stored.

@@ -292,7 +292,7 @@ def _check_size(spec: CallSpec, context: JsonObject) -> None:
         raise PayloadTooLarge(f"input and context are {size:,} bytes; the limit (MAX_PAYLOAD_BYTES) is {limit:,}.")
 
 
-# --- waking ---------------------------------------------------------------------------------
+# --- wake-ups -------------------------------------------------------------------------------
 
 
 def _wake_after_commit(queue: str | None) -> None:

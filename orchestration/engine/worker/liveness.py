@@ -77,7 +77,7 @@ class Stillness:
     """Seconds for which a value that should change was *seen* not to; times are `time.monotonic()`.
 
     Time in which nobody could look (the database was away) or in which this process itself stood still (a paused
-    machine: more than `longest_gap` seconds between two looks) does not count, and starts the count anew: whatever is
+    machine: more than `longest_gap` seconds between two looks) does not count, and restarts the count: whatever is
     watched needs its own time to recover from the same event.
     """
 

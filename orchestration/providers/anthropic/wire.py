@@ -114,7 +114,7 @@ def messages_usage(raw: JsonObject) -> Usage:
 
 
 def messages_limits(headers: dict[str, str]) -> dict[str, str]:
-    """`anthropic-ratelimit-tokens-remaining` and its kin under OpenAI's names. Of the limits of input and of output,
+    """`anthropic-ratelimit-tokens-remaining` and the others under OpenAI's names. Of the limits of input and of output,
     which it may have instead of one of tokens, that counts which is nearer to its end."""
     found = {name: value for name, value in headers.items() if name.startswith(COMMON_LIMITS)}
     limits: dict[str, dict[str, str]] = {}

@@ -205,7 +205,7 @@ def test_a_charged_failure_is_judged_but_the_call_runs_on():
 
 def test_giving_back_leaves_the_last_attempt_unjudged():
     record = running(attempts=2, judged_attempts=1)
-    commit([settle(record, status=Status.QUEUED, judged=False, due_at=timezone.now())])
+    commit([settle(record, status=Status.QUEUED, validated=False, due_at=timezone.now())])
     record.refresh_from_db()
     assert (record.status, record.judged_attempts, record.finished_at) == ("queued", 1, None)
 
