@@ -121,7 +121,7 @@ def _known(codes: tuple[str, ...]) -> tuple[str, ...]:
     unknown = sorted(set(codes) - {*DEFAULT_FALLBACK, *OTHER_CODES})
     if unknown:
         known = ", ".join((*DEFAULT_FALLBACK, *OTHER_CODES))
-        raise ValueError(f"{', '.join(unknown)} is no code that a call can go on after; these are: {known}")
+        raise ValueError(f"{', '.join(unknown)} is not a code after which a call can continue; these are: {known}")
     return codes
 
 

@@ -68,7 +68,7 @@ def apply(
     for why, count in refused.most_common():
         messages.warning(request, f"{_calls(count)} left alone: {why}.")
     if not done and not refused:
-        messages.warning(request, "None of the selected calls exists any more.")
+        messages.warning(request, "The selected calls no longer exist.")
 
 
 def _apply_to_one(

@@ -170,7 +170,7 @@ class PauseAdmin(ListActions, ShowsWaiting):  # type: ignore[misc]  # unfold's o
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.paused_by = request.user if request.user.is_authenticated else None
         super().save_model(request, obj, form, change)
-        messages.info(request, f"It holds back {held_by(obj)} queued calls now; those that run go on.")
+        messages.info(request, f"It holds back {held_by(obj)} queued calls now; running calls continue.")
 
     @display(description="Holds now")
     def holds(self, pause: Pause) -> str:

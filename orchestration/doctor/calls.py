@@ -36,14 +36,14 @@ def workers() -> Iterator[CheckMessage]:
     for node in silent:
         yield checks.Warning(
             f"The node {node.name} on {node.host} is silent since {node.beat_at:%Y-%m-%d %H:%M} UTC.",
-            hint="Start it again, or leave it: after a day it is not mentioned any more.",
+            hint="Start it again, or leave it: after a day it is no longer listed.",
             id="orchestration.W211",
         )
     patience = timedelta(seconds=4 * engine_settings().WEDGED_AFTER_SECONDS)
     for node in seen:
         if now - (node.task_beat_at or node.started_at) > patience:
             yield Error(
-                f"The node {node.name} beats, but its cluster runs no tasks; {node.restarts} restarts so far"
+                f"The node {node.name} beats, but its cluster runs no tasks; {node.restarts} restarts"
                 f" ({node.last_restart_reason or 'no reason noted'}).",
                 hint="Read its log; then stop it with SIGTERM and start it again.",
                 id="orchestration.E212",

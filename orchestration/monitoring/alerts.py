@@ -107,7 +107,7 @@ def _workers(now: datetime) -> Iterator[Alert]:
             code="silent_worker",
             level="warning",
             text=f"A worker node is gone: {named}.",
-            remedy="Start it again; after a day it is not mentioned any more",
+            remedy="Start it again; after a day it is no longer listed",
             page="orchestration_workernode_changelist",
         )
     off = [node for node in alive if node.is_clock_off]
@@ -133,7 +133,7 @@ def _providers(now: datetime) -> Iterator[Alert]:
             text=f"The provider of client {circuit.client} is down{error}: its circuit is open, and its calls wait."
             if is_open
             else f"The provider of client {circuit.client} failed {circuit.failures} times in a row{error}.",
-            remedy="Look at its failed calls; it goes on by itself when it answers again",
+            remedy="Look at its failed calls; it continues by itself when it answers again",
             page="orchestration_providercircuit_changelist",
         )
 

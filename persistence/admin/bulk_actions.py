@@ -105,5 +105,5 @@ def unless_empty(request: HttpRequest, run: BulkRun) -> BulkRun | None:
     if run.total:
         return run
     run.delete()
-    messages.warning(request, "Nothing matches any more; nothing was done.")
+    messages.warning(request, "Nothing matches now; nothing was done.")
     return None

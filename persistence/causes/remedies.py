@@ -14,7 +14,7 @@ REMEDIES = {
     " model has to answer it.",
     Kind.DUPLICATE: "There is such a row already. Let the handler update it (`update_or_create`) or leave it, or look"
     " whether another call wrote the same; then reprocess.",
-    Kind.MISSING_ROW: "A row that the handler needs is not there, or not any more. Put it back, or let the handler do"
+    Kind.MISSING_ROW: "A row that the handler needs does not exist, or no longer. Put it back, or let the handler do"
     " without it; if it was deleted on purpose, there is nothing to persist to.",
     Kind.CHOICE: "The answer has a value that the column does not know. Name the choices in the schema (`Literal` or an"
     " enum), so that the model can give no other, or add the choice to the model.",

@@ -67,7 +67,7 @@ class Exporter:
         if missing := [name for name in named if name not in by_name]:
             raise BulkRefused(
                 f"{self.name} has no column {', '.join(missing)} here: another version began this export. Upgrade this"
-                " process, or export anew."
+                " process, or export again."
             )
         return [by_name[name] for name in named] or fields
 

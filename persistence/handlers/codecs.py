@@ -72,7 +72,7 @@ def parse(response: Response) -> OutputSchema:
         raise UnknownSchema("This result names no schema, so no codec can take it: give its service a schema.")
     schema: type[OutputSchema] | None = schemas.try_get(identity)
     if schema is None:
-        raise UnknownSchema(f"This result was made with {identity}, which is not registered (any more).")
+        raise UnknownSchema(f"This result was made with {identity}, which is not registered.")
     return schema.model_validate(response.structured_data)
 
 

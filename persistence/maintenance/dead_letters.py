@@ -172,7 +172,7 @@ def calls_of_group(fingerprint: str) -> Q:
         return still_failing() & Q(persistence_failure__fingerprint=fingerprint)
     group = next((group for group in _of_older_versions() if group.fingerprint == fingerprint), None)
     if group is None:
-        raise LookupError(f"No results fail with the fingerprint {fingerprint} any more.")
+        raise LookupError(f"No result fails with the fingerprint {fingerprint} now.")
     return _in(group)
 
 

@@ -143,7 +143,7 @@ def test_an_unknown_attribute_is_refused_with_the_allowed_ones(attributes: dict[
         ({"routes": ["a"], "client": "a"}, "leave out `client` and `model`"),
         (
             {"fallback_on": ["timeout", "time_out"]},
-            "time_out is no code that a call can go on after; these are: paused",
+            "time_out is not a code after which a call can continue; these are: paused",
         ),
         ({"fallback_on": []}, "fallback_on: all: Tuple should have at least 1 item"),
     ],

@@ -56,7 +56,7 @@ async def store_kept(call: CallContext) -> None:
     try:
         await _store(call, command)
     except NotStorable as refused:  # its cost and its end are stored all the same
-        lost = ProviderError("The answer came, and the database refused to store it.", code=refused.code)
+        lost = ProviderError("The answer arrived, but the database refused to store it.", code=refused.code)
         lost.status, lost.usage, lost.model = row.http_status, row.usage, row.model
         await store_failure(call, row.ai_request, lost, row.latency_ms / 1000)
         raise lost from refused

@@ -134,7 +134,7 @@ def _circuits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]
             yield Wait(
                 code="circuit_open",
                 why=f"The provider of client {circuit.client} keeps failing{error}",
-                remedy="One call tries it from time to time; all go on when that is answered.",
+                remedy="One call tries it from time to time; all continue when that is answered.",
                 until=circuit.retry_at if circuit.waits(now) else None,
             )
 
@@ -148,7 +148,7 @@ def _limits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
                 yield Wait(
                     code="rate_limited",
                     why=f"The limit of {limit.pattern}: {why}",
-                    remedy="It goes on by itself; raise the limit, if the provider allows more.",
+                    remedy="It continues by itself; raise the limit, if the provider allows more.",
                     until=limit.blocked_until if blocked else None,
                 )
 

@@ -91,7 +91,7 @@ def test_a_selection_that_no_longer_exists_is_reported(root: Client) -> None:
     response = root.post(
         LIST, {"action": "retry_selected", "_selected_action": [new_call_id()], "confirmed": "yes"}, follow=True
     )
-    assert "None of the selected calls exists any more." in response.content.decode()
+    assert "The selected calls no longer exist." in response.content.decode()
 
 
 def test_one_call_is_retried_from_its_page_after_a_confirmation(root: Client) -> None:

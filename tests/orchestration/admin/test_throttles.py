@@ -51,7 +51,7 @@ def test_a_pause_is_chosen_from_what_exists(root: Client) -> None:
 def test_a_pause_says_what_it_holds_now(root: Client) -> None:
     queued(), queued(), queued(client="default", model_requested="o4"), running()
     page = root.post(ADD_PAUSE, {"kind": "model", "name": "default/o4"}, follow=True).content.decode()
-    assert "It holds back 1 queued calls now; those that run go on." in page
+    assert "It holds back 1 queued calls now; running calls continue." in page
     root.post(ADD_PAUSE, {"kind": "service", "name": SERVICE})
     page = root.get(PAUSES).content.decode()
     assert "1 queued" in page

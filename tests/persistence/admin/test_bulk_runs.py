@@ -100,7 +100,7 @@ def test_the_page_of_a_draft_shows_counts_and_reads_no_calls(root: Client) -> No
 def test_a_filter_that_matches_nothing_does_nothing_and_says_so(root: Client) -> None:
     queued()
     page = html(act(root, "retry_selected", everything="?status__exact=failed"))
-    assert "Nothing matches any more; nothing was done." in page
+    assert "Nothing matches now; nothing was done." in page
     assert not BulkRun.objects.exists()
 
 
