@@ -9,7 +9,7 @@ from __future__ import annotations
 from orchestration.engine.execution.commands import NextRoute
 from orchestration.engine.execution.context import CallContext
 from orchestration.engine.queue.database_thread import in_database
-from orchestration.engine.throttling.detours import plan_of_call
+from orchestration.engine.throttling.open_routes import plan_of_call
 from orchestration.errors import CallError, CallHeld
 from orchestration.models import ServiceCallRecord
 from orchestration.routes import Route

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from orchestration.clock import database_now
-from orchestration.engine.throttling.detours import find_way, plan_of_call
+from orchestration.engine.throttling.open_routes import find_way, plan_of_call
 from orchestration.engine.throttling.snapshot import Snapshot, read
 from orchestration.engine.throttling.token_bucket import MINUTE, Bucket, seconds_gone
 from orchestration.models import Pause, RateLimit, ServiceCallRecord, WorkerNode

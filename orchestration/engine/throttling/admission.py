@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 
 from orchestration.clock import database_now
-from orchestration.engine.throttling.detours import find_way, has_way, plan_of_call
+from orchestration.engine.throttling.open_routes import find_way, has_way, plan_of_call
 from orchestration.engine.throttling.reasons import ThrottleReason, code_of
 from orchestration.engine.throttling.snapshot import Limits, open_parts
 from orchestration.engine.throttling.token_bucket import Bucket, counted_from, seconds_gone

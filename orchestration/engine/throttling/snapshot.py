@@ -10,7 +10,7 @@ from functools import cached_property
 
 from orchestration.clock import database_now
 from orchestration.conf import LimitSettings, engine_settings
-from orchestration.engine.throttling.detours import with_a_way
+from orchestration.engine.throttling.open_routes import with_a_way
 from orchestration.engine.throttling.reasons import ThrottleReason, code_of
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.models.call_kinds import queued_kinds

@@ -1,4 +1,4 @@
-"""Ways around what is held: calls that have several routes go to the next one that is open."""
+"""The open route of a call that has several: where one is held, the call takes the next."""
 
 from __future__ import annotations
 
