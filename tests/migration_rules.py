@@ -7,7 +7,7 @@ said in the migration, with the reason: `reviewed = {"drop": "Unread since 0006,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -32,6 +32,8 @@ INSTEAD = {
     "index": f"Use {AddIndexOnline.__module__}.AddIndexOnline in a migration with atomic = False.",
     "constraint": f"Use {AddIndexOnline.__module__}.AddConstraintOnline in a migration with atomic = False.",
     "atomic": "Put it into a migration of its own with atomic = False: CONCURRENTLY does not run in a transaction.",
+    "tables": "Put what concerns each table into a migration of its own, or all into one with atomic = False whose"
+    " operations can be applied again one by one.",
     "irreversible": "Give it a way back, RunPython.noop or RunSQL.noop where there is nothing to undo.",
     "sql": "Say in `reviewed` which locks this SQL takes, and for how long.",
 }
@@ -77,8 +79,39 @@ def problems(migration: migrations.Migration, state: ProjectState) -> list[Probl
     found: list[Problem] = []
     for operation in migration.operations:
         found += _walk(operation, state, migration, new)
+    found += _several_tables(migration)
     reviewed = getattr(migration, "reviewed", {})
     return [problem for problem in found if not reviewed.get(problem.rule)]
+
+
+def _several_tables(migration: migrations.Migration) -> Iterator[Problem]:
+    """A worker writes to several tables in a transaction, in its own order: one that locks them all in another order
+    ends in a deadlock, and takes the migration or the worker's results with it."""
+    new = {each.name_lower for each in migration.operations if isinstance(each, migrations.CreateModel)}
+    tables = {table for operation in migration.operations for table in _locked(operation)} - new
+    if migration.atomic and len(tables) > 1:
+        yield Problem("tables", f"It locks {', '.join(sorted(tables))} in one transaction.")
+
+
+def _locked(operation: base.Operation) -> Iterator[str]:
+    """The models, in lower case, whose tables an operation locks against writing until the transaction ends."""
+    if isinstance(operation, migrations.SeparateDatabaseAndState):
+        for inner in operation.database_operations:
+            yield from _locked(inner)
+    elif isinstance(operation, migrations.CreateModel):
+        yield from _referred(field for _, field in operation.fields)
+    elif isinstance(operation, migrations.AddField | migrations.RemoveField):
+        yield operation.model_name_lower  # a foreign key's other table is told of by "constraint"
+    elif isinstance(operation, migrations.AddConstraint | migrations.RemoveConstraint):
+        yield operation.model_name_lower
+
+
+def _referred(fields: Iterable[Field[Any, Any]]) -> Iterator[str]:
+    """The models that foreign keys point at: their tables are locked while the constraint is made."""
+    for field in fields:
+        if isinstance(field, ForeignKey) and field.db_constraint:
+            to = field.remote_field.model
+            yield (to if isinstance(to, str) else to._meta.label).rpartition(".")[2].lower()
 
 
 def _walk(

@@ -76,6 +76,9 @@ BAD = {
     "a unique column": ("constraint", add(null=True, unique=True)),
     "unique together": ("constraint", migrations.AlterUniqueTogether("row", {("text", "number")})),
     "a foreign key": ("constraint", add(**FOREIGN_KEY, db_index=False)),
+    "a table between two others": (
+        "tables", migrations.CreateModel("Link", [
+            *COLUMNS, *((name, models.ForeignKey(f"big.{name}", models.CASCADE)) for name in ("row", "other"))])),
     "code without a way back": ("irreversible", migrations.RunPython(forwards)),
     "SQL without a way back": ("irreversible", migrations.RunSQL("UPDATE row SET text = ''")),
     "SQL that locks": ("sql", migrations.RunSQL("CREATE INDEX x ON row (text)", migrations.RunSQL.noop)),
@@ -113,6 +116,14 @@ GOOD = {
 @pytest.mark.parametrize("operation", GOOD.values(), ids=GOOD)
 def test_what_a_running_version_survives_passes(operation):
     assert judged(operation) == []
+
+
+def test_one_transaction_locks_one_table():
+    """Two of them, in another order than a worker's, end in a deadlock."""
+    both = (add(null=True), migrations.AddField("other", "more", models.TextField(null=True)))
+    assert [problem.rule for problem in judged(*both)] == ["tables"]
+    assert judged(*both, atomic=False) == []
+    assert judged(add(null=True), add("most", null=True)) == []
 
 
 def test_online_operations_pass_outside_of_a_transaction():

@@ -18,6 +18,13 @@ CHECKED_UNDER_A_LOCK = {
     "apps/trainerlab/migrations/0002_case_details.py",
 }
 """Frozen before it was known that the check of a positive number reads all rows; their tables are small."""
+SEVERAL_TABLES = {
+    "orchestration/migrations/0008_format_versions.py",
+    "persistence/migrations/0007_format_versions.py",
+    "persistence/migrations/0010_erasure.py",
+    "apps/simulation/migrations/0002_case_details_and_rubric.py",
+}
+"""Frozen before an upgrade under load ended in a deadlock: what it rolled back, the next `migrate` applies."""
 
 
 def digests() -> dict[str, str]:
@@ -49,7 +56,7 @@ def test_new_migrations_lock_no_table_and_break_no_version():
             seen.add(name)
         if name in digests() and name not in older:
             found = problems(migration, loader.project_state(key, at_end=False))
-            known = "constraint" if name in CHECKED_UNDER_A_LOCK else ""
-            refused += [f"{name}: {problem}" for problem in found if problem.rule != known]
+            known = {"constraint": CHECKED_UNDER_A_LOCK, "tables": SEVERAL_TABLES}
+            refused += [f"{name}: {problem}" for problem in found if name not in known.get(problem.rule, ())]
     assert seen == set(digests())
     assert not refused, "\n".join(refused)

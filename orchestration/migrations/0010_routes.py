@@ -1,4 +1,4 @@
-"""Which of several routes a call goes, and why: on the call, and in each audit."""
+"""Which of several routes a call goes, and why."""
 
 from django.db import migrations, models
 
@@ -10,11 +10,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name='airequestaudit',
-            name='route_reason',
-            field=models.TextField(blank=True, help_text='Why it did not go to the first route of the call.', null=True),
-        ),
         migrations.AddField(
             model_name='servicecallrecord',
             name='route_reason',

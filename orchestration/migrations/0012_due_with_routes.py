@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('orchestration', '0010_routes'),
+        ('orchestration', '0011_routes_of_attempts'),
     ]
 
     operations = [
