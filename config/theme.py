@@ -7,6 +7,7 @@ from persistence.theme import CONSOLE
 UNFOLD: dict[str, Any] = {
     **CONSOLE,
     "STYLES": [*CONSOLE["STYLES"], "apps.shell.console.stylesheet"],
+    "SCRIPTS": [*CONSOLE["SCRIPTS"], "apps.shell.console.zone"],
     "SITE_TITLE": "OrchestrAI",
     "SITE_HEADER": "OrchestrAI",
     "SITE_SUBHEADER": "Operations console",

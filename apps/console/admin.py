@@ -1,11 +1,9 @@
-"""What the applications add to the console's menu: their icons, and places in its groups."""
+"""What the applications add to the console's menu: their entries, and the icons of their lists."""
 
-from persistence.admin.navigation import add_to_menu
+from persistence.admin.menu import ACCESS, GATEWAY, PLATFORM, PROMPTS, Entry, add_entries, add_to_index
 
 ICONS = {
-    "gateway.Interaction": "sync_alt",
     "accounts.User": "person",
-    "accounts.ApiKey": "key",
     "accounts.Invitation": "mail",
     "simulation.Simulation": "stethoscope",
     "simulation.SimulationMetadata": "labs",
@@ -25,4 +23,14 @@ ICONS = {
     "consensus.Run": "how_to_vote",
 }
 
-add_to_menu(ICONS, Gateway=("gateway.Interaction", "accounts.ApiKey"), Access=("accounts.User", "accounts.Invitation"))
+add_entries(
+    GATEWAY,
+    Entry(title="Keys", icon="key", model="accounts.ApiKey"),
+    Entry(
+        title="Usage", icon="bar_chart", page="admin:gateway_interaction_usage", permission="gateway.view_interaction"
+    ),
+    Entry(title="Requests", icon="sync_alt", model="gateway.Interaction"),
+)
+add_to_index(PROMPTS, "consensus.PromptSet", "consensus.Persona")
+add_to_index(ACCESS, "accounts.User", "accounts.Invitation")
+add_to_index(PLATFORM, icons=ICONS)

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from orchestration.admin.base import NOTHING, STATE_COLOURS, money
+from orchestration.admin.base import STATE_COLOURS
 from orchestration.admin.content_display import JsonText, as_json, stored
 from orchestration.admin.sections import Section
+from orchestration.admin.words import NOTHING, money
 from orchestration.models import AIRequestAudit
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.sanitize import legible

@@ -10,12 +10,9 @@ from django.http import HttpRequest
 
 from orchestration.admin.attempt_display import ANSWER_CONTENT, REQUEST_CONTENT, attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
-    NOTHING,
     STATE_COLOURS,
     DetailAdmin,
     may_read_content,
-    moment,
-    money,
 )
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.calls import call_link
@@ -23,6 +20,11 @@ from orchestration.admin.content_display import JsonText, stored
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import (
+    NOTHING,
+    moment,
+    money,
+)
 from orchestration.models import AIRequestAudit, AIResponseAudit
 from orchestration.theme.parts import display
 from orchestration.values.generic_refs import admin_path

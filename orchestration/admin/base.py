@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
@@ -21,14 +19,12 @@ from django.utils.html import format_html
 from orchestration.access_log import log_content_access
 from orchestration.admin.extensions import AddedActions, Button
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import NOTHING
 from orchestration.theme.parts import ChangeList, InfinitePaginator, ModelAdmin, TabularInline, action
 from orchestration.values.declared_filters import DeclaredFilters
 from orchestration.values.generic_refs import Reference
-from orchestration.values.moments import is_in_range
 
 VIEW_CONTENT = "orchestration.view_content"
-NOTHING = "–"  # noqa: RUF001 - a dash, as the rest of the admin shows what is empty
-
 Method = TypeVar("Method", bound=Callable[..., Any])
 detail_action = cast("Callable[..., Callable[[Method], Method]]", action)
 """A button of a detail page; unfold's own annotation calls the result a mapping."""
@@ -51,46 +47,6 @@ STATE_COLOURS = {
 def may_read_content(request: HttpRequest) -> bool:
     """Whether prompts, answers and payloads may be shown to this person."""
     return request.user.has_perm(VIEW_CONTENT)
-
-
-def seconds(duration: timedelta | None) -> str:
-    """A duration as `820 ms`, `3.2 s`, `2 min 5 s`, `3 h 20 min` or `2 d 4 h`."""
-    if duration is None:
-        return NOTHING
-    total = duration.total_seconds()
-    if total < 1:
-        return f"{total * 1000:.0f} ms"
-    if total < 60:
-        return f"{total:.1f} s"
-    if total < 3600:
-        return f"{int(total // 60)} min {int(total % 60)} s"
-    if total < 86400:
-        return f"{int(total // 3600)} h {int(total % 3600 // 60)} min"
-    return f"{int(total // 86400)} d {int(total % 86400 // 3600)} h"
-
-
-def money(cost: Decimal | None) -> str:
-    """A cost without trailing zeros; a dash when it is unknown."""
-    return NOTHING if cost is None else f"{cost.normalize():f}"
-
-
-def moment(at: datetime | None) -> str:
-    """A time to the second, on one line."""
-    if at is None:
-        return NOTHING
-    if not is_in_range(at):
-        return "unreadable"
-    return format_html('<time class="orca-nowrap" datetime="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
-
-
-def short_id(call_id: str) -> str:
-    """The end of a call's id: the start of a time-ordered one is the same for all of a day."""
-    return f"…{call_id[-8:]}" if len(call_id) > 12 else call_id
-
-
-def nowrap(text: object) -> str:
-    """A value that stays on one line."""
-    return format_html('<span class="orca-nowrap">{}</span>', text)
 
 
 def link_to(reference: Reference | None) -> str:

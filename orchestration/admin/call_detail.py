@@ -15,19 +15,21 @@ from django.urls import reverse
 from orchestration.access_log import LOOKED
 from orchestration.admin.attempt_display import attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
-    NOTHING,
     STATE_COLOURS,
     may_read_content,
+)
+from orchestration.admin.call_actions import call_url
+from orchestration.admin.content_display import stored
+from orchestration.admin.sections import Fact, Section, added_call_sections
+from orchestration.admin.words import (
+    NOTHING,
     moment,
     money,
     seconds,
     short_id,
 )
-from orchestration.admin.call_actions import call_url
-from orchestration.admin.content_display import stored
-from orchestration.admin.sections import Fact, Section, added_call_sections
 from orchestration.clock import database_now
-from orchestration.engine.queue.waiting import Wait, waits_of
+from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.stats.timeline import phases, timeline
 from orchestration.values.generic_refs import admin_path, reference
@@ -90,7 +92,11 @@ def _waits(call: ServiceCallRecord) -> Iterator[Section]:
         yield Section(
             title="Why it is not running",
             template="admin/orchestration/parts/waits.html",
-            context={"waits": [(wait, _remedy_url(wait), wait.until and moment(wait.until)) for wait in found]},
+            context={
+                "waits": [
+                    (wait, remedy_url(wait.code, wait.call_id), wait.until and moment(wait.until)) for wait in found
+                ]
+            },
         )
 
 
@@ -104,10 +110,11 @@ REMEDIES = {
 """The lists on which what holds a call can be mended."""
 
 
-def _remedy_url(wait: Wait) -> str:
-    if wait.call_id:
-        return call_url(wait.call_id)
-    return reverse(f"admin:{REMEDIES[wait.code]}") if wait.code in REMEDIES else ""
+def remedy_url(code: str, call_id: str = "") -> str:
+    """Where a wait with this code can be mended: the call that is waited for, or one of REMEDIES; empty for others."""
+    if call_id:
+        return call_url(call_id)
+    return reverse(f"admin:{REMEDIES[code]}") if code in REMEDIES else ""
 
 
 def service_label(call: ServiceCallRecord) -> str:

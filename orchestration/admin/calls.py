@@ -13,14 +13,9 @@ from django.utils.html import format_html
 
 from orchestration.admin import call_detail
 from orchestration.admin.base import (
-    NOTHING,
     STATE_COLOURS,
     link_to,
     may_read_content,
-    moment,
-    money,
-    nowrap,
-    short_id,
 )
 from orchestration.admin.call_actions import CallOperations, call_url
 from orchestration.admin.filters import (
@@ -35,6 +30,13 @@ from orchestration.admin.filters import (
 )
 from orchestration.admin.indexed_search import HELP, SearchRefused, search
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import (
+    NOTHING,
+    moment,
+    money,
+    nowrap,
+    short_id,
+)
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet

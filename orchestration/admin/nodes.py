@@ -8,12 +8,16 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 
 from orchestration.admin.alerts import alerts
-from orchestration.admin.base import ReadOnlyAdmin, moment
+from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.words import moment
 from orchestration.clock import database_now
 from orchestration.engine.lag import TOLERATED_SECONDS
 from orchestration.models import EngineCounter, WorkerNode
 from orchestration.monitoring.alert_display import ALERTS
 from orchestration.theme.parts import display
+
+NODE_COLOURS = {"healthy": "success", "stopping": "warning", "silent": "danger"}
+"""By `WorkerNode.state`."""
 
 
 @admin.register(WorkerNode)
@@ -24,7 +28,7 @@ class WorkerNodeAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [path("alerts/", self.admin_site.admin_view(alerts), name=ALERTS), *super().get_urls()]
 
-    @display(description="State", label={"works": "success", "stopping": "warning", "silent": "danger"})
+    @display(description="State", label=NODE_COLOURS)
     def state(self, node: WorkerNode) -> str:
         return node.state(database_now())
 

@@ -14,11 +14,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
-from orchestration.admin.base import moment
 from orchestration.admin.extensions import ListActions
 from orchestration.admin.ported import PortedPrompts
 from orchestration.admin.prompt_versions import calls_url, versions_page, versions_url
 from orchestration.admin.sections import Section, add_call_sections
+from orchestration.admin.words import moment
 from orchestration.components.identity import PROMPTS
 from orchestration.components.prompt_overrides import check_text, known_names
 from orchestration.components.registry import registry_for, services

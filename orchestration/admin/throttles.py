@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from orchestration.admin.base import NOTHING, ReadOnlyAdmin, moment
+from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.admin.extensions import ListActions
+from orchestration.admin.words import NOTHING, moment
 from orchestration.clock import database_now
 from orchestration.components.registry import services
 from orchestration.engine.queue.destinations import (

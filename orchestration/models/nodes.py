@@ -61,10 +61,10 @@ class WorkerNode(models.Model):
         return self.name
 
     def state(self, now: datetime) -> str:
-        """`works`, `stopping` or `silent`."""
+        """`healthy`, `stopping` or `silent`."""
         if now - self.beat_at > alive_within():
             return "silent"
-        return "stopping" if self.stopping else "works"
+        return "stopping" if self.stopping else "healthy"
 
     @property
     def is_clock_off(self) -> bool:

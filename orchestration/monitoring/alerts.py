@@ -89,7 +89,7 @@ def forget_alerts() -> None:
 
 def _workers(now: datetime) -> Iterator[Alert]:
     nodes = list(WorkerNode.objects.filter(beat_at__gte=now - A_DAY).order_by("-beat_at"))
-    alive = [node for node in nodes if node.state(now) == "works"]
+    alive = [node for node in nodes if node.state(now) == "healthy"]
     silent = [node for node in nodes if node.state(now) == "silent" and not node.stopping]
     named = ", ".join(f"{node.name} silent for {_ago(now, node.beat_at)}" for node in silent[:NAMED])
     if not alive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from orchestration.admin.words import moment as shown_moment
 from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
 from orchestration.monitoring.alerts import latest_alerts
 from orchestration.theme.installed import has_console
@@ -61,6 +63,12 @@ def alerts(context: template.Context) -> dict[str, Any]:
         return {}
     request.has_alerts = True
     return {"url": reverse(f"admin:{ALERTS}"), **shown(latest_alerts(look=False))}
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """`3 min ago`, with the exact time where one points at it."""
+    return shown_moment(at)
 
 
 @register.simple_tag

@@ -9,6 +9,8 @@ from persistence.admin import (  # noqa: F401 - they register themselves
     dead_letters,
     erasure,
     filters,
+    held,
+    navigation,
     pairs,
     rerun,
     retention,

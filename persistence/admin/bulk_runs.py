@@ -13,10 +13,18 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_POST
 
-from orchestration.admin.base import NOTHING, DetailAdmin, ReadOnlyAdmin, may_read_content, moment
+from orchestration.admin.base import (
+    DetailAdmin,
+    ReadOnlyAdmin,
+    may_read_content,
+)
 from orchestration.admin.calls import call_link
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import (
+    NOTHING,
+    moment,
+)
 from orchestration.operations import operation_of, operations
 from orchestration.theme.parts import DropdownFilter, display
 from persistence.admin.base import ReasonForm, note, page, page_urls, render

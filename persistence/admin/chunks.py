@@ -12,13 +12,14 @@ from django.db.models import Field, JSONField, Model, Q, QuerySet, TextField
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from orchestration.admin.base import NOTHING, DetailAdmin, link_to, may_read_content, moment
+from orchestration.admin.base import DetailAdmin, link_to, may_read_content
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.calls import call_link
 from orchestration.admin.content_display import JsonText, stored
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, add_call_sections
+from orchestration.admin.words import NOTHING, moment
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import display
 from orchestration.values.generic_refs import Reference, admin_path, which_exist

@@ -14,6 +14,7 @@ from persistence.admin.base import VIEW_CALLS, page, render, require
 from persistence.admin.bulk_actions import freeze_and_show
 from persistence.admin.causes import Explained, explained
 from persistence.admin.dry_run import dry_run_url
+from persistence.admin.navigation import served
 from persistence.maintenance.dead_letters import FailureGroup, calls_in, examples_of, failure_groups
 from persistence.operations import DRY_RUN, REPROCESS
 from persistence.reprocessing.reprocess import Policy
@@ -37,6 +38,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         group_count=len(groups),
         dead=sum(group.dead for group in groups),
         failing=sum(group.failing for group in groups),
+        served=served(request, "Dead letters"),
         calls_url=reverse("admin:orchestration_servicecallrecord_changelist"),
         content=may_read_content(request),
         may_persist=request.user.has_perm(REPROCESS.permission),

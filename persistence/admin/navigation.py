@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import reverse
 
 from orchestration.admin.filters import SAVED
 from orchestration.conf import clients_settings
-from persistence.admin.base import VIEW_CALLS
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Calls": (
-        "orchestration.ServiceCallRecord",
-        "orchestration.WorkerNode",
-        "orchestration.Pause",
-        "orchestration.RateLimit",
-        "orchestration.ProviderCircuit",
-        "orchestration.EngineCounter",
-    ),
-    "Persistence": (
-        "persistence.PersistedChunk",
-        "persistence.PersistedObject",
-        "persistence.BulkRun",
-        "persistence.BulkItem",
-        "persistence.PersistedPart",
-        "persistence.PersistenceDeath",
-        "persistence.DrainWake",
-        "persistence.RetentionMark",
-        "persistence.RetentionHeld",
-        "persistence.Erasure",
-    ),
-    "Audits": (
-        "orchestration.AIRequestAudit",
-        "orchestration.AIResponseAudit",
-        "orchestration.PromptText",
-        "orchestration.ModelPrice",
-    ),
-    "Domain": (),
-    "Schedules": ("django_q.Schedule", "django_q.Success", "django_q.Failure", "django_q.OrmQ"),
-    "Access": ("auth.User", "auth.Group"),
-}
-"""The groups of the sidebar; the models of every other app are listed under OTHERS."""
-OTHERS = "Domain"
-
-ICONS = {
-    "orchestration.ServiceCallRecord": "swap_calls",
-    "orchestration.WorkerNode": "dns",
-    "orchestration.EngineCounter": "pin",
-    "orchestration.Pause": "pause_circle",
-    "orchestration.RateLimit": "speed",
-    "orchestration.ProviderCircuit": "electrical_services",
-    "orchestration.AIRequestAudit": "upload",
-    "orchestration.AIResponseAudit": "download",
-    "orchestration.ModelPrice": "payments",
-    "persistence.PersistedChunk": "inventory_2",
-    "orchestration.PromptText": "edit_note",
-    "persistence.PersistedObject": "deployed_code",
-    "persistence.PersistedPart": "account_tree",
-    "persistence.BulkRun": "conveyor_belt",
-    "persistence.BulkItem": "checklist",
-    "persistence.PersistenceDeath": "heart_broken",
-    "persistence.DrainWake": "alarm",
-    "persistence.RetentionMark": "event_available",
-    "persistence.RetentionHeld": "lock_clock",
-    "persistence.Erasure": "delete_forever",
-    "django_q.Schedule": "schedule",
-    "django_q.Success": "task_alt",
-    "django_q.Failure": "error",
-    "django_q.OrmQ": "list",
-    "auth.Group": "group",
-}
-OTHER_ICON = "data_object"
-
-
-def add_to_menu(icons: dict[str, str], **groups: tuple[str, ...]) -> None:
-    """Give models (`app.Model`) an icon, and a place at the end of a group; a new group comes before OTHERS.
-
-    For an app's `admin` module: commands and workers need no menu.
-    """
-    ICONS.update(icons)
-    for title, labels in groups.items():
-        if title in GROUPS:
-            GROUPS[title] = (*GROUPS[title], *labels)
-            continue
-        place = list(GROUPS).index(OTHERS)
-        after = {name: GROUPS.pop(name) for name in list(GROUPS)[place:]}
-        GROUPS.update({title: labels} | after)
+from persistence.admin.base import page, render
+from persistence.admin.menu import INDEXES, MENU, PLATFORM, Entry, listed_on, placed, with_icon
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -103,19 +26,62 @@ def simulated_clients() -> list[str]:
     return [name for name, client in clients_settings().clients.items() if client.is_simulated]
 
 
+# --- the menu -------------------------------------------------------------------------------
+
+Lists = dict[str, dict[str, Any]]
+"""The lists that a person may see, as the admin describes them: by `app.Model`."""
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar: every page that this person may see, by group."""
-    pages = dict(_pages(request))
-    placed = {label for labels in GROUPS.values() for label in labels}
-    overview = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
-    groups: list[dict[str, Any]] = [{"title": "", "items": [overview], "separator": False, "collapsible": False}]
-    for title, labels in GROUPS.items():
-        wanted = labels or tuple(label for label in pages if label not in placed)
-        items = [*_reports(request, title), *(pages[label] for label in wanted if label in pages)]
+    """The sidebar: every page that this person may see has its entry, or is reached from the page of one."""
+    lists = _lists(request)
+    groups: list[dict[str, Any]] = []
+    for title, entries in MENU:
+        items = [item for entry in entries for item in _items(request, entry, lists)]
         if items:
-            groups.append({"title": title, "items": items, "separator": True, "collapsible": False})
+            groups.append({"title": title, "items": items, "separator": bool(groups), "collapsible": False})
     _mark_active(_place(request), [item for group in groups for item in group["items"]])
     return groups
+
+
+def _lists(request: HttpRequest) -> Lists:
+    return {
+        f"{app['app_label']}.{model['object_name']}": {**model, "app": app["name"]}
+        for app in admin.site.get_app_list(request)
+        for model in app["models"]
+        if model["admin_url"]
+    }
+
+
+def _items(request: HttpRequest, entry: Entry, lists: Lists) -> Iterator[dict[str, Any]]:
+    """The entry as the theme's template shows it, when this person may open it; `places`: the addresses below which a
+    page belongs to it."""
+    if entry.page == "admin:persistence_menu":
+        inside = list(_inside(request, entry.arguments[0], lists))
+        if not inside:
+            return
+        link, below = reverse(entry.page, args=entry.arguments), [item["link"] for item in inside]
+    elif entry.model:
+        if entry.model not in lists:
+            return
+        link, below = lists[entry.model]["admin_url"], []
+    elif not entry.permission or request.user.has_perm(entry.permission):
+        link, below = reverse(entry.page, args=entry.arguments), []
+    else:
+        return
+    title = entry.title or lists[entry.model]["name"]
+    children = [lists[label]["admin_url"] for label in entry.children if label in lists]
+    yield {"title": title, "icon": entry.icon, "link": link, "places": [link, *below, *children]}
+
+
+def _inside(request: HttpRequest, slug: str, lists: Lists) -> Iterator[dict[str, Any]]:
+    """What an index lists for this person; what is nowhere else is on PLATFORM."""
+    entries: Iterable[Entry] = listed_on(slug)
+    if slug == PLATFORM:
+        entries = [*entries, *(with_icon(label) for label in lists if label not in placed())]
+    for entry in entries:
+        for item in _items(request, entry, lists):
+            yield {**item, "app": lists[entry.model]["app"] if entry.model else ""}
 
 
 def _place(request: HttpRequest) -> str:
@@ -126,59 +92,63 @@ def _place(request: HttpRequest) -> str:
 
 
 def _mark_active(path: str, items: list[dict[str, Any]]) -> None:
-    """Mark the item with the longest address that the page's address begins with."""
+    """Mark the item with the longest address that the page's address begins with; of two with the same, the first."""
     index = reverse("admin:index")
-    links = [
-        item["link"] for item in items if path.startswith(item["link"]) and (item["link"] != index or path == index)
+    found = [
+        (len(place), -number)
+        for number, item in enumerate(items)
+        for place in item["places"]
+        if path.startswith(place) and (place != index or path == index)
     ]
-    here = max(links, key=len, default=None)
+    here = -max(found)[1] if found else None
+    for number, item in enumerate(items):
+        item["active"] = number == here
+
+
+@page("menu/<slug:slug>/", "menu")
+def menu(request: HttpRequest, slug: str) -> HttpResponse:
+    """One of INDEXES; 404 when there is nothing on it for this person."""
+    items = list(_inside(request, slug, _lists(request))) if slug in INDEXES else []
+    if not items:
+        raise Http404
+    groups: dict[str, list[dict[str, Any]]] = {}
     for item in items:
-        item["active"] = item["link"] == here
+        groups.setdefault(item["app"], []).append(item)
+    return render(request, "menu.html", INDEXES[slug].title, groups=list(groups.items()), slug=slug)
 
 
-REPORTS = {
-    "Persistence": (
-        ("Dead letters", "mark_email_unread", "admin:persistence_dead_letters", VIEW_CALLS),
-        ("Schemas and handlers", "schema", "admin:persistence_upgrades", VIEW_CALLS),
-        ("Erase a person", "person_remove", "admin:persistence_erase", "persistence.erase_subject"),
-    )
-}
-"""Pages that are not lists of rows, at the top of their group: title, icon, address, and the permission to see them."""
-
-
-def _reports(request: HttpRequest, group: str) -> list[dict[str, Any]]:
-    return [
-        {"title": title, "icon": icon, "link": reverse(name)}
-        for title, icon, name, permission in REPORTS.get(group, ())
-        if request.user.has_perm(permission)
-    ]
-
-
-def _pages(request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
-    for app in admin.site.get_app_list(request):
-        for model in app["models"]:
-            label = f"{app['app_label']}.{model['object_name']}"
-            if model["admin_url"]:
-                yield (
-                    label,
-                    {
-                        "title": model["name"],
-                        "icon": ICONS.get(label, OTHER_ICON),
-                        "link": model["admin_url"],
-                    },
-                )
+# --- what the theme asks for ----------------------------------------------------------------
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """The saved searches above the list of calls."""
-    address, chosen = reverse("admin:orchestration_servicecallrecord_changelist"), request.GET.get("saved", "")
-    if not request.path.startswith(address):
-        return []
+    """Above a list: the saved searches of the calls, or the tables that serve the one that the menu leads to."""
+    address = reverse("admin:orchestration_servicecallrecord_changelist")
+    if request.path.startswith(address):
+        return _saved_searches(request, address)
+    lists = _lists(request)
+    for entry in (entry for _, entries in MENU for entry in entries if entry.children):
+        items = [item for each in (entry, *map(with_icon, entry.children)) for item in _items(request, each, lists)]
+        if len(items) > 1 and any(request.path == item["link"] for item in items):
+            shown = [{"title": i["title"], "link": i["link"], "active": i["link"] == request.path} for i in items]
+            return [{"models": [label.lower() for label in (entry.model, *entry.children) if label], "items": shown}]
+    return []
+
+
+def served(request: HttpRequest, title: str) -> list[dict[str, Any]]:
+    """The tables that serve the entry of the menu with this title, as far as this person may see them."""
+    lists = _lists(request)
+    labels = [label for _, entries in MENU for entry in entries if entry.title == title for label in entry.children]
+    return [item for label in labels for item in _items(request, with_icon(label), lists)]
+
+
+def _saved_searches(request: HttpRequest, address: str) -> list[dict[str, Any]]:
+    chosen = request.GET.get("saved", "")
     choices = {"": "All", **{name: title for name, (title, _) in SAVED.items()}}
     items = [
         {"title": title, "link": f"{address}?saved={name}" if name else address, "active": name == chosen}
         for name, title in choices.items()
     ]
+    items += [{"title": item["title"], "link": item["link"], "active": False} for item in served(request, "Calls")]
     return [{"models": ["orchestration.servicecallrecord"], "items": items}]
 
 

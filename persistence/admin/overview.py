@@ -12,8 +12,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 
-from orchestration.admin.base import NOTHING, seconds
+from orchestration.admin.nodes import NODE_COLOURS
+from orchestration.admin.words import NOTHING, currency, moment, seconds
 from orchestration.clock import database_now
 from orchestration.models import WorkerNode
 from orchestration.stats.figures import (
@@ -109,7 +111,9 @@ def calls(**filters: str) -> str:
 
 
 def _since(found: History) -> dict[str, str]:
-    return {"finished_at_from_0": f"{found.since:%Y-%m-%d}", "finished_at_from_1": f"{found.since:%H:%M:%S}"}
+    """As the filter of the list reads it: in the reader's time zone."""
+    since = timezone.localtime(found.since)
+    return {"finished_at_from_0": f"{since:%Y-%m-%d}", "finished_at_from_1": f"{since:%H:%M:%S}"}
 
 
 def _waiting(waiting: Queues) -> Iterator[Tile]:
@@ -152,13 +156,14 @@ def _finished(found: History) -> Iterator[Tile]:
         url=calls(status__exact="failed", **since),
         alarm=total.failure_rate > 0.05,
     )
-    yield Tile(label="Latency, median", value=_latency(total, 0.5), note=f"95% within {_latency(total, 0.95)}")
+    yield Tile(label="Latency, p50", value=_latency(total, 0.5), note=f"p95 {_latency(total, 0.95)}")
     yield Tile(
         label="Tokens",
         value=f"{total.total_tokens:,}",
         note=f"{total.input_tokens:,} in, {total.output_tokens:,} out",
     )
-    yield Tile(label="Cost", value=f"{total.cost:,.4f}", note=_unpriced(total), alarm=bool(total.unpriced))
+    cost = f"{total.cost:,.4f} {currency()}".rstrip()
+    yield Tile(label="Cost", value=cost, note=_unpriced(total), alarm=bool(total.unpriced))
 
 
 def _latency(found: Figures, share: float) -> str:
@@ -181,7 +186,7 @@ def _dead_letters() -> Table:
             Cell(text=group.handler.partition(".")[2]),
             Cell(text=f"{group.dead:,}", number=True),
             Cell(text=f"{group.failing:,}", number=True),
-            Cell(text=f"{group.last_seen:%Y-%m-%d %H:%M}"),
+            Cell(text=moment(group.last_seen)),
         ]
         for group in failure_groups()[:LISTED]
     ]
@@ -226,7 +231,7 @@ def _parts(found: History) -> Table:
     ]
     return Table(
         title="Tokens and cost by service and model",
-        headers=["Service", "Model", "Calls", "Failed", "Median", "95%", "Tokens", "Cost"],
+        headers=["Service", "Model", "Calls", "Failed", "p50", "p95", "Tokens", f"Cost {currency()}".rstrip()],
         rows=rows,
         empty="No call finished in this period.",
     )
@@ -236,11 +241,12 @@ def _workers(now: datetime) -> Table:
     running: dict[str, list[Running]] = {}
     for entry in running_by_node():
         running.setdefault(entry.node, []).append(entry)
-    colours = {"works": "success", "stopping": "warning", "silent": "danger"}
     rows = []
     for node in WorkerNode.objects.order_by("name"):
         state = node.state(now)
-        rows.append([_node(node.name), Cell(text=state, colour=colours[state]), *_busy(running.pop(node.name, []))])
+        rows.append(
+            [_node(node.name), Cell(text=state, colour=NODE_COLOURS[state]), *_busy(running.pop(node.name, []))]
+        )
     rows += [[Cell(text=name), Cell(text="no node", colour=""), *_busy(busy)] for name, busy in running.items()]
     return Table(
         title="Workers and their calls",

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
+from orchestration.admin.words import currency
 from orchestration.stats.aggregation import floor
 from orchestration.stats.figures import COUNTED_UP_TO, Figures, History, Period
 from persistence.models.failures import PersistenceFailure
@@ -68,17 +71,17 @@ def charts(found: History) -> Iterator[Chart]:
         kind="line",
         data=_data(
             found,
-            ("95th percentile", ORANGE, lambda point: _seconds(point.latency(0.95))),
-            ("Median", BLUE, lambda point: _seconds(point.latency(0.5))),
+            ("p95", ORANGE, lambda point: _seconds(point.latency(0.95))),
+            ("p50", BLUE, lambda point: _seconds(point.latency(0.5))),
         ),
-        story=f"The median is {_seconds(total.latency(0.5))} s, the 95th percentile {_seconds(total.latency(0.95))} s.",
+        story=f"p50 is {_seconds(total.latency(0.5))} s, p95 {_seconds(total.latency(0.95))} s.",
     )
     yield Chart(
         key="chart-cost",
-        title=f"Cost per {span}",
+        title=f"Cost per {span}{f', {currency()}' if currency() else ''}",
         kind="bar",
         data=_data(found, ("Cost", BLUE, lambda point: float(point.cost))),
-        story=f"{total.cost:.4f} in total.",
+        story=f"{total.cost:.4f} {currency()}".rstrip() + " in total.",
     )
     yield _failing(found)
 
@@ -122,7 +125,7 @@ def _data(found: History, *series: tuple[str, str, Callable[[Figures], Any]]) ->
 
 
 def _label(period: Period, at: datetime) -> str:
-    return f"{at:{LABELS[period]}}"
+    return f"{timezone.localtime(at):{LABELS[period]}}"
 
 
 def _seconds(ms: float | None) -> float | None:

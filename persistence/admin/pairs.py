@@ -11,8 +11,9 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 
 from orchestration.access_log import log_content_access
-from orchestration.admin.base import NOTHING, may_read_content, money, seconds, short_id
+from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import call_url
+from orchestration.admin.words import NOTHING, money, seconds, short_id
 from orchestration.models import ServiceCallRecord
 from orchestration.values.truncated_json import cut
 from persistence.admin.base import VIEW_CALLS, page, render, require

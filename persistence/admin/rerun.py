@@ -13,11 +13,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from orchestration.access_log import log_content_access
-from orchestration.admin.base import VIEW_CONTENT, may_read_content, money
+from orchestration.admin.base import VIEW_CONTENT, may_read_content
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_detail import content_url
 from orchestration.admin.content_display import JsonText, as_json
 from orchestration.admin.sections import Section, add_call_sections
+from orchestration.admin.words import money
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import TextareaWidget

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from orchestration.admin.base import ReadOnlyAdmin, moment
+from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.admin.words import moment
 from orchestration.theme.parts import display
 from persistence.models.retention import RetentionHeld, RetentionMark
 

@@ -71,11 +71,11 @@ class ApiKeyAdmin(DelegationAdmin):
     readonly_fields = ("prefix", "spent", "created_at", "revoked_at", "last_used_at")
     actions = ("revoke",)
 
-    @display(description="State", label={"works": "success", "expired": "warning", "revoked": "danger"})
+    @display(description="State", label={"active": "success", "expired": "warning", "revoked": "danger"})
     def state(self, key: ApiKey) -> str:
         if key.revoked_at is not None:
             return "revoked"
-        return "expired" if key.is_expired else "works"
+        return "expired" if key.is_expired else "active"
 
     def has_all_rights_of(self, request: HttpRequest, obj: Any) -> bool:
         return obj.owner_id is None or may_act_for(signed_in(request), obj.owner)

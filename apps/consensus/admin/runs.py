@@ -28,9 +28,19 @@ from apps.consensus.selectors import detail
 from apps.consensus.workflow.retry_cancel import cancel_run, retry_run
 from apps.consensus.workflow.start import start_revision
 from orchestration.access_log import log_content_access
-from orchestration.admin.base import NOTHING, DetailAdmin, detail_action, may_read_content, moment, money, nowrap
+from orchestration.admin.base import (
+    DetailAdmin,
+    detail_action,
+    may_read_content,
+)
 from orchestration.admin.exact_search import UuidSearch
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import (
+    NOTHING,
+    moment,
+    money,
+    nowrap,
+)
 from orchestration.api.errors import ApiError
 from orchestration.values.generic_refs import admin_path
 from persistence.provenance import provenance_sections

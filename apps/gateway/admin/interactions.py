@@ -9,7 +9,10 @@ from typing import Any
 
 import orjson
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from unfold.decorators import display
 
 from apps.accounts.models import ApiKey
@@ -17,12 +20,13 @@ from apps.gateway.crypto import NotReadable, decrypt
 from apps.gateway.exports import INTERACTIONS
 from apps.gateway.metering.usage import recent_usage
 from apps.gateway.models import Estimated, Interaction, InteractionPayload, Status
-from orchestration.admin.base import NOTHING, STATE_COLOURS, DetailAdmin, moment, money
+from orchestration.admin.base import STATE_COLOURS, DetailAdmin
 from orchestration.admin.content_display import JsonText, as_json
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.extensions import add_list_action
 from orchestration.admin.filters import ModelFilter
 from orchestration.admin.sections import Fact, Section
+from orchestration.admin.words import NOTHING, moment, money
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import MAX_CHARACTERS
 from persistence.admin.exports import export_action
@@ -44,7 +48,6 @@ add_list_action(Interaction, export_action(INTERACTIONS))
 class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
     """Rows that only the gateway writes."""
 
-    list_before_template: Any = "admin/gateway/usage.html"
     list_display = (
         "when",
         "shown_status",
@@ -86,9 +89,24 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
     def shown_cost(self, row: Interaction) -> str:
         return money(row.cost)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        shown: dict[str, Any] = {**(extra_context or {}), "usage": recent_usage(DAYS), "usage_days": DAYS}
-        return super().changelist_view(request, shown)
+    def get_urls(self) -> Any:
+        return [
+            path("usage/", self.admin_site.admin_view(self.usage), name="gateway_interaction_usage"),
+            *super().get_urls(),
+        ]
+
+    def usage(self, request: HttpRequest) -> HttpResponse:
+        """Figures of the last weeks by day, key and model; without content."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Usage",
+            "opts": self.opts,
+            "usage": recent_usage(DAYS),
+            "usage_days": DAYS,
+        }
+        return TemplateResponse(request, "admin/gateway/usage.html", context)
 
     def facts(self, request: HttpRequest, obj: Any) -> Iterable[Fact]:
         row: Interaction = obj

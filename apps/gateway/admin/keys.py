@@ -21,8 +21,9 @@ from apps.accounts.models import ApiKey
 from apps.accounts.models.roles import may_act_for
 from apps.gateway.models import KeyMeter, KeyPolicy
 from apps.gateway.recording.flush import held_meters
-from orchestration.admin.base import detail_action, moment, money
+from orchestration.admin.base import detail_action
 from orchestration.admin.import_export import Ported, SafeResource
+from orchestration.admin.words import moment, money
 from orchestration.values.generic_refs import admin_path
 
 LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "budget", "budget_period", "expires_at")

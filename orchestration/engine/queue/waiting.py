@@ -143,7 +143,7 @@ def _limits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
     for limit in snapshot.limits:
         if limit.routes.matches(route):
             blocked = limit.is_blocked(now)
-            why = "the provider asked to wait" if blocked else _used_up(limit, now)
+            why = "the provider asked to wait" if blocked else used_up(limit, now)
             if why:
                 yield Wait(
                     code="rate_limited",
@@ -153,7 +153,7 @@ def _limits(route: Route, snapshot: Snapshot, now: datetime) -> Iterator[Wait]:
                 )
 
 
-def _used_up(limit: RateLimit, now: datetime) -> str:
+def used_up(limit: RateLimit, now: datetime) -> str:
     """What of a limit is used up at this moment; empty when a call fits."""
     seconds = MINUTE if limit.refilled_at is None else seconds_gone(limit.refilled_at, now)
     if limit.requests_per_minute:

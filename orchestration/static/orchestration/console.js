@@ -80,3 +80,35 @@ document.addEventListener("DOMContentLoaded", () => {
   const box = document.getElementById("orca-alerts");
   if (box) watchAlerts(box);
 });
+
+// "3 min ago" stays true while a page is open: as orchestration/admin/words.py says it. The exact time is the title.
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+const saidAgo = (at, now) => {
+  const total = (now - at) / 1000;
+  const away = Math.abs(total);
+  const [unit, name] = UNITS.find(([each]) => away >= each) ?? [1, "s"];
+  const short = `${Math.floor(away / unit)} ${name}`;
+  return total >= 0 ? `${short} ago` : `in ${short}`;
+};
+const tellAgo = () => {
+  if (document.hidden) return;
+  for (const shown of document.querySelectorAll("time.orca-ago")) {
+    const at = new Date(shown.dateTime);
+    if (Math.abs(Date.now() - at) < 30 * 86400e3) shown.textContent = saidAgo(at, Date.now());
+  }
+};
+setInterval(tellAgo, 10000);
+document.addEventListener("visibilitychange", tellAgo);
+
+// Ids are copied whole with one click, however short they are shown.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.dataset.copied = "yes";
+    setTimeout(() => delete button.dataset.copied, 1500);
+  } catch {
+    window.prompt("Copy:", button.dataset.copy); // without https, browsers give no clipboard
+  }
+});

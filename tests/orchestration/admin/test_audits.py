@@ -94,7 +94,7 @@ def test_nodes_show_whether_they_live(root: Client) -> None:
     WorkerNode.objects.create(name="b", beat_at=now, stopping=True)
     WorkerNode.objects.create(name="c", beat_at=now - timedelta(minutes=5))
     html = root.get(reverse("admin:orchestration_workernode_changelist")).content.decode()
-    for state in ("works", "stopping", "silent"):
+    for state in ("healthy", "stopping", "silent"):
         assert state in html
 
 

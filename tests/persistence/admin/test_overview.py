@@ -10,7 +10,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -20,9 +19,7 @@ from apps.accounts.models import User
 from orchestration.models import WorkerNode
 from orchestration.models.states import PersistState, Status
 from orchestration.stats.aggregation import roll_up
-from persistence.admin.navigation import GROUPS
 from persistence.testing import persist
-from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 from tests.persistence.results import note
 
@@ -137,45 +134,3 @@ def test_who_may_not_see_calls_sees_no_figures() -> None:
     assert "orca-tiles" not in client.get(INDEX).content.decode()
     assert client.get(LIVE).status_code == 403
     assert Client().get(LIVE).status_code == 302
-
-
-def test_every_page_has_its_place_in_the_navigation() -> None:
-    sidebar = signed_in(is_superuser=True).get(INDEX).context["sidebar_navigation"]
-    titles = [str(group["title"]) for group in sidebar]
-    assert titles == ["", *GROUPS]
-    assert [item["title"] for item in sidebar[0]["items"]] == ["Overview"]
-    links = {str(item["link"]) for group in sidebar for item in group["items"]}
-    models = [model._meta for model in admin.site._registry]
-    missing = [
-        str(meta.label)
-        for meta in models
-        if reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") not in links
-    ]
-    assert missing == []
-
-
-@pytest.mark.parametrize(
-    ("name", "active"),
-    [
-        ("index", "Overview"),
-        ("orchestration_servicecallrecord_changelist", "Service calls"),
-        ("persistence_dead_letters", "Dead letters"),
-        ("persistence_bulkrun_changelist", "Bulk runs"),
-        ("password_change", None),
-    ],
-)
-def test_the_navigation_says_where_one_is(name: str, active: str | None) -> None:
-    page = signed_in(is_superuser=True).get(reverse(f"admin:{name}"))
-    assert highlighted(page) == ([active] if active else [])
-
-
-@pytest.mark.parametrize("name", ["dry_run", "rerun", "compare"])
-def test_a_page_about_calls_stands_among_the_calls(name: str) -> None:
-    keys = [succeeded().pk for _ in range(2 if name == "compare" else 1)]
-    page = signed_in(is_superuser=True).get(reverse(f"admin:persistence_{name}", args=keys))
-    assert highlighted(page) == ["Service calls"]
-
-
-def highlighted(page: Any) -> list[str]:
-    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
-    return [str(item["title"]) for item in items if item["active"]]
