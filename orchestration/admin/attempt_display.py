@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from orchestration.admin.base import STATE_COLOURS
 from orchestration.admin.content_display import JsonText, as_json, stored
 from orchestration.admin.sections import Section
-from orchestration.admin.words import NOTHING, money
 from orchestration.models import AIRequestAudit
+from orchestration.theme.words import NOTHING, money
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.sanitize import legible
 from orchestration.values.truncated_json import cut, value_of
@@ -41,16 +41,28 @@ def attempts_of(rows: QuerySet[AIRequestAudit]) -> QuerySet[AIRequestAudit]:
     )
 
 
-def attempts_section(audits: Iterable[AIRequestAudit], *, content: bool) -> Section:
-    """Every request with its answer; audits as `attempts_of` reads them, oldest first."""
+def attempts_section(audits: Iterable[AIRequestAudit], *, content: bool, compare_url: str = "") -> Section:
+    """Every request with its answer; audits as `attempts_of` reads them, oldest first. `compare_url`: the page that
+    lays two of them beside each other."""
     listed = list(audits)
     by_pk: dict[int | None, AIRequestAudit] = {audit.pk: audit for audit in listed}
     shown = [audit_context(audit, content=content, repaired=by_pk.get(audit.repair_of_id)) for audit in listed]
     return Section(
         title="Attempts",
+        count=len(shown),
         template="admin/orchestration/parts/attempts.html",
-        context={"attempts": shown, "content": content},
+        context={
+            "attempts": shown,
+            "content": content,
+            "compare_url": compare_url,
+            "choices": [(str(audit.pk), label(audit)) for audit in listed],
+        },
     )
+
+
+def label(audit: AIRequestAudit) -> str:
+    """`Attempt 2`, `Repair of attempt 2`."""
+    return f"Repair of attempt {audit.attempt}" if audit.repair else f"Attempt {audit.attempt}"
 
 
 def audit_context(audit: AIRequestAudit, *, content: bool, repaired: AIRequestAudit | None = None) -> dict[str, Any]:
@@ -58,6 +70,7 @@ def audit_context(audit: AIRequestAudit, *, content: bool, repaired: AIRequestAu
     answer = audit.answer
     shown: dict[str, Any] = {
         "audit": audit,
+        "label": label(audit),
         "answer": answer,
         "colour": STATE_COLOURS.get(audit.outcome, ""),
         "tokens": tokens(answer) if answer else NOTHING,

@@ -20,13 +20,13 @@ from orchestration.admin.content_display import JsonText, stored
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilter
 from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import (
+from orchestration.models import AIRequestAudit, AIResponseAudit
+from orchestration.theme.parts import display
+from orchestration.theme.words import (
     NOTHING,
     moment,
     money,
 )
-from orchestration.models import AIRequestAudit, AIResponseAudit
-from orchestration.theme.parts import display
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import cut
 

@@ -18,9 +18,9 @@ from django.utils.html import format_html
 
 from orchestration.access_log import log_content_access
 from orchestration.admin.extensions import AddedActions, Button
-from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import NOTHING
+from orchestration.admin.sections import Crumb, Fact, Head, Section, in_tabs
 from orchestration.theme.parts import ChangeList, InfinitePaginator, ModelAdmin, TabularInline, action
+from orchestration.theme.words import NOTHING
 from orchestration.values.declared_filters import DeclaredFilters
 from orchestration.values.generic_refs import Reference
 
@@ -192,11 +192,20 @@ class DetailAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return ()
 
+    def head(self, request: HttpRequest, obj: Any) -> Head | None:
+        """What stays in sight while one scrolls, with the buttons; None: the buttons are below the facts."""
+        return None
+
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        leading, tabs = in_tabs(self.sections(request, obj))
+        head = self.head(request, obj)
         return {
             "facts": list(self.facts(request, obj)),
             "buttons": list(self.buttons(request, obj)),
-            "sections": list(self.sections(request, obj)),
+            "sections": leading,
+            "tabs": tabs,
+            "head": head,
+            **({"original": Crumb(obj, head.crumb)} if head else {}),
         }
 
     # --- downloads --------------------------------------------------------------------------

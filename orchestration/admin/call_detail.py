@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from orchestration.access_log import LOOKED
+from orchestration.admin.attempt_comparison import comparison_url
 from orchestration.admin.attempt_display import attempts_of, attempts_section, tokens
 from orchestration.admin.base import (
     STATE_COLOURS,
@@ -20,18 +22,13 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.content_display import stored
-from orchestration.admin.sections import Fact, Section, added_call_sections
-from orchestration.admin.words import (
-    NOTHING,
-    moment,
-    money,
-    seconds,
-    short_id,
-)
+from orchestration.admin.failure_display import failure_sections, has_failed
+from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
 from orchestration.clock import database_now
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.stats.timeline import phases, timeline
+from orchestration.theme.words import NOTHING, copyable, moment, money, seconds, short_id
 from orchestration.values.generic_refs import admin_path, reference
 from orchestration.values.truncated_json import cut
 
@@ -41,11 +38,20 @@ CONTENT = ("result", "input", "context")
 TICKS = 5
 
 
+def head(call: ServiceCallRecord) -> Head:
+    """What stays in sight."""
+    states = [("Status", call.status), ("Persisted", call.domain_persist_state)]
+    return Head(
+        title=service_label(call).rpartition(".")[2],
+        key=call.pk,
+        crumb=short_id(call.pk),
+        badges=[Fact(label, state, colour=STATE_COLOURS.get(state, "")) for label, state in states],
+    )
+
+
 def facts(call: ServiceCallRecord) -> Iterator[Fact]:
-    """What stands at the head of the page."""
+    """What is known of it at a glance, below what went wrong."""
     related = reference(call.related_content_type, call.related_object_id)
-    yield Fact("Status", call.status, colour=STATE_COLOURS.get(call.status, ""))
-    yield Fact("Persisted", call.domain_persist_state, colour=STATE_COLOURS.get(call.domain_persist_state, ""))
     if call.result_stays:
         yield Fact("Result", "kept to be compared; not persisted unless you reprocess it")
     if call.error_code:
@@ -62,7 +68,7 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     yield Fact("Tokens", tokens(call))
     yield Fact("Cost", money(call.cost))
     yield Fact("Schema", f"{call.schema_identity} v{call.schema_version}" if call.schema_identity else NOTHING)
-    yield Fact("Correlation id", call.correlation_id)
+    yield Fact("Correlation id", copyable(str(call.correlation_id)))
     yield Fact("Priority", call.priority)
     if call.ordering_key:
         yield Fact("Order", f"{call.ordering_key}, number {call.sequence}")
@@ -73,13 +79,15 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
 
 
 def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
-    """The cards below, in the order in which people ask: when, what became of it, what was said."""
+    """What leads (what went wrong, why it waits), and the tabs."""
     audits = list(attempts_of(call.request_audits.order_by("attempt", "repair", "id")))
     content = may_read_content(request)
+    yield from failure_sections(request, call, audits, content=content)
     yield from _waits(call)
     yield _timeline(call, audits)
+    beside = comparison_url(call.pk) if len(audits) > 1 else ""
+    yield replace(attempts_section(audits, content=content, compare_url=beside), tab=Tab.ATTEMPTS)
     yield from added_call_sections(request, call)
-    yield attempts_section(audits, content=content)
     yield _payloads(call, content=content)
     yield from _reruns(call, content=content)
     yield from _history(call)
@@ -133,6 +141,7 @@ def _timeline(call: ServiceCallRecord, audits: list[AIRequestAudit]) -> Section:
     ticks = [(100 * step / (TICKS - 1), seconds(whole * step / (TICKS - 1))) for step in range(TICKS)] if whole else []
     return Section(
         title="Timeline",
+        tab=Tab.TIMELINE,
         template="admin/orchestration/parts/timeline.html",
         context={
             "phases": [(phase, seconds(phase.ended - phase.began)) for phase in found],
@@ -146,11 +155,12 @@ def _payloads(call: ServiceCallRecord, *, content: bool) -> Section:
     found = ((name, stored(call, name, url=content_url(call, name))) for name in CONTENT) if content else ()
     return Section(
         title="Result, input and context",
+        tab=Tab.RAW,
         template="admin/orchestration/parts/payloads.html",
         context={
             "payloads": [(name.title(), value) for name, value in found if value is not None],
             "content": content,
-            "error": call.error,
+            "error": "" if has_failed(call) else call.error,
             "persist_error": call.domain_persist_error,
         },
     )
@@ -174,6 +184,8 @@ def _reruns(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
     listed = rows[:LISTED_RERUNS]
     yield Section(
         title="Reruns beside each other",
+        tab=Tab.RERUNS,
+        count=len(listed) - 1,
         template="admin/orchestration/parts/reruns.html",
         context={
             "calls": [(row, call_url(row.pk), short_id(row.pk), row.pk == call.pk) for row in listed],
@@ -218,6 +230,8 @@ def _history(call: ServiceCallRecord) -> Iterator[Section]:
     if entries or accesses:
         yield Section(
             title="What operators did",
+            tab=Tab.HISTORY,
+            count=len(entries) or None,
             template="admin/orchestration/parts/history.html",
             context={"entries": entries, "accesses": accesses},
         )

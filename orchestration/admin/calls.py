@@ -7,11 +7,16 @@ from datetime import datetime, time
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
+from orchestration.access_log import log_content_access
 from orchestration.admin import call_detail
+from orchestration.admin.attempt_comparison import COMPARISON, comparison
 from orchestration.admin.base import (
     STATE_COLOURS,
     link_to,
@@ -29,18 +34,18 @@ from orchestration.admin.filters import (
     bound,
 )
 from orchestration.admin.indexed_search import HELP, SearchRefused, search
-from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import (
+from orchestration.admin.sections import Crumb, Fact, Head, Section
+from orchestration.clock import database_now
+from orchestration.models import ServiceCallRecord
+from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.theme.parts import display
+from orchestration.theme.words import (
     NOTHING,
     moment,
     money,
     nowrap,
     short_id,
 )
-from orchestration.clock import database_now
-from orchestration.models import ServiceCallRecord
-from orchestration.models.call_querysets import ServiceCallQuerySet
-from orchestration.theme.parts import display
 from orchestration.values.generic_refs import reference
 
 
@@ -159,8 +164,31 @@ class ServiceCallAdmin(CallOperations):
 
     # --- the page of one call ---------------------------------------------------------------
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.compare_attempts)
+        return [path("<path:object_id>/attempts/", view, name=COMPARISON), *super().get_urls()]
+
+    def compare_attempts(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Two attempts of a call beside each other."""
+        call = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
+        if call is None:
+            raise Http404
+        if may_read_content(request):
+            log_content_access(request.user, call)
+        context = {
+            **self.admin_site.each_context(request),
+            **comparison(call, request.GET, content=may_read_content(request)),
+            "title": "Compare attempts",
+            "opts": self.opts,
+            "original": Crumb(call, short_id(call.pk)),
+        }
+        return TemplateResponse(request, "admin/orchestration/attempts.html", context)
+
     def detail_rows(self, rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
         return call_detail.call_columns(super().detail_rows(rows))
+
+    def head(self, request: HttpRequest, call: ServiceCallRecord) -> Head:
+        return call_detail.head(call)
 
     def facts(self, request: HttpRequest, call: ServiceCallRecord) -> Iterable[Fact]:
         return call_detail.facts(call)

@@ -9,6 +9,10 @@ from typing import Any
 from orchestration.values.sanitize import legible
 from orchestration.values.truncated_json import MAX_CHARACTERS, text_of
 
+FOLDED_LINES = 40
+FOLDED_CHARACTERS = 4_000
+"""Longer JSON is folded."""
+
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
@@ -22,6 +26,15 @@ class JsonText:
     @property
     def is_cut(self) -> bool:
         return len(self.text) < self.length
+
+    @property
+    def lines(self) -> int:
+        return self.text.count("\n") + 1
+
+    @property
+    def is_long(self) -> bool:
+        """Folded until somebody opens it."""
+        return self.lines > FOLDED_LINES or len(self.text) > FOLDED_CHARACTERS
 
 
 def as_json(value: object) -> JsonText:

@@ -9,12 +9,12 @@ from django.urls import URLPattern, path
 
 from orchestration.admin.alerts import alerts
 from orchestration.admin.base import ReadOnlyAdmin
-from orchestration.admin.words import moment
 from orchestration.clock import database_now
 from orchestration.engine.lag import TOLERATED_SECONDS
 from orchestration.models import EngineCounter, WorkerNode
 from orchestration.monitoring.alert_display import ALERTS
 from orchestration.theme.parts import display
+from orchestration.theme.words import moment
 
 NODE_COLOURS = {"healthy": "success", "stopping": "warning", "silent": "danger"}
 """By `WorkerNode.state`."""

@@ -17,8 +17,7 @@ from django.utils.http import urlencode
 from orchestration.admin.extensions import ListActions
 from orchestration.admin.ported import PortedPrompts
 from orchestration.admin.prompt_versions import calls_url, versions_page, versions_url
-from orchestration.admin.sections import Section, add_call_sections
-from orchestration.admin.words import moment
+from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.components.identity import PROMPTS
 from orchestration.components.prompt_overrides import check_text, known_names
 from orchestration.components.registry import registry_for, services
@@ -27,6 +26,7 @@ from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import PromptPart
 from orchestration.stats.prompt_use import texts_used_by
 from orchestration.theme.parts import SelectWidget, TextareaWidget, display
+from orchestration.theme.words import moment
 from orchestration.values.generic_refs import admin_path
 
 CODE = "the section's code"
@@ -230,6 +230,7 @@ def prompt_sections(request: HttpRequest, call: ServiceCallRecord) -> Iterable[S
     if listed:
         yield Section(
             title="Prompt texts of this service",
+            tab=Tab.ATTEMPTS,
             template="admin/orchestration/parts/prompt_texts.html",
             context={"sections": listed, "may_change": request.user.has_perm("orchestration.change_prompttext")},
         )

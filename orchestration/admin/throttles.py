@@ -13,7 +13,6 @@ from django.http import HttpRequest
 
 from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.admin.extensions import ListActions
-from orchestration.admin.words import NOTHING, moment
 from orchestration.clock import database_now
 from orchestration.components.registry import services
 from orchestration.engine.queue.destinations import (
@@ -30,6 +29,7 @@ from orchestration.models.throttles import LimitSource
 from orchestration.providers.retry_after import note_if_capped
 from orchestration.theme.parts import ModelAdmin, display
 from orchestration.theme.suggestions import SuggestingInput
+from orchestration.theme.words import NOTHING, moment
 
 COLOURS = {"closed": "success", "half_open": "warning", "open": "danger"}
 

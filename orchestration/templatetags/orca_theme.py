@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from orchestration.admin.words import moment as shown_moment
 from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
 from orchestration.monitoring.alerts import latest_alerts
 from orchestration.theme.installed import has_console
 from orchestration.theme.styles import SCRIPTS, style_sheets
 from orchestration.theme.styles import badge as plain_badge
+from orchestration.theme.words import copyable as shown_to_copy
+from orchestration.theme.words import moment as shown_moment
 
 register = template.Library()
 
@@ -69,6 +70,12 @@ def alerts(context: template.Context) -> dict[str, Any]:
 def moment(at: datetime | None) -> str:
     """`3 min ago`, with the exact time where one points at it."""
     return shown_moment(at)
+
+
+@register.simple_tag
+def copyable(text: str, shown: str = "") -> str:
+    """A text, or a short form of it, with a button that copies the whole."""
+    return shown_to_copy(text, shown)
 
 
 @register.simple_tag

@@ -8,6 +8,7 @@ from persistence.admin import (  # noqa: F401 - they register themselves
     chunks,
     dead_letters,
     erasure,
+    failed_calls,
     filters,
     held,
     navigation,

@@ -15,8 +15,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from orchestration.admin.operations import ReasonForm as ReasonForm
+from orchestration.admin.sections import Crumb
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.styles import add_style_sheet
+from orchestration.theme.words import short_id
 from orchestration.typed_settings import optional_setting
 from orchestration.values.generic_refs import key_of
 
@@ -50,8 +52,11 @@ def show_overview(site: admin.AdminSite) -> None:
 
 
 def render(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    """A page of the console below `admin/persistence/`."""
-    shared = {**admin.site.each_context(request), "title": title, "opts": ServiceCallRecord._meta}
+    """A page of the console below `admin/persistence/`; one about a `call` says so in the path at its top."""
+    shared = {**admin.site.each_context(request), "title": title}
+    call = context.get("call")
+    if isinstance(call, ServiceCallRecord):
+        shared |= {"opts": call._meta, "original": Crumb(call, short_id(call.pk))}
     return TemplateResponse(request, f"admin/persistence/{template}", shared | context)
 
 

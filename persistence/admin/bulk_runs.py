@@ -21,12 +21,12 @@ from orchestration.admin.base import (
 from orchestration.admin.calls import call_link
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import (
+from orchestration.operations import operation_of, operations
+from orchestration.theme.parts import DropdownFilter, display
+from orchestration.theme.words import (
     NOTHING,
     moment,
 )
-from orchestration.operations import operation_of, operations
-from orchestration.theme.parts import DropdownFilter, display
 from persistence.admin.base import ReasonForm, note, page, page_urls, render
 from persistence.admin.bulk_actions import has_pairs, pairs_url, run_url
 from persistence.bulk.runs import abort, pause, progress, start

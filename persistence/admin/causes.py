@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.db.models import Max, TextField
-from django.db.models.functions import Cast, Length
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.models import ServiceCallRecord
 from persistence.causes.cause import Cause, Kind
+from persistence.causes.comparison import differences
 from persistence.causes.database_errors import model_of, sqlstate_name
 from persistence.causes.remedies import headline, remedy
 from persistence.models.failures import PersistenceFailure, still_failing
-
-COMPARED_ROWS = 1000
-"""The newest rows of a table that a value is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +37,11 @@ class Explained:
     places: list[Place]
 
 
-def explained(request: HttpRequest, cause: Cause) -> Explained:
-    """At most one query."""
+def explained(request: HttpRequest, cause: Cause, service_identity: str = "", *, compared: bool = True) -> Explained:
+    """`compared`: with what the persisted values are like, which takes up to three queries."""
     return Explained(
         headline=headline(cause),
-        facts=list(_facts(cause)),
+        facts=[*_facts(cause), *(differences(cause, service_identity) if compared else ())],
         cause=cause,
         remedy=remedy(cause),
         places=list(_places(request, cause)),
@@ -61,21 +57,6 @@ def _facts(cause: Cause) -> Iterator[tuple[str, str]]:
         yield "Table", cause.table
     if cause.columns:
         yield "Column", ", ".join(cause.columns)
-    if cause.kind is Kind.TOO_LONG and (longest := _longest_stored(cause)) is not None:
-        yield "Longest stored", f"{longest:,} characters, of the newest {COMPARED_ROWS:,} rows"
-
-
-def _longest_stored(cause: Cause) -> int | None:
-    """How the value differs from those that were persisted."""
-    model = model_of(cause.table)
-    fields = () if model is None else model._meta.local_concrete_fields
-    field = next((each for each in fields if each.column in cause.columns), None)
-    if model is None or field is None:
-        return None
-    length = Length(Cast(field.attname, TextField()))
-    newest = model._default_manager.order_by("-pk").annotate(length=length)[:COMPARED_ROWS]
-    longest: int | None = newest.aggregate(most=Max("length"))["most"]
-    return longest
 
 
 def _places(request: HttpRequest, cause: Cause) -> Iterator[Place]:
@@ -109,5 +90,8 @@ def why_not_persisted(request: HttpRequest, call: ServiceCallRecord) -> Iterator
         yield Section(
             title="Why it is not persisted",
             template="admin/persistence/cause.html",
-            context={"why": explained(request, Cause.from_json(failure.cause)), "failure": failure},
+            context={
+                "why": explained(request, Cause.from_json(failure.cause), call.service_identity),
+                "failure": failure,
+            },
         )

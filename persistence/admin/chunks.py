@@ -18,10 +18,10 @@ from orchestration.admin.calls import call_link
 from orchestration.admin.content_display import JsonText, stored
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.filters import MomentFilter
-from orchestration.admin.sections import Fact, Section, add_call_sections
-from orchestration.admin.words import NOTHING, moment
+from orchestration.admin.sections import Fact, Section, Tab, add_call_sections
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import display
+from orchestration.theme.words import NOTHING, moment
 from orchestration.values.generic_refs import Reference, admin_path, which_exist
 from orchestration.values.truncated_json import cut, text_of
 from orchestration.values.uuid_keys import canonical
@@ -213,19 +213,21 @@ def domain_objects(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Se
     if not request.user.has_perm("persistence.view_persistedchunk"):
         return
     touched = PersistedObject.objects.filter(chunk__call_id=call.pk)
-    section = _objects_section("Domain objects", touched)
+    section = _objects_section("Domain objects", touched, tab=Tab.ROWS)
     chunks = list(PersistedChunk.objects.filter(call_id=call.pk).defer("summary").order_by("id")[:MAX_LISTED_OBJECTS])
     section.context["chunks"] = [(chunk, _chunk_url(chunk.pk)) for chunk in chunks]
     yield section
 
 
-def _objects_section(title: str, rows: QuerySet[PersistedObject]) -> Section:
+def _objects_section(title: str, rows: QuerySet[PersistedObject], tab: Tab | None = None) -> Section:
     """Primary objects first; beyond MAX_LISTED_OBJECTS it only says that there are more."""
     found = list(rows.defer("changes").select_related("content_type").order_by("role", "id")[: MAX_LISTED_OBJECTS + 1])
     listed = found[:MAX_LISTED_OBJECTS]
     mark_gone(listed)
     return Section(
         title=title,
+        tab=tab,
+        count=len(listed),
         template="admin/persistence/objects.html",
         context={
             "objects": [(touched, object_link(touched), _object_url(touched.pk)) for touched in listed],

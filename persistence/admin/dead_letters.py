@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import call_url
+from orchestration.models import ServiceCallRecord
 from persistence.admin.base import VIEW_CALLS, page, render, require
 from persistence.admin.bulk_actions import freeze_and_show
 from persistence.admin.causes import Explained, explained
@@ -21,6 +22,8 @@ from persistence.reprocessing.reprocess import Policy
 
 EXAMPLES = 5
 SHOWN_GROUPS = 100
+COMPARED = 5
+"""Of the groups, the first, whose values are compared with those that were persisted."""
 
 
 @page("dead-letters/", "dead_letters")
@@ -67,11 +70,12 @@ def _shown(
 ) -> list[tuple[FailureGroup, Explained | None, list[tuple[str, str, str]]]]:
     """Each group with its cause, where one was noted, and (id, page, dry run) of its newest calls."""
     examples = examples_of(groups, EXAMPLES)
-    return [
-        (
-            group,
-            explained(request, group.cause) if group.is_noted else None,
-            [(key, call_url(key), dry_run_url(key)) for key in examples.get(group.fingerprint, ())],
-        )
-        for group in groups
-    ]
+    first = [keys[0] for keys in examples.values() if keys]
+    services = dict(ServiceCallRecord.objects.filter(pk__in=first).values_list("pk", "service_identity"))
+    shown = []
+    for number, group in enumerate(groups):
+        keys = examples.get(group.fingerprint, [])
+        service = services.get(keys[0], "") if keys else ""
+        why = explained(request, group.cause, service, compared=number < COMPARED) if group.is_noted else None
+        shown.append((group, why, [(key, call_url(key), dry_run_url(key)) for key in keys]))
+    return shown

@@ -14,8 +14,8 @@ from django.urls import reverse
 from orchestration.admin.base import DetailAdmin, link_to
 from orchestration.admin.calls import call_link
 from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import NOTHING, moment
 from orchestration.theme.parts import TextInputWidget, display
+from orchestration.theme.words import NOTHING, moment
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import ReasonForm, note, page, render, require
 from persistence.errors import ErasureRefused

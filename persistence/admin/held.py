@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from orchestration.admin.call_detail import remedy_url
-from orchestration.admin.words import moment
 from orchestration.engine.queue.holding import Hold, holds
 from orchestration.engine.queue.unreadable_rows import UNREADABLE
 from orchestration.models import ServiceCallRecord
 from orchestration.stats.figures import counted
+from orchestration.theme.words import moment
 from persistence.admin.base import VIEW_CALLS, page, render, require
 
 TITLES = {

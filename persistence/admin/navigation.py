@@ -85,9 +85,9 @@ def _inside(request: HttpRequest, slug: str, lists: Lists) -> Iterator[dict[str,
 
 
 def _place(request: HttpRequest) -> str:
-    """The address that decides which item is active: pages about one call belong to the list of calls."""
+    """The address that decides which item is active: pages about calls belong to the list of calls."""
     match = request.resolver_match
-    is_about_call = match is not None and "call_id" in match.kwargs
+    is_about_call = match is not None and ("call_id" in match.kwargs or match.url_name == "persistence_failed_calls")
     return reverse("admin:orchestration_servicecallrecord_changelist") if is_about_call else request.path
 
 
@@ -148,6 +148,7 @@ def _saved_searches(request: HttpRequest, address: str) -> list[dict[str, Any]]:
         {"title": title, "link": f"{address}?saved={name}" if name else address, "active": name == chosen}
         for name, title in choices.items()
     ]
+    items.append({"title": "Failed by cause", "link": reverse("admin:persistence_failed_calls"), "active": False})
     items += [{"title": item["title"], "link": item["link"], "active": False} for item in served(request, "Calls")]
     return [{"models": ["orchestration.servicecallrecord"], "items": items}]
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.admin.nodes import NODE_COLOURS
-from orchestration.admin.words import NOTHING, currency, moment, seconds
+from orchestration.causes.known import known
 from orchestration.clock import database_now
 from orchestration.models import WorkerNode
 from orchestration.stats.figures import (
@@ -29,8 +29,10 @@ from orchestration.stats.figures import (
     queues,
     running_by_node,
 )
+from orchestration.theme.words import NOTHING, currency, moment, seconds
 from persistence.admin.base import VIEW_CALLS, page, show_overview
 from persistence.admin.dead_letters import dead_letters_url
+from persistence.admin.failed_calls import failed_calls_url
 from persistence.admin.overview_charts import charts
 from persistence.maintenance.dead_letters import failure_groups
 
@@ -70,6 +72,8 @@ class Table:
     headers: list[str]
     rows: list[list[Cell]] = field(default_factory=list)
     empty: str
+    url: str = ""
+    """The page that says more."""
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -192,6 +196,7 @@ def _dead_letters() -> Table:
     ]
     return Table(
         title="Results that cannot be persisted, by cause",
+        url=dead_letters_url(),
         headers=["Error", "Cause", "Handler", "Dead", "Failing", "Last seen"],
         rows=rows,
         empty="No result is dead, and none fails.",
@@ -203,13 +208,15 @@ def _errors(found: History) -> Table:
     rows = [
         [
             Cell(text=code or NOTHING, url=calls(error_code=code, **_since(found))),
+            Cell(text=known(code).said),
             Cell(text=f"{count:,}", number=True),
         ]
         for code, count in most
     ]
     return Table(
         title="Failures by error code",
-        headers=["Error code", "Calls"],
+        url=failed_calls_url(),
+        headers=["Error code", "What it is", "Calls"],
         rows=rows,
         empty="No call failed in this period.",
     )

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from orchestration.admin.words import currency
 from orchestration.stats.aggregation import floor
 from orchestration.stats.figures import COUNTED_UP_TO, Figures, History, Period
+from orchestration.theme.words import currency
 from persistence.models.failures import PersistenceFailure
 
 LABELS = {

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from orchestration.access_log import log_content_access
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import call_url
-from orchestration.admin.words import NOTHING, money, seconds, short_id
 from orchestration.models import ServiceCallRecord
+from orchestration.theme.words import NOTHING, money, seconds, short_id
 from orchestration.values.truncated_json import cut
 from persistence.admin.base import VIEW_CALLS, page, render, require
 from persistence.admin.bulk_actions import run_url

@@ -17,11 +17,11 @@ from orchestration.admin.base import VIEW_CONTENT, may_read_content
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_detail import content_url
 from orchestration.admin.content_display import JsonText, as_json
-from orchestration.admin.sections import Section, add_call_sections
-from orchestration.admin.words import money
+from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import TextareaWidget
+from orchestration.theme.words import money
 from orchestration.types import Message
 from persistence.admin.base import ReasonForm, note, page, render, require, shown_call
 from persistence.admin.operation_forms import RerunForm
@@ -197,6 +197,7 @@ def comparisons(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Secti
     if relatives:
         yield Section(
             title="Side by side",
+            tab=Tab.RERUNS,
             template="admin/persistence/relatives.html",
             context={"relatives": [(kind, key, compare_url(call.pk, key)) for kind, key in relatives]},
         )

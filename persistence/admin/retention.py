@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 
 from orchestration.admin.base import ReadOnlyAdmin
-from orchestration.admin.words import moment
 from orchestration.theme.parts import display
+from orchestration.theme.words import moment
 from persistence.models.retention import RetentionHeld, RetentionMark
 
 

@@ -6,12 +6,16 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from orchestration.admin.failure_display import add_page
+from orchestration.causes.known import Place
 from orchestration.components.registry import schemas
 from persistence.admin.base import VIEW_CALLS, page, render, require
 from persistence.handlers.schema_upgrades import handler_versions, schema_coverage
 
 NEWEST_CHUNKS = 50_000
 NEWEST_RESULTS = 500
+
+add_page(Place.SCHEMAS, "Schemas and handlers", "persistence_upgrades", VIEW_CALLS)
 
 
 @page("upgrades/", "upgrades")

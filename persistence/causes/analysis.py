@@ -15,10 +15,10 @@ from orchestration.clock import database_now
 from orchestration.errors import WrittenByNewerVersion
 from orchestration.isolation import isolated
 from orchestration.models.prepared_sql import Statement
+from orchestration.values.described import described, path_of
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.database_errors import MOST_FAULTS, cause_of_database_error
 from persistence.causes.frames import app_frames
-from persistence.causes.values import described, path_of
 from persistence.errors import PersistenceError
 from persistence.models.failures import PersistenceFailure
 

@@ -14,9 +14,9 @@ from django.db import connection, models
 from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
 
 from orchestration.log import BROKEN_RULE, PostgresError, SqliteError, sqlstate_of
+from orchestration.values.described import described
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.frames import frames_of
-from persistence.causes.values import described
 
 NAMES = {
     "22001": "string_data_right_truncation",

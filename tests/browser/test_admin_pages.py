@@ -25,7 +25,7 @@ def call_page(call: ServiceCallRecord) -> str:
 def test_a_failed_call_is_found_understood_and_retried(console: Any, live_server: Any) -> None:
     call = failed(error_code="rate_limited")
     failed(error_code="timeout")
-    console.get_by_role("link", name="Service calls", exact=True).first.click()
+    console.get_by_role("link", name="Calls", exact=True).first.click()
     console.locator("#searchbar").fill("rate_limited")
     console.keyboard.press("Enter")
     console.wait_for_url("**q=rate_limited**")
@@ -58,6 +58,7 @@ def test_selected_calls_are_retried_together(console: Any, live_server: Any) -> 
 
 def test_a_call_leads_to_the_object_it_made(console: Any, live_server: Any, root: User) -> None:
     console.goto(f"{live_server.url}{call_page(succeeded(root))}")
+    console.get_by_role("tab", name="Rows (1)").click()
     section = console.locator("section", has=console.get_by_role("heading", name="Domain objects"))
     section.get_by_role("link", name=f"user {root.pk}").click()
     console.wait_for_url(f"{live_server.url}{reverse('admin:accounts_user_change', args=(root.pk,))}")
@@ -66,7 +67,7 @@ def test_a_call_leads_to_the_object_it_made(console: Any, live_server: Any, root
 def test_markup_in_a_prompt_is_shown_and_never_run(console: Any, live_server: Any) -> None:
     console.on("dialog", lambda dialog: pytest.fail("a script in a prompt ran"))
     call = succeeded(prompt=HOSTILE, result={"text": HOSTILE})
-    console.goto(f"{live_server.url}{call_page(call)}")
+    console.goto(f"{live_server.url}{call_page(call)}#attempt-2")
     console.get_by_text("<script>alert('x')</script>").first.wait_for()
 
 

@@ -76,6 +76,7 @@ def pages(key: ApiKey, answered: Interaction) -> dict[str, str]:
     of_key = {name: reverse(f"admin:accounts_apikey_{name}", args=(key.pk,)) for name in ("change", "history")}
     return {
         "interactions": reverse("admin:gateway_interaction_changelist"),
+        "usage": reverse("admin:gateway_interaction_usage"),
         "no-interactions": f"{reverse('admin:gateway_interaction_changelist')}?q=nothing",
         "interaction": reverse("admin:gateway_interaction_change", args=(answered.pk,)),
         "keys": reverse("admin:accounts_apikey_changelist"),

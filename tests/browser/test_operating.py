@@ -149,9 +149,12 @@ def find_the_cause(story: Story) -> None:
     page.wait_for_url("**dead=**")
     assert page.get_by_text("dead", exact=True).count() == 10
     page.get_by_role("link", name=story.call.pk[-8:]).click()
-    page.get_by_role("heading", name="Attempts").wait_for()
-    assert page.get_by_text("A LOUD NOTE").first.is_visible()
+    page.get_by_role("heading", name="Why it is not persisted").wait_for()
     assert page.get_by_text("ValueError", exact=False).first.is_visible()
+    look_at(page, "call-dead")
+    page.get_by_role("tab", name="Attempts").click()
+    assert page.get_by_text("A LOUD NOTE").first.is_visible()
+    look_at(page, "call-attempts")
 
 
 def see_in_a_dry_run_that_it_would_fail_again(story: Story) -> None:
@@ -166,6 +169,7 @@ def see_in_a_dry_run_that_it_would_fail_again(story: Story) -> None:
 def mend_the_prompt(story: Story) -> None:
     """It never said not to shout. A text with a value that does not exist is refused."""
     page = story.page
+    page.get_by_role("tab", name="Attempts").click()
     page.get_by_role("link", name="Edit the instruction of PatientNameSection").click()
     page.get_by_label("Text").fill("{code} Do not shout, {stranger}.")
     page.get_by_label("Note").fill("The model shouted.")

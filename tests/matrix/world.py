@@ -134,6 +134,7 @@ def _values(people: dict[str, User]) -> dict[str, Any]:
         "key_id": key.pk,
         "kind": "pause",
         "verb": "start",
+        "slug": "platform",
         "call_id": call.pk,
         "stopped_id": stopped.pk,
         "other_id": other_run.pk,

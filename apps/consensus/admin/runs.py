@@ -35,13 +35,13 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.exact_search import UuidSearch
 from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import (
+from orchestration.api.errors import ApiError
+from orchestration.theme.words import (
     NOTHING,
     moment,
     money,
     nowrap,
 )
-from orchestration.api.errors import ApiError
 from orchestration.values.generic_refs import admin_path
 from persistence.provenance import provenance_sections
 

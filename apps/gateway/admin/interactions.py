@@ -26,7 +26,7 @@ from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.extensions import add_list_action
 from orchestration.admin.filters import ModelFilter
 from orchestration.admin.sections import Fact, Section
-from orchestration.admin.words import NOTHING, moment, money
+from orchestration.theme.words import NOTHING, currency, moment, money
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import MAX_CHARACTERS
 from persistence.admin.exports import export_action
@@ -105,6 +105,7 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
             "opts": self.opts,
             "usage": recent_usage(DAYS),
             "usage_days": DAYS,
+            "currency": currency(),
         }
         return TemplateResponse(request, "admin/gateway/usage.html", context)
 

@@ -23,7 +23,7 @@ from apps.gateway.models import KeyMeter, KeyPolicy
 from apps.gateway.recording.flush import held_meters
 from orchestration.admin.base import detail_action
 from orchestration.admin.import_export import Ported, SafeResource
-from orchestration.admin.words import moment, money
+from orchestration.theme.words import moment, money
 from orchestration.values.generic_refs import admin_path
 
 LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "budget", "budget_period", "expires_at")

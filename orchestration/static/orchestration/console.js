@@ -81,7 +81,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (box) watchAlerts(box);
 });
 
-// "3 min ago" stays true while a page is open: as orchestration/admin/words.py says it. The exact time is the title.
+// "3 min ago" stays true while a page is open: as orchestration/theme/words.py says it. The exact time is the title.
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const saidAgo = (at, now) => {
   const total = (now - at) / 1000;
@@ -112,3 +112,49 @@ document.addEventListener("click", async (event) => {
     window.prompt("Copy:", button.dataset.copy); // without https, browsers give no clipboard
   }
 });
+
+// The tabs of a page: without this, all of them are below each other. The address names the tab, or something in it.
+const showTabs = (bar) => {
+  const tabs = [...bar.querySelectorAll("a")];
+  const panelOf = (tab) => document.getElementById(tab.hash.slice(1));
+  bar.setAttribute("role", "tablist");
+  for (const tab of tabs) {
+    const panel = panelOf(tab);
+    tab.id ||= `tab-${panel.id}`;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tab.id);
+  }
+  const choose = (chosen) => {
+    for (const tab of tabs) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      panelOf(tab).hidden = tab !== chosen;
+    }
+  };
+  const follow = () => {
+    const wanted = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    const chosen = tabs.find((tab) => wanted && panelOf(tab).contains(wanted));
+    if (!chosen && wanted) return;
+    choose(chosen ?? tabs[0]);
+    if (chosen && wanted !== panelOf(chosen)) wanted.scrollIntoView();
+  };
+  bar.addEventListener("click", (event) => {
+    const tab = event.target.closest("a");
+    if (!tab) return;
+    event.preventDefault(); // the page stays where it is
+    history.replaceState(history.state, "", tab.hash);
+    choose(tab);
+  });
+  bar.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+    next.focus();
+    next.click();
+  });
+  window.addEventListener("hashchange", follow);
+  follow();
+};
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".orca-tabs").forEach(showTabs));

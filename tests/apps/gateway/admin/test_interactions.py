@@ -137,16 +137,21 @@ def test_figures_and_payloads(provider, django_assert_max_num_queries):
     row = Interaction.objects.first()
     page = reverse("admin:gateway_interaction_change", args=[row.pk])
     listed = reverse("admin:gateway_interaction_changelist")
+    usage = reverse("admin:gateway_interaction_usage")
     cache.clear()
     reader = signed_in("view_interaction", "read_payload")
     looker = signed_in("view_interaction")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(11):
         shown = reader.get(listed).content.decode()
-    assert "Requests per day" in shown
     assert "plantedword" not in shown
     assert row.model in shown
-    with django_assert_max_num_queries(11):  # the figures are not summed up again for every page
-        assert reader.get(listed).status_code == 200
+    with django_assert_max_num_queries(11):
+        shown = reader.get(usage).content.decode()
+    assert "Requests per day" in shown
+    assert "plantedword" not in shown
+    with django_assert_max_num_queries(8):  # the figures are not summed up again for every page
+        assert reader.get(usage).status_code == 200
+    assert signed_in("view_servicecallrecord").get(usage).status_code == 403
     hidden = looker.get(page).content.decode()
     assert "plantedword" not in hidden
     assert "have the permission" in hidden

@@ -88,7 +88,7 @@ def test_estimates_are_shown_and_counted(admin_client):
     new.note_estimates(Estimated.RESPONSE, Estimated.COST)
     new.save()
     cache.clear()
-    page = admin_client.get(reverse("admin:gateway_interaction_changelist")).content.decode()
+    page = admin_client.get(reverse("admin:gateway_interaction_usage")).content.decode()
     assert "Of which estimated" in page
     assert "<td>7</td><td>6</td>" in page
     shown = [admin_client.get(reverse("admin:gateway_interaction_change", args=[row.pk])) for row in (old, new)]

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from orchestration.admin.words import ago, copyable, currency, exact, forget_currency, moment, money, short_id
 from orchestration.models import ModelPrice
+from orchestration.theme.words import ago, copyable, currency, exact, forget_currency, moment, money, short_id
 
 NOW = datetime(2026, 11, 29, 18, 3, 12, tzinfo=UTC)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.core.signals import request_started
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -16,8 +17,6 @@ from orchestration.values.moments import is_in_range
 NOTHING = "–"  # noqa: RUF001 - a dash, as the rest of the admin shows what is empty
 DAYS_AGO = 30
 """Older moments are dates."""
-KEPT_SECONDS = 60.0
-"""How long a process knows the currency of the prices."""
 
 
 def seconds(duration: timedelta | None) -> str:
@@ -75,24 +74,25 @@ def moment(at: datetime | None) -> str:
 
 
 class _Known:
-    """What this process knows of the currency."""
+    """What this process knows of the currency, until the next request."""
 
-    currency = ""
-    until = float("-inf")
+    currency: str | None = None
 
 
 def currency() -> str:
-    """That of the prices, as it was within the last minute: `USD`; empty without prices, `USD/EUR` when they differ, so
-    that nobody takes a sum for what it is not."""
-    if time.monotonic() >= _Known.until:
+    """That of the prices: `USD`; empty without prices, `EUR/USD` when they differ, so that nobody takes a sum for what
+    it is not. One query a request."""
+    found = _Known.currency
+    if found is None:
         named = ModelPrice.objects.order_by("currency").values_list("currency", flat=True).distinct()
-        _Known.currency, _Known.until = "/".join(named), time.monotonic() + KEPT_SECONDS
-    return _Known.currency
+        found = _Known.currency = "/".join(named)
+    return found
 
 
-def forget_currency() -> None:
+@receiver(request_started)
+def forget_currency(**_: object) -> None:
     """Look again when next asked."""
-    _Known.until = float("-inf")
+    _Known.currency = None
 
 
 def money(cost: Decimal | None) -> str:

@@ -1,0 +1,94 @@
+"""What went wrong with a call, at the head of its page: the cause in words, its facts, what helps and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from orchestration.admin.sections import Section
+from orchestration.causes.comparison import answered_lately, answered_sizes, request_size, shapes_of_results
+from orchestration.causes.failure_cause import FailureCause, cause_of_failure
+from orchestration.causes.known import Place
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.models.states import Status
+from orchestration.theme.words import seconds
+from orchestration.values.truncated_json import value_of
+
+_pages: dict[Place, tuple[str, str, str]] = {
+    Place.PROMPTS: ("Prompt texts", "orchestration_prompttext_changelist", "orchestration.view_prompttext"),
+    Place.LIMITS: ("Limits", "orchestration_ratelimit_changelist", "orchestration.view_ratelimit"),
+    Place.CIRCUITS: ("Circuits", "orchestration_providercircuit_changelist", "orchestration.view_providercircuit"),
+    Place.PAUSES: ("Pause its models", "orchestration_pause_add", "orchestration.operate_pause"),
+    Place.WORKERS: ("Workers", "orchestration_workernode_changelist", "orchestration.view_workernode"),
+}
+
+
+def add_page(place: Place, title: str, name: str, permission: str) -> None:
+    """Let causes link to a page of another package: its name without `admin:`, and `app.codename`."""
+    _pages[place] = (title, name, permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    title: str
+    url: str
+
+
+def links(request: HttpRequest, cause: FailureCause) -> list[Link]:
+    """The pages on which this person can mend it."""
+    found = (_pages[place] for place in cause.places if place in _pages)
+    allowed = ((title, name) for title, name, permission in found if request.user.has_perm(permission))
+    return [Link(title, reverse(f"admin:{name}")) for title, name in allowed]
+
+
+def has_failed(call: ServiceCallRecord) -> bool:
+    """Whether its last attempt failed: for good, or until the next one."""
+    return bool(call.error_code) and call.status in {Status.FAILED, Status.QUEUED, Status.CANCELLED}
+
+
+def failure_sections(
+    request: HttpRequest, call: ServiceCallRecord, audits: Sequence[AIRequestAudit], *, content: bool
+) -> Iterator[Section]:
+    """Of a call that failed, why; audits as `attempts_of` reads them."""
+    if not has_failed(call):
+        return
+    last = audits[-1] if audits else None
+    cause = cause_of_failure(call, _body(last))
+    yield Section(
+        title="What went wrong" if call.status != Status.QUEUED else "Why the last attempt failed",
+        template="admin/orchestration/parts/failure.html",
+        context={
+            "cause": cause,
+            "facts": [*cause.facts(), *_differences(call, cause, last)],
+            "message": call.error if content else "",
+            "places": links(request, cause),
+        },
+    )
+
+
+def _body(audit: AIRequestAudit | None) -> Any:
+    answer = audit.answer if audit is not None else None
+    return value_of(audit, "raw", via="response_audit") if answer is not None and answer.error_code else None
+
+
+def _differences(
+    call: ServiceCallRecord, cause: FailureCause, last: AIRequestAudit | None
+) -> Iterator[tuple[str, str]]:
+    """How it differs from the newest calls of its service that went well."""
+    if cause.known.differs == "size" and last is not None:
+        sizes = answered_sizes(call.service_identity)
+        if sizes:
+            yield (
+                "Size of the request",
+                f"{request_size(last):,} characters; those answered lately: {sizes[0]:,} to {sizes[-1]:,}",
+            )
+        if last.answer is not None and cause.code == "timeout":
+            yield "Given up after", seconds(timedelta(milliseconds=last.answer.latency_ms))
+    if cause.fields:
+        accepted = shapes_of_results(answered_lately(call.service_identity), cause.fields)
+        yield from ((f"{path} in accepted answers", shape) for path, shape in accepted.items())

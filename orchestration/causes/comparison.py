@@ -1,0 +1,65 @@
+"""How what failed differs from what went well lately: sizes and shapes, no content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import F, QuerySet, TextField
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Cast, Length
+
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.models.audits import Outcome
+from orchestration.models.states import Status
+from orchestration.values.described import shapes
+
+NEWEST = 50
+"""Of what went well; and the window of the newest, in which it is looked for."""
+WINDOW = 500
+
+
+def shapes_of_results(calls: QuerySet[ServiceCallRecord], paths: Iterable[str]) -> dict[str, str]:
+    """By path in the structured data of their results (`lines.3.note`): what the values of these calls are like.
+
+    A path through a list counts whatever stands at its number. Paths that no result has are left out.
+    """
+    wanted = list(dict.fromkeys(paths))
+    if not wanted:
+        return {}
+    places = {f"shape_{number}": _place(path) for number, path in enumerate(wanted)}
+    rows: list[Mapping[str, Any]] = list(calls.order_by().annotate(**places).values(*places))
+    found = {path: shapes(row[name] for row in rows) for name, path in zip(places, wanted, strict=True)}
+    return {path: shape for path, shape in found.items() if shape}
+
+
+def _place(path: str) -> KeyTransform:
+    place: Any = KeyTransform("structured_data", F("result"))
+    for key in path.split("."):
+        place = KeyTransform(key, place)
+    found: KeyTransform = place
+    return found
+
+
+def answered_lately(service_identity: str) -> QuerySet[ServiceCallRecord]:
+    """The newest calls of a service that succeeded and whose results are still there."""
+    newest = ServiceCallRecord.objects.filter(service_identity=service_identity).order_by("-created_at")
+    well = ServiceCallRecord.objects.filter(
+        pk__in=list(newest.values_list("pk", flat=True)[:WINDOW]), status=Status.SUCCEEDED, result__isnull=False
+    )
+    return ServiceCallRecord.objects.filter(pk__in=list(well.values_list("pk", flat=True)[:NEWEST]))
+
+
+def answered_sizes(service_identity: str) -> list[int]:
+    """Characters of the messages of the newest requests of a service that were answered, the shortest first."""
+    calls = answered_lately(service_identity).values("pk")
+    return sorted(_sizes(AIRequestAudit.objects.filter(call__in=calls, outcome=Outcome.ANSWERED)))
+
+
+def request_size(audit: AIRequestAudit) -> int:
+    """Characters of the messages of a request."""
+    return next(iter(_sizes(AIRequestAudit.objects.filter(pk=audit.pk))), 0)
+
+
+def _sizes(audits: QuerySet[AIRequestAudit]) -> list[int]:
+    return list(audits.order_by().values_list(Length(Cast("messages", TextField())), flat=True))
