@@ -56,7 +56,7 @@ EMPTY = {
     Tab.TIMELINE: "Nothing happened yet.",
     Tab.ATTEMPTS: "Nothing was sent yet.",
     Tab.ROWS: "Its result has made no rows.",
-    Tab.RERUNS: "It was not rerun, and is no rerun.",
+    Tab.RERUNS: "It was never rerun, and it is not a rerun of another call.",
     Tab.RAW: "Empty.",
     Tab.HISTORY: "Nobody has acted on this call.",
 }

@@ -72,7 +72,7 @@ KNOWN = {
     ),
     "provider_unavailable": Known(
         said="The provider failed",
-        remedy="It is tried again by itself, and the circuit opens when it goes on. If it lasts, pause the model or"
+        remedy="It is tried again by itself, and the circuit opens when it continues. If it lasts, pause the model or"
         " rerun with another one; retry when the provider answers again.",
         places=(Place.CIRCUITS, Place.PAUSES),
     ),
@@ -144,7 +144,7 @@ KNOWN = {
     ),
     "prompt_failed": Known(
         said="The prompt could not be rendered, so nothing was sent",
-        remedy="The message names the section or the variable. Mend it (the section, its text, or the context that"
+        remedy="The message names the section or the variable. Correct it (the section, its text, or the context that"
         " callers give), then retry: nothing was paid.",
         places=(Place.PROMPTS,),
     ),
@@ -155,16 +155,16 @@ KNOWN = {
     ),
     "poisoned": Known(
         said="Too many workers died while they ran it",
-        remedy="Look into the system's log at these times (memory, a crash in a library), mend it, then retry one.",
+        remedy="Look into the system's log at these times (memory, a crash in a library), fix the cause, then retry one.",
         places=(Place.WORKERS,),
     ),
     "unreadable": Known(
         said="What is stored in the row cannot be read, so it was set aside",
-        remedy="Mend the columns that the message names, then retry.",
+        remedy="Correct the columns that the message names, then retry.",
     ),
     "internal_error": Known(
         said="The engine failed, not the provider",
-        remedy="The log of the worker has the traceback, by the id of the call. Mend it, then retry.",
+        remedy="The log of the worker has the traceback, by the id of the call. Fix it, then retry.",
         places=(Place.WORKERS,),
     ),
     "component_not_found": Known(
@@ -182,7 +182,7 @@ KNOWN = {
 KNOWN["unknown_service"] = KNOWN["component_not_found"]
 UNKNOWN = Known(
     said="Its service raised an error of its own",
-    remedy="Look at the message and at the service's code, mend it, then retry.",
+    remedy="Look at the message and at the service's code, fix it, then retry.",
 )
 
 

@@ -139,7 +139,7 @@ def _set_aside() -> Iterator[Hold]:
             code="set_aside",
             what="rows that cannot be read",
             why="What is stored in them cannot be read, so they were set aside",
-            remedy="Mend the columns that their error names, and retry them",
+            remedy="Correct the columns that their error names, and retry them",
             calls=aside,
         )
 

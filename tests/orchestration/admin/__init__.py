@@ -1,7 +1,8 @@
 """Tests of `orchestration/admin/`. Modules that are tested under other names:
 
 alerts: orchestration/monitoring/test_alerts
-attempt_display, call_detail, content_display, extensions, sections: test_calls
+attempt_display, content_display, extensions, sections: test_calls
+failure_display: test_call_detail
 base: test_calls, orchestration/models/test_call_columns
 call_actions: test_operations
 django_q_pages: orchestration/django_q/test_schedules, orchestration/django_q/test_allowed_tasks

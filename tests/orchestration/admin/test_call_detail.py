@@ -62,7 +62,7 @@ def test_the_cause_needs_no_permission_to_read_content(staff: Callable[..., Clie
     assert SECRET not in page
 
 
-def test_a_call_that_is_tried_again_says_why_and_a_success_does_not(root: Client) -> None:
+def test_a_call_that_is_tried_again_says_why(root: Client) -> None:
     waits = queued(error_code="timeout", error="No answer in time.", failures=1, attempts=1)
     assert "Why the last attempt failed" in html(root.get(call_url(waits.pk)))
     assert "went wrong" not in html(root.get(call_url(succeeded().pk)))
@@ -93,7 +93,7 @@ def test_each_tab_has_its_place_and_says_when_it_is_empty(root: Client) -> None:
     ]
     for name, _ in tabs:
         assert f'<div id="{name}" class="orca-panel">' in page
-    assert "It was not rerun, and is no rerun." in page
+    assert "It was never rerun, and it is not a rerun of another call." in page
     assert 'id="attempt-2-repair"' in page
 
 

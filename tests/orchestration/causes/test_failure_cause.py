@@ -48,7 +48,7 @@ def test_a_body_of_any_shape_tells_nothing_else(body: Any) -> None:
     assert dict(cause.facts()) == {"Error code": "provider_unavailable", "HTTP status": "599"}
 
 
-def test_what_a_service_wrote_itself_is_not_taken_for_the_providers() -> None:
+def test_what_a_service_wrote_is_not_taken_for_a_providers() -> None:
     cause = cause_of_failure(call(f"{SECRET} (HTTP 400, {SECRET})", "out_of_paper"))
     assert (cause.status, cause.words) == (None, ())
     assert SECRET not in cause.headline

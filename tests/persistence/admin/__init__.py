@@ -4,6 +4,7 @@ base, filters, search: test_chunks, test_dead_letters
 bulk_actions: test_bulk_runs
 causes: test_dead_letters
 exports: persistence/exports/test_worker
-navigation, overview_charts: test_overview
+menu: test_navigation
+overview_charts: test_overview
 retention: persistence/maintenance/test_retention
 """
