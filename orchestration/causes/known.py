@@ -155,7 +155,7 @@ KNOWN = {
     ),
     "poisoned": Known(
         said="Too many workers died while they ran it",
-        remedy="Look into the system's log at these times (memory, a crash in a library), fix the cause, then retry one.",
+        remedy="Look into the system's log at these times (memory, a crash in a library), fix it, then retry one.",
         places=(Place.WORKERS,),
     ),
     "unreadable": Known(
