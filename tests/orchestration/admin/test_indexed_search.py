@@ -185,7 +185,7 @@ def test_saved_searches(root: Client) -> None:
     assert page(root, dead=group.fingerprint)[0] == {dead.pk}
     listed, html = page(root, dead="0123456789abcdef")
     assert listed == set()
-    assert "No results fail with the fingerprint" in html
+    assert "No result fails with the fingerprint" in html
     assert page(root, saved="nonsense")[1].count("Failed today") >= 1
 
 

@@ -62,7 +62,7 @@ def test_a_key_is_made_rotated_and_revoked_and_shown_once():
         admin.post(reverse("admin:accounts_apikey_revoke_this", args=[made.pk]))
         refused(server, new)
     told = " ".join(logged())
-    for words in ("Rotated", "Budget from 5 to 7.", "Spent from 4 to 0.", "Revoked."):
+    for words in ("Rotated", "Budget from 5 USD to 7 USD.", "Spent from 4 USD to 0.", "Revoked."):
         assert words in told
     assert secret not in told
     assert new not in told
