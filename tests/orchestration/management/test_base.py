@@ -127,6 +127,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_a_database_without_tables_is_told_in_a_sentence(fresh):
     """In one process, for each would load everything again."""
     done = subprocess.run(
@@ -141,6 +142,7 @@ def test_a_database_without_tables_is_told_in_a_sentence(fresh):
         assert "did `manage.py migrate` run?" in said, arguments
 
 
+@pytest.mark.slow
 def test_the_cluster_without_tables_says_so_in_a_sentence(fresh):
     status, said = manage("qcluster", env=fresh)
     assert status != 0
@@ -148,6 +150,7 @@ def test_the_cluster_without_tables_says_so_in_a_sentence(fresh):
     assert "did `manage.py migrate` run?" in said
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_is_told_in_a_sentence(fresh):
     reading, writing = os.pipe()
     os.close(reading)
@@ -157,6 +160,7 @@ def test_a_reader_that_has_gone_is_told_in_a_sentence(fresh):
     assert "The output was closed before everything was written" in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 def test_a_full_disk_is_told_in_a_sentence(fresh):
     with Path("/dev/full").open("wb") as full:
@@ -164,12 +168,14 @@ def test_a_full_disk_is_told_in_a_sentence(fresh):
     assert (status, "Traceback" in said, "No space left on device" in said) == (1, False, True)
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_told_in_a_sentence(fresh):
     status, said = manage("run_service", b"caf\xe9", env=fresh)
     assert (status, "Traceback" in said) == (1, False)
     assert "identity contains control characters or bytes that are not UTF-8" in said
 
 
+@pytest.mark.slow
 def test_what_the_terminal_cannot_show_is_written_escaped(fresh):
     shown = manage("run_service", "--help", env={**fresh, "PYTHONIOENCODING": "ascii"})
     assert shown[0] == 0
