@@ -90,6 +90,10 @@ class EngineSettings(BaseModel):
     """The longest wait between two attempts, unless the provider asks for a longer one."""
     RETRY_AFTER_CAP_SECONDS: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     """The longest wait that a provider's `Retry-After` or `x-ratelimit-reset` can impose."""
+    TOOL_TIMEOUT_SECONDS: Annotated[float, Field(gt=0)] = 60.0
+    """A tool that runs longer has failed, unless it says another time itself."""
+    MAX_TOOL_RESULT_BYTES: Annotated[int, Field(gt=0)] = 200_000
+    """The longest result of a tool, as the model gets it; a longer one is a failure, which the model is told."""
     ALLOW_PAID_REQUESTS: bool = True
     """False: no request leaves this machine (tests, CI)."""
     FAULT_POINTS: bool = False

@@ -1,6 +1,7 @@
 """`@service`, `@schema`, `@prompt_section`: check a class against its contract, name it and register it.
 
-Each works bare (`@service`) and with parts of the identity (`@service(group="feedback")`).
+Each works bare (`@service`) and with parts of the identity (`@service(group="feedback")`). `@tool` is for functions,
+which services name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from orchestration.components.registry import registry_for
 from orchestration.components.round_trip import round_trip_faults
 from orchestration.components.schemas import OutputSchema, shadowed_fields
 from orchestration.components.strict_schema import StrictSchema, adapt
+from orchestration.components.tools import tool as tool
 from orchestration.errors import ComponentDefinitionError, SchemaNotStrict
 from orchestration.service_checks import contract_faults, is_names
 from orchestration.services import DjangoBaseService

@@ -114,6 +114,15 @@ class IdempotencyConflict(InvalidCall):
     code = "idempotency_conflict"
 
 
+class ToolError(OrchestrationError):
+    """A tool could not do what it was asked for. The model is told this text, and may ask again.
+
+    For what tools themselves raise; of any other exception the model is told the type only.
+    """
+
+    code = "tool_failed"
+
+
 # --- running --------------------------------------------------------------------------------
 
 
@@ -169,9 +178,15 @@ class OutputFiltered(CallError):
 
 
 class UnexpectedToolCall(CallError):
-    """The model answered only with tool calls, which the engine does not run."""
+    """The model answered only with calls of tools that its service does not let the engine run."""
 
     code = "unexpected_tool_call"
+
+
+class ToolLimitReached(CallError):
+    """The model asked for more than the limits of the service's tools allow."""
+
+    code = "tool_limit"
 
 
 class NotStorable(CallError):

@@ -21,6 +21,8 @@ FAULT_POINTS = {
     "after_answer": "answer read, not stored",
     "after_store": "answer stored, not validated",
     "in_repair": "repair audited, not sent",
+    "in_tool": "tool begun, not run",
+    "after_tool": "tool run, its result not stored",
     "before_drain": "result pending, not drained",
     "after_chunk": "chunk k of n written",
     "before_link": "domain rows written, chunk not linked",

@@ -11,6 +11,7 @@ from typing import Any
 from orchestration.components.prompts import PromptSection
 from orchestration.components.routing import routes_faults
 from orchestration.components.schemas import OutputSchema
+from orchestration.components.tools import Tool, ToolLimits
 from orchestration.retry import RetryPolicy
 from orchestration.services import DjangoBaseService
 
@@ -61,8 +62,10 @@ ATTRIBUTES: dict[str, Rule] = {
         lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0),
     ),
     "tools": Rule(
-        "a list of dicts", lambda value: isinstance(value, tuple | list) and all(isinstance(t, Mapping) for t in value)
+        "a list of functions with @tool, and of dicts that describe a provider's own",
+        lambda value: isinstance(value, tuple | list) and all(isinstance(each, Tool | Mapping) for each in value),
     ),
+    "tool_limits": Rule("a ToolLimits", lambda value: isinstance(value, ToolLimits)),
 }
 CHECKED_ELSEWHERE = ("routes", "fallback_on")
 IDENTITY_ATTRIBUTES = ("namespace", "group", "name")
@@ -70,7 +73,7 @@ IDENTITY_ATTRIBUTES = ("namespace", "group", "name")
 
 def contract_faults(cls: type[DjangoBaseService]) -> list[str]:
     """What in a service class breaks the contract, one sentence each."""
-    faults = [*_unknown_attributes(cls), *_wrong_values(cls), *routes_faults(cls)]
+    faults = [*_unknown_attributes(cls), *_wrong_values(cls), *routes_faults(cls), *_repeated_tools(cls)]
     if not inspect.iscoroutinefunction(inspect.unwrap(cls.execute)):
         faults.append("execute must be a coroutine function (async def).")
     return faults
@@ -98,6 +101,13 @@ def _wrong_values(cls: type[DjangoBaseService]) -> Iterator[str]:
     for name, rule in ATTRIBUTES.items():
         if not rule.accepts(values[name]):
             yield f"{name} must be {rule.expected}, not {_shown(values[name])}."
+
+
+def _repeated_tools(cls: type[DjangoBaseService]) -> Iterator[str]:
+    listed = cls.tools if ATTRIBUTES["tools"].accepts(cls.tools) else ()
+    names = [each.name for each in listed if isinstance(each, Tool)]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"tools has two of the name {name}: give one of them another, @tool(name=…)."
 
 
 def _annotations(base: type) -> Mapping[str, Any]:

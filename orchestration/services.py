@@ -13,6 +13,7 @@ from orchestration.components.identity import DjangoIdentityMixin, Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.schemas import OutputSchema
 from orchestration.components.service import Wiring
+from orchestration.components.tools import Tool, ToolLimits
 from orchestration.engine.execution.inline import run_immediately
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.errors import OrchestrationError, UnknownOption
@@ -64,7 +65,8 @@ class DjangoBaseService(DjangoIdentityMixin):
     retry: ClassVar[RetryPolicy | None] = None
     parameters: ClassVar[JsonObject] = {}
     timeout: ClassVar[float | None] = None
-    tools: ClassVar[Sequence[JsonObject]] = ()
+    tools: ClassVar[Sequence[Tool | JsonObject]] = ()
+    tool_limits: ClassVar[ToolLimits] = ToolLimits()
 
     identity: ClassVar[Identity]
     """Set by `@service`."""

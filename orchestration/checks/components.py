@@ -19,7 +19,7 @@ from orchestration.components.routing import clients_asked
 from orchestration.components.service import Wiring
 from orchestration.conf import ClientSettings, ClientsSettings, clients_settings, engine_settings
 from orchestration.errors import BrokenComponent, ComponentDefinitionError, NotConfigured
-from orchestration.providers.base import missing_capabilities, schema_message
+from orchestration.providers.base import missing_capabilities, schema_message, tool_violations
 from orchestration.providers.credentials import token_function, why_no_key
 from orchestration.providers.registry import client_problems, provider_class
 from orchestration.providers.short_names import SHORT_NAMES
@@ -163,9 +163,10 @@ def _why_not(service: type[Any], client_name: str, client: ClientSettings) -> st
     if lacking:
         return f"it has no {', '.join(lacking)}."
     surface = client.surface or cls.surfaces[0]
-    if schema is None or surface not in cls.surfaces:
+    if surface not in cls.surfaces:
         return ""
-    violations = cls.schema_violations(surface, schema.strict.json_schema)
+    violations = [] if schema is None else cls.schema_violations(surface, schema.strict.json_schema)
+    violations += tool_violations(cls, surface, service.wiring.described_tools)
     return schema_message(cls.name, violations) if violations else ""
 
 

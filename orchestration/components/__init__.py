@@ -6,5 +6,15 @@ Authors import the names below; `orchestration.decorators` registers their class
 from orchestration.components.identity import DjangoIdentityMixin, Identity
 from orchestration.components.prompts import PromptSection, as_data
 from orchestration.components.schemas import OutputSchema
+from orchestration.components.tools import Tool, ToolContext, ToolLimits
 
-__all__ = ["DjangoIdentityMixin", "Identity", "OutputSchema", "PromptSection", "as_data"]
+__all__ = [
+    "DjangoIdentityMixin",
+    "Identity",
+    "OutputSchema",
+    "PromptSection",
+    "Tool",
+    "ToolContext",
+    "ToolLimits",
+    "as_data",
+]

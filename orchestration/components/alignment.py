@@ -10,6 +10,7 @@ from orchestration.components.identity import CODECS, PROMPTS, SCHEMAS, Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.registry import Registry, registry_for
 from orchestration.components.service import Service, Wiring
+from orchestration.components.tools import described, runnable
 from orchestration.errors import ComponentDefinitionError, ComponentNotFound, IdentityError, NotConfigured
 
 ProblemKind = Literal["unknown", "ambiguous", "other"]
@@ -68,6 +69,8 @@ def plan_wiring(service: type[Service]) -> tuple[Wiring, list[WiringProblem]]:
             schema=finder.one(SCHEMAS, "schema", service.schema),
             sections=finder.sections(),
             codec=finder.one(CODECS, "codec", service.codec),
+            tools=runnable(service.tools),
+            described_tools=described(service.tools),
         ),
         finder.problems,
     )

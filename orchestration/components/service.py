@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from orchestration.components.identity import Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.schemas import OutputSchema
+from orchestration.components.tools import Tool, ToolLimits
 from orchestration.retry import RetryPolicy
 from orchestration.types import JsonObject, Response
 
@@ -22,6 +23,10 @@ class Wiring:
     sections: tuple[type[PromptSection], ...] = ()
     """In plan order; rendering sorts them by weight."""
     codec: type[Any] | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """Those that the engine runs, by name."""
+    described_tools: Sequence[JsonObject] = ()
+    """What the model is told of these, and of tools of its provider."""
 
 
 class Service(Protocol):
@@ -38,7 +43,8 @@ class Service(Protocol):
     retry: ClassVar[RetryPolicy | None]
     parameters: ClassVar[JsonObject]
     timeout: ClassVar[float | None]
-    tools: ClassVar[Sequence[JsonObject]]
+    tools: ClassVar[Sequence[Tool | JsonObject]]
+    tool_limits: ClassVar[ToolLimits]
     identity: ClassVar[Identity]
     wiring: ClassVar[Wiring]
     overrides_execute: ClassVar[bool]

@@ -29,6 +29,10 @@ class Outcome(models.TextChoices):
     UNKNOWN = "unknown"
 
 
+WITH_TOOLS = 2
+"""The format of requests whose answers the engine may run tools for: `continues` is part of it."""
+
+
 class RequestAuditQuerySet(AppendOnlyQuerySet["AIRequestAudit"]):
     """Requests; their outcome is the one thing that changes, once, from pending."""
 
@@ -79,10 +83,21 @@ class AIRequestAudit(AppendOnlyModel):
     parameters = StoredJSONField(default=dict, blank=True)
     prompt_meta = StoredJSONField(default=dict, blank=True)
     object_db_pk = models.CharField(max_length=64, blank=True, default="")
+    continues = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,  # adding one would read all rows under a lock
+        help_text="The request whose answer asked for tools. What was said up to there, and the tools and schema that"
+        " were sent, are with the first request of that chain.",
+    )
     repair_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs")
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
     dispatched_at = MomentField(default=database_now)
-    format_version = FormatVersionField()
+    format_version = FormatVersionField(known=WITH_TOOLS)
 
     objects = RequestAuditQuerySet.as_manager()
 

@@ -22,11 +22,12 @@ else:
 
 
 class FormatVersionField(Small):
-    """New rows get the version that this code writes. A plain, empty integer in migrations: so an older version that
-    still runs can insert, and no table is rebuilt or read. (A positive one has a check, for which PostgreSQL reads all
-    rows.)"""
+    """New rows get the version `written`; this code reads them up to `known`. A plain, empty integer in migrations: so
+    an older version that still runs can insert, and no table is rebuilt or read. (A positive one has a check, for which
+    PostgreSQL reads all rows.)"""
 
-    def __init__(self, written: int = FIRST, **options: Any) -> None:
+    def __init__(self, written: int = FIRST, known: int | None = None, **options: Any) -> None:
+        self.known = written if known is None else known
         options |= {"null": True, "blank": True, "editable": False}
         super().__init__(default=written, **options)
 
@@ -39,7 +40,7 @@ class FormatVersionField(Small):
 def refuse_newer(row: models.Model) -> None:
     """WrittenByNewerVersion when a row has a format that this code does not know."""
     field: Any = row._meta.get_field("format_version")
-    refuse_newer_format(f"{row._meta.verbose_name} {row.pk}", field.value_from_object(row), field.default)
+    refuse_newer_format(f"{row._meta.verbose_name} {row.pk}", field.value_from_object(row), field.known)
 
 
 def refuse_newer_format(what: str, written: object, known: int) -> None:

@@ -19,6 +19,7 @@ from orchestration.providers.registry import substituted
 from orchestration.providers.simulator.faults import OK, Fault, Kind, Script
 from orchestration.providers.simulator.model import Simulation
 from orchestration.providers.simulator.provider import SimulatorProvider
+from orchestration.types import JsonObject
 
 Answer = str | dict[str, Any] | list[Any] | BaseModel
 Wanted = type[Service] | str | None
@@ -54,6 +55,9 @@ class Rule:
 
     def takes(self, request: ProviderRequest) -> bool:
         if self.left == 0 or self.service not in ("", request.service) or self.model not in request.model:
+            return False
+        results = sum(message["role"] == "tool" for message in request.messages)
+        if self.fault.results_below is not None and results >= self.fault.results_below:
             return False
         return any(self.contains in text_of(message.get("content")) for message in request.messages)
 
@@ -97,6 +101,25 @@ class ScriptedProvider:
         fault = OK if callable(content) else _fault_of(content, None)
         self._add(Fault(kind=fault.kind, text=fault.text, data=fault.data, latency_ms=_milliseconds(after)),
                   made, service, contains, model, times)  # fmt: skip
+
+    def call_tools(
+        self,
+        *calls: tuple[str, JsonObject],
+        says: str = "",
+        service: Wanted = None,
+        contains: str = "",
+        model: str = "",
+        times: int | None = 1,
+        results_below: int | None = None,
+    ) -> None:
+        """Ask for tools, each as its name and arguments, in `times` requests (None: all), and say a text beside it.
+
+        `results_below`: only while the conversation has fewer results of tools than this; in the arguments
+        `"$results"` is their number. The rest as for `answer`.
+        """
+        data = [{"name": name, "arguments": arguments} for name, arguments in calls]
+        fault = Fault(kind="tool_call", data=data, text=says, results_below=results_below)
+        self._add(fault, None, service, contains, model, times)
 
     def fail(
         self,

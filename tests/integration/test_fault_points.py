@@ -41,8 +41,9 @@ IN_A_WORKER = {
     "before_finalize": [],
 }
 """Where a worker can die, and the outcomes of the requests that are lost with it."""
-ELSEWHERE = {"after_submit", "after_commit", "in_retry", "in_stop", "in_prune"}
-"""Each has a test of its own: below, in test_loop.py (`in_stop`) and with the retention command (`in_prune`)."""
+ELSEWHERE = {"after_submit", "after_commit", "in_retry", "in_stop", "in_prune", "in_tool", "after_tool"}
+"""Each has a test of its own: below, in test_loop.py (`in_stop`), with the retention command (`in_prune`) and in
+test_tool_turns.py."""
 
 
 class Died(BaseException):

@@ -34,7 +34,7 @@ from tests.persistence.reprocessing.test_reprocess import memo
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
-NEWER = 2
+NEWER = 9
 
 
 def written_in(version):
@@ -55,7 +55,7 @@ def test_what_is_written_now_says_its_version():
 def test_a_missing_version_is_the_first_and_a_newer_one_is_named():
     for known in (None, 0, 1):
         refuse_newer_format("it", known, 1)
-    with pytest.raises(WrittenByNewerVersion, match=r"It was written by a newer version \(format 2; .* knows 1\): upg"):
+    with pytest.raises(WrittenByNewerVersion, match=r"It was written by a newer version \(format 9; .* knows 1\): upg"):
         refuse_newer_format("it", NEWER, 1)
     with pytest.raises(WrittenByNewerVersion, match="AI request None"):
         refuse_newer(AIRequestAudit(format_version=NEWER))

@@ -9,15 +9,25 @@ from orchestration.engine.execution.context import CallContext
 from orchestration.engine.execution.validation import outputs_of, structured_data_of
 from orchestration.errors import InvalidOutput, ProviderError
 from orchestration.models import AIRequestAudit, AIResponseAudit
+from orchestration.models.audits import WITH_TOOLS
+from orchestration.models.format_version import FIRST
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
 from orchestration.providers.retry_after import note_if_capped
 from orchestration.types import JsonObject, Message
 from orchestration.values.sanitize import legible, storable_json, storable_texts
 
+COPIED = (
+    *("call_id", "attempt", "correlation_id", "service_identity", "namespace", "kind", "name", "provider"),
+    *("client_name", "model", "surface", "route_reason", "response_schema_identity", "parameters", "object_db_pk"),
+    "format_version",
+)
+"""What a request has in common with the one that it follows in its attempt."""
+
 
 def first_request(call: CallContext, provider: Provider, model: str, **rendered: Any) -> AIRequestAudit:
     """The audit of a new attempt; `rendered` has messages, prompt_meta and parameters."""
-    record, identity, schema = call.record, call.service.identity, call.service.wiring.schema
+    record, identity, wiring = call.record, call.service.identity, call.service.wiring
+    schema = wiring.schema
     return AIRequestAudit(
         call=record,
         attempt=call.attempt + 1,
@@ -31,26 +41,48 @@ def first_request(call: CallContext, provider: Provider, model: str, **rendered:
         model=model,
         surface=provider.surface,
         route_reason=record.route_reason,
-        tools=list(call.service.tools),
+        tools=list(wiring.described_tools),
         response_schema_identity=str(schema.identity) if schema else "",
         response_schema=schema.strict.json_schema if schema else None,
         object_db_pk=record.related_object_id or "",
         dispatched_at=database_now(),
+        format_version=WITH_TOOLS if wiring.tools else FIRST,
         **rendered,
     )
+
+
+def continued_request(
+    call: CallContext, provider: Provider, model: str, *, previous: AIRequestAudit, prompt_meta: JsonObject
+) -> AIRequestAudit:
+    """The audit of a new attempt that goes on after the tools of `previous`: what it sends besides is with that."""
+    request = first_request(call, provider, model, messages=[], prompt_meta=prompt_meta, parameters=parameters_of(call))
+    request.tools, request.response_schema, request.continues_id = [], None, previous.pk
+    return request
+
+
+def turn_request(previous: AIRequestAudit, number: int, prompt_meta: JsonObject) -> AIRequestAudit:
+    """The audit of the next request in an attempt, after the tools of `previous`."""
+    return AIRequestAudit(
+        **{name: vars(previous)[name] for name in COPIED},
+        repair=number,
+        continues_id=previous.pk,
+        messages=[],
+        prompt_meta=prompt_meta,
+        dispatched_at=database_now(),
+    )
+
+
+def parameters_of(call: CallContext) -> JsonObject:
+    """What the service and the call say of sampling."""
+    return {**call.service.parameters, **(call.record.service_kwargs.get("parameters") or {})}
 
 
 def repair_request(
     original: AIRequestAudit, repair: int, messages: list[Message], fault: InvalidOutput
 ) -> AIRequestAudit:
     """The audit of the repair of an answered request: same attempt, same everything but the messages."""
-    copied = (
-        "call_id", "attempt", "correlation_id", "service_identity", "namespace", "kind", "name", "provider",
-        "client_name", "model", "surface", "route_reason", "tools", "response_schema_identity", "response_schema",
-        "parameters", "object_db_pk",
-    )  # fmt: skip
     return AIRequestAudit(
-        **{name: vars(original)[name] for name in copied},
+        **{name: vars(original)[name] for name in (*COPIED, "tools", "response_schema", "continues_id")},
         repair=repair,
         repair_of=original,
         messages=messages,
@@ -60,20 +92,26 @@ def repair_request(
 
 
 def to_provider_request(call: CallContext, audit: AIRequestAudit, timeout: float) -> ProviderRequest:
-    """What goes to the provider is what was audited."""
+    """What goes to the provider is what was audited: with this request, and with those that it continues."""
     schema = call.service.wiring.schema
+    before = call.conversation.messages if call.conversation and audit.continues_id else []
     return ProviderRequest(
         model=audit.model,
-        messages=audit.messages,
+        messages=[*before, *audit.messages],
         schema_name=schema.strict.name if schema else "",
-        schema=audit.response_schema,
+        schema=whole(call, audit).response_schema,
         parameters=audit.parameters,
-        tools=audit.tools,
+        tools=whole(call, audit).tools,
         timeout=timeout,
         context=call.record.context,
         service=call.record.service_identity,
         request_id=f"{call.record.pk}:{audit.attempt}:{audit.repair}",
     )
+
+
+def whole(call: CallContext, audit: AIRequestAudit) -> AIRequestAudit:
+    """The request that has the tools and the schema of this one: itself, or the first of those that it continues."""
+    return call.conversation.first if call.conversation and audit.continues_id else audit
 
 
 def answered(call: CallContext, audit: AIRequestAudit, answer: ProviderResponse, seconds: float) -> AIResponseAudit:
@@ -86,7 +124,7 @@ def answered(call: CallContext, audit: AIRequestAudit, answer: ProviderResponse,
         first_byte_ms=answer.first_byte_ms,
         raw=answer.raw,
         outputs=outputs_of(answer),
-        structured_data=structured_data_of(answer) if audit.response_schema else None,
+        structured_data=structured_data_of(answer) if whole(call, audit).response_schema else None,
         tool_calls=[storable_texts(call) for call in answer.tool_calls],
         finish_reason=answer.finish_reason,
         provider_response_id=answer.provider_response_id,

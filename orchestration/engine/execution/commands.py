@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from orchestration.engine.queue.claim import Lease
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.states import PersistState, Status
+from orchestration.models.tool_runs import ToolRun
 from orchestration.types import JsonObject, Response
 
 
@@ -92,10 +93,38 @@ class ChargeFailure:
     """Where that one goes, when it changes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRuns:
+    """Before tools are run: those of an answer that have no row yet, and those that are begun again."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    new: Sequence[ToolRun] = ()
+    again: Sequence[int] = ()
+    """Their keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRun:
+    """After a tool was run: what came of it."""
+
+    lease: Lease
+    record: ServiceCallRecord
+    run: ToolRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonRuns:
+    """The call ends while tools run: what they did is unknown."""
+
+    lease: Lease
+    record: ServiceCallRecord
+
+
 def answers_in(commands: Iterable[Command]) -> list[StoreAnswer]:
     """The answers that these store, whether alone or with the end of the call."""
     found = (command.answer if isinstance(command, Settle) else command for command in commands)
     return [each for each in found if isinstance(each, StoreAnswer)]
 
 
-Command = OpenRequest | StoreAnswer | AbandonRequest | Settle | ChargeFailure
+Command = OpenRequest | StoreAnswer | AbandonRequest | Settle | ChargeFailure | BeginRuns | EndRun | AbandonRuns

@@ -10,7 +10,7 @@ from orchestration.components.registry import services
 from orchestration.components.service import Service
 from orchestration.conf import engine_settings
 from orchestration.engine.execution.answer_storage import store_kept
-from orchestration.engine.execution.commands import AbandonRequest, ChargeFailure, NextRoute, Settle
+from orchestration.engine.execution.commands import AbandonRequest, AbandonRuns, ChargeFailure, NextRoute, Settle
 from orchestration.engine.execution.context import CallContext, Interruption
 from orchestration.engine.execution.fallback import (
     first_route,
@@ -77,6 +77,8 @@ async def fail(call: CallContext, error: CallError) -> float | None:
     if delay is not None and call.runtime.immediate:
         await _go_on_in_place(call, error, route)
         return delay
+    if delay is None:
+        await _abandon_runs(call)
     await call.write(_failed(call, error, delay, route))
     return None
 
@@ -150,11 +152,18 @@ async def _abandon_request(call: CallContext) -> None:
         call.in_flight = False
 
 
+async def _abandon_runs(call: CallContext) -> None:
+    """Of tools that were begun and are not run to their end, because the call ends."""
+    if call.conversation is not None:
+        await call.write(AbandonRuns(lease=call.lease, record=call.record))
+
+
 async def end_broken(call: CallContext, error: Exception) -> None:
     """Settle without the text of the error, because the error may be what cannot be stored."""
     call.error = CallError(f"The engine raised {describe(error)}.", code="internal_error")
     try:
         await _abandon_request(call)
+        await _abandon_runs(call)
         await call.write(
             Settle(
                 lease=call.lease,
@@ -177,6 +186,8 @@ async def interrupted(call: CallContext) -> None:
     call.error = CallCancelled()
     try:
         await _abandon_request(call)
+        if not given_back:
+            await _abandon_runs(call)
         await call.write(
             Settle(
                 lease=call.lease,

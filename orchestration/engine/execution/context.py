@@ -12,7 +12,9 @@ from typing import Any, Self
 from orchestration.components.service import Service
 from orchestration.conf import clients_settings
 from orchestration.engine.execution.commands import Command, StoreAnswer
+from orchestration.engine.execution.conversation import Conversation
 from orchestration.engine.execution.group_commit import GroupCommit
+from orchestration.engine.execution.tool_running import RunBlocking, in_callers_thread
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import when_database_answers
 from orchestration.models import AIRequestAudit, PromptText, ServiceCallRecord
@@ -64,6 +66,8 @@ class Runtime:
     admit: Callable[[ServiceCallRecord], object] = bool
     """For such a caller: lets a call that goes to another route start there, or raises CallHeld. In the database's
     thread."""
+    run_blocking: RunBlocking = in_callers_thread
+    """How tools that are plain functions are run."""
     _texts: asyncio.Task[StoredTexts] | None = None
 
     async def stored_texts(self) -> StoredTexts:
@@ -93,6 +97,8 @@ class CallContext:
     """The last request that was audited."""
     in_flight: bool = False
     """It was handed to the provider and nothing is stored of what came back."""
+    conversation: Conversation | None = None
+    """Of a service with tools, once its model asked for one."""
     kept: StoreAnswer | None = None
     """An answer that is stored with the result of the call."""
     interruption: Interruption | None = None

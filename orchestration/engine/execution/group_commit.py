@@ -34,6 +34,7 @@ from orchestration.engine.execution.event_thread import Announcer
 from orchestration.engine.execution.events import announce, ask_for_persistence
 from orchestration.engine.execution.successors import Successors, keys_set_free
 from orchestration.engine.execution.throttle_feedback import apply_observations
+from orchestration.engine.execution.tool_rows import FAILED_RUNS, write_runs
 from orchestration.engine.lag import Lag
 from orchestration.engine.queue.bulk_updates import REROUTED, ROUTE_COLUMNS, SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
 from orchestration.engine.queue.claim import Lease
@@ -168,6 +169,7 @@ def commit(commands: Sequence[Command], *, take: Callable[[set[str]], None] | No
         _add_usage(_only(StoreAnswer, valid))
         for abandoned in _only(AbandonRequest, valid):
             AIRequestAudit.objects.filter(pk=abandoned.request.pk).settle(Outcome.UNKNOWN)
+        failed_runs = write_runs(valid)
         for charge in _only(ChargeFailure, valid):
             ServiceCallRecord.objects.filter(pk=charge.lease.call_id).update(
                 failures=charge.failures, judged_attempts=F("attempts"), updated_at=database_now()
@@ -176,7 +178,7 @@ def commit(commands: Sequence[Command], *, take: Callable[[set[str]], None] | No
         update_rows(ROUTE_COLUMNS, [(call_id, *route) for call_id, route in _changed_routes(valid)])
         if take is not None and (free := keys_set_free(valid)):
             take(free)
-        _count(valid, len(commands) - len(valid))
+        _count(valid, stale=len(commands) - len(valid), failed_runs=failed_runs)
     return [
         None if command.lease in held else StaleLease(f"Call {command.lease.call_id} has another worker.")
         for command in commands
@@ -219,7 +221,7 @@ def _usage(command: StoreAnswer) -> tuple[Any, ...]:
     return (*(answer[name] for name in Usage.model_fields), answer["cost"])
 
 
-def _count(commands: Sequence[Command], stale: int) -> None:
+def _count(commands: Sequence[Command], *, stale: int, failed_runs: int) -> None:
     """Last in the transaction, because all workers write these rows, and each waits for the others' commits."""
     rerouted = sum(route.route_reason is not None for _, route in _changed_routes(commands))
     if rerouted:
@@ -229,6 +231,8 @@ def _count(commands: Sequence[Command], stale: int) -> None:
         EngineCounter.add("answers_without_price", unpriced)
     if stale:
         EngineCounter.add(STALE_WRITES, stale)
+    if failed_runs:
+        EngineCounter.add(FAILED_RUNS, failed_runs)
 
 
 def _new(row: AuditT) -> AuditT:

@@ -131,9 +131,11 @@ def _rule(item: Any) -> str:
     return str(item["msg"] if item["type"] in QUOTING_NOTHING else item["type"])
 
 
-def repair_messages(request: AIRequestAudit, answer: ProviderResponse, fault: InvalidOutput) -> list[Message]:
+def repair_messages(
+    request: AIRequestAudit, answer: ProviderResponse, fault: InvalidOutput, *, with_schema: bool
+) -> list[Message]:
     """The conversation continued: what the model said, and what is wrong with it."""
-    wanted = ("match the required JSON schema", "JSON object") if request.response_schema else ("be used", "text")
+    wanted = ("match the required JSON schema", "JSON object") if with_schema else ("be used", "text")
     return [
         *request.messages,
         {"role": "assistant", "content": legible(answer.text)},

@@ -23,6 +23,7 @@ from orchestration.engine.execution.context import CallContext, Interruption, Pr
 from orchestration.engine.execution.event_thread import process_announcer
 from orchestration.engine.execution.executor import run_call
 from orchestration.engine.execution.group_commit import GroupCommit
+from orchestration.engine.execution.tool_running import in_thread_of_its_own
 from orchestration.engine.garbage_collection import COLLECT_IN_WORKERS, spare_what_is_loaded
 from orchestration.engine.lag import TOLERATED_SECONDS, Lag, places
 from orchestration.engine.leases.renewal import LeaseKeeper, Renewal
@@ -112,7 +113,9 @@ class WorkerLoop:
 
     async def _run(self, group_commit: GroupCommit) -> None:
         async with Providers() as providers:
-            self._runtime = runtime = Runtime(group_commit=group_commit, providers=providers)
+            self._runtime = runtime = Runtime(
+                group_commit=group_commit, providers=providers, run_blocking=in_thread_of_its_own
+            )
             group_commit.successors = self
             beside = [asyncio.create_task(each) for each in (self._measure_lag(), self._listen())]
             try:

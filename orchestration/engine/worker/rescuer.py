@@ -30,6 +30,7 @@ from orchestration.errors import CallPoisoned
 from orchestration.models import AIRequestAudit, EngineCounter, ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.states import Status
+from orchestration.models.tool_runs import ToolRun
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,7 @@ def _take_away(which: Q, announce_ends: Announce, *, died: bool) -> Rescued:
         requeued = [record for record in wanted if record not in poisoned]
         _requeue(requeued, died=died)
         _end(cancelled, Status.CANCELLED, "cancelled", CANCELLED_TEXT, died=died)
+        ToolRun.objects.abandon([record.pk for record in (*cancelled, *poisoned)])
         for record in poisoned:
             _end([record], Status.FAILED, CallPoisoned.code, _evidence(record), died=died)
         if not died and expired:

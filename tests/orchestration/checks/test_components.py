@@ -329,7 +329,7 @@ def test_every_route_of_a_service_is_checked() -> None:
     [
         ({"ROUTES": []}, "ROUTES: Tuple should have at least 1 item"),
         ({"ROUTES": ["default", "best"]}, "ROUTES names best, but the clients are default"),
-        ({"ROUTES": ["default"], "FALLBACK_ON": ["x"]}, "x is no code"),
+        ({"ROUTES": ["default"], "FALLBACK_ON": ["x"]}, "x is not a code"),
     ],
 )
 def test_routes_that_lead_nowhere_are_an_error(routes: dict[str, Any], said: str) -> None:

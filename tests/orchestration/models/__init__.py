@@ -13,5 +13,6 @@ prepared_sql: persistence/outbox/test_queries
 rollups: orchestration/stats/test_aggregation
 tables: integration/test_migrate
 throttles: orchestration/engine/throttling/test_limits, orchestration/engine/throttling/test_circuit
+tool_runs: orchestration/engine/execution/test_tool_turns
 usage: orchestration/engine/execution/test_group_commit
 """

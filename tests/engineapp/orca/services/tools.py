@@ -1,0 +1,118 @@
+"""Services whose model may ask for tools."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from orchestration.components import PromptSection, ToolContext
+from orchestration.decorators import prompt_section, service, tool
+from orchestration.errors import ToolError
+from orchestration.models import EngineCounter
+from orchestration.services import DjangoBaseService
+from tests.engineapp.orca.services.triage import TriageOutputSchema
+
+ran: list[Any] = []
+"""What tools were asked for, in order."""
+
+
+class Where(BaseModel):
+    shelf: int
+
+
+@tool
+async def look_up(number: int, *, context: ToolContext) -> dict[str, Any]:
+    """Look up where a thing is."""
+    ran.append((number, context.attempt))
+    return {"number": number, "shelf": number % 3}
+
+
+@tool
+def note(text: str, context: ToolContext) -> str:
+    """Note something down."""
+    ran.append(text)
+    return f"noted {text}"
+
+
+@tool(atomic=True)
+def count(by: int) -> int:
+    """Count up, once."""
+    EngineCounter.add("counted", by)
+    return EngineCounter.objects.get(name="counted").value
+
+
+@tool(timeout=0.2)
+async def wait(seconds: float) -> str:
+    """Wait."""
+    await asyncio.sleep(seconds)
+    return "waited"
+
+
+@tool(timeout=0.2)
+def block(seconds: float) -> str:
+    """Block."""
+    time.sleep(seconds)
+    return "blocked"
+
+
+@tool
+async def behave(how: str) -> Any:
+    """Do what a test says."""
+    return ACTIONS[how]()
+
+
+def _refuse() -> None:
+    raise ToolError("Only on Mondays.")
+
+
+def _break() -> None:
+    raise KeyError("secret name")
+
+
+ACTIONS: dict[str, Callable[[], Any]] = {
+    "refuse": _refuse,
+    "break": _break,
+    "exit": lambda: exit(3),
+    "object": object,
+    "nul": lambda: "a\x00b",
+    "long": lambda: "x" * 300_000,
+    "model": lambda: Where(shelf=3),
+    "none": lambda: None,
+}
+
+
+@prompt_section
+class ToolsPrompt(PromptSection):
+    async def render_message(self, **ctx: Any) -> str:
+        return f"Find {ctx.get('wanted', 'it')}."
+
+
+@service
+class Finds(DjangoBaseService):
+    """Answers in text."""
+
+    prompt_plan = (ToolsPrompt,)
+    tools = (look_up, note, count, wait, block, behave)
+
+
+@service
+class FindsInShape(DjangoBaseService):
+    """Answers by a schema."""
+
+    prompt_plan = (ToolsPrompt,)
+    schema = TriageOutputSchema
+    tools = [look_up, {"type": "web_search"}]
+
+
+@service
+class AsksTwice(DjangoBaseService):
+    prompt_plan = (ToolsPrompt,)
+    tools = (look_up,)
+
+    async def execute(self, **payload: Any) -> Any:
+        await super().execute(**payload)
+        return await super().execute(**payload)
