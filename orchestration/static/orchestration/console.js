@@ -158,3 +158,62 @@ const showTabs = (bar) => {
   follow();
 };
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".orca-tabs").forEach(showTabs));
+
+// The keyboard: g and a letter opens a page of the menu; j, k, x and Enter are for the rows of a list; ? says so.
+const PLACES = {
+  o: "Overview", c: "Calls", d: "Dead letters", h: "Held", b: "Bulk runs", w: "Workers", p: "Pauses", l: "Limits",
+};
+const KEYS = [
+  ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"], ["Enter", "open the row"],
+  ...Object.entries(PLACES).map(([letter, name]) => [`g ${letter}`, name]), ["?", "these keys"], ["Esc", "close"],
+];
+const keyboard = () => {
+  let leads = 0;
+  const rows = () => [...document.querySelectorAll("#result_list tbody tr")];
+  const linkOf = (row) => row.querySelector("th a, a.orca-row-link, td a");
+  const current = () => document.activeElement?.closest("#result_list tbody tr");
+  const isWriting = (target) => target.isContentEditable || target.matches?.("input:not([type=checkbox]), textarea, select");
+
+  const go = (letter) => {
+    const link = [...document.querySelectorAll("#nav-sidebar-apps a, #nav-sidebar a")]
+      .find((each) => each.lastElementChild?.textContent.trim() === PLACES[letter]);
+    if (link) location.assign(link.href);
+    return Boolean(link);
+  };
+  const step = (by) => {
+    const all = rows();
+    const at = all.indexOf(current());
+    const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+    if (next) linkOf(next)?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  };
+  const help = () => {
+    const dialog = document.getElementById("orca-keys") ?? document.createElement("dialog");
+    if (!dialog.id) {
+      dialog.id = "orca-keys";
+      dialog.className = "orca-keys";
+      dialog.setAttribute("aria-labelledby", "orca-keys-title");
+      dialog.innerHTML = '<h2 id="orca-keys-title">Keys</h2><dl></dl><form method="dialog"><button>Close</button></form>';
+      for (const [key, what] of KEYS) {
+        const line = dialog.querySelector("dl").appendChild(document.createElement("div"));
+        line.appendChild(document.createElement("dt")).textContent = key;
+        line.appendChild(document.createElement("dd")).textContent = what;
+      }
+      document.body.append(dialog);
+    }
+    dialog.showModal();
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector("dialog[open]")) return;
+    const wasLed = Date.now() - leads < 1500;
+    leads = 0;
+    if (wasLed && PLACES[event.key]) { if (go(event.key)) event.preventDefault(); return; }
+    if (event.key === "g") leads = Date.now();
+    else if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (event.key === "x") current()?.querySelector("input.action-select")?.click();
+    else if (event.key === "?") { event.preventDefault(); help(); }
+  });
+};
+document.addEventListener("DOMContentLoaded", keyboard);
