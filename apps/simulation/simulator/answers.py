@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from apps.simulation.simulator.moods import Mood
+from apps.simulation.simulator.openings import VAGUE, WHEN_TOLD, contradicts
 from apps.simulation.simulator.phrases import plain, says
 from apps.simulation.simulator.questions import Clause, in_another_language, understood
 from apps.simulation.simulator.sayings import (
@@ -17,20 +18,22 @@ from apps.simulation.simulator.sayings import (
     NO_MORE,
     NOT_ENGLISH,
     NOT_KNOWN,
+    NOT_KNOWN_TO,
     NOT_SHOWN,
+    NOT_SURE,
     PARDON,
+    PICTURES,
     SHOWING,
     SHOWN,
+    SUPPOSING,
 )
 from apps.simulation.simulator.story import Story, words_in
 from apps.simulation.simulator.tables import COMPLAINT_LABELS, ENGLISH, INTENTS, TOPICS
-from apps.simulation.simulator.telling import VAGUE, Telling, Told, contradicts
+from apps.simulation.simulator.telling import Telling, Told
 from orchestration.providers.simulator.prompt_reader import Line
 
 MOST_PARTS = 4
 """Of one answer."""
-WHATEVER = frozenset({"Onset", "Course", "Timing", "Severity", "Character", "Circumstances"})
-"""What is asked of any symptom: one that is named, and is not the complaint, is what the question is about."""
 ILLNESSES = frozenset(
     {"Heart trouble", "Lung disease", "Other conditions", "Diabetes", "Blood pressure", "Cholesterol", "Gynaecology"}
 )
@@ -38,12 +41,19 @@ ILLNESSES = frozenset(
 FOLLOW_UP = (
     "which; how|what kind|type|sort; how many|much|often|long|so|come; since when; why; really; sure|certain; how "
     "about; and that|it|then|before|now; for how; when; who; where; what|which one|ones|else; what .. they|it|he|she "
-    "called;what happen*; how old .. he|she|they|it; what age .. he|she|they; when was that|it; names?; what "
-    "for;every|each day; a day; per day|week; always"
+    ".. called; what happen*; how old .. he|she|they|it; what age .. he|she|they; names?; what for; every|each day; "
+    "a day; per day|week; always; what did you have|take|eat|drink|do; back then; those|these|that time*; take|taken "
+    "them|it"
 )
 """What refers to the topic before, when nothing else is asked."""
+FIRST_SAID = frozenset({"offer", "promise", "worry", "expectations", "understood"})
+"""What is answered without a look at the topics that the question names: `are you afraid of the operation?`"""
+TOLD_OF = COMPLAINT_LABELS - {"Similar episodes before", "Treatment so far"}
+"""Topics of the complaint to which nothing refers: what is asked next is about the complaint."""
+OWN_MEDICINES = "your|usual|regular .. tablet*|pills|medic*"
 LEADING: tuple[tuple[str, frozenset[str]], ...] = (
     ("Family", frozenset()),
+    ("Earlier episodes", frozenset()),
     ("Contraception", frozenset({"Medicines", "Sexual history"})),
     ("Tick or insect bites", frozenset({"Animals", "Outdoors and travel"})),
     ("Operations and hospital stays", frozenset({"Past illnesses"})),
@@ -55,6 +65,9 @@ LEADING: tuple[tuple[str, frozenset[str]], ...] = (
     ("Allergies", frozenset({"Drugs", "Medicines"})),
     ("Drugs", frozenset({"Medicines"})),
     ("Relationship", frozenset({"Home", "Sexual history"})),
+    ("Vaccinations", frozenset({"Tick or insect bites"})),
+    ("Animals", frozenset({"Sick contacts", "Home"})),
+    ("Impact on daily life", frozenset({"Home", "occupation", "Exercise"})),
 )
 """What a question is about when it names these, too; nothing: whatever else it names."""
 
@@ -86,10 +99,10 @@ class Answers:
         first = next((clause for clause in clauses if clause.top == 4), None)
         if first is not None:
             return Answer(self._talk(first.named(4)[0]), is_remark=True)
-        if any(hit.name == "confirm" for clause in clauses for hit in clause.hits):
+        if _sums_up(clauses):
             return Answer(self._confirmed(clauses), is_remark=True)
-        if shows:
-            return Answer(self._rng.choice(SHOWN), is_remark=True)
+        if shows or any(says(clause.text, PICTURES) for clause in clauses):
+            return Answer(self._rng.choice(SHOWN if shows else NOT_SHOWN), is_remark=True)
         parts = self._parts(clauses)
         text = " ".join(dict.fromkeys(parts)) or self._fallback(message, clauses)
         if in_another_language(message) and parts:
@@ -131,16 +144,17 @@ class Answers:
             return [follows] if follows else []
         if clause.top < 2:
             return self._said(clause) if clause.top == 1 else []
-        names = clause.named(clause.top)
+        names = self._meant(clause)
         talk = [name for name in names if name in INTENTS]
-        prior = next((name for name in talk if name in {"offer", "promise"}), None)
+        prior = next((name for name in talk if name in FIRST_SAID), None)
         if prior:
             return [self._talk(prior, clause)]
-        others = [hit.name for hit in clause.hits if hit.name in TOPICS and hit.name not in names]
-        topics = self._foremost(clause.text, [name for name in names if name in TOPICS], others)
+        beside = [hit.name for hit in clause.hits if hit.name in TOPICS and hit.name not in names]
+        others = [name for name in beside if not self._is_own(name)]
+        topics = self._foremost(clause.text, [name for name in names if name in TOPICS])
         if topics and ILLNESSES.issuperset(topics) and says(clause.text, "is|could|might|may|can it|this|that"):
             return [self._rng.choice(NAMING)]
-        answers = [text for topic in topics[:3] if (text := self._telling.topic(topic, clause, others))]
+        answers = [text for topic in topics[:MOST_PARTS] if (text := self._telling.topic(topic, clause, others))]
         if topics:
             self._topic_now = topics[-1]
         if answers or not talk:
@@ -149,19 +163,52 @@ class Answers:
         talk = ["reason"] if "reason" in talk and "more" in talk else talk
         return [self._talk(name, clause, others) for name in talk[:2]]
 
-    def _foremost(self, text: str, topics: list[str], others: Sequence[str]) -> list[str]:
+    def _meant(self, clause: Clause) -> list[str]:
+        """What a question is about: what yields only where nothing else is named, besides the complaint itself."""
+        names = self._certain(clause)
+        closer = [name for name in names if not _yields(name)]
+        if closer == ["Aggravating factors"]:
+            return self._before_conditions(clause) or closer
+        if closer:
+            return closer
+        named = [
+            name for name in clause.named(2) if not _yields(name) and name not in VAGUE - {"Sleep", "Itching", "Warmth"}
+        ]
+        return [name for name in named if name in TOPICS and not self._is_own(name)] or names
+
+    def _certain(self, clause: Clause) -> list[str]:
+        """What is named at the highest tier, without what the words only hint at when something else is named."""
+        hinted = {hit.name for hit in clause.hits if hit.is_hint} - {hit.name for hit in clause.hits if not hit.is_hint}
+        names = clause.named(clause.top)
+        certain = [name for name in names if name not in hinted]
+        if certain and all(map(_yields, certain)):
+            return names
+        lower = [name for name in clause.named(2) if name in TOPICS and name not in VAGUE and not self._is_own(name)]
+        return certain or (lower if clause.top > 2 else []) or names
+
+    def _before_conditions(self, clause: Clause) -> list[str]:
+        """Symptoms that are named before when they come: `are you dizzy when you stand up?`"""
+        named: list[str] = []
+        for hit in clause.hits:
+            if hit.name == "Aggravating factors":
+                return named
+            if hit.tier == 2 and hit.name in TOPICS and hit.name not in VAGUE and not self._is_own(hit.name):
+                named.append(hit.name)
+        return []
+
+    def _is_own(self, topic: str) -> bool:
+        """Whether it is the complaint itself."""
+        return TOPICS[topic].tier == 2 and says(self._story.reason, TOPICS[topic].asks)
+
+    def _foremost(self, text: str, topics: list[str]) -> list[str]:
         """Without the topics that others in the question only qualify: `allergies to medicines` asks for allergies."""
+        if says(text, OWN_MEDICINES):
+            topics = ["Medicines" if topic == "Treatment so far" else topic for topic in topics]
         for first, qualifying in LEADING:
             if first in topics:
                 topics = [topic for topic in topics if topic not in qualifying and (qualifying or topic == first)]
-        named = [name for name in others if TOPICS[name].tier == 2 and name not in VAGUE]
-        named = [name for name in named if not says(self._story.reason, TOPICS[name].asks)]
-        if topics == ["Past illnesses"] and named:
-            return named
-        if set(topics) & WHATEVER:
-            beside = [name for name in topics if name not in COMPLAINT_LABELS]
-            topics = beside or (named if set(topics) <= WHATEVER else []) or topics
         topics = [name for name in topics if name not in VAGUE] or topics
+        topics = [name for name in topics if not self._is_own(name)] or topics
         if "Radiation" in topics and not self._story.about("Radiation") and self._story.about("Rash"):
             return ["Rash"]
         if "Allergies" in topics and says(text, "allerg*|reaction* .. to|from"):
@@ -180,7 +227,7 @@ class Answers:
     def _followed_up(self, clause: Clause) -> str | None:
         """The answer to what makes sense only after the question before: `Since when?`, `Was there blood in it?`"""
         topic = self._topic_now or self._last_topic()
-        facts = self._story.about(topic) if topic and topic not in COMPLAINT_LABELS else []
+        facts = self._story.about(topic) if topic and topic not in TOLD_OF else []
         if not facts:
             return None
         if not _refers(clause):
@@ -188,7 +235,8 @@ class Answers:
         if {fact.written for fact in facts} & {each.value for each in self._telling.told}:
             return ""
         if says(clause.text, "how long; since when; when"):
-            return next((fact.since for fact in facts if fact.since), None)  # else it is about the complaint
+            dated = next((fact for fact in facts if fact.since or says(fact.own, WHEN_TOLD)), None)
+            return None if dated is None else dated.since or self._telling.again(dated.on(topic))
         if says(clause.text, "why; how come"):
             return "I do not know why, to be honest."
         return self._telling.again(facts[0].on(topic))
@@ -256,9 +304,25 @@ class Answers:
             if found := self._telling.from_words(clause):
                 return found[0]
         asking = next((clause for clause in clauses if clause.asks), None)
-        if asking is None:
-            return self._rng.choice(HEARD)
-        return self._rng.choice(DENIED if asking.is_closed else NOT_KNOWN)
+        return self._rng.choice(HEARD if asking is None else _unknown(asking))
+
+
+def _unknown(clause: Clause) -> Sequence[str]:
+    """What may be said to a question of which the story says nothing."""
+    if says(clause.text, SUPPOSING):
+        return NAMING
+    if not clause.is_closed:
+        return next((texts for words, texts in NOT_KNOWN_TO if says(clause.text, words)), NOT_KNOWN)
+    return NOT_SURE if says(clause.text, "it|that|they|them|those") else DENIED
+
+
+def _sums_up(clauses: Sequence[Clause]) -> bool:
+    """Whether something is said to be confirmed, and nothing is asked for after it."""
+    named = [{hit.name for hit in clause.hits} for clause in clauses]
+    last = max((number for number, names in enumerate(named) if "confirm" in names), default=None)
+    return last is not None and not any(
+        clauses[number].asks and named[number] & TOPICS.keys() for number in range(last + 1, len(clauses))
+    )
 
 
 def _refers(clause: Clause) -> bool:
@@ -266,3 +330,7 @@ def _refers(clause: Clause) -> bool:
     vague = {"Onset", "Site", "Timing", "more", "ideas"} | ({"age"} if says(clause.text, "he|she|they") else set())
     asked = any(hit.tier >= 2 and hit.name not in vague for hit in clause.hits)
     return not asked and len(clause.text.split()) < 7 and says(clause.text, FOLLOW_UP)
+
+
+def _yields(name: str) -> bool:
+    return TOPICS[name].yields if name in TOPICS else INTENTS[name].yields

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ SHORT_FORMS: tuple[tuple[str, str], ...] = (
     (r"\bi'm\b", "i am"),
     (r"\bcannot\b", "can not"),
 )
-GAP = r"(?: \w+){0,3}"
+GAP = r"((?: \w+){0,3})"
+"""A group: what stands in it is not part of what the phrase says."""
 WORD_END = r"\w*"
 FIRST = 4
 
@@ -39,15 +40,21 @@ class Phrase:
     tier: int
     pattern: re.Pattern[str]
     words: int
+    """Whoever yields counts for a word less."""
+    is_hint: bool
 
 
 class Hit(NamedTuple):
-    """A phrase that was found, and where."""
+    """A phrase that was found, and the stretches of text that its own words cover."""
 
     name: str
     tier: int
-    start: int
-    end: int
+    covers: tuple[tuple[int, int], ...]
+    is_hint: bool = False
+    """Whether the words may well be said of something else: `at home` says little about who lives there."""
+
+    def overlaps(self, other: Hit) -> bool:
+        return any(start < end and begin < stop for start, stop in self.covers for begin, end in other.covers)
 
 
 def plain(text: str) -> str:
@@ -58,9 +65,10 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", spelled.replace("'", "")))
 
 
-def compiled(name: str, tier: int, phrases: str) -> list[Phrase]:
+def compiled(name: str, tier: int, phrases: str, *, yields: bool = False, is_hint: bool = False) -> list[Phrase]:
     """The phrases of one line of a table."""
-    return [_phrase(name, tier, each.split()) for each in phrases.split(";") if each.strip()]
+    found = (_phrase(name, tier, each.split()) for each in phrases.split(";") if each.strip())
+    return [replace(phrase, words=phrase.words - (yields or is_hint), is_hint=is_hint) for phrase in found]
 
 
 def _phrase(name: str, tier: int, words: list[str]) -> Phrase:
@@ -75,7 +83,7 @@ def _phrase(name: str, tier: int, words: list[str]) -> Phrase:
         else:
             alternatives = word.replace("_", " ").replace("*", WORD_END)
             pattern += f"{' ' if pattern else ''}(?:{alternatives})"
-    return Phrase(name, tier, re.compile(rf"\b{pattern}\b"), sum(word != ".." for word in words))
+    return Phrase(name, tier, re.compile(rf"\b{pattern}\b"), sum(word != ".." for word in words), False)
 
 
 def hits(text: str, phrases: Iterable[Phrase]) -> list[Hit]:
@@ -84,15 +92,24 @@ def hits(text: str, phrases: Iterable[Phrase]) -> list[Hit]:
     Where phrases overlap, the one of more words counts, then the higher tier; the tier FIRST comes before all others.
     """
     found = [
-        (phrase.tier == FIRST, phrase.words, phrase.tier, match.end() - match.start(), phrase.name, match.span())
+        (
+            (phrase.tier == FIRST, phrase.words, phrase.tier, match.end() - match.start()),
+            Hit(phrase.name, phrase.tier, _covered(match), phrase.is_hint),
+        )
         for phrase in phrases
         for match in phrase.pattern.finditer(text)
     ]
     taken: list[Hit] = []
-    for _, _, tier, _, name, (start, end) in sorted(found, reverse=True):
-        if all(end <= hit.start or start >= hit.end for hit in taken):
-            taken.append(Hit(name, tier, start, end))
-    return sorted(taken, key=lambda hit: hit.start)
+    for _, hit in sorted(found, reverse=True):
+        if not any(hit.overlaps(other) for other in taken):
+            taken.append(hit)
+    return sorted(taken, key=lambda hit: hit.covers)
+
+
+def _covered(match: re.Match[str]) -> tuple[tuple[int, int], ...]:
+    """A match without its gaps."""
+    edges = [match.start(), *(edge for gap in range(1, match.re.groups + 1) for edge in match.span(gap)), match.end()]
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
 def says(text: str, words: str) -> bool:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from apps.simulation.simulator.phrases import GAP, Hit, Phrase, Speller, compiled, hits, plain
-from apps.simulation.simulator.tables import CHAT, ENGLISH, FOREIGN, INTENTS, TOPICS
+from apps.simulation.simulator.tables import CHAT, ENGLISH, FOREIGN, INTENTS, TOPICS, Intent, Topic
 
 ASKERS = (
     "do|does|did|are|is|was|were|have|has|had|can|could|would|will|should|may|any|what|when|where|why|how|which|who|"
     "since|tell|describe|show|don't|doesn't|didn't|haven't|isn't|aren't"
 )
-CLAUSE = re.compile(rf",? \b(?:and|but)\b (?=(?:{ASKERS})\b)|, (?=(?:{ASKERS})\b)", re.I)
+CLAUSE = re.compile(
+    rf",? \b(?:and|but)\b (?=(?:{ASKERS})\b)|, (?=(?:{ASKERS})\b)"
+    r"|,? \bor (?=(?:have|had|are|is|do|did|has) (?:you|your|there|anyone|anybody|any)\b)",
+    re.I,
+)
 CONDITION = re.compile(r"\W*(?:(?:and|but|so|ok|okay|well)\W+)*(?:if|whenever|while|when (?:you|it|i|we))\b", re.I)
 """A sentence that begins so is one question: `If you jump, is it worse?`"""
 OPEN = re.compile(
@@ -28,19 +32,25 @@ TAG = re.compile(
     re.I,
 )
 """What makes a question of a statement: `You do not smoke, do you?`"""
-NEGATED = re.compile(r"\b(?:not|no|never|without|none|neither)\b")
+NEGATED = re.compile(r"\b(?:not|no|never|without(?! \w+ing)|none|neither)\b")
 ASIDES = re.compile(
     r"^(?:(?:and|but|so|ok|okay|well|please|hello|hey|right|good morning|good evening|good afternoon|thanks|thank you|"
     r"i see|all right|alright|also|now|then|maybe|um|eh|sorry|just|sir|madam|maam|mr|mrs|ms|miss|yes|no|great|fine|"
     r"got it|understood|next|what about|how about)\b ?)+"
 )
-CLOSED = re.compile(rf"^(?:{ASKERS.partition('|what|')[0]}|any|ever)\b")
+CLOSED = re.compile(rf"^(?!do not (?!you\b))(?:{ASKERS.partition('|what|')[0]}|any|ever)\b")
 BIDS = re.compile(r"^(?:tell|describe|show|rate|list|explain|point|give|let|say|name|state|repeat|go)\b")
 TELLS = re.compile(
     r"^(?:i|we|you|it|this|that|the|they|he|she|there|your|my|our|stay|avoid|keep|take|come|drink|eat|rest|call|use|"
     r"put|try|do not|remember|make sure|be|please)\b"
 )
 
+FRAGMENT = re.compile(
+    r"(?:and |but |so |ok |okay |right |now |what about |how about )*"
+    r"(?:your|the|with|about|since|besides|apart from|during|after|before|at|in|on|as for|any|other than)\b"
+    r"(?: (?!am|is|are|was|were|has|have|do|does|did|can|will)\w+){1,5}$"
+)
+"""A few words without a verb."""
 EXPRESSIONS = [(re.compile(rf"\b(?:{pattern.replace(' ..', GAP)})\b"), english) for pattern, english in FOREIGN]
 
 
@@ -62,11 +72,7 @@ class Clause:
     @property
     def is_closed(self) -> bool:
         """Whether yes or no answers it, and not one of two alternatives."""
-        return (
-            not OPEN.search(ASIDES.sub("", self.text))
-            and not re.search(r"\bstill (?:have|got)\b", self.text)
-            and not (" or " in self.text and self.top == 3)
-        )
+        return not OPEN.search(ASIDES.sub("", self.text)) and not re.search(r"\bstill (?:have|got)\b", self.text)
 
     @property
     def is_negated(self) -> bool:
@@ -80,9 +86,17 @@ class Clause:
 @lru_cache(maxsize=1)
 def phrases() -> tuple[Phrase, ...]:
     """All that can be asked for."""
-    topics = [phrase for topic in TOPICS.values() for phrase in compiled(topic.label, topic.tier, topic.asks)]
-    talk = [phrase for intent in INTENTS.values() for phrase in compiled(intent.name, intent.tier, intent.asks)]
-    return (*talk, *topics)
+    named: list[tuple[str, Topic | Intent]] = [*INTENTS.items(), *TOPICS.items()]
+    told = [phrase for name, each in named for phrase in compiled(name, each.tier, each.asks, yields=each.yields)]
+    topics = TOPICS.values()
+    hints = [phrase for topic in topics for phrase in compiled(topic.label, topic.tier, topic.hints, is_hint=True)]
+    return (*told, *hints)
+
+
+@lru_cache(maxsize=1)
+def asked_phrases() -> tuple[Phrase, ...]:
+    """What a question can be about: all that is not only stated."""
+    return tuple(each for each in phrases() if each.name not in INTENTS or not INTENTS[each.name].is_statement)
 
 
 @lru_cache(maxsize=1)
@@ -109,9 +123,31 @@ def _parts(message: str) -> Sequence[tuple[str, bool]]:
     for sentence in re.findall(r"[^.?!;\n]+[.?!;\n]*", message.replace("/", ", ")):
         sentence = TAG.sub("?", sentence)
         whole = [sentence] if CONDITION.match(sentence) else CLAUSE.split(sentence)
-        parts = [part for part in whole if part and plain(part)]
+        parts = _joined([part for part in whole if part and plain(part)])
         found += [(part, "?" in sentence and part is parts[-1]) for part in parts]
     return found
+
+
+def _joined(parts: Sequence[str]) -> list[str]:
+    """The parts of a sentence; what only names something belongs to what follows: `And the waterworks, any burning?`"""
+    joined: list[str] = []
+    for part in parts:
+        if joined and FRAGMENT.match(plain(joined[-1])):
+            joined[-1] = f"{joined[-1]} {part}"
+        else:
+            joined.append(part)
+    return joined
+
+
+NOISE = re.compile(
+    r"\b(?:before anything else|first of all|to (?:start|begin) with|by the way|at all|for me|(?:that )?you know of|"
+    r"(?:that )?you are aware of|(?:on|along) the way (?:in|here)|would you say|do you find that|do you happen to|"
+    r"(?:can|could|would) you (?:please )?tell (?:me|us)(?: please)? (?=if|whether|when|where|what|how|who|which|why)|"
+    r"do you (?:know|remember|recall) (?=if|whether)|(?:i|we) (?:hear|gather|understand|see) (?:that )?(?=you)|"
+    r"if you do not mind(?: me asking)?|if i may ask|roughly|exactly|approximately|please|a bit|"
+    r"just out of interest|as well|actually|really|quite|particularly|in particular|specifically) ?\b"
+)
+"""What does not change what is asked."""
 
 
 def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
@@ -119,12 +155,14 @@ def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
     if foreign:
         for pattern, english in EXPRESSIONS:
             words = pattern.sub(english, words)
-    text = words if foreign else speller().corrected(words)
+    text = NOISE.sub(" ", words if foreign else speller().corrected(words)).strip()
     begins = ASIDES.sub("", text)
     asks = asks or any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS))
-    found = tuple(hits(text, phrases()))
+    is_question = any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS)) or (asks and not TELLS.match(begins))
+    found = tuple(hits(text, asked_phrases() if is_question else phrases()))
     names = len(begins.split()) < 6 or any(hit.name in TOPICS and hit.tier > 1 for hit in found)
-    return Clause(text, asks or (names and not TELLS.match(begins)), found)
+    states = TELLS.match(begins) or any(hit.name in INTENTS and INTENTS[hit.name].is_statement for hit in found)
+    return Clause(text, asks or (names and not states), found)
 
 
 def in_another_language(message: str) -> bool:

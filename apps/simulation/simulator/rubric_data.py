@@ -29,7 +29,7 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(
         "History of the complaint",
         (
-            *("Onset", "Site", "Radiation", "Character", "Severity", "Timing", "Course"),
+            *("Onset", "Onset mode", "Site", "Radiation", "Character", "Severity", "Timing", "Course"),
             *("Aggravating factors", "Relieving factors", "Modifying factors", "Similar episodes before"),
         ),
         4,
@@ -60,7 +60,8 @@ CRITERIA: tuple[Criterion, ...] = (
             *(
                 "Outdoors and travel",
                 "Sick contacts",
-                "Exercise and diet",
+                "Exercise",
+                "Diet",
                 "Stress and mood",
                 "Sexual history",
                 "Animals",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from apps.simulation.simulator.openings import Opening
+
 SHOWING = "show me|us|it; picture*|photo*|image*|snapshot; can|may|could|let|like .. see|look"
 """Words that ask to be shown something."""
+PICTURES = "send|show|take|have|got|see .. picture*|photo*|image*|snapshot"
 SHOWN = ("Yes, of course. Look here.", "Here, I will show you.", "I can show you. There.")
 NOT_SHOWN = ("You can have a look at me.", "I have no picture of it, but you can examine me.")
 
@@ -23,6 +26,21 @@ NOT_KNOWN = (
     "Hm, I cannot really say.",
 )
 """To a question that was not understood."""
+NOT_KNOWN_TO: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("what would|will|does .. happen*; what happens", ("I do not know, you would have to tell me that.",)),
+    ("how many|much|far|big|high|heavy", ("I could not say exactly.", "I never counted, to be honest.")),
+    ("how often", ("Not very often, I think.", "Now and then, I do not keep count.")),
+    ("when|how long", ("I do not remember exactly when.", "I could not say exactly when that was.")),
+    ("who|whose", ("Nobody in particular.", "I would have to think about that.")),
+    ("why|how come", ("I do not know why, to be honest.",)),
+    ("where", ("I could not say where exactly.", "Nowhere special.")),
+    ("what .. like", ("Nothing out of the ordinary, I think.",)),
+    ("how", ("I am not sure how, to be honest.", "As usual, I think.")),
+)
+"""By its question word."""
+SUPPOSING = "is|could|might|may it|this|that .. be|a|an; is it .. my|a|an; think|believe it|this|that .. is|be"
+NOT_SURE = ("I am not sure, to be honest.", "I could not say for sure.", "I do not really know.")
+"""To one about something that was not understood."""
 DENIED = ("Not that I know of.", "Not that I have noticed.", "No, I do not think so.", "I do not think so.")
 """To a question for yes or no that was not understood."""
 HEARD = ("All right.", "If you say so.", "I see.", "Good to know.", "All right. And now?")
@@ -37,3 +55,15 @@ PARDON = ("Pardon? What did you say?", "Sorry, I did not get that.", "What do yo
 NOT_ENGLISH = ("Sorry, I did not understand that. Could you say it in English?",)
 NO_MORE = ("That is all I can think of.", "No, that is everything, I think.", "No, nothing else comes to mind.")
 FILLERS = ("Well, ", "Let me think. ", "Hm, ", "")
+OPENINGS: dict[Opening, tuple[str, ...]] = {
+    Opening.YES: ("Yes, ",),
+    Opening.NO: ("No, ",),
+    Opening.NOT_SO: ("No. ",),
+    Opening.NOT_QUITE: ("Not really. ",),
+    Opening.NOT_THAT: ("Not that I know of. ", "Not that I have noticed. "),
+    Opening.NOTHING_ELSE: ("Nothing else. ", "No, nothing else. ", "Only that: "),
+    Opening.NOT_NOW: ("Not now. ", "Not any more. "),
+    Opening.UNDATED: ("I could not say exactly. ", "I do not remember exactly. ", "Hard to say. "),
+    Opening.FILLER: FILLERS,
+}
+"""Before a sentence of the story."""

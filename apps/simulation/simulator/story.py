@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from apps.simulation.clinical.words import stem
 from apps.simulation.simulator.english import as_own_story, sentences
@@ -21,6 +22,11 @@ RELATIVE = re.compile(
 )
 PARTS = re.compile(r",? but |, and |, | and ")
 NEGATIVE = re.compile(r"\b(?:no|not|never|none|nothing|nobody|neither|without)\b")
+LISTED = re.compile(r"(?:the|a|an|any|or|my)\b")
+VERB = re.compile(r"\b(?:am|is|are|was|were|have|has|had|do|does|did|can|could|feel|makes?|\w+ed)\b")
+SUBJECT = re.compile(r"(?:I|It)\b")
+GOES_ON = re.compile(r"(?:\w{3,}(?:es|[^s]s|ed)|feel|take|took|had|sit|drink|go)\b")
+"""A verb that goes on with the subject of the sentence."""
 SINCE = re.compile(r"\b(?:since|for) [^,.;]+?(?= and | but |[,.;]|$)", re.I)
 SHORT = 12
 """Words of a fact that is a topic rather than a sentence."""
@@ -38,6 +44,14 @@ WEAK = frozenset(
 """Words that say little about what is meant."""
 
 
+class Part(NamedTuple):
+    """A part of a sentence, as the patient says it."""
+
+    own: str
+    topics: frozenset[str]
+    is_denial: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A sentence of the case: as it is written, and as the patient says it."""
@@ -47,8 +61,7 @@ class Fact:
     topics: frozenset[str]
     words: frozenset[str]
     """The stems that carry meaning."""
-    parts: tuple[tuple[str, frozenset[str]], ...]
-    """Its parts, as the patient says them, each with its topics."""
+    parts: tuple[Part, ...]
 
     @property
     def has_commas(self) -> bool:
@@ -59,17 +72,23 @@ class Fact:
         """Whether it is about somebody else's health."""
         return bool(RELATIVE.search(plain(self.own)))
 
-    def denies(self, topic: str) -> bool:
-        """Whether what it says about a topic is a denial."""
-        about = next((part for part, topics in self.parts if topic in topics), self.parts[0][0])
-        return bool(NEGATIVE.search(plain(about)))
+    def denies(self, topic: str, wanted: frozenset[str] = frozenset()) -> bool:
+        """Whether what it says about a topic, or rather about the wanted words of it, is a denial."""
+        named = max(self.parts, key=lambda part: len(wanted & words_in(part.own)))
+        if not wanted & words_in(named.own):
+            named = next((part for part in self.parts if topic in part.topics), self.parts[0])
+        return named.is_denial
 
     def on(self, topic: str) -> str:
         """What it says about a topic: a part that is a sentence of its own, else all of it."""
-        for position, (part, topics) in enumerate(self.parts):
-            if topic in topics and position and part.lower().startswith(("i ", "it ", "my ")[: 2 + self.has_commas]):
-                return f"{part[:1].upper()}{part[1:]}."
-            if topic in topics:
+        for position, part in enumerate(self.parts):
+            said = part.own
+            if topic in part.topics and position:
+                if said.lower().startswith(("i ", "it ", "my ")[: 2 + self.has_commas]):
+                    return f"{said[:1].upper()}{said[1:]}."
+                if len(self.parts) == 2 and GOES_ON.match(said) and (subject := SUBJECT.match(self.own)):
+                    return f"{subject[0]} {said}."
+            if topic in part.topics:
                 break
         return self.own
 
@@ -143,11 +162,17 @@ def _root(word: str) -> str:
 
 def _fact(sentence: str, names: tuple[str, ...]) -> Fact:
     own = as_own_story(sentence, names)
-    parts = tuple(
-        (said.strip(" ."), _topics(written))
-        for said, written in zip(PARTS.split(own), PARTS.split(sentence), strict=False)
-    )
+    parts = tuple(_parts(own, sentence))
     return Fact(sentence, own, _topics(sentence), words_in(sentence), parts)
+
+
+def _parts(own: str, sentence: str) -> Iterator[Part]:
+    """Both texts part by part; a part without a verb goes on with the denial before it: `not in the arm, the neck`."""
+    denies = False
+    for said, written in zip(PARTS.split(own), PARTS.split(sentence), strict=False):
+        words = plain(said)
+        denies = bool(NEGATIVE.search(words)) or (denies and bool(LISTED.match(words)) and not VERB.search(words))
+        yield Part(said.strip(" ."), _topics(written), denies)
 
 
 def _topics(text: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +17,16 @@ class Topic(NamedTuple):
     label: str
     tier: int
     asks: str
+    hints: str
+    """Words that ask for it where nothing else is named."""
     tells: str
     none: tuple[str, ...]
     kind: str
     """Of the fact that becomes known, see MetadataKind."""
     names: tuple[str, ...]
     parts: tuple[str, ...]
+    yields: bool
+    """Whether a question that names another topic as well asks for that: `any problems with your heart?`"""
 
 
 class Intent(NamedTuple):
@@ -31,6 +36,9 @@ class Intent(NamedTuple):
     tier: int
     asks: str
     answers: tuple[str, ...]
+    is_statement: bool
+    """Whether it is stated, never asked: `You have an infection.`"""
+    yields: bool
 
 
 class Trait(NamedTuple):
@@ -49,7 +57,7 @@ def _sections(file: str) -> list[configparser.SectionProxy]:
 
 
 def _phrases(section: configparser.SectionProxy, field: str) -> str:
-    return "; ".join(_lines(section, field))
+    return re.sub(r"@(\w+)", lambda match: CLASSES[match[1]], "; ".join(_lines(section, field)))
 
 
 def _lines(section: configparser.SectionProxy, field: str) -> tuple[str, ...]:
@@ -64,11 +72,13 @@ def topics(file: str) -> tuple[Topic, ...]:
             label=section.name,
             tier=section.getint("tier", 2),
             asks=_phrases(section, "asks"),
+            hints=_phrases(section, "hints"),
             tells=_phrases(section, "tells") or ("" if "parts" in section else _phrases(section, "asks")),
             none=_lines(section, "none"),
             kind=section.get("kind", "history"),
             names=_lines(section, "names"),
             parts=_lines(section, "parts"),
+            yields=section.getboolean("yields", fallback=False),
         )
         for section in _sections(file)
     )
@@ -81,21 +91,30 @@ def _traits(file: str) -> tuple[Trait, ...]:
     )
 
 
+_words = {section.name: section for section in _sections("words.ini")}
+CHAT: dict[str, str] = dict(_words["chat"])
+CLASSES: dict[str, str] = {name: "|".join(words.split()) for name, words in _words["classes"].items()}
+"""Words that mean much the same in a question: `@name` stands for them in a phrase."""
+ALIKE: tuple[str, ...] = tuple(_words["alike"].values())
+ENGLISH: frozenset[str] = frozenset(_words["english"]["words"].split())
+FOREIGN: tuple[tuple[str, str], ...] = tuple(_words["other languages"].items())
+"""Expressions of other languages as patterns, with what they mean in English."""
 COMPLAINT = topics("complaint.ini")
 BACKGROUND = topics("background.ini")
 SYMPTOMS = topics("symptoms.ini")
 TOPICS: dict[str, Topic] = {topic.label: topic for topic in (*COMPLAINT, *BACKGROUND, *SYMPTOMS)}
 COMPLAINT_LABELS = frozenset(topic.label for topic in COMPLAINT)
 INTENTS: dict[str, Intent] = {
-    section.name: Intent(section.name, section.getint("tier", 2), _phrases(section, "asks"), _lines(section, "answers"))
+    section.name: Intent(
+        section.name,
+        section.getint("tier", 2),
+        _phrases(section, "asks"),
+        _lines(section, "answers"),
+        section.get("form", "") == "statement",
+        section.getboolean("yields", fallback=False),
+    )
     for section in _sections("talk.ini")
 }
 TRAITS = _traits("traits.ini")
 EVENTS = _traits("events.ini")
 """Of what happens: words, and what the patient says."""
-
-_words = {section.name: section for section in _sections("words.ini")}
-CHAT: dict[str, str] = dict(_words["chat"])
-ENGLISH: frozenset[str] = frozenset(_words["english"]["words"].split())
-FOREIGN: tuple[tuple[str, str], ...] = tuple(_words["other languages"].items())
-"""Expressions of other languages as patterns, with what they mean in English."""

@@ -7,61 +7,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.simulation.simulator.moods import Mood
-from apps.simulation.simulator.phrases import plain, says
+from apps.simulation.simulator.openings import VAGUE, WHEN_TOLD, Opening, opening_of
+from apps.simulation.simulator.phrases import says
 from apps.simulation.simulator.questions import Clause
-from apps.simulation.simulator.sayings import AGAIN, CURT_AGAIN, DENIED, FILLERS, NO_MORE
-from apps.simulation.simulator.story import NEGATIVE, Fact, Story, words_in
+from apps.simulation.simulator.sayings import AGAIN, CURT_AGAIN, DENIED, FILLERS, NO_MORE, OPENINGS
+from apps.simulation.simulator.story import Fact, Story, words_in
+from apps.simulation.simulator.tables import ALIKE as ALIKE_WORDS
 from apps.simulation.simulator.tables import BACKGROUND, COMPLAINT_LABELS, SYMPTOMS, TOPICS
 
 IN_FULL = frozenset({"Site", "Character", "Course", "Radiation", "Appearance"})
 """Topics of which two sentences are told at a time."""
-VAGUE = frozenset({"Pain", "Appearance", "Rash", "Itching", "Warmth", "Sleep"})
-"""What is named beside other topics without being asked for."""
-PURE = frozenset({"Onset", "Circumstances", "Site", "Timing", "Course", "Severity", "Character"})
+PURE = frozenset({"Pain", "Onset", "Circumstances", "Site", "Timing", "Course", "Severity", "Character"})
 """Topics of the complaint that sentences about other things touch on, too."""
-BESIDES = frozenset(topic.label for topic in (*BACKGROUND, *SYMPTOMS)) - VAGUE
-STATED = frozenset({"Onset", "Site", "Severity", "Character", "occupation", "Circumstances"})
-"""Topics that yes does not answer."""
+BESIDES = frozenset(topic.label for topic in (*BACKGROUND, *SYMPTOMS)) - VAGUE | {"Similar episodes before"}
 TIMED = (
     "since|for .. day*|week*|hour*|month*|night|morning|yesterday; ago|yesterday|today; this|last .. night|morning|week"
 )
 """A complaint that says since when."""
-NORMAL = "normal|fine|usual|well|ok|healthy|regular"
-TROUBLE = (
-    "trouble*|problem*|issue*|change*|pain*|burn*|blood|difficult*|wrong|unusual|abnormal|concern*|irregular|miss*"
-)
-"""A question for one of these is answered no when all is normal."""
+ALIEN = {"Medicines": "allergic|allergy|allergies", "Site": "moves|goes|spreads|radiates|shoots .. into|to|down|in|up"}
+"""Words of sentences that only seem to be about a topic."""
+FACTORS = ("Aggravating factors", "Relieving factors")
+NEAR: dict[str, tuple[str, ...]] = {
+    "Aggravating factors": ("Relieving factors",),
+    "Relieving factors": ("Aggravating factors",),
+    "Impact on daily life": ("Aggravating factors", "Exercise", "occupation"),
+}
+"""Topics beside another one, whose sentences may answer the question when those of the topic do not."""
 APART = frozenset({"Aggravating factors", "Relieving factors", "Site", "Radiation", "Severity"})
 """Sentences about these name symptoms only by the way."""
 WHEN_ASKED = "what time; when; since; how long|early|late|old; hours|shift*"
-WHEN_TOLD = "ago; since; at .. morning|night|evening|noon; years|months|weeks|days; last; shift*; old"
 """Of a background that is asked about by time, the sentence that tells one is meant."""
+HURTING = "pain*|ache*|aching|hurt*|sore*|cramp*|tight*|pressure|trouble*|problem*|symptom*|discomfort|anything|feel*"
 FRAME = words_in(
     "start begin began happen notice feel felt pain hurt ache problem symptom make anything something sore exactly "
     "get got describe kind type sort long worse better many times time day days week weeks morning evening night "
-    "first last ever before"
+    "first last ever before moment normal usual lately recently nowadays generally usually normally"
 )
 """Words of a question that say nothing about which sentence answers it."""
-ALIKE = tuple(
-    map(
-        words_in,
-        (
-            "sudden suddenly gradual gradually slow slowly abrupt abruptly",
-            "move moved shift shifted walk walking walked",
-            "kids children child son daughter",
-            "vaccination jab vaccinated",
-            "sibling siblings brother brothers sister sisters",
-            "parents mother father mum dad mom",
-            "pregnant expecting baby",
-        ),
-    )
-)
+ALIKE: tuple[frozenset[str], ...] = tuple(map(words_in, ALIKE_WORDS))
 """Words that are asked for together: a sentence with the one answers a question for the other."""
-PAIRS = (
-    *(("left", "right"), ("upper", "lower"), ("sharp", "dull"), ("sudden", "gradual"), ("sudden", "slow")),
-    *(("better", "worse"), ("constant", "comes and goes"), ("morning", "evening")),
-)
-"""Opposites: whoever names the one is told no when the other is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +70,11 @@ class Telling:
         facts = [(part, fact) for part in TOPICS[name].parts or (name,) for fact in self._facts(part, clause, others)]
         if TOPICS[name].parts:
             facts = list({part: (part, fact) for part, fact in reversed(facts)}.values())[::-1]
+        if not any(wanted_in(clause) & fact.words for _, fact in facts) and (near := self._near(name, clause)):
+            return near
         if not facts:
             return self._denied(name, clause)
+        facts = list({fact.written: (part, fact) for part, fact in reversed(facts)}.values())[::-1]
         facts = [(part, fact) for part, fact in facts if fact.written not in {told.value for told in self.told}]
         if not facts:
             return ""
@@ -103,19 +90,35 @@ class Telling:
             texts.append(self._opened(fact, part, clause, others) if not texts else fact.on(part))
         return " ".join(dict.fromkeys(texts))
 
+    def _near(self, name: str, clause: Clause) -> str:
+        """A sentence about a topic beside the one asked for, which is about what the question names."""
+        for near in NEAR.get(name, ()):
+            for fact in self._story.about(near):
+                if wanted_in(clause) & fact.words and fact.written not in {told.value for told in self.told}:
+                    self.record(near, fact.written)
+                    opening = "No. " if clause.is_closed and name in FACTORS else self._filler()
+                    return joined(opening, fact.on(near))
+        return ""
+
     def _facts(self, name: str, clause: Clause, others: Sequence[str]) -> list[Fact]:
         """The sentences about a topic, the closest to the question first."""
         wanted = wanted_in(clause)
         facts = [fact for fact in self._story.about(name) if name == "Family" or not fact.is_of_family]
+        facts = [fact for fact in facts if not says(fact.own, ALIEN.get(name, ""))] or facts
         if name in PURE:
             facts = [fact for fact in facts if not fact.topics & BESIDES] or facts
-        timed = name not in COMPLAINT_LABELS and says(clause.text, WHEN_ASKED)
+        if TOPICS[name].tier == 2 and name not in VAGUE:
+            facts = [fact for fact in facts if not fact.topics.intersection(FACTORS)]
+        timed = name == "Onset" or (name not in COMPLAINT_LABELS and says(clause.text, WHEN_ASKED))
         now = name in {"Site", "Appearance", "Character"} and not says(clause.text, "start*|begin*|began|first")
 
+        symptoms = {other for other in others if TOPICS[other].tier == 2}
+
         def nearness(fact: Fact) -> tuple[int, bool, int]:
-            shared = len(wanted & fact.words) + 2 * len(set(others) & fact.topics)
-            shared -= TOPICS[name].tier == 2 and bool(fact.topics & APART)
+            shared = len(wanted & fact.words) + 2 * len(symptoms & fact.topics)
+            shared -= TOPICS[name].tier == 2 and bool(fact.topics & (APART | {"Medicines"}))
             shared += timed and says(fact.own, WHEN_TOLD)
+            shared += says(clause.text, "what time") and says(fact.own, "at .. morning|night|evening|noon|seven|eight")
             return shared, now and says(fact.own, "moved .. to; now; settled; became"), -facts.index(fact)
 
         best = max((nearness(fact)[0] for fact in facts), default=0)
@@ -126,33 +129,22 @@ class Telling:
     def _opened(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
         """The fact after yes, no or a filler, as the question asks for it."""
         text = fact.on(name)
-        if len(self.told) > 1:
-            return text
-        if clause.is_closed and contradicts(clause.text, plain(text)):
-            return joined("No. ", text)
-        if name in STATED and clause.is_closed and self._goes_past(fact, clause, (), name):
-            return joined("Not really. ", text)
-        if not clause.is_closed or clause.is_negated or (name in STATED and not fact.denies(name)):
-            filler = "" if self._mood.is_brief else self._rng.choice(FILLERS)
-            return joined(filler, text)
-        if says(text, NORMAL):
-            return joined("No, " if says(clause.text, TROUBLE) else "Yes, " if says(clause.text, NORMAL) else "", text)
-        if self._goes_past(fact, clause, others, name):
-            return joined(f"{self._rng.choice(DENIED[:2])} ", text)
-        if fact.denies(name):
-            return joined("No, ", text)
-        return joined("Yes, ", text)
+        return text if len(self.told) > 1 else joined(self._opening(fact, name, clause, others), text)
 
-    def _goes_past(self, fact: Fact, clause: Clause, others: Sequence[str], name: str) -> bool:
-        """Whether the question names something of the topic that the fact says nothing about."""
-        asked = {other for other in others if TOPICS[other].tier == 2 and other not in VAGUE}
-        words = [each for each in TOPICS[name].names if says(clause.text, each)]
-        specific = bool(words) and not any(says(fact.own, each) for each in words)
-        return not fact.denies(name) and (specific or bool(asked and not asked & fact.topics))
+    def _opening(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
+        opening = opening_of(fact, name, clause, others, wanted_in(clause))
+        if opening is Opening.FILLER:
+            return self._filler()
+        return self._rng.choice(OPENINGS[opening])
+
+    def _filler(self) -> str:
+        return "" if self._mood.is_brief else self._rng.choice(FILLERS)
 
     def _denied(self, name: str, clause: Clause) -> str:
         """For a topic that the story does not mention."""
         if TOPICS[name].tier == 2 and name not in VAGUE and says(self._story.reason, TOPICS[name].asks):
+            if clause.is_closed and not says(clause.text, HURTING):
+                return self._rng.choice(DENIED)
             return f"{'Yes. ' if clause.is_closed else ''}I have {self._story.reason}."
         if name == "Pain" and says(self._story.reason, "pain*|ach*|hurt*|pressure|sore*|cramp*"):
             return "Yes, it does hurt."
@@ -160,7 +152,7 @@ class Telling:
             return f"I have {self._story.reason}."
         text = self._rng.choice(TOPICS[name].none)
         if text.startswith("~"):
-            return text[1:]
+            return self._rng.choice(DENIED) if name == "Character" and clause.is_closed else text[1:]
         self.record(name, "No." if TOPICS[name].tier == 2 else text)
         if len(self.told) > 1 or not clause.is_closed or clause.is_negated:
             return text
@@ -175,14 +167,14 @@ class Telling:
 
     def referred(self, clause: Clause, topic: str, facts: Sequence[Fact]) -> str:
         """What a sentence that was just talked about says of `it`."""
-        wanted = words_in(clause.text) - FRAME
+        wanted = words_in(clause.text) - (FRAME - words_in("normal usual"))
         if clause.top > 2 or not says(clause.text, "it|that|there|them|they") or topic in clause.named(clause.top):
             return ""
         for fact in facts:
-            for part, _ in fact.parts:
-                if wanted & words_in(part):
+            for part in fact.parts:
+                if wanted & words_in(part.own):
                     self.record(topic, fact.written)
-                    return joined("No, " if NEGATIVE.search(plain(part)) else "Yes, ", f"{part}.")
+                    return joined("No, " if part.is_denial else "Yes, ", f"{part.own}.")
         return ""
 
     def from_words(self, clause: Clause) -> list[str]:
@@ -193,7 +185,7 @@ class Telling:
         common = {word for word in wanted if sum(word in fact.words for fact in left) > 1}
         scored = [(2 * len((wanted - common) & fact.words) + len(common & fact.words), fact) for fact in left]
         score, fact = max(scored, key=lambda pair: (pair[0], not self._mood.was_said(pair[1].own)), default=(0, None))
-        if fact is None or score < 2:
+        if fact is None or score < 2 or (clause.is_closed and 2 * len(wanted & fact.words) < len(wanted)):
             return []
         if self._mood.was_said(fact.own):
             return [self.again(fact.own)]
@@ -236,13 +228,3 @@ def joined(opening: str, text: str) -> str:
     if not opening.endswith(", ") or text.startswith(("I ", "I'")):
         return f"{opening}{text}"
     return f"{opening}{text[:1].lower()}{text[1:]}"
-
-
-def contradicts(question: str, fact: str) -> bool:
-    """Whether a question names one of two opposites, and the fact the other."""
-    for first, second in PAIRS:
-        for asked, true in ((first, second), (second, first)):
-            if says(question, f"{asked}*") and not says(question, f"{true}*"):
-                if says(fact, f"{true}*") and not says(fact, f"{asked}*"):
-                    return True
-    return False
