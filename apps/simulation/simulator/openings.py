@@ -7,7 +7,7 @@ from enum import Enum
 
 from apps.simulation.simulator.phrases import plain, says
 from apps.simulation.simulator.questions import Clause
-from apps.simulation.simulator.story import Fact
+from apps.simulation.simulator.story import Fact, words_in
 from apps.simulation.simulator.tables import COMPLAINT_LABELS, TOPICS
 
 VAGUE = frozenset({"Pain", "Appearance", "Rash", "Itching", "Warmth", "Sleep"})
@@ -110,7 +110,8 @@ def _agreed(fact: Fact, topic: str, clause: Clause, wanted: frozenset[str]) -> O
         (topic in WANTED and says(clause.text, LACKING)) or (says(text, IMPOSSIBLE) and says(clause.text, HINDERED))
     ):
         return Opening.YES
-    return Opening.NO if fact.denies(topic, wanted) else Opening.YES
+    named = wanted & words_in(clause.text)
+    return Opening.NO if fact.denies(topic, named or wanted) else Opening.YES
 
 
 def _goes_past(fact: Fact, topic: str, clause: Clause, others: Sequence[str], wanted: frozenset[str]) -> bool:

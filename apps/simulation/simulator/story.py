@@ -74,7 +74,7 @@ class Fact:
 
     def denies(self, topic: str, wanted: frozenset[str] = frozenset()) -> bool:
         """Whether what it says about a topic, or rather about the wanted words of it, is a denial."""
-        named = max(self.parts, key=lambda part: len(wanted & words_in(part.own)))
+        named = max(self.parts, key=lambda part: (len(wanted & words_in(part.own)), topic not in part.topics))
         if not wanted & words_in(named.own):
             named = next((part for part in self.parts if topic in part.topics), self.parts[0])
         return named.is_denial
