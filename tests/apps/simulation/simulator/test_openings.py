@@ -9,10 +9,10 @@ from apps.training.demo.cases import BELLY
 from tests.apps.simulation.simulator.talking import Talk
 
 STORY = (
-    "Maria has a dull pain in the belly since this morning. It is there all the time. It does not go into the back, the "
-    "shoulder or the groin. She feels sick and vomited once, only food and no blood. She has no appetite. She could not "
-    "sleep because of the pain. Her bowels were normal yesterday. She lives with her boyfriend. She had a headache last "
-    "week. She takes the pill every day and no other medicines. Her mother had gallstones."
+    "Maria has a dull pain in the belly since this morning. It is there all the time. It does not go into the back, "
+    "the shoulder or the groin. She feels sick and vomited once, only food and no blood. She has no appetite. She "
+    "could not sleep because of the pain. Her bowels were normal yesterday. She lives with her boyfriend. She had a "
+    "headache last week. She takes the pill every day and no other medicines. Her mother had gallstones."
 )
 ASKED = {
     "Is the pain dull?": "Yes, ",
