@@ -21,19 +21,18 @@ from orchestration.admin.base import (
 from orchestration.admin.calls import call_link
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.sections import Fact, Section
+from orchestration.models import ServiceCallRecord
 from orchestration.operations import operation_of, operations
 from orchestration.theme.parts import DropdownFilter, display
-from orchestration.theme.words import (
-    NOTHING,
-    moment,
-)
+from orchestration.theme.words import NOTHING, moment, seconds
 from persistence.admin.base import ReasonForm, note, page, page_urls, render
-from persistence.admin.bulk_actions import has_pairs, pairs_url, run_url
-from persistence.bulk.runs import abort, pause, progress, start
+from persistence.admin.bulk_actions import has_pairs, pairs_url, run_url, unless_empty
+from persistence.bulk.figures import rate, time_left, troubles_by_cause
+from persistence.bulk.runs import abort, freeze_rows, pause, progress, start
 from persistence.errors import BulkRefused
 from persistence.exports.registry import permission_to_export
 from persistence.models import BulkItem, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
-from persistence.models.bulk import CHANGED, EXPORT, TROUBLES
+from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Trouble
 
 STATE_COLOURS = {
     BulkState.DRAFT.value: "info",
@@ -185,7 +184,12 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
 def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
     """The context of the progress page."""
     counts = progress(run)
+    per_second = rate(run)
     return {
+        "rate": per_second and f"{per_second:,.1f} a second",
+        "left": seconds(time_left(run, counts["done"], per_second)) if per_second else "",
+        "causes": troubles_by_cause(run) if any(counts["outcomes"].get(trouble) for trouble in TROUBLES) else [],
+        "can_repeat": run.has_ended and run.kind != EXPORT,
         "run": run,
         "state": shown_state(run),
         "stage": stage(run),
@@ -196,6 +200,7 @@ def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
         "pairs": pairs_url(run.pk) if has_pairs(run) else "",
         "download": run.file and run.requested_by_id == request.user.pk,
         "is_export": run.kind == EXPORT,
+        "content": may_read_content(request),
     }
 
 
@@ -269,6 +274,26 @@ def steer(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
     else:
         note(request, run, f"{verb.title()}. {form.cleaned_data['reason']}")
     return HttpResponseRedirect(run_url(run.pk))
+
+
+@page("<int:run_id>/again/", "run_again")
+@require_POST
+def again(request: HttpRequest, run_id: int) -> HttpResponse:
+    """A new draft with the same options over those items that were left alone or failed."""
+    run = shown_run(request, run_id)
+    if run.kind == EXPORT or run.kind not in dict(kinds()) or not run.has_ended:
+        raise Http404
+    if not request.user.has_perm(permission_of(run)):
+        raise PermissionDenied
+    keys = run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED)).values("call_id")
+    rows = ServiceCallRecord.objects.filter(pk__in=keys).order_by("created_at", "pk")
+    asked = {"left alone or failed in": f"run #{run.pk}"}
+    try:
+        made = freeze_rows(run.kind, rows, options=run.options, asked=asked, requested_by=request.user)
+    except BulkRefused as refused:
+        messages.error(request, str(refused))
+        return HttpResponseRedirect(run_url(run.pk))
+    return HttpResponseRedirect(run_url(made.pk if unless_empty(request, made) else run.pk))
 
 
 @page("<int:run_id>/download/", "run_download")
