@@ -1,4 +1,4 @@
-"""Authentication by bearer token. Keys are cached for seconds, so that most requests need no query."""
+"""Authentication by a key. Keys are cached for seconds, so that most requests need no query."""
 
 from __future__ import annotations
 
@@ -44,11 +44,9 @@ class Callers:
         self._database = database
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
-    async def caller(self, authorization: str) -> Caller:
-        """The caller of an Authorization header. GatewayError 401 (always the same), or 403 without the scope."""
-        scheme, _, secret = authorization.partition(" ")
-        secret = secret.strip()
-        usable = scheme.lower() == "bearer" and secret.isascii() and 0 < len(secret) <= LONGEST_SECRET
+    async def caller(self, secret: str) -> Caller:
+        """The caller of a key. GatewayError 401 (always the same), or 403 without the scope."""
+        usable = secret.isascii() and 0 < len(secret) <= LONGEST_SECRET
         found = await self._looked_up(secret if usable else "")
         if found is None:
             raise invalid_key()

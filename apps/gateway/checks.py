@@ -14,13 +14,21 @@ from apps.gateway.crypto import HOW_TO, read_keyring
 from apps.gateway.masking import find_recognizer
 from orchestration.conf import clients_settings
 from orchestration.errors import NotConfigured
+from orchestration.providers.base import Api
 from orchestration.providers.registry import client_problems, client_settings, provider_class
+
+HINTS = {
+    "CLIENT": "GATEWAY['CLIENT'] names a client of ORCA_CONFIG whose provider speaks OpenAI's API, or Anthropic's if"
+    " only /v1/messages is used: see docs/providers.md.",
+    "MESSAGES_CLIENT": "GATEWAY['MESSAGES_CLIENT'] names a client of ORCA_CONFIG whose provider speaks Anthropic's API,"
+    " which /v1/messages goes to: see docs/providers.md.",
+}
 
 
 @register("gateway")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E001: GATEWAY has an unknown key or a value out of range. E002: encryption keys are missing or malformed.
-    E003: the recognizer cannot be imported. E004: nothing can be passed through to the client's provider."""
+    E003: the recognizer cannot be imported. E004: nothing can be passed through to a client's provider."""
     if wrong := gateway_settings.check("gateway.E001"):
         return wrong
     try:
@@ -32,10 +40,12 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     except ImportError as error:
         hint = "RECOGNIZER is the dotted path of a function."
         return [Error(f"GATEWAY: RECOGNIZER cannot be imported: {error}", hint=hint, id="gateway.E003")]
-    return _check_client(gateway_settings().CLIENT)
+    for_messages = gateway_settings().MESSAGES_CLIENT
+    found = _check_client("CLIENT", gateway_settings().CLIENT)
+    return found + (_check_client("MESSAGES_CLIENT", for_messages) if for_messages else [])
 
 
-def _check_client(name: str) -> list[CheckMessage]:
+def _check_client(setting: str, name: str) -> list[CheckMessage]:
     try:
         clients = clients_settings()
     except NotConfigured:
@@ -43,10 +53,10 @@ def _check_client(name: str) -> list[CheckMessage]:
     try:
         client = client_settings(name or clients.default_client)
         if not client.is_simulated and not client_problems(name, client):
-            provider_class(client).passthrough_base(client)
+            cls = provider_class(client)
+            cls.passthrough_base(client)
+            if setting == "MESSAGES_CLIENT" and Api.ANTHROPIC not in cls.passthrough_apis:
+                raise NotConfigured(f"The provider {cls.name} does not speak Anthropic's API.")
     except NotConfigured as error:
-        hint = (
-            "GATEWAY['CLIENT'] names a client of ORCA_CONFIG whose provider speaks OpenAI's API: see docs/providers.md."
-        )
-        return [Error(str(error), hint=hint, id="gateway.E004")]
+        return [Error(str(error), hint=HINTS[setting], id="gateway.E004")]
     return []

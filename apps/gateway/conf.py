@@ -19,6 +19,8 @@ class GatewaySettings(BaseModel):
 
     CLIENT: str = ""
     """Which client of ORCA_CONFIG is used; empty: the default one."""
+    MESSAGES_CLIENT: str = ""
+    """Which one `/v1/messages` goes to, of a provider that speaks Anthropic's API; empty: CLIENT."""
     ENCRYPTION_KEYS: tuple[str, ...] = ()
     """Fernet keys, the first encrypts. Empty: ENCRYPTION_KEY_FILE."""
     ENCRYPTION_KEY_FILE: Path | None = None

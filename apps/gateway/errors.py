@@ -1,4 +1,4 @@
-"""Every error of the gateway, in OpenAI's shape, and what a provider's failure becomes for the client."""
+"""Every error of the gateway, and what a provider's failure becomes for the client."""
 
 from __future__ import annotations
 
@@ -66,9 +66,6 @@ class GatewayError(Exception):
     def as_object(self) -> dict[str, Any]:
         return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
 
-    def body(self) -> bytes:
-        return orjson.dumps({"error": self.as_object()})
-
     def record(self) -> bytes | None:
         """What the record keeps as the response; None when no provider said anything."""
         if not self.reported_message:
@@ -89,7 +86,9 @@ class GatewayError(Exception):
 
 def invalid_key() -> GatewayError:
     """The same for a key that is unknown, wrong, revoked, expired, or not there."""
-    return GatewayError(401, "invalid_api_key", "Incorrect API key provided: send a working one as a bearer token.")
+    return GatewayError(
+        401, "invalid_api_key", "Incorrect API key provided: send a working one as a bearer token, or as x-api-key."
+    )
 
 
 def bad_request(message: str, *, param: str | None = None, code: str = "invalid_request_error") -> GatewayError:
@@ -107,6 +106,16 @@ def internal_error() -> GatewayError:
 def not_configured() -> GatewayError:
     """For every client; the operator finds what is missing in the log and with `manage.py check`."""
     return server_error(503, "provider_not_configured", "The gateway has no provider: its operator must configure one.")
+
+
+def no_such_provider() -> GatewayError:
+    """For a path of an API that the gateway's provider does not speak."""
+    return GatewayError(
+        404,
+        "endpoint_not_configured",
+        "The provider of this gateway does not speak the API of this path. Its operator can name another client of"
+        " ORCA_CONFIG in GATEWAY['CLIENT'], or for /v1/messages in GATEWAY['MESSAGES_CLIENT'].",
+    )
 
 
 def stopping() -> GatewayError:

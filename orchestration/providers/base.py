@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -70,6 +71,14 @@ class ProviderResponse:
     once more, which costs as much as reading the answer."""
 
 
+class Api(StrEnum):
+    """An API that callers may speak themselves through a provider (`orchestration/providers/passthrough.py`)."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    """Its Messages API."""
+
+
 class NoOptions(BaseModel):
     """A provider whose clients take no `options`."""
 
@@ -99,6 +108,8 @@ class Provider(ABC):
     """The header that a key goes into, and what stands before it. A token is always a bearer token."""
     key_required: ClassVar[bool] = True
     """False: a client without a key is asked without one."""
+    passthrough_apis: ClassVar[frozenset[Api]] = frozenset({Api.OPENAI})
+    """What callers may speak below `passthrough_base`."""
 
     def __init__(self, client_name: str, client: ClientSettings) -> None:
         self.client_name = client_name
@@ -126,9 +137,16 @@ class Provider(ABC):
 
     @classmethod
     def passthrough_base(cls, client: ClientSettings) -> str:
-        """The URL below which OpenAI's API answers, for callers that speak it themselves; NotConfigured where none
-        does."""
-        raise NotConfigured(f"The provider {cls.name} does not speak OpenAI's API, so nothing is passed through to it.")
+        """The URL below which its `passthrough_apis` answer, for callers that speak them themselves; NotConfigured
+        where none does."""
+        raise NotConfigured(
+            f"The provider {cls.name} speaks neither OpenAI's API nor Anthropic's, so nothing is passed through to it."
+        )
+
+    @classmethod
+    def passthrough_headers(cls, client: ClientSettings) -> dict[str, str]:
+        """Headers that its API asks for with what is passed through, besides those of content and credential."""
+        return {}
 
     def check(self, request: ProviderRequest) -> None:
         """ProviderError, before anything is sent, for a request that this provider cannot express."""

@@ -15,6 +15,7 @@ import orjson
 
 from orchestration.conf import ClientSettings, engine_settings
 from orchestration.errors import InvalidCall, NotConfigured, PaidRequestsForbidden, ProviderError
+from orchestration.providers.base import Api
 from orchestration.providers.credentials import Credential
 from orchestration.providers.errors import meaning_of
 from orchestration.providers.http.addresses import is_loopback
@@ -69,6 +70,8 @@ class Passthrough(Protocol):
     """As in prices: `openai`, `simulator`."""
     model: str
     """The client's default model."""
+    apis: frozenset[Api]
+    """Which APIs its server speaks."""
 
     def request(
         self, method: str, path: str, body: bytes = b"", *, request_id: str = ""
@@ -83,8 +86,8 @@ class Passthrough(Protocol):
 
 
 def open_passthrough(client_name: str, *, connections: int, idle_seconds: float) -> Passthrough:
-    """The passthrough of a client; raises as `open_provider` does, and NotConfigured where the provider does not speak
-    OpenAI's API. `idle_seconds`: the longest silence."""
+    """The passthrough of a client; raises as `open_provider` does, and NotConfigured where the provider speaks none of
+    the APIs. `idle_seconds`: the longest silence."""
     client = client_settings(client_name)
     if client.is_simulated:
         return SimulatorPassthrough(client)
@@ -101,6 +104,7 @@ class HttpPassthrough:
         cls = provider_class(client)
         self.name = cls.name
         self.model = client.model
+        self.apis = cls.passthrough_apis
         self._base = cls.passthrough_base(client).rstrip("/")
         self._local = is_loopback(self._base)
         self._credential = Credential(client_name, client)
@@ -113,6 +117,7 @@ class HttpPassthrough:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "orchestrai",
+            **cls.passthrough_headers(client),
         }
         self._to_proxy = proxy_arguments(self._base, self._headers)
 
@@ -165,6 +170,7 @@ class SimulatorPassthrough:
     """The simulated model, in process."""
 
     name = "simulator"
+    apis = frozenset(Api)
 
     def __init__(self, client: ClientSettings, simulation: Simulation | None = None) -> None:
         say_it_is_simulated()

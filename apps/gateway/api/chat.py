@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`, `/v1/completions`, `/v1/responses` and `/v1/embeddings`: the order of the steps."""
+"""The paths that ask a model, `POST /v1/chat/completions` and the others: the order of the steps."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from apps.gateway.http.request import Headers
 from apps.gateway.masking import Finder, MaskingFailed, find_recognizer, mask_request
 from apps.gateway.models import CacheMode, Endpoint, Status
 from apps.gateway.models.interactions import CacheKind
-from apps.gateway.proxy.assembly import as_chunks
 from apps.gateway.proxy.forwarding import STREAM_TYPE, StreamForwarder, forward_whole
+from apps.gateway.proxy.messages import MessageForwarder
 from apps.gateway.proxy.request_checks import kept_elsewhere
 from apps.gateway.proxy.request_lifecycle import ModelRequest
 from apps.gateway.proxy.responses import ResponseForwarder
-from orchestration.providers.openai.response_events import event_bytes, response_events
 
 COMPRESSION = b"x-gateway-compression"
 UNMASKED = "masking_failed"
+FORWARDERS: dict[str, type[StreamForwarder]] = {
+    Endpoint.CHAT: StreamForwarder,
+    Endpoint.COMPLETIONS: StreamForwarder,
+    Endpoint.RESPONSES: ResponseForwarder,
+    Endpoint.MESSAGES: MessageForwarder,
+}
+"""What forwards the streams of an endpoint."""
 
 
 async def serve(request: ModelRequest) -> None:
@@ -41,8 +47,7 @@ async def serve(request: ModelRequest) -> None:
     if hit is not None:
         await _serve_hit(request, hit)
     elif request.row.streamed:
-        is_response = request.row.endpoint == Endpoint.RESPONSES
-        await (ResponseForwarder if is_response else StreamForwarder)(request).run()
+        await FORWARDERS[request.row.endpoint](request).run()
     else:
         await forward_whole(request)
 
@@ -81,10 +86,8 @@ async def _serve_hit(request: ModelRequest, hit: Hit) -> None:
         await incoming.answer(200, hit.answer, headers)
         return
     await incoming.begin(200, [*STREAM_TYPE, *headers])
-    if row.endpoint == Endpoint.RESPONSES:
-        await incoming.write(b"".join(map(event_bytes, response_events(request.hit_answer))), more=False)
-        return
-    await incoming.write(b"".join(as_chunks(request.hit_answer, with_usage=request.usage_wanted)), more=False)
+    events = FORWARDERS[row.endpoint].events_of(request.hit_answer, with_usage=request.usage_wanted)
+    await incoming.write(events, more=False)
 
 
 async def _compress(request: ModelRequest, caller: Caller) -> None:

@@ -23,16 +23,20 @@ from apps.gateway.proxy.answer_json import read_document
 from apps.gateway.proxy.request_checks import unknown_model
 from orchestration.clock import database_now
 from orchestration.errors import ProviderError
+from orchestration.providers.base import Api
+from orchestration.providers.passthrough import Passthrough
 from orchestration.values.json_bodies import write_json
 
 MODELS_BYTES = 8_000_000
+MOST_MODELS = 1000
+"""That Anthropic's API gives at once."""
 MOST_DAYS = 366
 
 
 async def serve_models(runtime: Runtime, incoming: Incoming) -> None:
     """The provider's models, those that the key may use."""
     caller = await _caller(runtime, incoming)
-    models = await _models(runtime)
+    models = [model for provider in runtime.providers.all for model in await _models(provider)]
     shown = [model for model in models if caller.may_use(model["id"])]
     await incoming.answer(200, write_json({"object": "list", "data": shown}), [])
 
@@ -42,10 +46,12 @@ async def serve_model(runtime: Runtime, incoming: Incoming) -> None:
     name = unquote(incoming.path.removeprefix("/v1/models/"))
     if not caller.may_use(name):
         raise unknown_model(name)
-    found = next((model for model in await _models(runtime) if model["id"] == name), None)
-    if found is None:
-        raise unknown_model(name)
-    await incoming.answer(200, write_json(found), [])
+    for provider in runtime.providers.all:
+        found = next((model for model in await _models(provider) if model["id"] == name), None)
+        if found is not None:
+            await incoming.answer(200, write_json(found), [])
+            return
+    raise unknown_model(name)
 
 
 async def serve_usage(runtime: Runtime, incoming: Incoming) -> None:
@@ -99,12 +105,13 @@ def _decimal(cost: Decimal | None) -> str | None:
 
 
 async def _caller(runtime: Runtime, incoming: Incoming) -> Caller:
-    return await runtime.callers.caller(incoming.header(b"authorization"))
+    return await runtime.callers.caller(incoming.secret)
 
 
-async def _models(runtime: Runtime) -> list[dict[str, Any]]:
+async def _models(provider: Passthrough) -> list[dict[str, Any]]:
+    path = "/models" if Api.OPENAI in provider.apis else f"/models?limit={MOST_MODELS}"  # Anthropic gives 20 at a time
     try:
-        async with runtime.provider.request("GET", "/models") as reply:
+        async with provider.request("GET", path) as reply:
             if reply.status != 200:
                 raise await from_reply(reply, default_wait=gateway_settings().RETRY_AFTER_SECONDS)
             raw = await reply.read(MODELS_BYTES)

@@ -10,7 +10,7 @@ from typing import Any
 from apps.gateway.cache.semantic_guard import meaning_of
 from apps.gateway.cache.wording import is_code, words_of
 from apps.gateway.conf import gateway_settings
-from apps.gateway.metering.token_estimate import PLAIN_TOOLS
+from apps.gateway.metering.token_estimate import is_run_by_client
 from apps.gateway.models import Endpoint
 from orchestration.values.json_bodies import write_json
 
@@ -18,8 +18,8 @@ UNASKED = frozenset({"messages", "stream", "stream_options", "user", "metadata",
 """Fields that do not change the answer; unknown fields count as changing it."""
 DELIVERY = frozenset({"stream", "stream_options", "user", "safety_identifier"})
 """The same, of the other endpoints: a response tells its metadata and whether it is kept."""
-KEPT_ELSEWHERE = ("previous_response_id", "conversation")
-"""Fields that stand for what the provider keeps."""
+KEPT_ELSEWHERE = ("previous_response_id", "conversation", "container", "mcp_servers")
+"""Fields that stand for what the provider keeps, or looks up elsewhere."""
 LONGEST_TEXT = 20_000
 """Characters of a last message whose wording is compared; longer ones are only compared exactly."""
 WORDING_DIGITS = 33
@@ -56,10 +56,8 @@ def is_comparable(body: dict[str, Any], endpoint: str) -> bool:
     """Whether equal bodies are equal questions: not when the provider adds what it keeps, or what its tools find."""
     if endpoint == Endpoint.EMBEDDINGS or any(body.get(field) is not None for field in KEPT_ELSEWHERE):
         return False
-    tools = body.get("tools") if endpoint == Endpoint.RESPONSES else None
-    return not isinstance(tools, list) or all(
-        isinstance(tool, dict) and tool.get("type") in PLAIN_TOOLS for tool in tools
-    )
+    tools = body.get("tools") if endpoint in {Endpoint.RESPONSES, Endpoint.MESSAGES} else None
+    return not isinstance(tools, list) or all(map(is_run_by_client, tools))
 
 
 def question_of(owner: str, body: dict[str, Any], endpoint: str = Endpoint.CHAT, is_compared: bool = False) -> Question:
@@ -73,7 +71,8 @@ def question_of(owner: str, body: dict[str, Any], endpoint: str = Endpoint.CHAT,
 
 def _question_of(owner: str, body: dict[str, Any], endpoint: str) -> Question:
     if endpoint != Endpoint.CHAT:
-        asked = {name: value for name, value in body.items() if name not in DELIVERY and value is not None}
+        delivery = DELIVERY | ({"metadata"} if endpoint == Endpoint.MESSAGES else set())
+        asked = {name: value for name, value in body.items() if name not in delivery and value is not None}
         return Question(owner, str(body["model"]), _digest([owner, endpoint, asked]), "", [])
     messages = [_plain(message) for message in body["messages"]]
     parameters = {name: value for name, value in body.items() if name not in UNASKED and value is not None}

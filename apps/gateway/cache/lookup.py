@@ -25,6 +25,8 @@ Run = Callable[..., Awaitable[Any]]
 """`await run(function, *arguments)` runs a function in a thread with a database connection."""
 WHOLE = frozenset({"stop", "length", "tool_calls", "function_call"})
 """Finish reasons of complete choices."""
+WHOLE_MESSAGES = frozenset({"end_turn", "stop_sequence", "max_tokens", "tool_use"})
+"""The same, of Anthropic's messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def is_whole(answer: bytes) -> bool:
         body = read_body(answer).value
     if isinstance(body, dict) and isinstance(body.get("output"), list):
         return bool(body.get("status") == "completed")
+    if isinstance(body, dict) and isinstance(body.get("content"), list):
+        return str(body.get("stop_reason")) in WHOLE_MESSAGES
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices:
         return False

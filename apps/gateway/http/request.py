@@ -15,7 +15,8 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from apps.gateway.errors import GatewayError, bad_request
-from orchestration.values.json_bodies import NotReadable, read_json
+from apps.gateway.http.error_shapes import anthropic_shape, shape_of
+from orchestration.values.json_bodies import NotReadable, read_json, write_json
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -52,12 +53,19 @@ class Incoming:
         """How the request ends with an error; replaced when there is a record to end as well."""
         self.begun = False
         """The status of the answer was sent."""
+        self._shape = shape_of(self.path)
         self._receive = receive
         self._send = send
         self._watcher: asyncio.Task[None] | None = None
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1").strip()
+
+    @property
+    def secret(self) -> str:
+        """The key that the request shows: a bearer token, else what Anthropic's clients send; empty without one."""
+        scheme, _, token = self.header(b"authorization").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else self.header(b"x-api-key")
 
     @property
     def milliseconds(self) -> float:
@@ -122,6 +130,8 @@ class Incoming:
         """Send status and headers."""
         self.begun = True
         headers.append((b"x-request-id", self.request_id.encode()))
+        if self._shape is anthropic_shape:
+            headers.append((b"request-id", self.request_id.encode()))
         await self._written({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, body: bytes, *, more: bool = True) -> None:
@@ -132,11 +142,15 @@ class Incoming:
         await self.begin(status, [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers])
         await self.write(body, more=False)
 
+    def error_object(self, error: GatewayError) -> dict[str, Any]:
+        """The error as the API of this path has it."""
+        return self._shape(error, self.request_id)
+
     async def refuse(self, error: GatewayError, headers: Headers | None = None) -> None:
         """The error, unless an answer has begun."""
         if self.begun:
             return
-        await self.answer(error.status, error.body(), [*error.headers(), *(headers or ())])
+        await self.answer(error.status, write_json(self.error_object(error)), [*error.headers(), *(headers or ())])
 
     async def _written(self, message: Message) -> None:
         if self.left:

@@ -17,15 +17,15 @@ from apps.gateway.auth import Callers
 from apps.gateway.cache import AnswerCache, AnswerSaver
 from apps.gateway.cache.embedding import ProviderEmbedder
 from apps.gateway.conf import gateway_settings
+from apps.gateway.http.providers import Providers
 from apps.gateway.http.request import LONG_BODY
 from apps.gateway.maintenance.orphan_requests import beat, leave, sweep
 from apps.gateway.recording.batch_writer import BatchWriter
 from apps.gateway.recording.database_thread import DatabaseThread
-from orchestration.conf import clients_settings
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.isolation import isolated
 from orchestration.log import describe
-from orchestration.providers.passthrough import Passthrough, open_passthrough
+from orchestration.providers.base import Api
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +40,13 @@ class Runtime:
     def __init__(self) -> None:
         wanted = gateway_settings()
         self.worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.provider: Passthrough = open_passthrough(
-            wanted.CLIENT or clients_settings().default_client,
-            connections=wanted.CONNECTIONS,
-            idle_seconds=wanted.IDLE_SECONDS,
-        )
+        self.providers = Providers(wanted)
         self.writer = BatchWriter()
         self.reading = DatabaseThread("gateway-read")
         self.callers = Callers(self.reading)
-        model = wanted.EMBEDDING_MODEL
         self.saver = AnswerSaver(self.writer.apart)
-        embedder = ProviderEmbedder(self.provider, model) if model else None
+        main, model = self.providers.main, wanted.EMBEDDING_MODEL
+        embedder = ProviderEmbedder(main, model) if model and Api.OPENAI in main.apis else None
         self.cache = AnswerCache(self.reading.run, embedder, self.saver)
         self._long_bodies = ThreadPoolExecutor(1, "gateway-long")
         self.running: set[asyncio.Task[None]] = set()
@@ -98,7 +94,7 @@ class Runtime:
         except DatabaseError as error:
             logger.warning("gateway worker row not deleted error=%s", describe(error))
         await self.reading.aclose()
-        await self.provider.aclose()
+        await self.providers.aclose()
 
     async def _beat(self) -> None:
         """Record that this process is alive, and settle the requests of dead ones."""

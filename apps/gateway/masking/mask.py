@@ -20,13 +20,15 @@ from apps.gateway.masking.json_text import is_json_text, number_places, written_
 from apps.gateway.masking.unmask import Restorer
 from orchestration.isolation import isolated
 
-OPAQUE_PARTS = frozenset({"image_url", "input_audio", "file", "input_image", "input_file"})
+OPAQUE_PARTS = frozenset({"image_url", "input_audio", "file", "input_image", "input_file", "image", "document"})
+WRITTEN_SOURCES = ("text", "content")
+"""Types of sources of Anthropic's documents that are text."""
 TEXT_PARTS = ("text", "input_text", "output_text")
 DATA_URL = re.compile(r"data:[\w.+/;=-]{0,100};base64,")
 TOKENS = re.compile(r"(?:input|prompt)(?:\[\d+\])+")
 SETTINGS = re.compile(r"(?:seed|max\w*_tokens|logit_bias\b.*)$")
 """Numbers of the API that may be as long as a telephone number."""
-SCHEMAS = ("tools[", "functions[", "response_format", "text.format")
+SCHEMAS = ("tools[", "functions[", "response_format", "text.format", "output_config")
 """Where numbers are limits and defaults of a schema."""
 TEXT_FITS = re.compile(r"(?:user|safety_identifier|prompt_cache_key)$|metadata\.|.*\.(?:arguments|input)(?:\.|\[)")
 """Where a number may become a text."""
@@ -60,8 +62,9 @@ def mask_request(body: dict[str, Any], finder: Finder | None = None) -> Masked:
 
 def _wants_json(body: dict[str, Any]) -> bool:
     """Whether the answer's text will be JSON."""
-    text = body.get("text")  # of `/responses`
-    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    texts = (body.get("text"), body.get("output_config"))  # of `/responses` and `/messages`
+    formats = (text.get("format") for text in texts if isinstance(text, dict))
+    wanted = body.get("response_format") or next(filter(None, formats), None)
     return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
 
 
@@ -107,8 +110,7 @@ class _Masker:
         return value
 
     def _object(self, value: dict[str, Any], path: str) -> dict[str, Any]:
-        kind = value.get("type")  # of a message's part; in a JSON schema it may be anything
-        if isinstance(kind, str) and kind in OPAQUE_PARTS:
+        if _is_opaque(value):
             raise _opaque(path)
         if any(self._find(name) for name in value):
             raise MaskingFailed(f"{path} has a field whose name holds personal data.")
@@ -202,6 +204,12 @@ class _Masker:
 
 def _is_text_part(item: Any) -> bool:
     return isinstance(item, dict) and item.get("type") in TEXT_PARTS and isinstance(item.get("text"), str)
+
+
+def _is_opaque(value: dict[str, Any]) -> bool:
+    kind, source = value.get("type"), value.get("source")  # of a message's part; in a JSON schema it may be anything
+    is_text = kind == "document" and isinstance(source, dict) and source.get("type") in WRITTEN_SOURCES
+    return isinstance(kind, str) and kind in OPAQUE_PARTS and not is_text
 
 
 def _part_at(starts: list[int], place: int) -> int:

@@ -27,6 +27,10 @@ LONGEST = 64
 """Characters of a placeholder with all its backslashes."""
 JSON_FIELDS = frozenset({"arguments", "partial_json"})
 TEXT_FIELDS = frozenset({"content", "text"})
+OBJECT_FIELDS = frozenset({"input", "arguments"})
+"""Where a tool's arguments are, as an object with numbers of its own."""
+WITHIN = "{}"
+"""In place of the names of fields within such an object."""
 
 
 class Restorer:
@@ -69,10 +73,13 @@ class Restorer:
     def value(self, value: Any, name: str = "", depth: int = 0) -> Any:
         """A JSON value, restored in all its texts; `name` is that of its field."""
         if isinstance(value, str):
+            if name == WITHIN and value in self._numbers:
+                return json.loads(self._values[value])
             is_json = name in TEXT_FIELDS and not self._json_content and is_json_text(value)
             return self.text(value, as_json=is_json or self.is_json(name))
         if isinstance(value, dict) and depth < DEEPEST:
-            done = {key: self.value(each, key, depth + 1) for key, each in value.items()}
+            within = WITHIN if name == WITHIN or name in OBJECT_FIELDS else ""
+            done = {key: self.value(each, within or key, depth + 1) for key, each in value.items()}
             return self._logprobs(done, value) if name == "logprobs" else done
         if isinstance(value, list) and depth < DEEPEST:
             return [self.value(each, name, depth + 1) for each in value]

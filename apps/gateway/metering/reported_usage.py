@@ -18,6 +18,9 @@ CACHED = ("cached_tokens", "prompt_cache_hit_tokens")
 """Names in use by OpenAI and by servers that are compatible with it."""
 CACHED_APART = ("cache_read_input_tokens", "cache_creation_input_tokens")
 """Anthropic's; its `input_tokens` do not contain them."""
+SERVICES = ("server_tool_use", "cache_creation_input_tokens")
+"""What is counted in a usage and costs more than the model's tokens: Anthropic's tools, and what it writes to its
+cache."""
 NOT_SAID = frozenset({"id", "type", "role", "format", "signature", "index"})
 """Fields of a message that hold names, not text of the model."""
 AUDIO_BYTES_PER_TOKEN = 200
@@ -65,6 +68,19 @@ def read_usage(usage: Any) -> ReportedUsage:
     if cached is None and apart:
         cached = count_of(usage.get(CACHED_APART[0]))
     return ReportedUsage(prompt, response, cached or 0, total)
+
+
+def tier_of(answer: dict[str, Any]) -> str:
+    """The service tier that an answer, or its usage, names; empty when none is named."""
+    named = (place.get("service_tier") for place in (answer, answer.get("usage")) if isinstance(place, dict))
+    return next((tier for tier in named if isinstance(tier, str)), "")
+
+
+def has_services(usage: Any) -> bool:
+    """Whether something was used that the price of the model's tokens is not about."""
+    given = (usage.get(name) for name in SERVICES) if isinstance(usage, dict) else ()
+    counts = (each.values() if isinstance(each, dict) else (each,) for each in given)
+    return any(count_of(count) for each in counts for count in each)
 
 
 def count_of(value: Any) -> int | None:

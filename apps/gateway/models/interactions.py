@@ -29,6 +29,7 @@ class Endpoint(models.TextChoices):
     CHAT = "chat"
     COMPLETIONS = "completions"
     RESPONSES = "responses"
+    MESSAGES = "messages"
     EMBEDDINGS = "embeddings"
 
 

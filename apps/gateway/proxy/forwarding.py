@@ -25,6 +25,7 @@ ANSWERS = {
     Endpoint.CHAT: "choices",
     Endpoint.COMPLETIONS: "choices",
     Endpoint.RESPONSES: "output",
+    Endpoint.MESSAGES: "content",
     Endpoint.EMBEDDINGS: "data",
 }
 """The list that every answer has."""
@@ -90,7 +91,7 @@ def _reported(request: ModelRequest, answer: dict[str, Any], error: Any) -> Gate
 
 def _messages(answer: dict[str, Any]) -> list[Any]:
     """What was said, in whichever shape."""
-    choices, items = answer.get("choices"), answer.get("output")
+    choices, items = answer.get("choices"), answer.get("output", answer.get("content"))
     if isinstance(items, list):
         return [*items, *answer.get("unfolded", ())]
     said = (each for each in choices if isinstance(each, dict)) if isinstance(choices, list) else ()
@@ -145,7 +146,7 @@ class StreamForwarder:
         if found is not None and error:
             raise _reported(self.request, found.value, error)
         if found is not None and isinstance(found.value.get(ANSWERS[Endpoint(self.request.row.endpoint)]), list):
-            raw = self._events_of(found.value)
+            raw = self.events_of(found.value)
         elif found is not None or b"data:" not in raw:
             raise self.request.note_unreadable(raw)
         reader = EventReader()
@@ -222,11 +223,12 @@ class StreamForwarder:
         return Status.COMPLETED, "" if self.done else "done_missing"
 
     def _error_event(self, error: GatewayError) -> bytes:
-        return b"data: " + error.body() + b"\n\n"
+        return b"data: " + write_json(self.request.incoming.error_object(error)) + b"\n\n"
 
-    def _events_of(self, answer: dict[str, Any]) -> bytes:
-        """A whole answer as a stream."""
-        return b"".join(as_chunks(answer | {"usage": find_usage(answer)}, with_usage=True))
+    @classmethod
+    def events_of(cls, answer: dict[str, Any], *, with_usage: bool = True) -> bytes:
+        """A whole answer as a stream, as which it is replayed."""
+        return b"".join(as_chunks(answer | {"usage": find_usage(answer)}, with_usage=with_usage))
 
     async def _pass_rest(self) -> None:
         """What was held back because it might have become a placeholder."""

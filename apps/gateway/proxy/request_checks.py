@@ -13,8 +13,8 @@ from apps.gateway.metering.token_estimate import is_reference
 from apps.gateway.models import Endpoint
 
 LONGEST_MODEL = 128
-STATEFUL = ("previous_response_id", "conversation")
-"""Fields of `/responses` that stand for what the provider keeps of former requests."""
+STATEFUL = ("previous_response_id", "conversation", "container")
+"""Fields of `/responses` and `/messages` that stand for what the provider keeps of former requests."""
 
 
 def read_model(body: dict[str, Any]) -> str:
@@ -71,6 +71,7 @@ CHECKS = {
     Endpoint.CHAT: _check_chat,
     Endpoint.COMPLETIONS: _check_completion,
     Endpoint.RESPONSES: _check_response,
+    Endpoint.MESSAGES: _check_chat,
     Endpoint.EMBEDDINGS: _check_embeddings,
 }
 

@@ -27,7 +27,7 @@ from apps.gateway.http.runtime import Runtime
 from apps.gateway.masking import Restorer
 from apps.gateway.metering.quotas import Levels
 from apps.gateway.metering.recorded_usage import record_usage
-from apps.gateway.metering.reported_usage import find_usage, read_usage
+from apps.gateway.metering.reported_usage import find_usage, has_services, read_usage, tier_of
 from apps.gateway.metering.token_estimate import CHEAPER_TIERS, PLAIN_TIERS, priced_apart, size_of
 from apps.gateway.models import Endpoint, Estimated, Interaction, Status
 from apps.gateway.proxy.answer_json import error_in, read_document, usage_within
@@ -42,6 +42,7 @@ PATHS = {
     Endpoint.CHAT: "/chat/completions",
     Endpoint.COMPLETIONS: "/completions",
     Endpoint.RESPONSES: "/responses",
+    Endpoint.MESSAGES: "/messages",
     Endpoint.EMBEDDINGS: "/embeddings",
 }
 T = TypeVar("T")
@@ -79,6 +80,8 @@ class ModelRequest:
         """The provider may bill more than came, so that an answer whose usage is not known costs what was reserved."""
         self.tier = ""
         """The service tier of the answer, where the model's price is not about it."""
+        self.has_services = False
+        """More than tokens was used, so that the cost is more than the model's price says."""
         self.lost = 0
         """Models whose answers were given up after they were asked."""
         self.reported: list[tuple[str, Usage]] = []
@@ -88,9 +91,10 @@ class ModelRequest:
 
     async def identify(self) -> Caller:
         """Find the key, then read the body, then check whether the key may use this model."""
-        self.caller = caller = await self.runtime.callers.caller(self.incoming.header(b"authorization"))
+        self.caller = caller = await self.runtime.callers.caller(self.incoming.secret)
         self.row.api_key_id, self.row.user_id = caller.key_id, caller.user_id
-        self.row.provider = self.runtime.provider.name
+        self.provider = self.runtime.providers.of(self.row.endpoint)
+        self.row.provider = self.provider.name
         self.raw = await self.incoming.body(self.settings.MAX_BODY_BYTES, self.settings.BODY_SECONDS)
         self.incoming.watch()
         self.asked = await self.compute(read_object, self.raw)
@@ -114,7 +118,7 @@ class ModelRequest:
 
     def ask_for_usage(self) -> None:
         """Make a stream report its usage, whether its client asked for it or not; a stream of events always does."""
-        if self.row.endpoint == Endpoint.RESPONSES:
+        if self.row.endpoint in {Endpoint.RESPONSES, Endpoint.MESSAGES}:
             return
         options = self.asked.get("stream_options") or {}
         self.sent = self.sent | {"stream_options": options | {"include_usage": True}}
@@ -221,7 +225,7 @@ class ModelRequest:
             body = await self.compute(
                 write_json, self.sent if model == self.row.model else self.sent | {"model": model}
             )
-            asking = self.runtime.provider.request(
+            asking = self.provider.request(
                 "POST", PATHS[Endpoint(self.row.endpoint)], body, request_id=self.row.request_id
             )
             try:
@@ -315,9 +319,9 @@ class ModelRequest:
             kept = await self._to_keep(response)
             self._note_embedding()
             unknown = self.cost_unknown and self.row.tokens_estimated
-            if self.tier:
+            if self.tier or self.has_services:
                 self.row.note_estimates(Estimated.COST)
-                unknown = unknown or self.tier not in CHEAPER_TIERS
+                unknown = unknown or (bool(self.tier) and self.tier not in CHEAPER_TIERS)
             content = None if response is None else Content(response=response)
             op = Close(self.row, content, unknown, self.lost, tuple(self.reported))
             await self.runtime.writer.close(op)
@@ -350,9 +354,10 @@ class ModelRequest:
         record_usage(self.row, self.sent, usage, messages)
 
     def note_tier(self, answer: dict[str, Any]) -> None:
-        """The service tier that an answer names: a project's default may be another one than the price is about."""
-        tier = answer.get("service_tier")
-        self.tier = tier if isinstance(tier, str) and tier not in PLAIN_TIERS else ""
+        """What an answer used that the price is not about: a project's default may be another service tier."""
+        tier = tier_of(answer)
+        self.tier = "" if tier in PLAIN_TIERS else tier
+        self.has_services = has_services(answer.get("usage"))
 
     def note_unreadable(self, raw: bytes) -> GatewayError:
         """An answer that nobody can read: charged by the usage in it, else by what was reserved."""

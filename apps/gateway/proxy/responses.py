@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.gateway.errors import GatewayError, from_report
-from apps.gateway.masking import Restorer
+from apps.gateway.errors import from_report
 from apps.gateway.models import Status
-from apps.gateway.proxy.answer_json import error_in, read_document
-from apps.gateway.proxy.forwarding import StreamForwarder
-from apps.gateway.proxy.sse_parser import event_data, malformed
-from orchestration.providers.openai.response_events import FINAL, ITEMS, event_bytes, response_events
+from apps.gateway.proxy.typed_events import Event, EventForwarder, EventRestorer, Piece, Place
+from orchestration.providers.event_stream import event_bytes
+from orchestration.providers.openai.response_events import FINAL, ITEMS, response_events
 
 FINAL_TYPES = frozenset(f"response.{status}" for status in FINAL)
 INDEXES = ("output_index", "summary_index", "content_index")
 """Where the text of an event belongs."""
 ITEM_FIELDS = {name: field for field, name in ITEMS.values()}
 PART_FIELDS = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text", "reasoning_summary_text": "text"}
-Place = tuple[Any, ...]
 
 
-def place_of(event: dict[str, Any]) -> Place:
+def place_of(event: Event) -> Place:
     """What an event's text is of: the same for its deltas and the event that ends them."""
     name = str(event.get("type")).removesuffix(".delta").removesuffix(".done")
     indexes = (event.get(index) for index in INDEXES)
@@ -90,80 +87,35 @@ def _put(item: dict[str, Any] | None, place: Place, text: str) -> bool:
     return True
 
 
-class ResponseRestorer:
-    """Restores the events of one stream. The end of a delta that may begin a placeholder waits for the next one."""
+class ResponseRestorer(EventRestorer):
+    """Of the events of one response."""
 
-    def __init__(self, restorer: Restorer) -> None:
-        self._restorer = restorer
-        self._held: dict[Place, dict[str, Any]] = {}
-        """The last delta of each text, with what is held back of it."""
-
-    def feed(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """The events that the client may see now."""
-        kind, delta = str(event.get("type")), event.get("delta")
+    def piece_of(self, event: Event) -> Piece | None:
+        delta = event.get("delta")
+        if not str(event.get("type")).endswith(".delta") or not isinstance(delta, str):
+            return None
         place = place_of(event)
-        if kind.endswith(".delta") and isinstance(delta, str):
-            before = self._held.pop(place, {"delta": ""})["delta"]
-            field_name = ITEM_FIELDS.get(place[0].removeprefix("response."), "text")
-            shown, held = self._restorer.split(before + delta, as_json=self._restorer.is_json(field_name))
-            if held:
-                self._held[place] = event | {"delta": held}
-            return [event | {"delta": shown}] if shown or not held else []
-        held_back = self._held.pop(place, None)
-        return [*([held_back] if held_back else ()), self._restorer.value(event)]
+        return Piece(place, ITEM_FIELDS.get(place[0].removeprefix("response."), "text"), delta)
 
-    def rest(self) -> list[dict[str, Any]]:
-        """What is still held back, when the stream ended early."""
-        rest, self._held = list(self._held.values()), {}
-        return rest
+    def with_text(self, event: Event, text: str) -> Event:
+        return event | {"delta": text}
+
+    def ends(self, event: Event, place: Place) -> bool:
+        return place == place_of(event)
 
 
-class ResponseForwarder(StreamForwarder):
-    """Forwards a stream of events; the last one is sent after the record is committed."""
+class ResponseForwarder(EventForwarder):
+    """Forwards the events of a response."""
 
     assembly_type = ResponseAssembly
     restorer_type = ResponseRestorer
-    last = b""
 
-    def _take(self, event: bytes, passed: list[bytes]) -> None:
-        data = event_data(event)
-        if data is None or self.done or data == b"[DONE]":
-            passed.extend([event] if data is None else [])
-            return
-        found = read_document(data)
-        if found is None:
-            raise malformed()
-        value = found.value
-        error = error_in(value)
-        if error:
-            raise from_report(error, default_wait=self.request.settings.RETRY_AFTER_SECONDS)
-        if not isinstance(value.get("type"), str):
-            raise malformed()
-        if self._restorer is None:
-            self._show(value, event if found.raw is data else event_bytes(value).rstrip(), passed)
-            return
-        for each in self._restorer.feed(value):
-            self._show(each, event_bytes(each).rstrip(), passed)
-
-    def _show(self, value: dict[str, Any], event: bytes, passed: list[bytes]) -> None:
-        if self.assembly.feed(value) and self.request.row.first_token_ms is None:
-            self.request.row.first_token_ms = round(self.request.incoming.milliseconds)
-        if self.assembly.finished:
-            self.done, self.last = True, event + b"\n\n"
-        else:
-            passed.append(event)
-
-    def _events_of(self, answer: dict[str, Any]) -> bytes:
+    @classmethod
+    def events_of(cls, answer: dict[str, Any], *, with_usage: bool = True) -> bytes:
         return b"".join(map(event_bytes, response_events(answer)))
 
-    def _error_event(self, error: GatewayError) -> bytes:
-        return event_bytes({"type": "error", "error": error.as_object()})
-
-    def _rest_events(self) -> list[bytes]:
-        rest = self._restorer.rest() if self._restorer is not None else []
-        for event in rest:
-            self.assembly.feed(event)
-        return [event_bytes(event) for event in rest]
+    def is_last(self, event: Event) -> bool:
+        return bool(self.assembly.finished)
 
     def _outcome(self) -> tuple[Status, str]:
         error = self.assembly.answer().get("error")

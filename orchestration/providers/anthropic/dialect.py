@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from orchestration.errors import InvalidCall
+from orchestration.providers.anthropic.message_events import message_events
 from orchestration.providers.dialect import (
     Dialect,
     Failure,
@@ -17,6 +19,7 @@ from orchestration.providers.dialect import (
     refuse_unsupported,
     text_of,
 )
+from orchestration.providers.event_stream import event_bytes, words
 from orchestration.types import JsonObject
 
 KEYWORDS = frozenset(
@@ -53,8 +56,6 @@ def _read(body: JsonObject, _: str) -> SimulatedRequest:
             raise InvalidCall(f"messages.{number}.role: must be user or assistant")
         if not message.get("content"):
             raise InvalidCall(f"messages.{number}: all messages must have non-empty content")
-    if body.get("stream"):
-        raise InvalidCall("stream: the simulated Messages API has no streams")
     used, results = _blocks(messages, "assistant", "tool_use"), _blocks(messages, "user", "tool_result")
     refuse_unanswered((str(block.get("id")) for block in used), (str(block.get("tool_use_id")) for block in results))
     texts = [text_of(body.get("system")), *(text_of(message["content"]) for message in messages)]
@@ -65,6 +66,7 @@ def _read(body: JsonObject, _: str) -> SimulatedRequest:
         last_user_message=spoken[-1] if spoken else "",
         schema=_schema(body),
         tool_results=tuple(text_of(block.get("content")) for block in results),
+        stream=body.get("stream") is True,
     )
 
 
@@ -139,6 +141,14 @@ def _failed(_: str, __: str) -> JsonObject:
     return _error("api_error", "The simulated model failed.")
 
 
+def _stream(_: SimulatedRequest, reply: Reply) -> Iterator[bytes]:
+    return map(event_bytes, message_events(_payload(reply), words))
+
+
+def _failed_stream(failed: JsonObject) -> Iterator[bytes]:
+    yield event_bytes(failed)
+
+
 def _limits() -> dict[str, str]:
     found: dict[str, Any] = {}
     for kind, limit in (("requests", 4000), ("tokens", 400_000), ("input-tokens", 320_000), ("output-tokens", 80_000)):
@@ -153,5 +163,7 @@ MESSAGES = Dialect(
     failure=_failure,
     failed=_failed,
     limits=_limits(),
+    events=_stream,
+    failed_events=_failed_stream,
     needs_headers=("anthropic-version",),
 )

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.conf import ClientSettings
 from orchestration.providers.anthropic.wire import MAX_TOKENS, MESSAGES
-from orchestration.providers.base import ProviderRequest
+from orchestration.providers.base import Api, ProviderRequest
 from orchestration.providers.capabilities import Capability
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.keys import KeyVariable, https_hosts
@@ -39,13 +40,22 @@ class AnthropicProvider(HttpProvider):
     default_url = "https://api.anthropic.com/v1"
     key_variables = (KeyVariable("ANTHROPIC_API_KEY", https_hosts(r"api\.anthropic\.com")),)
     key_header = ("x-api-key", "")
+    passthrough_apis = frozenset({Api.ANTHROPIC})
 
     def path(self, request: ProviderRequest) -> str:
         return "/messages"
 
     def extra_headers(self) -> dict[str, str]:
-        beta = {"anthropic-beta": ",".join(self.options.beta)} if self.options.beta else {}
-        return {"anthropic-version": VERSION, **beta}
+        return self.passthrough_headers(self.client)
+
+    @classmethod
+    def passthrough_base(cls, client: ClientSettings) -> str:
+        return client.base_url or cls.default_url
+
+    @classmethod
+    def passthrough_headers(cls, client: ClientSettings) -> dict[str, str]:
+        beta = AnthropicOptions.model_validate(client.options).beta
+        return {"anthropic-version": VERSION, **({"anthropic-beta": ",".join(beta)} if beta else {})}
 
     def sendable(self, request: ProviderRequest) -> ProviderRequest:
         if any(name in request.parameters for name in LIMIT_NAMES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestration.conf import ClientSettings
-from orchestration.providers.base import ProviderRequest
+from orchestration.providers.base import Api, ProviderRequest
 from orchestration.providers.capabilities import Capability
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.openai.provider import PATHS
@@ -17,6 +17,8 @@ class CompatibleProvider(HttpProvider):
     wires = {"chat": COMPATIBLE_CHAT, "responses": RESPONSES}
     capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
     key_required = False
+    passthrough_apis = frozenset({Api.OPENAI, Api.ANTHROPIC})
+    """Many of them answer `/messages`, too; the others say that they do not know it."""
 
     def path(self, request: ProviderRequest) -> str:
         return PATHS[self.surface]

@@ -10,6 +10,7 @@ import orjson
 
 from orchestration.errors import InvalidCall
 from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, refuse_unanswered, text_of
+from orchestration.providers.event_stream import event_bytes, words
 from orchestration.providers.openai.fake_payloads import (
     chat_chunks,
     chat_payload,
@@ -18,9 +19,8 @@ from orchestration.providers.openai.fake_payloads import (
     error_payload,
     failed_payload,
     responses_payload,
-    words,
 )
-from orchestration.providers.openai.response_events import event_bytes, response_events
+from orchestration.providers.openai.response_events import response_events
 from orchestration.types import JsonObject
 
 CHAT = "/chat/completions"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from orchestration.providers.dialect import Reply
+from orchestration.providers.event_stream import words
 from orchestration.types import JsonObject
 
 MODELS_CREATED = 1735689600
@@ -159,11 +160,6 @@ def chat_chunks(reply: Reply, *, with_usage: bool) -> Iterator[JsonObject]:
     yield _chunk(reply, [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason}])
     if with_usage:
         yield _chunk(reply, []) | {"usage": chat_usage(reply)}
-
-
-def words(text: str) -> list[str]:
-    """A text in the pieces that streams send."""
-    return re.findall(r"\S+\s*|\s+", text)
 
 
 def _tool_deltas(reply: Reply, index: int, call: JsonObject) -> Iterator[JsonObject]:

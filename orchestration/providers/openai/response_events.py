@@ -6,14 +6,13 @@ OpenAI's reference of streaming events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from orchestration.providers.event_stream import Split, at_once
 from orchestration.types import JsonObject
-from orchestration.values.json_bodies import write_json
 
-Split = Callable[[str], list[str]]
 PARTS = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
 """Type of a part of a message → the field of its text."""
 ITEMS = {
@@ -26,16 +25,11 @@ ITEMS = {
 FINAL = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
-def response_events(response: JsonObject, split: Split = lambda text: [text]) -> Iterator[JsonObject]:
+def response_events(response: JsonObject, split: Split = at_once) -> Iterator[JsonObject]:
     """In order, numbered from 0; `split` says in which pieces a text comes."""
     numbers = count()
     for event in _events(response, split):
         yield event | {"sequence_number": next(numbers)}
-
-
-def event_bytes(event: JsonObject) -> bytes:
-    """An event as it is sent."""
-    return b"event: " + str(event["type"]).encode() + b"\ndata: " + write_json(event) + b"\n\n"
 
 
 def _events(response: JsonObject, split: Split) -> Iterator[JsonObject]:

@@ -105,11 +105,18 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def gateway(provider_url: str | None = None, **wanted: Any) -> Iterator[ThreadServer]:
-    """A gateway whose provider is at `provider_url` (else the embedded one), with GATEWAY settings of its own."""
-    client = {"provider": "openai", "base_url": provider_url} if provider_url else {"provider": "simulator"}
+def gateway(
+    provider_url: str | None = None, *, speaks: str = "openai", clients: dict[str, Any] | None = None, **wanted: Any
+) -> Iterator[ThreadServer]:
+    """A gateway whose provider is at `provider_url` (else the embedded one) and is of the kind that `speaks` names, or
+    that has these `clients`; with GATEWAY settings of its own."""
+    named = {"model": MODEL}
+    client = {"provider": "simulator"}
+    if provider_url:
+        client = {"provider": speaks, "base_url": provider_url}
+        client |= {} if speaks == "openai" else {"api_key_envvar": "ORCA_PROVIDER_API_KEY"}
     with override_settings(
-        ORCA_CONFIG={"MODE": "single", "CLIENT": client | {"model": MODEL}},
+        ORCA_CONFIG={"MODE": "pod", "CLIENTS": clients} if clients else {"MODE": "single", "CLIENT": client | named},
         GATEWAY={**settings.GATEWAY, "KEY_CACHE_SECONDS": 0, **wanted},
     ):
         server = ThreadServer()
@@ -137,7 +144,7 @@ def client(server: ThreadServer, secret: str, **options: Any) -> openai.OpenAI:
 
 def price(model: str = MODEL, *, per_million: str = "100000") -> None:
     """A price for every provider; as given, a token costs 0.1."""
-    for provider in ("openai", "simulator"):
+    for provider in ("openai", "anthropic", "simulator"):
         ModelPrice.objects.create(
             provider=provider,
             model=model,

@@ -18,15 +18,19 @@ from apps.gateway.metering.token_estimate import priced_apart, size_of
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.answer_json import error_in, write_json
 from apps.gateway.proxy.assembly import Assembly, as_chunks
+from apps.gateway.proxy.messages import MessageAssembly, MessageRestorer
 from apps.gateway.proxy.request_checks import check_body, kept_elsewhere, others_named
 from apps.gateway.proxy.responses import ResponseAssembly, ResponseRestorer
-from orchestration.providers.openai.response_events import event_bytes, response_events
+from orchestration.providers.anthropic.message_events import message_events
+from orchestration.providers.event_stream import event_bytes
+from orchestration.providers.openai.response_events import response_events
 
 NAMES = (
     *("type", "text", "content", "role", "index", "id", "function", "name", "arguments", "tool_calls", "choices"),
     *("delta", "message", "usage", "finish_reason", "output", "item", "part", "response", "image_url", "file", "audio"),
     *("object", "error", "code", "logprobs", "token", "annotations", "summary", "custom", "input", "reasoning_details"),
     *("prompt_tokens", "total_tokens", "output_index", "content_index", "status", "tools", "models", "service_tier"),
+    *("content_block", "partial_json", "citation", "citations", "source", "system", "stop_reason", "cache_control"),
 )
 VALUES = st.one_of(
     st.none(),
@@ -43,7 +47,12 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=5)
 MESSAGES = st.lists(OBJECTS, min_size=1, max_size=3)
-GIVEN = {"chat": "messages", "completions": "prompt", "responses": "input", "embeddings": "input"}
+GIVEN = {
+    **{"chat": "messages", "completions": "prompt", "responses": "input", "embeddings": "input"},
+    "messages": "messages",
+}
+KINDS = ("message_start", "message_delta", "content_block_start", "content_block_delta", "content_block_stop")
+DELTAS = ("text_delta", "input_json_delta", "citations_delta", "thinking_delta", "odd_delta")
 MARK = "[EMAIL_1]"
 
 
@@ -109,3 +118,20 @@ def test_events_of_any_shape_are_assembled_and_restored(events, more):
         assert isinstance(is_whole(write_json(answer)), bool)
         if isinstance(answer.get("output"), list):
             assert b"".join(map(event_bytes, response_events(answer))).endswith(b"\n\n")
+
+
+@settings(max_examples=300, deadline=None)
+@example([("content_block_delta", "text_delta", {"index": [1], "delta": {"text": "x"}})], {})
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(DELTAS), OBJECTS), max_size=5), OBJECTS)
+def test_messages_of_any_shape_are_assembled_and_restored(events, more):
+    assembly, restorer = MessageAssembly(), MessageRestorer(Restorer({MARK: "a@b.example"}))
+    for kind, delta, event in events:
+        typed = {"delta": event["delta"] | {"type": delta}} if isinstance(event.get("delta"), dict) else {}
+        for each in restorer.feed(copy.deepcopy(event | typed | {"type": kind})):
+            assembly.feed(each)
+            event_bytes(each)
+    for event in restorer.rest():
+        assembly.feed(event)
+    for answer in (assembly.answer(), {"type": "message", **more}):
+        assert isinstance(is_whole(write_json(answer)), bool)
+        assert b"".join(map(event_bytes, message_events(answer))).endswith(b'{"type":"message_stop"}\n\n')

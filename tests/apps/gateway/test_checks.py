@@ -44,19 +44,32 @@ def test_a_key_for_openai_is_not_sent_elsewhere(
 @pytest.mark.parametrize(
     ("client", "said"),
     [
-        ({"provider": "anthropic"}, "The provider anthropic does not speak OpenAI's API"),
-        ({"provider": "gemini"}, "The provider gemini does not speak OpenAI's API"),
+        ({"provider": "gemini"}, "The provider gemini speaks neither OpenAI's API nor Anthropic's"),
         (
             {"provider": "azure", "base_url": "https://a.example", "options": {"api_version": "2024-10-21"}},
             'Only version "v1"',
         ),
         ({"provider": "azure", "base_url": "https://a.example"}, ""),
         ({"provider": "ollama"}, ""),
+        ({"provider": "anthropic"}, ""),
     ],
 )
 def test_a_provider_of_another_api_is_an_error_of_the_checks(client: dict[str, object], said: str) -> None:
     pod = {"MODE": "pod", "CLIENTS": {"mine": {"model": "m", **client}}}
     with override_settings(ORCA_CONFIG=pod, GATEWAY={**settings.GATEWAY, "CLIENT": "mine"}):
+        found = check_settings(None)
+    assert [error.id for error in found] == (["gateway.E004"] if said else [])
+    assert all(said in error.msg for error in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("claude", ""), ("mine", "The provider openai does not speak Anthropic's API"), ("other", "no client 'other'")],
+)
+def test_the_client_for_messages_must_speak_anthropics_api(name: str, said: str) -> None:
+    clients = {"mine": {"provider": "openai", "model": "m"}, "claude": {"provider": "anthropic", "model": "m"}}
+    wanted = {**settings.GATEWAY, "CLIENT": "mine", "MESSAGES_CLIENT": name}
+    with override_settings(ORCA_CONFIG={"MODE": "pod", "CLIENTS": clients}, GATEWAY=wanted):
         found = check_settings(None)
     assert [error.id for error in found] == (["gateway.E004"] if said else [])
     assert all(said in error.msg for error in found)

@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from orchestration.conf import ClientSettings, clients_settings
 from orchestration.errors import NotConfigured
+from orchestration.providers.base import Api
 from orchestration.providers.capabilities import Capability
 from orchestration.providers.credentials import why_no_key
 from orchestration.providers.registry import client_problems, provider_class
@@ -51,6 +52,7 @@ def test_its_table_is_true() -> None:
         assert [variable.name for variable in cls.key_variables] == re.findall(r"`([A-Z_]+)`", key)
         if name != "simulator":
             assert (gateway == "no") == (not passes(cls, client))
+            assert (gateway == "`/v1/messages`") == (cls.passthrough_apis == {Api.ANTHROPIC})
 
 
 def passes(cls: Any, client: ClientSettings) -> bool:

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -224,6 +225,29 @@ def test_a_streamed_response_is_what_the_sdk_accumulates(server: SimulatedProvid
             final = stream.get_final_response()
         assert final.output_text == client.responses.create(model="m", input="Hello").output_text
     assert final.usage is not None
+
+
+def test_a_streamed_message_adds_up(server: SimulatedProviderServer) -> None:
+    call = Fault(kind="tool_call", data={"name": "look", "arguments": {"city": "Oslo"}})
+    asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"anthropic-version": "2023-06-01"}
+    for fault in (Fault(kind="text", text="Two words"), call, Fault(kind="truncated"), Fault(kind="failed")):
+        server.script([fault, fault])
+        whole, stream = (
+            httpx2.post(f"{server.base_url}/messages", json=asked | {"stream": flag}, headers=headers)
+            for flag in (False, True)
+        )
+        events = [json.loads(line[6:]) for line in stream.text.split("\n") if line.startswith("data: ")]
+        if fault.kind == "failed":
+            assert events == [whole.json()]
+            continue
+        deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+        block = whole.json()["content"][0]
+        assert "".join(delta.get("text", "") for delta in deltas) == block.get("text", "")
+        assert json.loads("".join(delta.get("partial_json", "") for delta in deltas) or "null") == block.get("input")
+        assert events[-2]["delta"]["stop_reason"] == whole.json()["stop_reason"]
+        assert events[-2]["usage"] == whole.json()["usage"]
+        assert events[-1] == {"type": "message_stop"}
 
 
 def test_a_completion_is_answered_and_streamed(server: SimulatedProviderServer) -> None:
