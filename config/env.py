@@ -269,8 +269,10 @@ GATEWAY: dict[str, Any] = {
     "ENCRYPTION_KEYS": tuple(words("GATEWAY_ENCRYPTION_KEYS")),
     "ENCRYPTION_KEY_FILE": text("GATEWAY_ENCRYPTION_KEY_FILE", str(DATA_DIR / "gateway.key") if DEBUG else "") or None,
     "MAKE_KEY_FILE": DEBUG,
+    "LARGE_BODY_PROCESS": flag("GATEWAY_LARGE_BODY_PROCESS", default=not DEBUG),
 }
-"""Keys of the gateway's records: given here, or one a line in a file; with DJANGO_DEBUG the file is made."""
+"""Keys of the gateway's records: given here, or one a line in a file; with DJANGO_DEBUG the file is made. In production
+each process that serves has another one for large bodies beside it."""
 
 if not MODEL:
     raise ImproperlyConfigured(f"ORCA_MODEL is not set, and {PROVIDER} has no default: name a model.")

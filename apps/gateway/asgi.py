@@ -19,7 +19,8 @@ from apps.gateway.api.chat import serve
 from apps.gateway.api.models import serve_forget_cache, serve_model, serve_models, serve_usage
 from apps.gateway.crypto import keyring
 from apps.gateway.errors import GatewayError, internal_error, not_configured
-from apps.gateway.http.request import Incoming, Message, Receive, Send
+from apps.gateway.http.large_bodies import Lost, Message, Receive, Send, is_large
+from apps.gateway.http.request import GONE, Incoming
 from apps.gateway.http.runtime import Runtime
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.request_lifecycle import PATHS, ModelRequest
@@ -49,8 +50,10 @@ MODEL = "/v1/models/"
 class GatewayThenDjango:
     """One application for both: Django never sees the gateway's requests."""
 
-    def __init__(self, django: Application) -> None:
+    def __init__(self, django: Application, *, serves_large_bodies: bool = False) -> None:
+        """`serves_large_bodies`: it is the process to which others pass them on."""
         keyring()  # without valid keys nothing is served
+        self._serves_large_bodies = serves_large_bodies
         self._django = django
         self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,7 +64,8 @@ class GatewayThenDjango:
             if path.startswith("/v1/") or path == "/v1":
                 methods = _methods(path)
                 if methods is not None:
-                    await self._serve(Incoming(scope, receive, send), methods)
+                    if not await self._passed_on(scope, receive, send):
+                        await self._serve(Incoming(scope, receive, send), methods)
                     return
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -88,12 +92,31 @@ class GatewayThenDjango:
         finally:  # of a request that the server cancels the row stays in flight: a sweep finds it
             incoming.unwatch()
 
+    async def _passed_on(self, scope: Message, receive: Receive, send: Send) -> bool:
+        """Whether the process for large bodies has answered this request."""
+        other = self._runtime.large_bodies if self._runtime is not None else None
+        if other is None or self._runtime is None or scope["method"] != "POST" or not is_large(scope):
+            return False
+        task = asyncio.current_task()
+        if task is not None:
+            self._runtime.run(task)
+        incoming = Incoming(scope, receive, send)
+        try:
+            return await other.serve(scope, receive, incoming.forward, incoming.request_id)
+        except Lost:  # a sweep finds its row
+            logger.error("gateway request lost with its process")
+            await incoming.refuse(internal_error())
+        except GONE:
+            pass  # the client left
+        return True
+
     def _running(self) -> Runtime:
         """The runtime of this event loop, made at its first request. GatewayError when its provider has no key."""
         loop = asyncio.get_running_loop()
         if self._runtime is None or self._loop is not loop:
             try:
-                self._runtime, self._loop = Runtime(), loop
+                runtime = Runtime(serves_large_bodies=self._serves_large_bodies)
+                self._runtime, self._loop = runtime, loop
             except (NotConfigured, ProviderError) as error:  # ours, without a secret
                 logger.error("gateway has no provider code=%s error=%s", error.code, error)
                 raise not_configured() from None

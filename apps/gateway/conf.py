@@ -30,6 +30,9 @@ class GatewaySettings(BaseModel):
     MAX_BODY_BYTES: Annotated[int, Field(ge=1024)] = 8_000_000
     MAX_ANSWER_BYTES: Annotated[int, Field(ge=1024)] = 32_000_000
     """A longer answer of a provider is an error."""
+    LARGE_BODY_PROCESS: bool = False
+    """Each process that serves has another one beside it for requests with bodies of 64 kB and more, so that small
+    ones do not wait for them."""
     CONNECTIONS: Annotated[int, Field(ge=1)] = 512
     """To the provider, per process."""
     ANSWER_SECONDS: Seconds = 300.0

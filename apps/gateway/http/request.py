@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from uuid_utils.compat import uuid7
 
 from apps.gateway.errors import GatewayError, bad_request
 from apps.gateway.http.error_shapes import anthropic_shape, shape_of
+from apps.gateway.http.large_bodies import REQUEST_ID, Message, Receive, Send
 from orchestration.values.json_bodies import NotReadable, read_json, write_json
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPE = (b"content-type", b"application/json")
@@ -45,7 +43,7 @@ class Incoming:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
-        self.request_id = str(uuid7())
+        self.request_id: str = scope.get(REQUEST_ID) or str(uuid7())
         self.left = False
         """The client closed the connection."""
         self.on_left: Callable[[], None] | None = None
@@ -151,6 +149,11 @@ class Incoming:
         if self.begun:
             return
         await self.answer(error.status, write_json(self.error_object(error)), [*error.headers(), *(headers or ())])
+
+    async def forward(self, message: Message) -> None:
+        """Send a message of an answer that another process has made."""
+        self.begun = True
+        await self._send(message)
 
     async def _written(self, message: Message) -> None:
         if self.left:

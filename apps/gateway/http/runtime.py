@@ -17,6 +17,7 @@ from apps.gateway.auth import Callers
 from apps.gateway.cache import AnswerCache, AnswerSaver
 from apps.gateway.cache.embedding import ProviderEmbedder
 from apps.gateway.conf import gateway_settings
+from apps.gateway.http.large_bodies import LargeBodies
 from apps.gateway.http.providers import Providers
 from apps.gateway.http.request import LONG_BODY
 from apps.gateway.maintenance.orphan_requests import beat, leave, sweep
@@ -35,9 +36,9 @@ LAST_SECONDS = 5.0
 
 
 class Runtime:
-    """Made in the event loop that uses it."""
+    """Made in the event loop that uses it; `serves_large_bodies`: no other process does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, serves_large_bodies: bool = False) -> None:
         wanted = gateway_settings()
         self.worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.providers = Providers(wanted)
@@ -56,6 +57,8 @@ class Runtime:
         """The process is stopping: the provider is not asked any more."""
         self._ending: asyncio.TimerHandle | None = None
         self._beating = asyncio.create_task(self._beat())
+        apart = wanted.LARGE_BODY_PROCESS and not serves_large_bodies
+        self.large_bodies = LargeBodies() if apart else None
 
     async def compute(self, length: int, function: Callable[..., T], *args: object) -> T:
         """Run a function on a body of so many bytes; long ones one after the other in a thread, so that other requests
@@ -73,6 +76,8 @@ class Runtime:
         """The process is asked to stop: what still runs after STOP_SECONDS is aborted."""
         if self._ending is None:
             self._ending = asyncio.get_running_loop().call_later(gateway_settings().STOP_SECONDS, self._abort_waiting)
+            if self.large_bodies is not None:
+                self.large_bodies.stop()
 
     def _abort_waiting(self) -> None:
         self.is_over = True
@@ -84,6 +89,8 @@ class Runtime:
         self.stop()
         if self.running:
             await asyncio.wait(self.running, timeout=gateway_settings().STOP_SECONDS + LAST_SECONDS)
+        if self.large_bodies is not None:
+            await self.large_bodies.aclose()
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
         await self.saver.finish()

@@ -28,7 +28,7 @@ from granian.server.embed import Server
 from apps.accounts.models import ApiKey, User
 from apps.accounts.models.roles import Scope, UserRole
 from apps.gateway.asgi import GatewayThenDjango
-from apps.gateway.http.request import Message, Receive, Send
+from apps.gateway.http.large_bodies import Message, Receive, Send
 from apps.gateway.metering.price_cache import prices
 from apps.gateway.models import KeyPolicy
 from orchestration.engine.worker.process_group import children_of

@@ -1,0 +1,123 @@
+"""The process that serves requests with large bodies for another one: `apps/gateway/http/large_bodies.py` starts it.
+
+It listens at the socket that its argument names until its standard input ends. It yields to processes that serve small
+requests when there are fewer processors than processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import django
+import uvloop
+
+django.setup()
+
+# isort: split
+from apps.gateway.asgi import GatewayThenDjango  # noqa: E402 - needs loaded models
+from apps.gateway.http.large_bodies import (  # noqa: E402
+    BUFFER,
+    HEAD,
+    LAST,
+    LEFT,
+    PART,
+    Message,
+    Receive,
+    Send,
+    read_frame,
+    scope_of,
+    start_bytes,
+    write_frame,
+)
+from orchestration.engine.garbage_collection import spare_what_is_loaded  # noqa: E402
+
+NICE = 5
+
+
+class LargeBodyServer:
+    """Speaks frames with the other process, and ASGI with the application."""
+
+    def __init__(self) -> None:
+        self._application = GatewayThenDjango(_nothing, serves_large_bodies=True)
+
+    async def run(self, path: str, stopped: asyncio.Event) -> None:
+        """Serve at this socket until then; requests that run may end."""
+        ended = asyncio.create_task(self._application(*_life(stopped)))
+        server = await asyncio.start_unix_server(self._connected, path, limit=BUFFER)
+        await stopped.wait()
+        server.close()
+        await ended
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            _, head = await read_frame(reader)
+            await self._application(scope_of(head), _receiving(reader), _sending(writer))
+        except (asyncio.IncompleteReadError, OSError):
+            pass  # the other process is gone
+        finally:
+            writer.close()
+
+
+def _receiving(reader: asyncio.StreamReader) -> Receive:
+    async def receive() -> Message:
+        try:
+            kind, content = await read_frame(reader)
+        except (asyncio.IncompleteReadError, OSError):
+            kind, content = LEFT, b""
+        if kind == LEFT:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": content, "more_body": kind == PART}
+
+    return receive
+
+
+def _sending(writer: asyncio.StreamWriter) -> Send:
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            write_frame(writer, HEAD, start_bytes(message))
+            return
+        write_frame(writer, PART if message.get("more_body") else LAST, message["body"])
+        await writer.drain()
+
+    return send
+
+
+def _life(stopped: asyncio.Event) -> tuple[Message, Receive, Send]:
+    """The application's lifespan: from now until then."""
+    messages = iter(("lifespan.startup", "lifespan.shutdown"))
+
+    async def receive() -> Message:
+        kind = next(messages)
+        if kind == "lifespan.shutdown":
+            await stopped.wait()
+        return {"type": kind}
+
+    async def send(message: Message) -> None:
+        """Nobody waits for it."""
+
+    return {"type": "lifespan"}, receive, send
+
+
+async def _nothing(scope: Message, receive: Receive, send: Send) -> None:
+    raise RuntimeError(f"{scope['type']} is nothing of the gateway's")
+
+
+async def _serve(path: str) -> None:
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_reader(sys.stdin.fileno(), stopped.set)  # nothing is ever written there: it has ended
+    await LargeBodyServer().run(path, stopped)
+
+
+def main() -> None:
+    os.nice(NICE)
+    spare_what_is_loaded()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
