@@ -32,6 +32,8 @@ LONG = 64 * 1024
 PIECE = 3 * 2**16
 """Bytes handled at once: whole blocks of AES, whole groups of base64."""
 BLOCK = 16
+BYTES = b"\x80"
+"""How a token begins that is not written in base64, which would make it a third longer; no base64 does."""
 COMPRESSED = zstandard.FRAME_HEADER
 """How a compressed content begins; no JSON and no text does."""
 FILE_CHECK_SECONDS = 1.0
@@ -61,12 +63,16 @@ class Keyring:
     def current(self) -> str:
         return self.key_ids[0]
 
-    def encrypt(self, plain: bytes, *, compress: bool = True) -> bytes:
-        """A Fernet token; long contents are compressed, unless a version that cannot read that may serve them."""
+    def encrypt(self, plain: bytes, *, compact: bool = True) -> bytes:
+        """A Fernet token; that of a long content is `compact`, compressed and not in base64, unless a version that
+        cannot read that may serve it."""
         is_long = len(plain) >= LONG
-        if compress and (is_long or plain.startswith(COMPRESSED)):
+        if compact and (is_long or plain.startswith(COMPRESSED)):
             plain = zstandard.ZstdCompressor(level=1).compress(plain)
-        return token_in_pieces(self.first, plain) if is_long else self.fernet.encrypt(plain)
+        if not is_long:
+            return self.fernet.encrypt(plain)
+        token = token_in_pieces(self.first, plain)
+        return token if compact else b"".join(map(base64.urlsafe_b64encode, _pieces(token)))
 
 
 @dataclass(slots=True)
@@ -89,24 +95,25 @@ def encrypt(plain: bytes) -> bytes:
 def decrypt(token: bytes | memoryview) -> bytes:
     """The plain bytes; NotReadable when no key fits."""
     try:
-        plain = keyring().fernet.decrypt(bytes(token))
+        given = bytes(token)
+        plain = keyring().fernet.decrypt(base64.urlsafe_b64encode(given) if given.startswith(BYTES) else given)
         return zstandard.ZstdDecompressor().decompress(plain) if plain.startswith(COMPRESSED) else plain
     except (InvalidToken, zstandard.ZstdError):
         raise NotReadable(NotReadable.__doc__) from None
 
 
 def token_in_pieces(key: bytes, plain: bytes) -> bytes:
-    """A Fernet token (https://github.com/fernet/spec) as `Fernet(key).encrypt` makes it, which for megabytes holds the
-    interpreter for a tenth of a second: here other threads run between the pieces."""
+    """A Fernet token (https://github.com/fernet/spec) before it is written in base64. `Fernet(key).encrypt` holds the
+    interpreter for a tenth of a second with megabytes: here other threads run between the pieces."""
     padding = BLOCK - len(plain) % BLOCK
     start = os.urandom(BLOCK)
     encryptor = Cipher(algorithms.AES(key[BLOCK:]), modes.CBC(start)).encryptor()
-    parts = [b"\x80" + int(time.time()).to_bytes(8, "big") + start]
+    parts = [BYTES + int(time.time()).to_bytes(8, "big") + start]
     parts += [encryptor.update(piece) for piece in _pieces(plain)]
     parts += [encryptor.update(bytes([padding]) * padding), encryptor.finalize()]
     signed = b"".join(parts)
     signature = hmac.digest(key[:BLOCK], signed, "sha256")
-    return b"".join(map(base64.urlsafe_b64encode, _pieces(signed + signature)))
+    return signed + signature
 
 
 def _pieces(data: bytes) -> list[memoryview]:

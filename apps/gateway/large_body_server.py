@@ -34,7 +34,9 @@ from apps.gateway.http.large_bodies import (  # noqa: E402
 )
 from orchestration.engine.garbage_collection import spare_what_is_loaded  # noqa: E402
 
-NICE = 5
+NICE = 10
+SWITCH_SECONDS = 0.001
+"""How long what handles megabytes keeps the interpreter from the event loop, which may hold the lock of a key."""
 
 
 class LargeBodyServer:
@@ -114,6 +116,8 @@ async def _serve(path: str) -> None:
 
 def main() -> None:
     os.nice(NICE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the other process says when to end
+    sys.setswitchinterval(SWITCH_SECONDS)
     spare_what_is_loaded()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(sys.argv[1]))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import AutoField, DateField, Field, Model, TimeField
 
@@ -90,7 +93,20 @@ def as_recordset(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """The parameter of a `recordset`. ValueError or TypeError for what JSON cannot hold, as from Django's columns."""
     keys = [f"v_{name}" for name in names]
     # Row by row, because other threads stand still while one value is encoded.
-    return f"[{','.join(json.dumps(dict(zip(keys, map(_as_json, row), strict=True))) for row in rows)}]"
+    return f"[{','.join(_as_text(dict(zip(keys, map(_as_json, row), strict=True))) for row in rows)}]"
+
+
+FLAT = frozenset({str, int, bool, type(None)})
+"""Types that orjson writes as json does, but for what it refuses: halves of surrogate pairs, and integers beyond 64
+bits."""
+
+
+def _as_text(row: dict[str, Any]) -> str:
+    """A row as JSON. Most rows are flat, and orjson writes those in a twentieth of the time."""
+    if all(type(value) in FLAT or (type(value) is float and isfinite(value)) for value in row.values()):
+        with suppress(orjson.JSONEncodeError):
+            return orjson.dumps(row).decode()
+    return json.dumps(row)
 
 
 PLAIN = frozenset({str, int, float, bool, type(None), dict, list})

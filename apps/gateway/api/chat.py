@@ -57,6 +57,8 @@ async def _prepare_lookup(request: ModelRequest, caller: Caller) -> Search | Non
     if caller.cache == CacheMode.OFF or not is_comparable(request.asked, request.row.endpoint):
         return None
     directives = read_directives(request.incoming.header(b"cache-control"))
+    if not (directives.read or directives.store):
+        return None
     question = await request.compute(
         question_of, caller.user_id, request.asked, request.row.endpoint, caller.cache == CacheMode.SEMANTIC
     )

@@ -76,9 +76,7 @@ class LargeBodies:
         self._socket.unlink(missing_ok=True)
         known = {"DJANGO_SETTINGS_MODULE": str(settings.SETTINGS_MODULE), "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", PROGRAM, str(self._socket)]
-        return subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=subprocess.PIPE, env=os.environ | known, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | known)  # noqa: S603 - ours
 
     async def serve(self, scope: Message, receive: Receive, send: Send, request_id: str) -> bool:
         """Have it answer a request; False when it does not listen, and nothing of the request was read. Lost."""

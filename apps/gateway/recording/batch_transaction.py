@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -28,6 +29,13 @@ Steps = Generator[Sequence[Call], list[Rows], T]
 """Each yield sends statements together, and gets the rows of each."""
 Transaction = Steps[tuple[T, list[Call]]]
 """Returns its result, and the statements that write it."""
+
+
+@cache
+def psycopg() -> Any:
+    """The module, which is installed where PostgreSQL is used. Asked once: looking up a connection takes longer than
+    what is done with it."""
+    return connection.Database  # type: ignore[attr-defined]
 
 
 def driven(steps: Steps[T], read: Callable[[Sequence[Call]], list[Rows]]) -> T:
@@ -88,7 +96,6 @@ async def run_transaction_here(raw: Any, steps: Transaction[T]) -> T:
 async def exchange(pgconn: Any, message: bytes) -> list[Any]:
     """The results of a message's statements, awaited in this event loop; psycopg's error when one fails."""
     loop, socket = asyncio.get_running_loop(), pgconn.socket
-    psycopg: Any = connection.Database  # type: ignore[attr-defined]
     pgconn.send_query(message)
     ready = asyncio.Event()
     results: list[Any] = []
@@ -111,8 +118,8 @@ async def exchange(pgconn: Any, message: bytes) -> list[Any]:
         loop.remove_reader(socket)
         loop.remove_writer(socket)
     for result in results:
-        if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result)
+        if result.status == psycopg().pq.ExecStatus.FATAL_ERROR:
+            raise psycopg().errors.error_from_result(result)
     return results
 
 
@@ -140,7 +147,7 @@ class _Messages:
     """The messages of one transaction, and the rows that come back."""
 
     def __init__(self, raw: Any) -> None:
-        self._transformer = connection.Database.adapt.Transformer(raw)  # type: ignore[attr-defined]  # psycopg's
+        self._transformer = psycopg().adapt.Transformer(raw)
         self._opening: list[bytes] = [b"BEGIN"]
 
     def of(self, calls: Sequence[Call], *, ends: bool = False) -> bytes:
@@ -168,7 +175,7 @@ class _Messages:
 
 
 def _sent(raw: Any, message: bytes, number: int) -> list[Rows]:
-    cursor = connection.Database.Cursor(raw)  # type: ignore[attr-defined]  # psycopg's, below Django's
+    cursor = psycopg().Cursor(raw)  # below Django's
     cursor.execute(message, prepare=False)
     found = [each.fetchall() if each.pgresult.nfields else [] for each in cursor.results()]
     return found[len(found) - number :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import stat
 import threading
 
@@ -15,7 +16,7 @@ from django.test import override_settings
 
 from apps.gateway import crypto as encryption
 from apps.gateway.checks import check_settings
-from apps.gateway.crypto import decrypt, encrypt, keyring, make_keyring, read_keyring
+from apps.gateway.crypto import LONG, PIECE, NotReadable, decrypt, encrypt, keyring, make_keyring, read_keyring
 from apps.gateway.maintenance.key_rotation import remaining
 from apps.gateway.models import Interaction, InteractionPayload
 from apps.gateway.models.cache import CacheEntry
@@ -70,6 +71,20 @@ def test_development_makes_one_file_however_many_ask(tmp_path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert os.listdir(path.parent) == ["gateway.key"]
         assert decrypt(encrypt(b"x")) == b"x"
+
+
+@pytest.mark.parametrize("length", [0, 1, LONG - 1, LONG, LONG + 1, 3 * PIECE + 5])
+def test_a_content_of_any_length_comes_back(length):
+    plain = random.Random(length).randbytes(length)
+    with override_settings(GATEWAY={"ENCRYPTION_KEYS": (GOOD,)}):
+        compact, text = encrypt(plain), keyring().encrypt(plain, compact=False)
+        assert decrypt(compact) == decrypt(text) == Fernet(GOOD).decrypt(text) == plain
+        assert text.isascii()
+        if length >= LONG:
+            assert len(compact) < length * 1.01 < len(text)
+        for damaged in (compact[:-1], compact[:20] + b"x" + compact[21:], b"\x80" + compact, b""):
+            with pytest.raises(NotReadable):
+                decrypt(damaged)
 
 
 @pytest.mark.django_db(transaction=True)
