@@ -54,6 +54,7 @@ def test_the_settings_they_name_exist():
         "DJANGO_DEBUG",
         "GATEWAY_ENCRYPTION_KEYS",
         "GATEWAY_ENCRYPTION_KEY_FILE",
+        "GATEWAY_LARGE_BODY_PROCESS",
         "TIKTOKEN_CACHE_DIR",
     }
     assert named - others <= GatewaySettings.model_fields.keys() | PersistenceSettings.model_fields.keys()

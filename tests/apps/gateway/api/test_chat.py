@@ -166,7 +166,7 @@ def test_a_bad_request_is_answered_like_openai_and_recorded():
         keyless = [raw(server, "POST", path, given, b"{}") for given in ("", "orca_nothing", secret + "x", revoked)]
         elsewhere = [
             raw(server, method, f"/v1{place}", secret, b"{}")
-            for method, place in (("POST", "/messages"), ("GET", ""), ("PUT", "/nothing/at/all"), ("POST", "/chatter"))
+            for method, place in (("POST", "/threads"), ("GET", ""), ("PUT", "/nothing/at/all"), ("POST", "/chatter"))
         ]
         method = raw(server, "GET", path, secret)
         scopeless = raw(server, "POST", path, other, b"{}")
