@@ -2,6 +2,7 @@
 
 asgi, errors, delta_fields: test_any_shape, test_clients, api/test_chat
 auth, models/keys: metering/test_quotas
+large_body_server: http/test_large_bodies
 models/cache: cache/test_store
 models/interactions: recording/test_flush
 tasks: maintenance/test_retention

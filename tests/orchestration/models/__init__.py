@@ -9,7 +9,6 @@ idempotency: config/http/test_stored_answers
 nodes: orchestration/monitoring/test_alerts
 ordering_keys: orchestration/engine/queue/test_claim, orchestration/engine/execution/test_successors
 persist_state: persistence/outbox/test_drain
-prepared_sql: persistence/outbox/test_queries
 rollups: orchestration/stats/test_aggregation
 tables: integration/test_migrate
 throttles: orchestration/engine/throttling/test_limits, orchestration/engine/throttling/test_circuit

@@ -3,4 +3,5 @@
 answer_json, folding: test_assembly
 request_checks: apps/gateway/api/test_chat, apps/gateway/test_any_shape
 responses: apps/gateway/api/test_responses
+typed_events: test_messages, apps/gateway/api/test_responses
 """
