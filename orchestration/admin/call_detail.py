@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -76,6 +77,17 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
         yield Fact("Idempotency key", call.idempotency_key)
     if call.parent_id:
         yield Fact("Rerun of", call.parent_id, call_url(call.parent_id))
+    if call.error_code:
+        same = {"service": call.service_identity, "error_code": call.error_code}
+        yield Fact("Similar calls", "with the same error", _listed(**same))
+    if related is not None and related.model is not None:
+        wanted = f"{related.model._meta.label_lower}:{call.related_object_id}"
+        yield Fact("Calls of the same object", wanted, _listed(q=wanted))
+
+
+def _listed(**wanted: str) -> str:
+    """The list of calls, filtered."""
+    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
 
 
 def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:

@@ -111,3 +111,14 @@ def test_it_costs_at_most_twenty_queries(root: Client, django_assert_max_num_que
     with django_assert_max_num_queries(20) as asked:
         root.get(call_url(call.pk))
     assert not [query for query in asked.captured_queries if "SELECT *" in query["sql"]]
+
+
+def test_it_leads_to_similar_calls(root: Client) -> None:
+    person = User.objects.get()
+    calls = [succeeded(person, error_code="timeout"), succeeded(person, error_code="timeout"), failed()]
+    page = html(root.get(call_url(calls[0].pk)))
+    found = re.findall(r'href="([^"]+(?:error_code=timeout|q=accounts[^"]+))"', page)
+    assert len(found) == 2
+    for address in found:
+        listed = root.get(address.replace("&amp;", "&")).context["cl"].result_list
+        assert {call.pk for call in calls[:2]} <= {call.pk for call in listed}
