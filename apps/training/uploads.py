@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-
-@runtime_checkable
-class Bounded(Protocol):
-    """An upload handler that refuses what is larger than its limit."""
-
-    limit: int
+from apps.simulation.services.image_upload import allow_upload
 
 
 def accepts_uploads(limit: int) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
@@ -28,9 +23,7 @@ def accepts_uploads(limit: int) -> Callable[[Callable[..., HttpResponse]], Calla
         @csrf_exempt
         @wraps(view)
         def raised(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            for handler in request.upload_handlers:
-                if isinstance(handler, Bounded):
-                    handler.limit = limit
+            allow_upload(request, limit)
             return protected(request, *args, **kwargs)
 
         return raised

@@ -8,11 +8,11 @@ import struct
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from apps.simulation.models import Simulation, SimulationImage
@@ -212,3 +212,17 @@ def image_response(row: StoredImage) -> HttpResponse:
     response["Cross-Origin-Resource-Policy"] = "same-origin"
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An upload handler that refuses what is larger than its limit."""
+
+    limit: int
+
+
+def allow_upload(request: HttpRequest, limit: int) -> None:
+    """Let this request upload as many bytes; before its body is read."""
+    for handler in request.upload_handlers:
+        if isinstance(handler, Bounded):
+            handler.limit = limit

@@ -18,7 +18,7 @@ from apps.accounts.models.roles import Scope
 from apps.simulation.api.permissions import MISSING, REFUSED, UPLOADS, check_asking
 from apps.simulation.api.schemas import SimulationCreated
 from apps.simulation.api.serializers import created_shown
-from apps.simulation.services.image_upload import read_picture
+from apps.simulation.services.image_upload import allow_upload, read_picture
 from apps.trainerlab.api.permissions import (
     NO_SCENARIO,
     changeable_scenario,
@@ -29,7 +29,7 @@ from apps.trainerlab.api.permissions import (
 from apps.trainerlab.api.schemas import Archived, PictureIn, ScenarioOut, ScenarioPage
 from apps.trainerlab.api.serializers import scenario_shown
 from apps.trainerlab.models import ScenarioTemplate
-from apps.trainerlab.services.archive import write_archive
+from apps.trainerlab.services.archive import MAX_ARCHIVE_BYTES, import_archive, write_archive
 from apps.trainerlab.services.import_export import as_file, import_scenarios
 from apps.trainerlab.services.pictures import add_picture
 from apps.trainerlab.services.scenario_file import ImportOut, ScenarioFile, ScenarioIn
@@ -41,6 +41,11 @@ from orchestration.api.schemas import ErrorOut
 from orchestration.clock import database_now
 
 router = Router(tags=["training"])
+UPLOADED = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary", "description": "A zip of at most 120 MB."}},
+}
 ARCHIVE = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -99,6 +104,26 @@ def import_scenario_file(request: AuthedRequest, body: ScenarioFile) -> ImportOu
         return import_scenarios(body, user)
 
 
+@router.post(
+    "/scenarios/import-archive",
+    response={200: ImportOut, **REFUSED, 409: ErrorOut, 413: ErrorOut, 422: ErrorOut},
+    summary="Import scenarios with their pictures from a zip, as they are exported",
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": UPLOADED}}}},
+)
+@needs(Scope.TRAINING_WRITE)
+def import_scenario_archive(request: AuthedRequest) -> ImportOut:
+    """New keys are created, known ones changed, all or nothing. 409 for a zip that no export makes, and for the key of
+    somebody else. The body is read when it is known that this person may import."""
+    user = require(request, Scope.TRAINING_WRITE).user
+    UPLOADS.check(str(user.pk), "uploads")
+    allow_upload(request, MAX_ARCHIVE_BYTES)
+    file = request.FILES.get("file")
+    if file is None:
+        raise ApiError(422, "file_missing", "Send the zip as the field `file` of a form, multipart/form-data.")
+    with refusals():
+        return import_archive(file, user)
+
+
 @router.get("/scenarios/{any_uuid:scenario_id}", response={200: ScenarioOut, **MISSING}, summary="One scenario")
 @needs(Scope.SIMULATIONS_READ)
 def get_scenario(request: AuthedRequest, scenario_id: UUID) -> dict[str, Any]:
@@ -113,7 +138,7 @@ def get_scenario(request: AuthedRequest, scenario_id: UUID) -> dict[str, Any]:
 )
 @needs(Scope.TRAINING_READ)
 def export_scenario(request: AuthedRequest, scenario_id: UUID) -> FileResponse:
-    """`scenarios.json` and the pictures that it names; the page of scenarios imports it. 409 when a file is missing."""
+    """`scenarios.json` and the pictures that it names; it can be imported. 409 when a file is missing."""
     rows = ScenarioTemplate.objects.visible_to(require(request, Scope.TRAINING_READ).user).filter(uuid=scenario_id)
     template = found(rows.first(), NO_SCENARIO)
     with refusals():

@@ -212,6 +212,28 @@ def test_a_scenario_is_exported_with_its_pictures(author: Caller, settings: Any,
     assert (gone.status_code, gone.json()["code"]) == (409, "picture_gone")
 
 
+def test_an_archive_is_imported_with_its_pictures(author: Caller, settings: Any, tmp_path: Path) -> None:
+    """What is exported comes back; what no export makes is refused with the reason, and nothing is changed."""
+    settings.MEDIA_ROOT = tmp_path
+    scenario = new_scenario(author)
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(target, "PNG")
+    picture = read_picture(SimpleUploadedFile("x.png", target.getvalue(), "image/png"))
+    add_picture(ScenarioTemplate.objects.get(), picture, "rash")
+    content = b"".join(author.get(f"/scenarios/{scenario['id']}/export").streaming_content)
+    ScenarioTemplate.objects.all().delete()
+
+    def send(name: str, data: bytes) -> Any:
+        file = SimpleUploadedFile(name, data, "application/zip")
+        return author.client.post("/api/v1/scenarios/import-archive", {"file": file}, headers=author.headers)
+
+    assert send("x.zip", content).json() == {"created": 1, "updated": 0, "unchanged": 0}
+    assert ScenarioTemplate.objects.get().images.get().description == "rash"
+    broken = send("x.zip", content[:-30])
+    assert (broken.status_code, broken.json()["code"]) == (409, "archive_refused")
+    assert ScenarioTemplate.objects.count() == 1
+
+
 def test_lists_are_paged_and_have_a_fixed_cost(author: Caller) -> None:
     trainees = [person() for _ in range(5)]
     for number in range(5):
