@@ -143,6 +143,7 @@ RUN = {
     "docs/production.md": "tests/deploy/test_processes.py",
     "docs/providers.md": "tests/orchestration/providers/conformance/test_document.py",
     "docs/testing.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
+    "docs/tools.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/training.md": "tests/integration/test_example_pages.py",
 }
 """Pages with blocks, and what runs them."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from orchestration.admin.base import STATE_COLOURS
 from orchestration.admin.content_display import JsonText, as_json, stored
 from orchestration.admin.sections import Section
 from orchestration.models import AIRequestAudit
-from orchestration.theme.words import NOTHING, money
+from orchestration.models.tool_runs import ToolRun
+from orchestration.theme.words import NOTHING, money, seconds
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.sanitize import legible
 from orchestration.values.truncated_json import cut, value_of
 
 REQUEST_CONTENT = ("messages", "tools", "response_schema")
 ANSWER_CONTENT = ("raw", "outputs", "structured_data")
+RUN_CONTENT = ("arguments", "result")
 ANSWER = "response_audit"
 MAX_DIFF_LINES = 2000
 """Of either side; longer answers are shown beside each other alone."""
@@ -34,8 +37,9 @@ class DiffLine:
 
 
 def attempts_of(rows: QuerySet[AIRequestAudit]) -> QuerySet[AIRequestAudit]:
-    """Requests with their answers, for `attempts_section`: one query, content cut by the database."""
-    rows = cut(rows.select_related(ANSWER), REQUEST_CONTENT)
+    """Requests with their answers and tools, for `attempts_section`: two queries, content cut by the database."""
+    runs = cut(ToolRun.objects.order_by("position"), RUN_CONTENT).defer(*RUN_CONTENT)
+    rows = cut(rows.select_related(ANSWER).prefetch_related(Prefetch("tool_runs", runs)), REQUEST_CONTENT)
     return cut(rows, ANSWER_CONTENT, via=ANSWER).defer(
         *(f"{ANSWER}__{name}" for name in (*ANSWER_CONTENT, "tool_calls")), *REQUEST_CONTENT
     )
@@ -61,8 +65,10 @@ def attempts_section(audits: Iterable[AIRequestAudit], *, content: bool, compare
 
 
 def label(audit: AIRequestAudit) -> str:
-    """`Attempt 2`, `Repair of attempt 2`."""
-    return f"Repair of attempt {audit.attempt}" if audit.repair else f"Attempt {audit.attempt}"
+    """`Attempt 2`, `Repair of attempt 2`, `Attempt 2, turn 3`."""
+    if audit.repair_of_id is not None:
+        return f"Repair of attempt {audit.attempt}"
+    return f"Attempt {audit.attempt}, turn {audit.repair + 1}" if audit.repair else f"Attempt {audit.attempt}"
 
 
 def audit_context(audit: AIRequestAudit, *, content: bool, repaired: AIRequestAudit | None = None) -> dict[str, Any]:
@@ -77,12 +83,25 @@ def audit_context(audit: AIRequestAudit, *, content: bool, repaired: AIRequestAu
         "cost": money(answer.cost) if answer else NOTHING,
         "content": content,
         "parameters": as_json(audit.parameters),
+        "runs": [_run(run, content=content) for run in audit.tool_runs.all()],
     }
     if content:
         shown |= {name: stored(audit, name, url=_request_download(audit, name)) for name in REQUEST_CONTENT}
         shown["messages"] = _messages(audit)
         shown |= {name: _answer_part(audit, name) for name in ANSWER_CONTENT}
         shown["difference"] = list(_repair(repaired, audit)) if repaired else []
+    return shown
+
+
+def _run(run: ToolRun, *, content: bool) -> dict[str, Any]:
+    """A tool that the answer asked for, and what came of it."""
+    shown: dict[str, Any] = {
+        "run": run,
+        "colour": STATE_COLOURS.get(run.status, ""),
+        "seconds": seconds(timedelta(seconds=run.seconds)) if run.seconds is not None else "",
+    }
+    if content:
+        shown |= {name: stored(run, name) for name in RUN_CONTENT}
     return shown
 
 

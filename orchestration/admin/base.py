@@ -39,6 +39,7 @@ STATE_COLOURS = {
     "persisted": "success",
     "dead": "danger",
     "answered": "success",
+    "done": "success",
     "unknown": "warning",
 }
 """Badge colours by status, persist state and outcome; whatever is not here stays grey."""

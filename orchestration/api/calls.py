@@ -201,7 +201,8 @@ def get_call_timeline(request: ApiRequest, call_id: str) -> list[TimelineEvent]:
 
 
 def _audits(call: ServiceCallRecord) -> models.QuerySet[AIRequestAudit]:
-    return call.request_audits.select_related("response_audit").order_by("attempt", "repair", "id")
+    rows = call.request_audits.select_related("response_audit").prefetch_related("tool_runs")
+    return rows.order_by("attempt", "repair", "id")
 
 
 # --- what there is --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ModelWrapValidatorHandle
 from orchestration.errors import NotJson
 from orchestration.models.audits import Outcome
 from orchestration.models.states import PersistState, Status
+from orchestration.models.tool_runs import ToolRunStatus
 from orchestration.types import JsonObject, Usage
 from orchestration.values.moments import Moment
 from orchestration.values.sanitize import check_json
@@ -206,6 +207,24 @@ class AnswerOut(Schema):
     tool_calls: list[Any] | None
 
 
+class ToolRunOut(Schema):
+    """One call of a tool that an answer asked for."""
+
+    tool: str
+    position: int
+    """Within the answer, from 0."""
+    status: ToolRunStatus
+    attempts: int
+    """More than 1 when a worker died while it ran."""
+    started_at: datetime
+    finished_at: datetime | None
+    error_code: str
+    arguments: Any
+    result: Any
+    error: str | None
+    """What the model was told in place of a result."""
+
+
 class RequestOut(Schema):
     """One request to a provider and its answer."""
 
@@ -222,15 +241,19 @@ class RequestOut(Schema):
     """Why it did not go to the first route of the call; null when it did."""
     response_schema_identity: str
     parameters: dict[str, Any]
+    continues: int | None
+    """The request whose tools it follows. Its messages are what is new since; tools and schema are with the first."""
     content: Literal["shown", "hidden"]
     messages: list[dict[str, Any]] | None
     tools: list[Any] | None
     response_schema: dict[str, Any] | None
     answer: AnswerOut | None
+    tool_runs: list[ToolRunOut]
+    """The tools that the answer asked for, in their order."""
 
 
 class AttemptOut(RequestOut):
-    """An attempt with its repair requests."""
+    """An attempt with the requests that follow in it: repairs, and those after tools (`continues`)."""
 
     repairs: list[RequestOut]
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from orchestration.api.permissions import call_links
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
+from orchestration.models.tool_runs import ToolRun
 from orchestration.types import JsonObject
 from orchestration.values.columns import value_of
 
@@ -51,7 +52,8 @@ def call_detail(request: HttpRequest, call: ServiceCallRecord, *, content: bool)
 
 
 def attempts(audits: Iterable[AIRequestAudit], *, content: bool) -> list[JsonObject]:
-    """Request audits (oldest first, `response_audit` loaded) as AttemptOut: each repair under its attempt."""
+    """Request audits (oldest first, `response_audit` and `tool_runs` loaded) as AttemptOut: what follows in an attempt
+    is under it."""
     found: dict[int, JsonObject] = {}
     for audit in audits:
         shown = request_audit(audit, content=content)
@@ -71,7 +73,14 @@ def request_audit(audit: AIRequestAudit, *, content: bool) -> JsonObject:
         "tools": audit.tools if content else None,
         "response_schema": audit.response_schema if content else None,
         "answer": _answer(audit.answer, content=content) if audit.answer else None,
+        "continues": audit.continues_id,
+        "tool_runs": [_tool_run(run, content=content) for run in audit.tool_runs.all()],
     }
+
+
+def _tool_run(run: ToolRun, *, content: bool) -> JsonObject:
+    hidden = dict.fromkeys(_RUN_CONTENT)
+    return _values(run, _RUN_SAME_NAME) | (_values(run, _RUN_CONTENT) if content else hidden)
 
 
 def _answer(answer: AIResponseAudit, *, content: bool) -> JsonObject:
@@ -118,4 +127,6 @@ _ANSWER_SAME_NAME = (
     *("received_at", "latency_ms", "model", "finish_reason", "provider_response_id", "http_status", "error_code"),
     "cost",
 )
+_RUN_SAME_NAME = ("tool", "position", "status", "attempts", "started_at", "finished_at", "error_code")
+_RUN_CONTENT = ("arguments", "result", "error")
 _ANSWER_CONTENT = ("error", "raw", "outputs", "structured_data", "tool_calls")

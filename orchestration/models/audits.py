@@ -19,6 +19,10 @@ from orchestration.values.stored_json import StoredJSONField
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from orchestration.models.tool_runs import ToolRun
+
 
 class Outcome(models.TextChoices):
     """What became of a request. `unknown`: it was sent, but its worker died before the answer was stored."""
@@ -103,6 +107,7 @@ class AIRequestAudit(AppendOnlyModel):
 
     if TYPE_CHECKING:
         response_audit: AIResponseAudit
+        tool_runs: RelatedManager[ToolRun]
 
     class Meta:
         db_table = "ai_request_audit"

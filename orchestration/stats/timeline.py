@@ -27,7 +27,7 @@ class TimelineEvent:
 
 
 def timeline(call: ServiceCallRecord, audits: Iterable[AIRequestAudit]) -> list[TimelineEvent]:
-    """The events of a call in order. `audits` are its request audits with `response_audit` loaded."""
+    """The events of a call in order. `audits` are its request audits with `response_audit` and `tool_runs` loaded."""
     events = [*_call_events(call)]
     for audit in audits:
         events += _audit_events(audit)
@@ -61,7 +61,7 @@ def _call_events(call: ServiceCallRecord) -> Iterator[TimelineEvent]:
 
 
 def _audit_events(audit: AIRequestAudit) -> Iterator[TimelineEvent]:
-    what = "repair sent" if audit.repair else "sent"
+    what = "repair sent" if audit.repair_of_id else "sent"
     yield TimelineEvent(
         at=audit.dispatched_at, event=what, attempt=audit.attempt, detail=f"to {audit.provider} {audit.model}"
     )
@@ -71,6 +71,11 @@ def _audit_events(audit: AIRequestAudit) -> Iterator[TimelineEvent]:
         if answer.total_tokens:
             detail = f"{detail}, {answer.total_tokens} tokens".removeprefix(", ")
         yield TimelineEvent(at=answer.received_at, event=audit.outcome, attempt=audit.attempt, detail=detail)
+    for run in audit.tool_runs.all():
+        detail = f"{run.tool}, {run.error_code}" if run.error_code else run.tool
+        at = run.finished_at or run.started_at
+        event = f"tool {run.status}" if run.finished_at else "tool begun"
+        yield TimelineEvent(at=at, event=event, attempt=audit.attempt, detail=detail)
 
 
 # --- to scale -------------------------------------------------------------------------------
@@ -115,8 +120,10 @@ def _phases(call: ServiceCallRecord, audits: list[AIRequestAudit], now: datetime
     at = call.started_at or call.finished_at or now
     at = min(at, audits[0].dispatched_at) if audits else at  # a retry began anew
     yield from _stretch("in the queue", "wait", call.created_at, at)
+    before: AIRequestAudit | None = None
     for audit, later in zip_longest(audits, audits[1:]):
-        name = "preparing" if audit is audits[0] else "between attempts"
+        name = "preparing" if before is None else "tools" if before.tool_runs.all() else "between attempts"
+        before = audit
         yield from _stretch(name, "wait", at, audit.dispatched_at)
         ended = _ended(audit, later, call, now)
         yield from _stretch(_asked(audit), _kind(audit), audit.dispatched_at, ended)
@@ -143,7 +150,9 @@ def _ended(audit: AIRequestAudit, later: AIRequestAudit | None, call: ServiceCal
 
 
 def _asked(audit: AIRequestAudit) -> str:
-    return f"{'repair of attempt' if audit.repair else 'attempt'} {audit.attempt}"
+    if audit.repair_of_id is not None:
+        return f"repair of attempt {audit.attempt}"
+    return f"attempt {audit.attempt}, turn {audit.repair + 1}" if audit.repair else f"attempt {audit.attempt}"
 
 
 def _kind(audit: AIRequestAudit) -> str:

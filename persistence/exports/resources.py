@@ -7,6 +7,7 @@ from typing import Any
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
+from orchestration.engine.execution.conversation import full_messages
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.types import JsonObject
@@ -74,13 +75,20 @@ class ResponseResource(ModelResource):
         export_order = fields
 
 
+OURS = frozenset({"raw", "surface"})
+"""Fields of messages that are for providers alone."""
+
+
 def request_dialogue(audit: AIRequestAudit) -> JsonObject | None:
     """What was sent and what was answered; None for what failed, and for requests that a repair had to follow."""
     answer = audit.answer
     if audit.outcome != Outcome.ANSWERED or answer is None or answer.error_code:
         return None
     text = "".join(_texts(answer.outputs))
-    return {"messages": [*audit.messages, {"role": "assistant", "content": text}]} if text else None
+    if not text:
+        return None
+    spoken = [{key: value for key, value in each.items() if key not in OURS} for each in full_messages(audit)]
+    return {"messages": [*spoken, {"role": "assistant", "content": text}]}
 
 
 def _texts(outputs: Any) -> list[str]:

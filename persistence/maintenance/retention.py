@@ -24,6 +24,7 @@ from orchestration.fault_injection import fault
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.batches import in_batches
 from orchestration.models.states import TERMINAL, PersistState
+from orchestration.models.tool_runs import ToolRun
 from orchestration.tasks import beat
 from orchestration.values.moments import later
 from persistence.conf import persistence_settings
@@ -80,6 +81,12 @@ KINDS: dict[str, Kind] = {
             **{"raw": None, "outputs": [], "structured_data": None, "tool_calls": [], "error": ""},
             "execution_metadata": {},
         },
+        ready=_call_is_done,
+    ),
+    "tools": Kind(
+        model=ToolRun,
+        clock="started_at",
+        empty={"arguments": None, "result": None, "error": ""},
         ready=_call_is_done,
     ),
     "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),

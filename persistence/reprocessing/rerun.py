@@ -196,8 +196,8 @@ def _sent(call: ServiceCallRecord) -> JsonObject:
 
 
 def _last_sent(call: ServiceCallRecord) -> AIRequestAudit | None:
-    """Without repairs."""
-    rows = AIRequestAudit.objects.filter(call=call, repair=0).only("model", "parameters")
+    """Without repairs, and without those that continue after tools: a rerun asks for its own."""
+    rows = AIRequestAudit.objects.filter(call=call, repair=0, continues=None).only("model", "parameters")
     return cut(rows, ("messages",)).order_by("attempt").last()
 
 

@@ -26,7 +26,7 @@ from tests.persistence.results import note
 from tests.seedapp.models import Message, Simulation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
-DAYS = {"calls": 30, "requests": 30, "responses": 30, "summaries": 30, "changes": 30}
+DAYS = {"calls": 30, "requests": 30, "responses": 30, "tools": 30, "summaries": 30, "changes": 30}
 LATER = timedelta(days=31)
 
 
@@ -38,7 +38,7 @@ def test_content_goes_and_metrics_and_provenance_stay():
     assert told.dry_run
     assert call.result is not None
     done = prune(days=DAYS, dry_run=False, now=timezone.now() + LATER)
-    assert done.rows == told.rows == {"calls": 1, "requests": 1, "responses": 1, "summaries": 0, "changes": 0}
+    assert done.rows == told.rows == {**dict.fromkeys(DAYS, 0), "calls": 1, "requests": 1, "responses": 1}
     call.refresh_from_db()
     request, answer = AIRequestAudit.objects.get(), AIResponseAudit.objects.get()
     assert (call.result, call.input, call.context, request.messages, answer.raw) == (None, {}, {}, [], None)

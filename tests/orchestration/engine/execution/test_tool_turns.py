@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.db.models import F
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.components import ToolLimits
@@ -22,9 +24,12 @@ from orchestration.models import AIRequestAudit, EngineCounter, ModelPrice, Serv
 from orchestration.models.tool_runs import ToolRun
 from orchestration.testing import drain, scripted_provider
 from orchestration.testing.scripted import ScriptedProvider
-from persistence.maintenance.retention import empty
+from persistence.exports.resources import request_dialogue
+from persistence.maintenance.retention import empty, prune
+from persistence.reprocessing.rerun import sent_messages
 from tests.engineapp.orca.services import tools
 from tests.engineapp.orca.services.tools import AsksTwice, Finds, FindsInShape, ran
+from tests.orchestration.engine.execution.asking import check_pages
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 ANSWER = {"urgency": 1, "reason": "found"}
@@ -381,6 +386,38 @@ def test_what_was_purged_cannot_go_on(model: ScriptedProvider, monkeypatch: pyte
     call.retry()
     drain()
     assert fresh(call).error_code == "content_purged"
+
+
+def test_whatever_shows_a_call_shows_its_tools(model: ScriptedProvider, root: Client) -> None:
+    model.call_tools(("look_up", {"number": 77}), ("behave", {"how": "refuse"}))
+    model.answer("There.")
+    call = run()
+    check_pages(call, root)
+    page = root.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
+    assert "Tool look_up" in page
+    assert "Only on Mondays." in page
+    assert "Attempt 1, turn 2" in page
+    (attempt,) = root.get(f"/api/v1/service-calls/{call.pk}/attempts").json()
+    found, refused = attempt["tool_runs"]
+    assert (found["tool"], found["arguments"], found["result"]["number"]) == ("look_up", {"number": 77}, 77)
+    assert (refused["status"], refused["error_code"], refused["error"]) == ("failed", "tool_failed", "Only on Mondays.")
+    (turn,) = attempt["repairs"]
+    assert (turn["continues"], turn["messages"], turn["tool_runs"]) == (attempt["id"], [], [])
+    events = [each["event"] for each in root.get(f"/api/v1/service-calls/{call.pk}/timeline").json()]
+    assert [each for each in events if each.startswith("tool")] == ["tool done", "tool failed"]
+    last = call.request_audits.get(repair=1)
+    dialogue = request_dialogue(last)
+    assert dialogue is not None
+    assert [each["role"] for each in dialogue["messages"]] == ["user", "assistant", "tool", "tool", "assistant"]
+    assert sent_messages(call) == [{"role": "user", "content": "Find it."}]
+
+
+def test_contents_of_tools_are_purged_with_their_age(model: ScriptedProvider) -> None:
+    model.call_tools(("look_up", {"number": 7}), ("behave", {"how": "refuse"}))
+    run()
+    done = prune(days={"tools": 30}, dry_run=False, now=timezone.now() + timedelta(days=31))
+    assert done.rows == {"tools": 2}
+    assert set(ToolRun.objects.values_list("arguments", "result", "error")) == {(None, None, "")}
 
 
 def test_a_hundred_turns_take_linear_space(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
