@@ -138,8 +138,14 @@ KNOWN = {
         differs="fields",
     ),
     "unexpected_tool_call": Known(
-        said="The model answered with tool calls only, which the engine does not run",
-        remedy="Take the tools out of the service's parameters, or say in the prompt to answer; then retry.",
+        said="The model asked only for tools that its service does not let the engine run",
+        remedy="List the tool in the service's `tools`, or say in the prompt to answer; then retry.",
+        places=(Place.PROMPTS,),
+    ),
+    "tool_limit": Known(
+        said="The model asked for more than the limits of the service's tools allow",
+        remedy="Look at what the tools returned: a model that repeats itself was often told too little. Correct the"
+        " tool or the prompt, or raise the service's `tool_limits`; then retry.",
         places=(Place.PROMPTS,),
     ),
     "prompt_failed": Known(

@@ -181,7 +181,7 @@ def test_an_unknown_attribute_of_a_mixin_is_named_with_the_mixin() -> None:
         ("parameters", None, "a dict"),
         ("timeout", 0, "a positive number"),
         ("timeout", True, "a positive number"),
-        ("tools", {"type": "x"}, "a list of dicts"),
+        ("tools", {"type": "x"}, "a list of functions with @tool"),
     ],
 )
 def test_an_attribute_of_the_wrong_kind_is_refused(attribute: str, value: Any, said: str) -> None:

@@ -215,12 +215,9 @@ def test_the_keys_of_other_providers_go_to_them(
     assert not [tunnel for tunnel in world.tunnels if tunnel.key]
 
 
-@pytest.mark.parametrize("provider", ["anthropic", "gemini"])
-def test_what_speaks_another_api_is_not_passed_through(
-    world: RecordingProxy, settings: Settings, provider: str
-) -> None:
-    settings.ORCA_CONFIG = {"MODE": "single", "CLIENT": {"provider": provider, "model": "m", **NAMED}}
-    with pytest.raises(NotConfigured, match=f"The provider {provider} does not speak OpenAI's API"):
+def test_what_speaks_another_api_is_not_passed_through(world: RecordingProxy, settings: Settings) -> None:
+    settings.ORCA_CONFIG = {"MODE": "single", "CLIENT": {"provider": "gemini", "model": "m", **NAMED}}
+    with pytest.raises(NotConfigured, match="The provider gemini speaks neither OpenAI's API nor Anthropic's"):
         asyncio.run(by_gateway())
     assert world.seen == []
 

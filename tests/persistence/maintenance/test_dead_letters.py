@@ -70,7 +70,7 @@ def test_groups_count_and_name_their_calls():
     assert len(examples_of([first, second], 1)[first.fingerprint]) == 1
     for call in of_the_first:
         call.persist_again()
-    with pytest.raises(LookupError, match="No results fail"):
+    with pytest.raises(LookupError, match="No result fails"):
         calls_of_group(first.fingerprint)
 
 
