@@ -24,6 +24,7 @@ from apps.accounts.models import User
 from orchestration.admin import call_detail
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import OrderingPolicy, PersistState, Status
+from orchestration.theme import words
 from tests.orchestration.api.conftest import Caller, caller, operator  # noqa: F401 - fixtures
 from tests.orchestration.factories import queued, request_audit
 
@@ -172,7 +173,8 @@ def test_the_page_shows_every_column_that_is_not_listed(
 ) -> None:
     """What differs from call to call on the page, without the site's frame around it."""
     now = timezone.now()
-    monkeypatch.setattr(call_detail, "database_now", lambda: now)  # what still lasts is shown until now
+    for module in (call_detail, words):  # what still lasts is shown until now, and what was as long ago as now
+        monkeypatch.setattr(module, "database_now", lambda: now)
     page = admin.site._registry[ServiceCallRecord]
     request = RequestFactory().get("/")
     request.user = User.objects.create_superuser("root@example.com", "pw")
