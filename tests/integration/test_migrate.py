@@ -35,6 +35,7 @@ def migrated(folder, *steps):
     return [line.strip("[]").split(", ") for line in done.stdout.splitlines() if line.startswith("[")]
 
 
+@pytest.mark.long
 def test_a_database_beside_the_default_may_come_first(tmp_path):
     assert migrated(tmp_path, "--database=other", "") == [
         ["None", "None", "True", "True"],

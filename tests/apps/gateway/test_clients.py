@@ -124,6 +124,7 @@ def test_openai_for_node(place):
     assert Interaction.objects.filter(request_id=found["request_id"]).count() == 1
 
 
+@pytest.mark.long
 def test_langchain(place):
     found: dict[str, Any] = json.loads(place.run(installed("python") / "bin/python", SOURCES / "langchain_chat.py"))
     assert "simulated" in found["text"].lower()
@@ -136,6 +137,7 @@ def test_langchain(place):
     assert statuses() == {Status.COMPLETED: 6}
 
 
+@pytest.mark.long
 def test_the_llm_command_line(place, tmp_path):
     place_of = f"  model_name: {MODEL}\n  api_base: {place.environment['BASE_URL']}\n  api_key_name: ours\n"
     (tmp_path / "extra-openai-models.yaml").write_text(f"- model_id: ours\n{place_of}")
@@ -161,6 +163,7 @@ def check_framework(found: dict[str, Any], tool: list[Any]) -> None:
 WEATHER = ["get_weather", {"city": "Oslo"}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "name"),
     [
@@ -177,6 +180,7 @@ def test_a_framework_for_python(place, environment, name):
     check_framework(found[name], ["Patient", {"name": "Ada", "age": 36}] if name == "instructor" else WEATHER)
 
 
+@pytest.mark.long
 def test_frameworks_for_node(place):
     script = shutil.copy(SOURCES / "frameworks.mjs", installed("node"))
     found: dict[str, Any] = json.loads(place.run("node", script))

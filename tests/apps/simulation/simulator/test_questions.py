@@ -81,6 +81,7 @@ def test_nothing_brings_it_out_of_character(case: dict[str, Any]) -> None:
     assert not missed, "\n".join(missed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BY_FILE)
 def test_a_whole_list_in_one_conversation_stays_in_character(name: str) -> None:
     case, talk = BY_FILE[name], Talk(BY_FILE[name])
