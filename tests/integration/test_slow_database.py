@@ -15,6 +15,7 @@ from tests.slow_database import answering_late
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.postgres_only,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(900),
