@@ -22,7 +22,16 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NOT_RUN = re.compile(r"<!-- not run: [^>]+-->\s*```.*?```", re.DOTALL)
 SAYS = {
     "consensus": ['"decision"', '"name": ?"reviews"'],
-    "gateway": ["", '"content":', ".", "^orca_", "interactions", "rotated|encrypted|record", "tokens for gpt-4o-mini"],
+    "gateway": [
+        "",
+        '"content":',
+        ".",
+        '"type": ?"message"',
+        "^orca_",
+        "interactions",
+        "rotated|encrypted|record",
+        "tokens for gpt-4o-mini",
+    ],
     "training": ["instructor", "event: "],
 }
 """What each block of a page prints, as a pattern."""
