@@ -33,7 +33,8 @@ PIECE = 3 * 2**16
 """Bytes handled at once: whole blocks of AES, whole groups of base64."""
 BLOCK = 16
 BYTES = b"\x80"
-"""How a token begins that is not written in base64, which would make it a third longer; no base64 does."""
+"""How a token begins that is not in base64, which makes it a third longer; no base64 does. Such tokens are read, and
+written by the next release: this one runs beside versions that cannot read them."""
 COMPRESSED = zstandard.FRAME_HEADER
 """How a compressed content begins; no JSON and no text does."""
 FILE_CHECK_SECONDS = 1.0
@@ -63,16 +64,14 @@ class Keyring:
     def current(self) -> str:
         return self.key_ids[0]
 
-    def encrypt(self, plain: bytes, *, compact: bool = True) -> bytes:
-        """A Fernet token; that of a long content is `compact`, compressed and not in base64, unless a version that
-        cannot read that may serve it."""
+    def encrypt(self, plain: bytes, *, compress: bool = True) -> bytes:
+        """A Fernet token; long contents are compressed, unless a version that cannot read that may serve them."""
         is_long = len(plain) >= LONG
-        if compact and (is_long or plain.startswith(COMPRESSED)):
+        if compress and (is_long or plain.startswith(COMPRESSED)):
             plain = zstandard.ZstdCompressor(level=1).compress(plain)
         if not is_long:
             return self.fernet.encrypt(plain)
-        token = token_in_pieces(self.first, plain)
-        return token if compact else b"".join(map(base64.urlsafe_b64encode, _pieces(token)))
+        return b"".join(map(base64.urlsafe_b64encode, _pieces(token_in_pieces(self.first, plain))))
 
 
 @dataclass(slots=True)

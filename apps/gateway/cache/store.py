@@ -263,8 +263,8 @@ def _entries(answers: Sequence[NewAnswer]) -> list[CacheEntry]:
             wording=each.question.wording if each.is_worded else "",
             embedder=each.embedder,
             embedding=None if each.vector is None else each.vector.astype("<f4").tobytes(),
-            # Not compact: a version before that would serve it as it is.
-            answer_enc=ring.encrypt(each.answer, compact=False),
+            # Not compressed: a version before compression would serve it as it is.
+            answer_enc=ring.encrypt(each.answer, compress=False),
             key_id=ring.current,
             created_at=now,
             expires_at=later(now, wanted.CACHE_TTL_SECONDS),
