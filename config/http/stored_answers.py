@@ -23,7 +23,6 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
-from django.http.request import RawPostDataException
 from ninja import NinjaAPI
 from ninja.router import BoundRouter
 from pydantic.fields import FieldInfo
@@ -189,10 +188,11 @@ def _free(request: HttpRequest) -> None:
 
 
 def _fingerprint(request: HttpRequest) -> str:
-    try:
-        body = request.body
-    except RawPostDataException:  # a form, which is read while it arrives: its length and type must be enough
+    if request.content_type == "multipart/form-data":
+        # Its files may be larger than what is kept in memory, so they are read as they arrive: length and type must do.
         body = f"{request.META.get('CONTENT_LENGTH')} {request.content_type}".encode()
+    else:
+        body = request.body
     return hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode() + body).hexdigest()
 
 

@@ -23,7 +23,9 @@ from apps.trainerlab.models import Assignment, ScenarioTemplate, TrainerSession
 from apps.trainerlab.services.archive import import_archive
 from apps.trainerlab.services.import_export import as_input
 from apps.trainerlab.services.pictures import add_picture
-from tests.apps.people import API, Caller, person, signed_in
+from apps.training.demo.cases import rash_picture
+from config.http import upload_limits
+from tests.apps.people import API, Caller, person, signed_in, with_key
 from tests.apps.trainerlab.cases import POTASSIUM, SCENARIO, new_scenario, played
 
 pytestmark = pytest.mark.django_db
@@ -232,6 +234,36 @@ def test_an_archive_is_imported_with_its_pictures(author: Caller, settings: Any,
     broken = send("x.zip", content[:-30])
     assert (broken.status_code, broken.json()["code"]) == (409, "archive_refused")
     assert ScenarioTemplate.objects.count() == 1
+
+
+@pytest.mark.parametrize("auth", ["session", "key"])
+def test_an_archive_may_be_larger_than_other_uploads(
+    auth: str, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a session or a key, and with an idempotency key: whatever looks at the request first leaves the form alone,
+    until it is known that this person may import. Without the token nothing is read at all."""
+    settings.MEDIA_ROOT = tmp_path
+    user = person(UserRole.INSTRUCTOR)
+    author = signed_in(user) if auth == "session" else with_key(user, "training:read", "training:write")
+    new_scenario(signed_in(user))
+    picture = read_picture(SimpleUploadedFile("x.png", rash_picture(), "image/png"))
+    add_picture(ScenarioTemplate.objects.get(), picture, "rash")
+    exported = f"/scenarios/{ScenarioTemplate.objects.get().uuid}/export"
+    content = b"".join(author.get(exported).streaming_content)  # type: ignore[attr-defined]
+    monkeypatch.setattr(upload_limits, "MAX_UPLOAD_BYTES", len(content) // 2)
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = len(content) // 2
+
+    def send(**headers: str) -> Any:
+        form = {"file": SimpleUploadedFile("x.zip", content, "application/zip")}
+        return author.client.post(f"{API}/scenarios/import-archive", form, headers=author.headers | headers)
+
+    ScenarioTemplate.objects.all().delete()
+    assert send().json() == {"created": 1, "updated": 0, "unchanged": 0}
+    repeated = [send(**{"Idempotency-Key": "once"}) for _ in range(2)]
+    assert [answer.status_code for answer in repeated] == [200, 200]
+    assert repeated[1]["Idempotent-Replayed"] == "true"
+    if auth == "session":
+        assert send(**{"X-CSRFToken": "wrong"}).json()["code"] == "csrf_failed"
 
 
 def test_lists_are_paged_and_have_a_fixed_cost(author: Caller) -> None:
