@@ -35,6 +35,8 @@ class OperationResult:
     """Why it failed or was refused."""
     made: str = ""
     """The id of the call that it made."""
+    details: Any = field(default=None, compare=False, repr=False)
+    """What it did row by row, as the operation's package knows it. It may hold content, and is never stored."""
 
     @property
     def was_refused(self) -> bool:
@@ -98,6 +100,8 @@ class Operation:
     """What it would cost to do it to some calls: `{"amount", "currency", "calls", "unknown"}`, the amount as text."""
     pairs: bool = False
     """Whether it makes a call beside each, to be compared with it."""
+    tells_rows: bool = False
+    """Whether its results have `details`, so that a page can show them."""
     is_dry_run: bool = False
     """Whether nothing stays; then a worker that dies may repeat it."""
     form: str = ""

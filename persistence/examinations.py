@@ -11,6 +11,7 @@ from django.db.models import Q
 from orchestration.clock import database_now
 from orchestration.doctor.examinations import Examination, fact
 from orchestration.stats.figures import LATE, queues
+from persistence.bulk.pace import near
 from persistence.causes.remedies import remedy
 from persistence.maintenance.dead_letters import dead_groups
 from persistence.models.bulk import BulkRun, BulkState
@@ -41,7 +42,9 @@ def results() -> Iterator[CheckMessage]:
 def bulk_runs() -> Iterator[CheckMessage]:
     """E203: a run that no worker holds."""
     before = database_now() - FORGOTTEN
-    waiting = BulkRun.objects.filter(state__in=(BulkState.QUEUED, BulkState.RUNNING), created_at__lt=before)
+    waiting = BulkRun.objects.filter(
+        near(before), state__in=(BulkState.QUEUED, BulkState.RUNNING), created_at__lt=before
+    )
     for run in waiting.filter(Q(leased_until=None) | Q(leased_until__lt=before)):
         yield Error(
             f"Bulk run {run.pk} ({run.kind}, {run.total} rows) is {run.state}, and no worker holds it.",

@@ -113,7 +113,7 @@ def _forced(options: JsonObject) -> bool:
 
 def _result(report: Report) -> OperationResult:
     outcome = report.outcome.would if report.dry_run else report.outcome.value
-    return OperationResult(outcome=outcome, counts=report.counts, error=report.error)
+    return OperationResult(outcome=outcome, counts=report.counts, error=report.error, details=report)
 
 
 # --- declared -------------------------------------------------------------------------------
@@ -159,6 +159,7 @@ REPROCESS = declare(
         own_endpoint=True,
         in_background=True,
         refused_by_apps=_refused_to_recreate,
+        tells_rows=True,
         is_rehearsed=_recreates,
     )
 )
@@ -192,6 +193,7 @@ REVERT = declare(
         in_background=True,
         refused_by_apps=_refused_to_revert,
         newest_first=True,
+        tells_rows=True,
         is_rehearsed=lambda options: True,
     )
 )

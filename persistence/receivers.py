@@ -9,7 +9,7 @@ from orchestration.engine.execution.result_takers import register_taker
 from orchestration.engine.queue.transport import send_task
 from orchestration.models import ServiceCallRecord
 from orchestration.signals import results_stored, tick
-from persistence.bulk.runs import wake_forgotten
+from persistence.bulk.runs import start_scheduled, wake_forgotten
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import takes
 from persistence.maintenance.erasure import wake_unfinished
@@ -46,6 +46,7 @@ def on_tick(**_: Any) -> None:
     """Find what no wake-up announced: a lost message, a retry whose time has come."""
     if ServiceCallRecord.objects.pending_persistence().exists():
         ask_for_drain()
+    start_scheduled()
     wake_forgotten()
     wake_unfinished()
 

@@ -15,6 +15,7 @@ from persistence.admin import (  # noqa: F401 - they register themselves
     pairs,
     rerun,
     retention,
+    run_pages,
     schema_upgrades,
     search,
 )

@@ -46,6 +46,13 @@ def asked_for(request: HttpRequest, count: int | None) -> JsonObject:
     return {"all that match": {key: ", ".join(request.GET.getlist(key)) for key in request.GET if key != "p"}}
 
 
+def list_query(request: HttpRequest) -> str:
+    """The search and the filters of a list as its address has them; never empty, for without any it means all calls."""
+    query = request.GET.copy()
+    query.pop("p", None)
+    return query.urlencode() or "q="
+
+
 def picked(modeladmin: Any, request: HttpRequest, rows: QuerySet[Any]) -> tuple[QuerySet[Any], int | None]:
     """The rows of an action, and how many were ticked (None: all that match). Ticked rows count however they moved."""
     if matches_all(request):
@@ -66,7 +73,8 @@ def start_run(modeladmin: Any, request: HttpRequest, operation: Operation, rows:
         return choose(request, operation.title, form, count, action_name(operation))
     options = {key: value for key, value in form.cleaned_data.items() if value not in (None, "", False)}
     rows = rows.order_by("created_at", "pk")
-    return freeze_and_show(request, operation.key, rows, options, asked_for(request, count))
+    query = list_query(request) if count is None else ""
+    return freeze_and_show(request, operation.key, rows, options, asked_for(request, count), query)
 
 
 def choose(request: HttpRequest, title: str, form: forms.Form, count: int | None, action: str) -> HttpResponse:
@@ -89,11 +97,14 @@ def choose(request: HttpRequest, title: str, form: forms.Form, count: int | None
 
 
 def freeze_and_show(
-    request: HttpRequest, kind: str, rows: QuerySet[Any], options: JsonObject, asked: JsonObject
+    request: HttpRequest, kind: str, rows: QuerySet[Any], options: JsonObject, asked: JsonObject, list_query: str = ""
 ) -> HttpResponse | None:
-    """Freeze the list and go to its page; stay with a word of why not when there is nothing, or too much."""
+    """Freeze the list and go to its page; stay with a word of why not when there is nothing, or too much.
+
+    `list_query`: what the list of calls is asked for, to find the same again.
+    """
     try:
-        run = freeze_rows(kind, rows, options=options, asked=asked, requested_by=request.user)
+        run = freeze_rows(kind, rows, options=options, asked=asked, requested_by=request.user, list_query=list_query)
     except BulkRefused as refused:
         messages.error(request, str(refused))
         return None

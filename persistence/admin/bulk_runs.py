@@ -1,17 +1,14 @@
-"""Bulk runs in the admin: the forecast, the progress, and the buttons that start, pause and abort one."""
+"""Bulk runs in the admin: the list, the forecast, the progress. What one does on them is in run_pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.core.files.storage import default_storage
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import URLPattern, reverse
-from django.views.decorators.http import require_POST
 
 from orchestration.admin.base import (
     DetailAdmin,
@@ -21,18 +18,19 @@ from orchestration.admin.base import (
 from orchestration.admin.calls import call_link
 from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.sections import Fact, Section
-from orchestration.models import ServiceCallRecord
 from orchestration.operations import operation_of, operations
 from orchestration.theme.parts import DropdownFilter, display
-from orchestration.theme.words import NOTHING, moment, seconds
-from persistence.admin.base import ReasonForm, note, page, page_urls, render
-from persistence.admin.bulk_actions import has_pairs, pairs_url, run_url, unless_empty
-from persistence.bulk.figures import rate, time_left, troubles_by_cause
-from persistence.bulk.runs import abort, freeze_rows, pause, progress, start
-from persistence.errors import BulkRefused
+from orchestration.theme.words import NOTHING, exact, moment, seconds
+from persistence.admin.base import page_urls
+from persistence.admin.bulk_actions import has_pairs, pairs_url
+from persistence.admin.operation_forms import PaceForm, StartForm
+from persistence.bulk.figures import expected_rate, rate, time_left, troubles_by_cause
+from persistence.bulk.pace import pace_in_words
+from persistence.bulk.runs import progress
 from persistence.exports.registry import permission_to_export
 from persistence.models import BulkItem, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
-from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Trouble
+from persistence.models.bulk import CHANGED, EXPORT, TROUBLES
+from persistence.operations import DRY_RUN
 
 STATE_COLOURS = {
     BulkState.DRAFT.value: "info",
@@ -43,6 +41,7 @@ STATE_COLOURS = {
     BulkState.ABORTED.value: "warning",
     BulkState.FAILED.value: "danger",
     "done, see below": "warning",
+    "scheduled": "info",
 }
 LISTED_TROUBLES = 50
 LISTED_SAMPLE = 5
@@ -63,6 +62,8 @@ def permission_of(run: BulkRun) -> str:
 
 def shown_state(run: BulkRun) -> str:
     """Its state; a run is not simply done that left something undone."""
+    if run.is_scheduled:
+        return "scheduled"
     return "done, see below" if run.state == BulkState.DONE and run.error else str(run.state)
 
 
@@ -135,6 +136,10 @@ class BulkRunAdmin(DetailAdmin):
         yield Fact("Asked by", self.by(run))
         yield Fact("Reason", run.reason or NOTHING)
         yield Fact("Created", moment(run.created_at))
+        if run.per_minute:
+            yield Fact("Pace", pace_in_words(run))
+        if run.starts_at is not None:
+            yield Fact("Scheduled for", exact(run.starts_at))
         yield Fact("Started", moment(run.started_at))
         yield Fact("Ended", moment(run.finished_at))
         if run.error:
@@ -173,7 +178,10 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
             "consequence": entry.consequence(run.options),
             "forecast": run.forecast,
             "frozen": moment(run.created_at),
-            "form": ReasonForm(),
+            "form": StartForm(initial=pace_chosen(run) | {"reason": run.reason}),
+            "starts": exact(run.starts_at) if run.starts_at else "",
+            "pace": pace_in_words(run),
+            "rows": sample_url(request, run),
             "sample": [call_link(key) for key in keys],
             "may": request.user.has_perm(entry.permission),
             "content": may_read_content(request),
@@ -185,9 +193,13 @@ def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
     """The context of the progress page."""
     counts = progress(run)
     per_second = rate(run)
+    left = time_left(run, counts["done"], expected_rate(run, per_second))
     return {
-        "rate": per_second and f"{per_second:,.1f} a second",
-        "left": seconds(time_left(run, counts["done"], per_second)) if per_second else "",
+        "rate": f"{per_second:,.1f} a second" if per_second else "",
+        "left": seconds(left) if left is not None else "",
+        "pace": pace_in_words(run),
+        "pace_form": PaceForm(initial=pace_chosen(run)) if run.kind != EXPORT and not run.has_ended else None,
+        "rows": sample_url(request, run),
         "causes": troubles_by_cause(run) if any(counts["outcomes"].get(trouble) for trouble in TROUBLES) else [],
         "can_repeat": run.has_ended and run.kind != EXPORT,
         "run": run,
@@ -204,6 +216,26 @@ def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
     }
 
 
+def pace_chosen(run: BulkRun) -> dict[str, Any]:
+    """The pace as the form has it."""
+    if not run.per_minute:
+        return {}
+    whole, rest = divmod(run.per_minute, 60)
+    return {"at_most": run.per_minute, "per": "minute"} if rest else {"at_most": whole, "per": "second"}
+
+
+def shows_sample(run: BulkRun) -> bool:
+    """Whether the rows of a few of its calls can be shown as they would become: before it starts, or of a dry run."""
+    operation = next((each for each in operations() if each.key == run.kind), None)
+    return operation is not None and operation.tells_rows and (run.state == BulkState.DRAFT or operation.is_dry_run)
+
+
+def sample_url(request: HttpRequest, run: BulkRun) -> str:
+    """Where that is; empty when it cannot be shown to this person."""
+    may = shows_sample(run) and request.user.has_perm(DRY_RUN.permission)
+    return reverse("admin:persistence_run_sample", args=(run.pk,)) if may else ""
+
+
 def stage(run: BulkRun) -> str:
     """What decides which buttons the page has. Queued and running have the same: were the page loaded anew between
     the two, a click of that moment would be lost."""
@@ -215,95 +247,6 @@ def in_words(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {in_words(item)}" if item != {} else str(key) for key, item in value.items()) or "-"
     return str(value)
-
-
-# --- pages of a run -------------------------------------------------------------------------
-
-
-def shown_run(request: HttpRequest, run_id: int) -> BulkRun:
-    """A run that this person may look at; 404 otherwise."""
-    rows = BulkRun.objects.select_related("requested_by")
-    run = (rows if request.user.has_perm(VIEW) else rows.filter(requested_by=request.user.pk)).filter(pk=run_id).first()
-    if run is None:
-        raise Http404
-    return run
-
-
-@page("<int:run_id>/progress/", "run_progress")
-def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The figures, which refresh themselves; a whole new page when the state is not the one that is shown, so that its
-    buttons stay where they are while somebody reaches for them."""
-    section = how_far(request, shown_run(request, run_id))
-    if request.GET.get("shown", section["stage"]) != section["stage"]:
-        return HttpResponse(headers={"HX-Refresh": "true"})
-    return render(request, "progress.html", "Progress", section=section)
-
-
-def _started(run: BulkRun, reason: str) -> None:
-    start(run, reason=reason)
-
-
-def _paused(run: BulkRun, reason: str) -> None:
-    pause(run)
-
-
-def _aborted(run: BulkRun, reason: str) -> None:
-    abort(run)
-
-
-VERBS: dict[str, Callable[[BulkRun, str], None]] = {"start": _started, "pause": _paused, "abort": _aborted}
-
-
-@page("<int:run_id>/steer/<slug:verb>/", "run_steer")
-@require_POST
-def steer(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
-    """Start, pause or abort; needs what doing the same by hand would need."""
-    run = shown_run(request, run_id)
-    if verb not in VERBS:
-        raise Http404
-    if not request.user.has_perm(permission_of(run)):
-        raise PermissionDenied
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "A reason has at most 500 characters. Nothing was started.")
-        return HttpResponseRedirect(run_url(run.pk))
-    try:
-        VERBS[verb](run, form.cleaned_data["reason"])
-    except BulkRefused as refused:
-        messages.warning(request, str(refused))
-    else:
-        note(request, run, f"{verb.title()}. {form.cleaned_data['reason']}")
-    return HttpResponseRedirect(run_url(run.pk))
-
-
-@page("<int:run_id>/again/", "run_again")
-@require_POST
-def again(request: HttpRequest, run_id: int) -> HttpResponse:
-    """A new draft with the same options over those items that were left alone or failed."""
-    run = shown_run(request, run_id)
-    if run.kind == EXPORT or run.kind not in dict(kinds()) or not run.has_ended:
-        raise Http404
-    if not request.user.has_perm(permission_of(run)):
-        raise PermissionDenied
-    keys = run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED)).values("call_id")
-    rows = ServiceCallRecord.objects.filter(pk__in=keys).order_by("created_at", "pk")
-    asked = {"left alone or failed in": f"run #{run.pk}"}
-    try:
-        made = freeze_rows(run.kind, rows, options=run.options, asked=asked, requested_by=request.user)
-    except BulkRefused as refused:
-        messages.error(request, str(refused))
-        return HttpResponseRedirect(run_url(run.pk))
-    return HttpResponseRedirect(run_url(made.pk if unless_empty(request, made) else run.pk))
-
-
-@page("<int:run_id>/download/", "run_download")
-def download(request: HttpRequest, run_id: int) -> FileResponse:
-    """The file of an export, for who asked for it and for nobody else; 404 when it was removed."""
-    run = BulkRun.objects.filter(pk=run_id, requested_by=request.user.pk).exclude(file="").first()
-    if run is None or not default_storage.exists(run.file):
-        raise Http404
-    note(request, run, "Downloaded.")
-    return FileResponse(default_storage.open(run.file), as_attachment=True, filename=run.file.rpartition("/")[2])
 
 
 # --- the other rows of persistence ----------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -62,7 +63,8 @@ def _act(request: HttpRequest, groups: list[FailureGroup]) -> HttpResponse | Non
         return None
     asked = {"dead": f"{group.exception} in {group.handler} ({group.fingerprint})"}
     rows = calls_in(group).order_by("created_at", "pk")
-    return freeze_and_show(request, operation.key, rows, {"policy": Policy.KEEP.value}, asked)
+    query = urlencode({"dead": group.fingerprint})
+    return freeze_and_show(request, operation.key, rows, {"policy": Policy.KEEP.value}, asked, query)
 
 
 def _shown(

@@ -119,8 +119,8 @@ def _shown(
         how=how,
         force=form.forced,
         report=report,
-        parts=[(part, list(_changes(part.changes, content=content))) for part in report.parts],
-        other=list(_changes(report.other, content=content)),
+        parts=[(part, list(row_changes(part.changes[:SHOWN_CHANGES], content=content))) for part in report.parts],
+        other=list(row_changes(report.other[:SHOWN_CHANGES], content=content)),
         content=content,
         cut=len(report.changes) > SHOWN_CHANGES,
         limit=SHOWN_CHANGES,
@@ -149,8 +149,9 @@ def _title(how: str) -> str:
     return "Revert" if how == TO_REVERT else f"Reprocess ({how})"
 
 
-def _changes(changes: list[RowChange], *, content: bool) -> Iterator[dict[str, Any]]:
-    for change in changes[:SHOWN_CHANGES]:
+def row_changes(changes: list[RowChange], *, content: bool) -> Iterator[dict[str, Any]]:
+    """Rows as changes.html shows them; their fields, old beside new, to those who may read content."""
+    for change in changes:
         yield {
             "label": change.label,
             "model": change.model._meta.label,

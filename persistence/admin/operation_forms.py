@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from django import forms
+from typing import Any
 
+from django import forms
+from django.utils import timezone
+
+from orchestration.admin.operations import ReasonForm
 from orchestration.theme.parts import (
     BooleanWidget,
     DecimalWidget,
     SelectWidget,
     TextInputWidget,
 )
+from persistence.bulk.pace import FASTEST
 from persistence.reprocessing.reports import Policy
 
 POLICIES = (
@@ -17,6 +22,45 @@ POLICIES = (
     (Policy.UPDATE.value, "update: let the handler bring what it made up to date"),
     (Policy.RECREATE.value, "recreate: remove what the call made, and persist it again"),
 )
+
+
+class PaceForm(forms.Form):
+    """How fast a run may be."""
+
+    at_most = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=FASTEST // 60,
+        label="At most so many calls",
+        help_text="Leave empty for as fast as it can. You can change it while it runs.",
+        widget=DecimalWidget,
+    )
+    per = forms.ChoiceField(
+        required=False,
+        choices=(("minute", "minute"), ("second", "second")),
+        label="per",
+        widget=SelectWidget,
+    )
+
+    @property
+    def per_minute(self) -> int | None:
+        """The pace, of a form that is valid; None for none."""
+        calls = self.cleaned_data.get("at_most")
+        return calls and calls * (60 if self.cleaned_data.get("per") == "second" else 1)
+
+
+class StartForm(PaceForm, ReasonForm):
+    """Why, how fast, and when."""
+
+    field_order = ("reason", "at_most", "per", "starts_at")
+    starts_at = forms.DateTimeField(
+        required=False, label="Start at", widget=TextInputWidget(attrs={"type": "datetime-local"})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = timezone.get_current_timezone_name()
+        self.fields["starts_at"].help_text = f"In the time zone {zone}. Leave empty to start it now."
 
 
 class ReprocessForm(forms.Form):

@@ -18,9 +18,9 @@ from orchestration.theme.words import NOTHING, money, seconds, short_id
 from orchestration.values.truncated_json import cut
 from persistence.admin.base import VIEW_CALLS, page, render, require
 from persistence.admin.bulk_actions import run_url
-from persistence.admin.bulk_runs import shown_run
 from persistence.admin.dry_run import dry_run_url
 from persistence.admin.rerun import compare_url
+from persistence.admin.run_pages import shown_run
 from persistence.models import BulkItem
 from persistence.reprocessing.rerun import TooLong, answer_of, json_diff
 

@@ -33,6 +33,13 @@ def rate(run: BulkRun, now: datetime | None = None) -> float | None:
     return len(times) / took if took > 0 else None
 
 
+def expected_rate(run: BulkRun, measured: float | None) -> float | None:
+    """Items a second to reckon with: what was measured, and no more than the pace of the run. None when neither is
+    known."""
+    pace = run.per_minute / 60 if run.per_minute and run.state == BulkState.RUNNING else None
+    return min(measured, pace) if measured and pace else measured or pace
+
+
 def time_left(run: BulkRun, done: int, per_second: float | None) -> timedelta | None:
     """How long the rest takes at this rate."""
     return timedelta(seconds=(run.total - done) / per_second) if per_second else None

@@ -14,12 +14,16 @@ from orchestration.errors import WrittenByNewerVersion
 from orchestration.models.format_version import refuse_newer
 from orchestration.tasks import beat
 from persistence import log
+from persistence.bulk.pace import LONGEST_WAIT, item_after_next, near, seconds_until_next
 from persistence.bulk.runs import wake_worker
 from persistence.models import BulkRun, BulkState
 
 RENEW_SECONDS = 0.5
 """How often a worker asks the database whether it should stop; an abort takes at most this and one item."""
 LEASE = timedelta(seconds=30)
+PACE = ("per_minute", "next_item_at")
+AGAIN_SECONDS = 0.05
+"""After which a worker looks again whose run was changed just now."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,8 @@ class RunLease:
     token: int
     deadline: float
     renewed: float = 0.0
+    looked: float = 0.0
+    """When the pace was last read, as `renewed`."""
 
     def is_still_held(self) -> bool:
         """False when the budget is used, the cluster stops, or the run was stopped or taken over.
@@ -45,6 +51,40 @@ class RunLease:
         beat()
         return bool(self._mine().filter(state=BulkState.RUNNING).update(leased_until=database_now() + LEASE))
 
+    def may_do_next(self) -> bool:
+        """Whether one more item may be done: the run is still held, and it is this item's turn by the pace of the run.
+
+        Waits for the turn, at most LONGEST_WAIT.
+        """
+        while self.is_still_held():
+            wait = seconds_until_next(self.run) or self._take_turn()
+            if not wait:
+                return True
+            if wait > LONGEST_WAIT.total_seconds():
+                return False
+            time.sleep(min(wait, RENEW_SECONDS))
+            self.run.refresh_from_db(fields=PACE)
+        return False
+
+    def _take_turn(self) -> float:
+        """Take the turn that has come, so that no other process does; seconds to wait when somebody changed the run."""
+        if not self._paced():
+            return 0.0
+        now = database_now()
+        running = self._mine().filter(state=BulkState.RUNNING, per_minute=self.run.per_minute)
+        following = item_after_next(self.run, now)
+        if not running.update(next_item_at=following):
+            return AGAIN_SECONDS
+        self.run.next_item_at = following
+        return 0.0
+
+    def _paced(self) -> bool:
+        """Whether the run has a pace, asked of the database as often as the lease is renewed."""
+        if self.run.per_minute is None and self.renewed != self.looked:
+            self.looked = self.renewed
+            self.run.refresh_from_db(fields=PACE)
+        return bool(self.run.per_minute)
+
     def finish(self, state: BulkState = BulkState.DONE, error: str = "") -> None:
         """running → done | failed."""
         self._mine().filter(state=BulkState.RUNNING).update(
@@ -52,9 +92,11 @@ class RunLease:
         )
 
     def release(self) -> None:
-        """Free the run, and send its task again when something is left and no other worker has it."""
+        """Free the run, and send its task again when something is left and no other worker has it. What its pace puts
+        off for longer is found by a tick."""
         self._mine().update(leased_until=None)
-        if BulkRun.objects.filter(pk=self.run.pk, state=BulkState.RUNNING, leased_until=None).exists():
+        free = BulkRun.objects.filter(pk=self.run.pk, state=BulkState.RUNNING, leased_until=None)
+        if free.filter(near(database_now())).exists():
             wake_worker(self.run.pk, self.run.kind)
 
     def _mine(self) -> QuerySet[BulkRun]:
@@ -78,7 +120,7 @@ def acquire(run_id: int, seconds: float) -> RunLease | None:
     if known is None or _is_newer(known):
         return None
     free = Q(leased_until=None) | Q(leased_until__lt=now)
-    taken = BulkRun.objects.filter(free, pk=run_id, state__in=(BulkState.QUEUED, BulkState.RUNNING)).update(
+    taken = BulkRun.objects.filter(free, near(now), pk=run_id, state__in=(BulkState.QUEUED, BulkState.RUNNING)).update(
         state=BulkState.RUNNING, leased_until=now + LEASE, lease_token=F("lease_token") + 1
     )
     if not taken:

@@ -68,27 +68,37 @@ class Rehearsal:
 
 def rehearse(run: BulkRun, operation: Operation) -> Rehearsal:
     """Try a run out on a sample of its open items; nothing stays."""
-    found, deadline = Rehearsal(), time.monotonic() + SECONDS
-    for item in _spread(run):
+    found = Rehearsal()
+    for _, result in try_out(run, operation, count=SAMPLE, seconds=SECONDS):
+        found.note(result)
+    return found
+
+
+def try_out(
+    run: BulkRun, operation: Operation, *, count: int, seconds: float
+) -> Iterator[tuple[BulkItem, OperationResult | None]]:
+    """What would come of `count` items that are spread over the list; None of those that cannot be tried, or not
+    within `seconds`. Nothing stays."""
+    deadline = time.monotonic() + seconds
+    for item in _spread(run, count):
         result = None
         if time.monotonic() < deadline:
             with isolated() as trying:  # whatever a handler, or a lock that takes too long, may raise
                 result = _tried(run, operation, item)
             if trying.error is not None:
                 log.not_rehearsed(item.call_id, trying.error)
-        found.note(result)
-    return found
+        yield item, result
 
 
-def _spread(run: BulkRun) -> Iterator[BulkItem]:
-    """Items at even distances, each once."""
-    items = run.items.filter(outcome="").order_by("pk")
+def _spread(run: BulkRun, count: int) -> Iterator[BulkItem]:
+    """Items at even distances, each once: of the open ones, or of all when the run has ended."""
+    items = run.items.order_by("pk") if run.has_ended else run.items.filter(outcome="").order_by("pk")
     ends = items.aggregate(first=Min("pk"), last=Max("pk"))
     if ends["first"] is None:
         return
     seen = -1
-    for step in range(SAMPLE):
-        wanted = ends["first"] + (ends["last"] - ends["first"]) * step // max(SAMPLE - 1, 1)
+    for step in range(count):
+        wanted = ends["first"] + (ends["last"] - ends["first"]) * step // max(count - 1, 1)
         item = items.filter(pk__gte=max(wanted, seen + 1)).first()
         if item is None:
             return

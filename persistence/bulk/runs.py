@@ -23,6 +23,7 @@ from orchestration.operations import Operation, by_state, operation_of
 from orchestration.types import JsonObject
 from orchestration.values.moments import EXAMPLE, check_moment
 from orchestration.values.plain_text import plain_text
+from persistence.bulk.pace import check_pace, near
 from persistence.bulk.rehearsal import rehearse
 from persistence.conf import persistence_settings
 from persistence.errors import BulkRefused
@@ -43,6 +44,8 @@ MAX_ROWS = 250_000
 MAX_VERSION = 2**31 - 1
 """What the column holds."""
 KEPT_DRAFTS = timedelta(days=1)
+MOST_AHEAD = timedelta(days=7)
+"""By which a run can be scheduled: its list and its forecast are as of when they were frozen."""
 EXPORT_SECONDS = 500
 """For one task of an export; below the `retry` of Q_CLUSTER, after which a broker would give it to somebody else."""
 FIELDS = {
@@ -79,7 +82,7 @@ def _condition(key: str, value: str) -> Q:
             raise BulkRefused(f"schema_version is a whole number up to {MAX_VERSION}, not {value[:80]!r}.")
         return Q(**{FIELDS[key]: value})
     if key in MOMENTS:
-        return Q(**{MOMENTS[key]: _moment(key, value)})
+        return Q(**{MOMENTS[key]: moment_of(key, value)})
     if key == "handler":
         return Q(pk__in=PersistedChunk.objects.filter(handler_identity=value).values("call_id"))
     if key == "older_code":
@@ -88,7 +91,8 @@ def _condition(key: str, value: str) -> Q:
     raise BulkRefused(f"There is no filter {key!r}; there are {known}.")
 
 
-def _moment(key: str, value: str) -> datetime:
+def moment_of(key: str, value: str) -> datetime:
+    """The time that somebody wrote as the value of a key; BulkRefused when it is none."""
     try:
         moment = parse_datetime(value)
     except (ValueError, ValidationError):
@@ -124,20 +128,24 @@ def freeze_rows(
     options: JsonObject | None = None,
     asked: JsonObject | None = None,
     requested_by: Any = None,
+    list_query: str = "",
 ) -> BulkRun:
-    """Store the list of these rows, in their order, as a draft; `asked` says what was asked for.
+    """Store the list of these rows, in their order, as a draft; `asked` says what was asked for, and `list_query` how
+    the list of calls is asked for the same again.
 
     What it would do to calls is counted once, now: that reads all of them, and the draft's page is looked at often.
     What only their rows can tell is tried out on a sample. BulkRefused beyond MAX_ROWS; an empty list is a run of 0.
     Drafts that nobody confirmed go after a day.
     """
-    BulkRun.objects.filter(state=BulkState.DRAFT, created_at__lt=database_now() - KEPT_DRAFTS).delete()
+    BulkRun.objects.filter(state=BulkState.DRAFT, starts_at=None, created_at__lt=database_now() - KEPT_DRAFTS).delete()
     operation = operation_of(kind) if kind != EXPORT else None
     if operation is not None and operation.newest_first:
         rows = ServiceCallRecord.objects.filter(pk__in=rows.values("pk")) if rows.query.is_sliced else rows
         rows = rows.order_by(F("persisted_at").desc(nulls_last=True), "-created_at", "-pk")
     with transaction.atomic():
-        run = BulkRun.objects.create(kind=kind, options=options or {}, filter=asked or {}, requested_by=requested_by)
+        run = BulkRun.objects.create(
+            kind=kind, options=options or {}, filter=asked or {}, requested_by=requested_by, list_query=list_query
+        )
         run.total = _copy_keys(run, rows)
         if run.total > MAX_ROWS:
             raise BulkRefused(f"More than {MAX_ROWS:,} rows match. Narrow the filter, and use several runs.")
@@ -235,19 +243,56 @@ def open_items(run: BulkRun) -> QuerySet[BulkItem]:
 UNFINISHED = (BulkState.DRAFT, BulkState.QUEUED, BulkState.RUNNING, BulkState.PAUSED)
 
 
-def start(run: BulkRun, *, reason: str = "") -> None:
+def start(run: BulkRun, *, reason: str = "", per_minute: int | None = None) -> None:
     """draft | paused → queued, and a task for it when that commits; BulkRefused when it runs or has ended.
 
-    `reason` goes to the history of every call; one that was given before stays.
+    `reason` goes to the history of every call; one that was given before stays. So does a pace: `per_minute` are the
+    items that it does a minute at most.
     """
+    check_pace(per_minute)
     _move(
         run,
         to=BulkState.QUEUED,
         from_=(BulkState.DRAFT, BulkState.PAUSED),
         reason=run.reason or reason,
+        per_minute=per_minute or run.per_minute,
         started_at=run.started_at or database_now(),
     )
     transaction.on_commit(lambda: wake_worker(run.pk, run.kind), robust=True)
+
+
+def schedule(run: BulkRun, at: datetime, *, reason: str = "", per_minute: int | None = None) -> None:
+    """A draft that starts by itself at a moment, by the first tick after it; as `start` otherwise.
+
+    BulkRefused when it is no draft, or the moment is over or more than MOST_AHEAD away.
+    """
+    check_pace(per_minute)
+    now = database_now()
+    if not now < at <= now + MOST_AHEAD:
+        raise BulkRefused(f"A run can start within the next {MOST_AHEAD.days} days, and not in the past.")
+    _move(
+        run,
+        to=BulkState.DRAFT,
+        from_=(BulkState.DRAFT,),
+        starts_at=at,
+        reason=run.reason or reason,
+        per_minute=per_minute or run.per_minute,
+    )
+
+
+def unschedule(run: BulkRun) -> None:
+    """A draft that starts no more by itself, if it has not started; BulkRefused when it has."""
+    _move(run, to=BulkState.DRAFT, from_=(BulkState.DRAFT,), starts_at=None)
+
+
+def start_scheduled() -> None:
+    """Start the drafts whose moment has come: each once, whichever process is first, and none that was called off; on
+    every tick."""
+    now = database_now()
+    due = BulkRun.objects.filter(state=BulkState.DRAFT, starts_at__lte=now)
+    for run_id, kind in list(due.values_list("pk", "kind")):
+        if due.filter(pk=run_id).update(state=BulkState.QUEUED, started_at=now):
+            wake_worker(run_id, kind)
 
 
 def pause(run: BulkRun) -> None:
@@ -300,6 +345,6 @@ def wake_worker(run_id: int, kind: str) -> None:
 def wake_forgotten() -> None:
     """Start a worker for each run that should have one and has none; on every tick."""
     now = database_now()
-    waiting = BulkRun.objects.filter(state__in=(BulkState.QUEUED, BulkState.RUNNING))
+    waiting = BulkRun.objects.filter(near(now), state__in=(BulkState.QUEUED, BulkState.RUNNING))
     for run_id, kind in waiting.filter(Q(leased_until=None) | Q(leased_until__lt=now)).values_list("pk", "kind"):
         wake_worker(run_id, kind)

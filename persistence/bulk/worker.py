@@ -86,7 +86,7 @@ def _do_each(
     """How many of these items were done, and whether there was no reason to stop."""
     done = 0
     for item in items:
-        if not lease.is_still_held():
+        if not lease.may_do_next():
             return done, False
         done += _do(lease.run, entry, item, calls.pop(item.call_id, None))
     return done, True

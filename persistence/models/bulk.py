@@ -59,6 +59,12 @@ class BulkRun(CompareAndSet):
     created_at = MomentField(default=database_now)
     started_at = MomentField(null=True, blank=True)
     finished_at = MomentField(null=True, blank=True)
+    starts_at = MomentField(null=True, blank=True, help_text="Of a draft: when it starts by itself.")
+    per_minute = models.IntegerField(null=True, blank=True, help_text="Items a minute at most; empty: no limit.")
+    next_item_at = MomentField(null=True, blank=True, help_text="With a pace: no item begins before this.")
+    list_query = models.TextField(
+        blank=True, default="", db_default="", help_text="The query of the list of calls whose matches were frozen."
+    )
 
     class Meta:
         db_table = "persistence_bulk_run"
@@ -81,6 +87,11 @@ class BulkRun(CompareAndSet):
     @property
     def has_ended(self) -> bool:
         return self.state in {BulkState.DONE, BulkState.ABORTED, BulkState.FAILED}
+
+    @property
+    def is_scheduled(self) -> bool:
+        """A draft that starts by itself. No state of its own: to an older version it is a draft."""
+        return self.state == BulkState.DRAFT and self.starts_at is not None
 
 
 class Trouble(models.TextChoices):

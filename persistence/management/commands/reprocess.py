@@ -9,8 +9,11 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from orchestration.management.base import PlainCommand, whole
-from persistence.bulk.runs import BULK_TASK, MAX_ROWS, freeze, select, start
+from orchestration.values.moments import EXAMPLE
+from persistence.bulk.pace import FASTEST
+from persistence.bulk.runs import BULK_TASK, MAX_ROWS, freeze, moment_of, schedule, select, start
 from persistence.errors import BulkRefused
+from persistence.models import BulkRun
 from persistence.operations import REPROCESS, REVERT
 from persistence.reprocessing.reprocess import Policy, Report, dry_run, reprocess, revert
 
@@ -35,6 +38,8 @@ class Command(PlainCommand):
         how.add_argument("--dry-run", action="store_true", help="The default.")
         how.add_argument("--apply", action="store_true", help="Do it in this process.")
         how.add_argument("--bulk", action="store_true", help="Freeze the list and let the cluster do it.")
+        parser.add_argument("--per-minute", type=whole(1, FASTEST), help="With --bulk: calls a minute, at most.")
+        parser.add_argument("--at", metavar="TIME", help=f"With --bulk: start at this time, such as {EXAMPLE}.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = dict(_pair(text) for text in options["filter"])
@@ -43,8 +48,7 @@ class Command(PlainCommand):
             if options["bulk"]:
                 operation = REVERT if options["revert"] else REPROCESS
                 run = freeze(operation, wanted, policy=policy, force=force)
-                start(run)
-                self.stdout.write(f"bulk run {run.pk}: {run.total} calls, task {BULK_TASK}")
+                self._begin(run, options["at"], options["per_minute"])
                 return
             rows = list(select(wanted).values_list("pk", flat=True)[: options["limit"]])
         except BulkRefused as error:
@@ -59,6 +63,14 @@ class Command(PlainCommand):
         counts = ", ".join(f"{count} {name}" for name, count in sorted({**outcomes}.items())) or "nothing to do"
         changed_rows = ", ".join(f"{count} {name}" for name, count in sorted(changes.items())) or "none"
         self.stdout.write(f"{'dry run, nothing changed' if dry else 'applied'}: {counts}; rows: {changed_rows}")
+
+    def _begin(self, run: BulkRun, at: str | None, per_minute: int | None) -> None:
+        if at is None:
+            start(run, per_minute=per_minute)
+            self.stdout.write(f"bulk run {run.pk}: {run.total} calls, task {BULK_TASK}")
+        else:
+            schedule(run, moment_of("--at", at), per_minute=per_minute)
+            self.stdout.write(f"bulk run {run.pk}: {run.total} calls, starts at {at}")
 
     def _one(self, call_id: str, policy: Policy, *, force: bool, dry: bool, reverting: bool) -> Report:
         if reverting:

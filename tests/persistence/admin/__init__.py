@@ -5,6 +5,7 @@ bulk_actions: test_bulk_runs
 causes: test_dead_letters
 exports: persistence/exports/test_worker
 menu: test_navigation
+operation_forms: test_run_pages, test_bulk_runs
 overview_charts: test_overview
 retention: persistence/maintenance/test_retention
 """

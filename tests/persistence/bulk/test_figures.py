@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from orchestration.clock import database_now
-from persistence.admin.bulk_runs import run_url
+from persistence.admin.bulk_actions import run_url
 from persistence.bulk.figures import rate, time_left, troubles_by_cause
 from persistence.models import BulkItem, BulkRun, BulkState
 from tests.orchestration.admin.conftest import root
