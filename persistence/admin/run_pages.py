@@ -101,7 +101,7 @@ def _abort(run: BulkRun, form: forms.Form) -> str:
 
 def _unschedule(run: BulkRun, form: forms.Form) -> str:
     unschedule(run)
-    return "Not scheduled any more."
+    return "No longer scheduled."
 
 
 def _change_pace(run: BulkRun, form: PaceForm) -> str:
@@ -191,7 +191,7 @@ def _on_the_list(request: HttpRequest, query: str) -> QuerySet[ServiceCallRecord
     try:
         rows: QuerySet[ServiceCallRecord] = calls.get_changelist_instance(asked).get_queryset(asked)
     except (IncorrectLookupParameters, DisallowedModelAdminLookup):
-        raise BulkRefused("The list of calls does not know this filter any more.") from None
+        raise BulkRefused("The list of calls no longer has this filter.") from None
     return rows
 
 

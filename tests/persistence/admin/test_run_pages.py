@@ -51,7 +51,7 @@ def test_a_run_is_scheduled_in_the_zone_of_the_page(root: Client) -> None:
     assert (run.starts_at, run.per_minute, run.state) == (at, 120, BulkState.DRAFT)
     assert "scheduled" in html(root.get(reverse("admin:persistence_bulkrun_changelist")))
     assert "Starts by itself" not in html(steer(root, run, "unschedule"))
-    assert LogEntry.objects.filter(change_message__contains="Not scheduled any more").exists()
+    assert LogEntry.objects.filter(change_message__contains="No longer scheduled").exists()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_calls_that_were_ticked_are_repeated_as_they_are(root: Client) -> None:
 def test_a_filter_that_the_list_forgot_is_said(root: Client) -> None:
     run = drafted(root)
     BulkRun.objects.update(state=BulkState.DONE, finished_at=timezone.now(), list_query="no_such_column=1")
-    assert "does not know this filter any more" in post(root, "run_repeat", run)
+    assert "no longer has this filter" in post(root, "run_repeat", run)
     assert BulkRun.objects.count() == 1
 
 
