@@ -40,7 +40,7 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
     def in_turn(self) -> Self:
         """Queued calls that no other call of their ordering key holds up: no earlier one that is unfinished, and none
         at all (an earlier one may be retried late) that is running or waiting to be persisted."""
-        return self.filter(Q(ordering_key="") | Q(pk__in=FirstInTurn()))
+        return self.queued().filter(Q(ordering_key="") | Q(FirstInTurn("pk", "status")))
 
     def claimable(self, now: datetime | None = None) -> Self:
         """Due calls in turn, most urgent first; waiting makes more urgent (see models/priority_aging.py)."""
@@ -50,7 +50,7 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
         return self.due().filter(ordering_key="").order_by(*URGENCY)
 
     def claimable_with_key(self) -> Self:
-        return self.due().filter(pk__in=FirstInTurn()).order_by(*URGENCY)
+        return self.filter(FirstInTurn("pk", "status"), due_at__lte=database_now()).order_by(*URGENCY)
 
     def of_kind(self, kind: CallKind) -> Self:
         return self.filter(service_identity=kind.service_identity, client=kind.client, model_requested=kind.model)

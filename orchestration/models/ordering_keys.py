@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import connection, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql.compiler import SQLCompiler
 
 from orchestration.clock import database_now
 from orchestration.models.counters import count_up
@@ -62,14 +64,22 @@ NEXT_IN_TURN = """
 
 
 class FirstInTurn(models.Func):
-    """The ids of queued calls with an ordering key that no other call of it holds up, at most one of each key.
+    """Whether a queued call with an ordering key, given by its id and status, is one that no other call of its key
+    holds up: at most one of each key.
 
-    For `pk__in`. The text begins with its bracket: SQLite takes a query within two for one value.
+    On PostgreSQL the ids are an array that is found first, and the status is written as no partial index knows it, so
+    that the rows are read by their ids. A join would go through all that are due: a third of a second for ten thousand.
     """
 
-    template = FIRST_IN_TURN
-    arity = 0
-    output_field: ClassVar[models.Field[str, str]] = models.CharField()
+    arity = 2
+    output_field: ClassVar[models.Field[bool, bool]] = models.BooleanField()
+    arg_joiner = f" IN {FIRST_IN_TURN} AND 'queued' = "
+    template = "(%(expressions)s)"
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        return super().as_sql(
+            compiler, connection, arg_joiner=f" = ANY(ARRAY{FIRST_IN_TURN}) AND 'queued' = '' || ", **extra
+        )
 
 
 class OrderingKey(models.Model):
