@@ -34,8 +34,11 @@ def describe(error: BaseException) -> str:
     Of a database's error also its code and the names of what it is about, which are the schema's:
     `IntegrityError:models.py:7 (SQLSTATE 23505, constraint one_per_day, table visit)`.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f":{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    frames = list(traceback.walk_tb(error.__traceback__))  # without the texts of the lines, which take most of the time
+    place = ""
+    if frames:
+        frame, line = frames[-1]
+        place = f":{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{line}"
     facts = ", ".join(_of_database(error.__cause__)) if isinstance(error, Error) else ""
     return f"{type(error).__name__}{place}{f' ({facts})' if facts else ''}"
 

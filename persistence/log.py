@@ -44,7 +44,7 @@ def explain(error: BaseException, source: str = "") -> str:
 def _last_line_in(source: str, trace: TracebackType | None) -> int | None:
     if not source:
         return None
-    lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == source]
+    lines = [line for frame, line in traceback.walk_tb(trace) if frame.f_code.co_filename == source]
     return lines[-1] if lines else None
 
 

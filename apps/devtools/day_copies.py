@@ -3,7 +3,7 @@ here. Secondary indexes and foreign keys are made once, at the end; all in one t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,8 @@ REFERENCES = """
 COPIED = frozenset({"orchestration.AIRequestAudit", "orchestration.AIResponseAudit", "persistence.PersistedChunk"})
 """What rows refer to by an integer, and which is copied, too."""
 ENDED = "created_at >= %(since)s AND status NOT IN ('queued', 'running')"
-OF_CALLS = "id BETWEEN %(first)s AND %(last)s AND call_id IN (SELECT id FROM day_service_call_record)"
+OF_DAY = "call_id IN (SELECT id FROM day_service_call_record)"
+OF_CALLS = f"id BETWEEN %(first)s AND %(last)s AND {OF_DAY}"
 
 
 @contextmanager
@@ -54,16 +55,25 @@ def without_indexes(tables: list[str]) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
-def copy_day(counted: Mapping[type[models.Model], tuple[int, int]], since: Any, days: int, numbers: int) -> None:
+def copy_day(
+    counted: Mapping[type[models.Model], tuple[int, int]],
+    others: Sequence[type[models.Model]],
+    since: Any,
+    days: int,
+    numbers: int,
+) -> None:
     """Copy the calls created at `since` or later, and what belongs to them, to each of the `days` days before.
 
     `counted`: the first and the last integer key, by model, of the rows that belong to them. A copy's keys are
-    `numbers` lower for each day. Calls that wait or run are not copied: old ones would be taken up.
+    `numbers` lower for each day. `others` have a call's id as their key. Calls that wait or run are not copied: old
+    ones would be taken up.
     """
-    copied: list[type[models.Model]] = [ServiceCallRecord, *counted]
+    copied: list[type[models.Model]] = [ServiceCallRecord, *counted, *others]
     with connection.cursor() as cursor:
         cursor.execute(MOVED)
         cursor.execute(_day(ServiceCallRecord, ENDED), {"since": since})
+        for model in others:
+            cursor.execute(_day(model, OF_DAY))
         for model, (first, last) in counted.items():
             condition = OF_CALLS if _is_of_call(model) else "chunk_id BETWEEN %(first)s AND %(last)s"
             cursor.execute(_day(model, condition), {"first": first, "last": last})
@@ -109,5 +119,6 @@ def _earlier(field: models.Field[Any, Any]) -> str:
     if isinstance(field, models.UUIDField):
         return f"md5({column}::text || %(back)s)::uuid"
     if field.model is ServiceCallRecord and field.column == "result":
-        return f"replace({column}::text, row.id, pg_temp.moved(row.id, %(back)s))::jsonb"
+        own = f"replace({column}::text, row.id, pg_temp.moved(row.id, %(back)s))"
+        return f"replace({own}, row.correlation_id::text, md5(row.correlation_id::text || %(back)s)::uuid::text)::jsonb"
     return column

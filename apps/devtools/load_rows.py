@@ -16,37 +16,42 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import orjson
+
+from apps.devtools.load_services import TEXTS, LoadService
+from orchestration.types import JsonObject
+from persistence.causes.cause import Cause, Fault, Kind
+
 PRICES = {"gpt-4o-mini": (15, 60), "gpt-4.1-mini": (40, 160), "gpt-4o": (250, 1000), "house-model": None}
 """Cents per million input and output tokens; one model has no price."""
 MODELS = ("gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1-mini", "gpt-4o", "house-model")
-FAILURES = ("timeout", "timeout", "rate_limited", "server_error", "invalid_output", "refused", "truncated")
+FAILURES = ("timeout", "timeout", "rate_limited", "provider_unavailable", "invalid_output", "refused", "truncated")
 DEAD = (
-    'IntegrityError: null value in column "urgency" of relation "ticket" violates not-null constraint',
-    "ValidationError: 'severe' is not one of the choices of 'severity'.",
-    "Simulation.DoesNotExist: Simulation matching query does not exist.",
-    "KeyError: 'reply'",
+    Cause(
+        exception="IntegrityError",
+        kind=Kind.NULL,
+        sqlstate="23502",
+        table="message",
+        columns=("content",),
+        faults=(Fault(path="message.content", rule="not null", value="nothing"),),
+    ),
+    Cause(
+        exception="DataError",
+        kind=Kind.TOO_LONG,
+        sqlstate="22001",
+        table="simulation",
+        columns=("chief_complaint",),
+        faults=(
+            Fault(path="simulation.chief_complaint", rule="at most 255 characters", value="text of 312 characters"),
+        ),
+    ),
+    Cause(exception="Simulation.DoesNotExist", kind=Kind.MISSING_ROW),
+    Cause(exception="KeyError"),
 )
-TEXTS = (
-    "It began last night, just here on the right side, and it has not let go since then.",
-    "I took two of the white pills. I do not remember what they are called, my wife bought them.",
-    "No fever that I know of. I have been sweating a little, and I did not want any breakfast.",
-    "The export button does nothing when more than a thousand rows are selected.",
-    "Please summarize the discussion and name the two open questions.",
-)
+"""Why results are dead."""
 WAVE = 0.6
 OPEN_MINUTES = 20
 """Queued and running calls are not older."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The identity, namespace and schema of the calls of a service."""
-
-    identity: str
-    namespace: str
-    schema_identity: str
-    schema_version: int
-    schema_fingerprint: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class Load:
     calls: int
     until: datetime
     days: float
-    services: list[Service]
+    services: list[LoadService]
     owners: list[int]
     """Keys of users."""
     objects: list[int]
@@ -81,14 +86,17 @@ class Load:
     def _bundle(self, number: int) -> Bundle:
         random = self.random
         at = self._moment(number)
-        call = self._call(at)
-        bundle = Bundle(call=call)
+        service, text = random.choice(self.services), random.randrange(len(TEXTS))
+        call = self._call(at, service, text)
+        bundle = Bundle(call=call, service=service, text=text)
         if call["status"] not in {"queued", "cancelled"}:
             self._attempts(bundle, at + timedelta(milliseconds=random.randrange(5, 900)))
         elif call["status"] == "cancelled":
             call["finished_at"] = call["updated_at"] = at + timedelta(seconds=random.randrange(1, 60))
         if call["domain_persist_state"] == "persisted":
             self._persisted(bundle)
+        elif call["domain_persist_state"] == "dead":
+            self._dead(bundle)
         return bundle
 
     def _moment(self, number: int) -> datetime:
@@ -98,10 +106,10 @@ class Load:
         share += WAVE * math.sin(share * turn) / turn
         return self.until - timedelta(days=self.days * (1 - share)) + timedelta(microseconds=number % 997)
 
-    def _call(self, at: datetime) -> dict[str, Any]:
-        random, service = self.random, self.random.choice(self.services)
+    def _call(self, at: datetime, service: LoadService, text: int) -> dict[str, Any]:
+        random = self.random
         about = random.choice(self.objects)
-        context = {"simulation_id": about, "turn": random.randrange(40), "text": random.choice(TEXTS)}
+        context = {"simulation_id": about, "turn": random.randrange(40), "text": TEXTS[text]}
         return {
             "id": _call_id(random, at),
             "service_identity": service.identity,
@@ -122,10 +130,10 @@ class Load:
             "updated_at": at,
             "due_at": at,
             **NOTHING_YET,
-            **self._state(at),
+            **self._state(at, persists=bool(service.handler)),
         }
 
-    def _state(self, at: datetime) -> dict[str, Any]:
+    def _state(self, at: datetime, *, persists: bool) -> dict[str, Any]:
         chance = self.random.random()
         if self.open_calls and self.until - at < timedelta(minutes=OPEN_MINUTES):
             if chance < 0.5:
@@ -139,7 +147,7 @@ class Load:
             return {"status": "failed", "error_code": code, "error": f"The provider said: {code} (request 7c1f)."}
         if chance < 0.035:
             return {"status": "cancelled", "error_code": "cancelled", "error": "Cancelled before it ran."}
-        state = "dead" if chance < 0.039 else "skipped" if chance < 0.042 else "persisted"
+        state = "skipped" if not persists else "dead" if chance < 0.039 else "persisted"
         return {"status": "succeeded", "domain_persist_state": state}
 
     # --- attempts ---------------------------------------------------------------------------
@@ -159,17 +167,17 @@ class Load:
         call["finished_at"] = call["updated_at"] = at + timedelta(milliseconds=random.randrange(2, 30))
         call["failures"] = attempts if call["status"] == "failed" else 0
         if call["status"] == "succeeded":
-            call |= {"model": call["model_requested"], "provider": "simulator", "result": self._result(call)}
-            self._persistence(call)
+            call |= {"model": call["model_requested"], "provider": "simulator", "result": _result(bundle)}
 
     def _repair(self, bundle: Bundle, at: datetime, attempt: int) -> datetime:
         """The answer was not valid: the model is told why, and answers again."""
-        if not bundle.answers:
+        if not (bundle.answers and bundle.said):
             return at
-        refused = bundle.answers[-1]
-        refused["structured_data"] = refused["structured_data"].replace('"urgency": ', '"urgency": "very", "level": ')
+        first, *_ = bundle.said
+        answered = {name: value for name, value in bundle.said.items() if name != first}
+        bundle.answers[-1]["structured_data"] = refused = _json(answered)
         at = self._request(bundle, at, attempt, 1, "answered")
-        complaint = f"urgency: Input should be a valid integer. You wrote {refused['structured_data']}"
+        complaint = f"{first}: Field required. You wrote {refused}"
         messages = [*json.loads(bundle.requests[-2]["messages"]), {"role": "user", "content": complaint}]
         bundle.requests[-1]["messages"] = json.dumps(messages)
         return at
@@ -183,11 +191,7 @@ class Load:
         self.next_request += 1
         if call["status"] == "running":
             outcome = "pending"
-        namespace, kind, name = [*call["service_identity"].split("."), "", "", ""][1:4]
-        messages = [
-            {"role": "developer", "content": "You play the patient. Stay in your role, and answer in one paragraph."},
-            {"role": "user", "content": json.loads(call["context"])["text"]},
-        ]
+        namespace, kind, name = bundle.service.parts
         bundle.requests.append(
             {
                 "id": number,
@@ -202,7 +206,7 @@ class Load:
                 "name": name,
                 "provider": "simulator",
                 "model": call["model_requested"],
-                "messages": json.dumps(messages),
+                "messages": MESSAGES[bundle.text],
                 "response_schema_identity": call["schema_identity"],
                 "parameters": '{"temperature": 0.7}',
                 "outcome": outcome,
@@ -212,11 +216,11 @@ class Load:
         latency = round(self.random.lognormvariate(6.3, 0.6))
         received = at + timedelta(milliseconds=latency)
         if outcome in {"answered", "failed"}:
-            bundle.answers.append(self._answer(call, number, outcome, received, latency))
+            bundle.answers.append(self._answer(bundle, number, outcome, received, latency))
         return received + timedelta(milliseconds=1)
 
-    def _answer(self, call: dict[str, Any], request: int, outcome: str, at: datetime, latency: int) -> dict[str, Any]:
-        number, good = self.next_answer, outcome == "answered"
+    def _answer(self, bundle: Bundle, request: int, outcome: str, at: datetime, latency: int) -> dict[str, Any]:
+        call, number, good = bundle.call, self.next_answer, outcome == "answered"
         self.next_answer += 1
         answer: dict[str, Any] = {
             "id": number,
@@ -237,8 +241,8 @@ class Load:
         }
         if good:
             answer |= self._usage(call["model_requested"])
-            answer["structured_data"] = self._data(call)
-            answer["raw"] = json.dumps({"id": answer["provider_response_id"], "object": "response", "simulated": True})
+            answer["structured_data"] = _json(bundle.said)
+            answer["raw"] = _json({"id": answer["provider_response_id"], "object": "response", "simulated": True})
             for name in USAGE:
                 call[name] += answer[name]
             if answer["cost"] is not None:
@@ -253,30 +257,27 @@ class Load:
 
     # --- persistence --------------------------------------------------------------------------
 
-    def _data(self, call: dict[str, Any]) -> str:
-        about = json.loads(call["context"])["simulation_id"]
-        return json.dumps({"reply": TEXTS[about % len(TEXTS)], "mood": "worried", "urgency": about % 5})
-
-    def _result(self, call: dict[str, Any]) -> str:
-        return json.dumps(
+    def _dead(self, bundle: Bundle) -> None:
+        """`call` holds the cause as text, as the drain would have written it, and a row the cause itself."""
+        call, cause = bundle.call, self.random.choice(DEAD)
+        call |= {"domain_persist_attempts": 10, "domain_persist_error": f"{cause.exception}:handlers.py:21"}
+        handler, at = bundle.service.handler, call["updated_at"]
+        bundle.failures.append(
             {
                 "call_id": call["id"],
-                "structured_data": json.loads(self._data(call)),
-                "finish_reason": "stop",
-                "model": call["model_requested"],
+                "handler": handler,
+                "fingerprint": cause.fingerprint(handler),
+                "cause": _json(cause.as_json()),
+                "first_at": at,
+                "last_at": at,
             }
         )
 
-    def _persistence(self, call: dict[str, Any]) -> None:
-        state, done = call["domain_persist_state"], call["finished_at"] + timedelta(milliseconds=40)
-        if state == "persisted":
-            call |= {"persisted_at": done, "domain_persist_attempts": 1, "updated_at": done}
-        elif state == "dead":
-            call |= {"domain_persist_attempts": 10, "domain_persist_error": self.random.choice(DEAD)}
-
     def _persisted(self, bundle: Bundle) -> None:
-        call, number = bundle.call, self.next_chunk
+        call, service, number = bundle.call, bundle.service, self.next_chunk
         self.next_chunk += 1
+        done = call["finished_at"] + timedelta(milliseconds=40)
+        call |= {"persisted_at": done, "domain_persist_attempts": 1, "updated_at": done}
         pointer = {"content_type_id": self.object_type, "object_id": call["related_object_id"]}
         bundle.chunks.append(
             {
@@ -285,8 +286,9 @@ class Load:
                 "schema_identity": call["schema_identity"],
                 "schema_version": call["schema_version"],
                 "namespace": call["namespace"],
-                "handler_identity": f"persist.{call['schema_identity'].partition('.')[2]}",
-                "persisted_at": call["persisted_at"],
+                "handler_identity": service.handler,
+                "handler_fingerprint": service.handler_fingerprint,
+                "persisted_at": done,
                 **pointer,
             }
         )
@@ -300,20 +302,49 @@ class Bundle:
     """The rows of one call, by table."""
 
     call: dict[str, Any]
+    service: LoadService
+    text: int
+    """The number of what is said to the model."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
     chunks: list[dict[str, Any]] = field(default_factory=list)
     objects: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def said(self) -> JsonObject:
+        """What the model answers."""
+        return self.service.answers[self.text]
 
     def rows_of(self, table: str) -> list[dict[str, Any]]:
-        """Those of one table: `call`, `requests`, `answers`, `chunks` or `objects`."""
-        return {
-            "call": [self.call],
-            "requests": self.requests,
-            "answers": self.answers,
-            "chunks": self.chunks,
-            "objects": self.objects,
-        }[table]
+        """Those of one table: `call`, `requests`, `answers`, `chunks`, `objects` or `failures`."""
+        return [self.call] if table == "call" else getattr(self, table)
+
+
+def _result(bundle: Bundle) -> str:
+    """The stored `Response` of a call that succeeded."""
+    call, last = bundle.call, bundle.answers[-1]
+    correlation = str(call["correlation_id"])
+    return _json(
+        {
+            **bundle.service.labels(),
+            "call_id": call["id"],
+            "correlation_id": correlation,
+            "request_correlation_id": correlation,
+            "provider": "simulator",
+            "model": call["model_requested"],
+            "provider_response_id": last["provider_response_id"],
+            "structured_data": bundle.said,
+            "usage": {name: call[name] for name in USAGE},
+            "finish_reason": "stop",
+            "context": {**json.loads(call["context"]), "call_id": call["id"]},
+            "execution_metadata": bundle.service.metadata(call["attempts"]),
+        }
+    )
+
+
+def _json(value: JsonObject) -> str:
+    return orjson.dumps(value).decode()
 
 
 USAGE = ("input_tokens", "output_tokens", "total_tokens")
@@ -325,6 +356,17 @@ NOTHING_YET: dict[str, Any] = {
     **{"started_at": None, "finished_at": None, "persisted_at": None},
     **dict.fromkeys(USAGE, 0),
 }
+
+
+MESSAGES = tuple(
+    json.dumps(
+        [
+            {"role": "developer", "content": "You play the patient. Stay in your role, and answer in one paragraph."},
+            {"role": "user", "content": text},
+        ]
+    )
+    for text in TEXTS
+)
 
 
 def _call_id(random: Random, at: datetime) -> str:

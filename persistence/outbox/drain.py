@@ -14,7 +14,6 @@ from functools import partial
 
 from django.db import connection, transaction
 
-from orchestration.clock import database_now
 from orchestration.engine.node import stop_requested
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.errors import TransitionRefused
@@ -24,15 +23,14 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
 from orchestration.tasks import beat
 from orchestration.types import Response
-from orchestration.values.moments import later
 from persistence import log
-from persistence.causes.analysis import cause_of, noting
 from persistence.causes.cause import Cause, Kind
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import Consumer, Consumers, with_event_loop
 from persistence.models import PersistedPart, PersistenceDeath
 from persistence.models.outbox import CrashMarker
 from persistence.outbox.announcements import DeadResults, after_commit
+from persistence.outbox.charging import charge, record_failure
 from persistence.outbox.crash_markers import orphaned_markers, watching
 from persistence.outbox.groups import Apart, persist_together
 from persistence.outbox.idempotent_unit import chunk_for, fill_chunk, persist_parts
@@ -194,7 +192,7 @@ def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcom
         work.row.mark_persisted()
         return Outcome.PERSISTED
     work.error = done.error
-    return _record_failure(work, done.error, done.cause, give_up=not done.failed)
+    return record_failure(work, done.error, done.cause, give_up=not done.failed)
 
 
 # --- afterwards -----------------------------------------------------------------------------
@@ -210,7 +208,7 @@ def _not_committed(work: Work, error: Exception) -> Outcome:
     if not work.row.locked:
         raise error
     try:
-        return _charge(work, error)
+        return charge(work, error)
     except TransitionRefused:
         log.overtaken(work.record.pk, error)
         return Outcome.NOT_DUE
@@ -224,25 +222,6 @@ def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
     if not connection.in_atomic_block:
         connection.close()
     return Outcome.DATABASE_AWAY
-
-
-def _charge(work: Work, error: Exception) -> Outcome:
-    source = source_of(work.consumer)
-    return _record_failure(work, log.explain(error, source), cause_of(error, source))
-
-
-def _record_failure(work: Work, message: str, cause: Cause | None, *, give_up: bool = False) -> Outcome:
-    settings, record, attempt = persistence_settings(), work.record, work.row.attempts + 1
-    taker = work.component if work.consumer else record.schema_identity
-    along = [] if cause is None else [noting(record.pk, taker, cause)]
-    if give_up or attempt >= settings.DOMAIN_PERSIST_MAX_ATTEMPTS:
-        work.row.mark_failed(message, next_at=None, along=along)
-        log.dead(record.pk, work.component, attempt, message)
-        return Outcome.DEAD
-    delay = settings.backoff(attempt)
-    work.row.mark_failed(message, next_at=later(database_now(), delay), along=along)
-    log.failed(record.pk, work.component, attempt, message, delay)
-    return Outcome.FAILED
 
 
 # --- processes that died --------------------------------------------------------------------
@@ -271,7 +250,7 @@ def _charge_death(record: ServiceCallRecord, marker: CrashMarker, dead: DeadResu
             attempts = 1 if len(deaths) >= limit else persistence_settings().DOMAIN_PERSIST_MAX_ATTEMPTS
             PersistedPart.objects.charge(record.pk, record.schema_identity, marker.part, message, limit=attempts)
         give_up = not marker.part and len(deaths) >= limit
-        outcome = _record_failure(work, message, Cause(exception="WorkerDied", kind=Kind.WORKER_DIED), give_up=give_up)
+        outcome = record_failure(work, message, Cause(exception="WorkerDied", kind=Kind.WORKER_DIED), give_up=give_up)
         if outcome is Outcome.DEAD:
             PersistenceDeath.objects.filter(call_id=record.pk).delete()
     if outcome is Outcome.DEAD:

@@ -61,29 +61,34 @@ class Persisted:
     rows: list[ObjectRow]
 
 
-def lock_together(call_ids: Sequence[str]) -> dict[str, int | None]:
+def lock_together(call_ids: Sequence[str]) -> dict[str, tuple[int | None, int]]:
     """Lock the rows of those calls whose results are pending, due and not locked by somebody else, until the
-    transaction ends; returns for each of them the key of its chunk, None where there is a chunk already."""
+    transaction ends; returns for each of them (the key of its chunk, None where there is a chunk already; how many
+    attempts were charged)."""
     opened = "EXISTS (SELECT 1 FROM persisted_chunk WHERE call_id = due.id)"
     now = connection.ops.adapt_datetimefield_value(database_now() + JITTER)
     with cursor_for_many() as cursor:
         if connection.vendor != "postgresql":
             marks = ", ".join(["%s"] * len(call_ids))
             cursor.execute(
-                f"SELECT id, {opened} FROM service_call_record AS due WHERE id IN ({marks}) AND {DUE}",  # noqa: S608 - constants
+                f"SELECT id, {opened}, domain_persist_attempts FROM service_call_record AS due"  # noqa: S608 - constants
+                f" WHERE id IN ({marks}) AND {DUE}",
                 [*call_ids, now],
             )
             found = cursor.fetchall()
             cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'persisted_chunk'")
             (last,) = cursor.fetchone()  # nobody else can insert meanwhile
-            return {pk: None if there else last + n for n, (pk, there) in enumerate(found, start=1)}
+            return {
+                pk: (None if there else last + n, attempts) for n, (pk, there, attempts) in enumerate(found, start=1)
+            }
         cursor.execute(
-            f"WITH due AS (SELECT id FROM service_call_record WHERE id = ANY(%s) AND {DUE}"  # noqa: S608 - constants
+            f"WITH due AS (SELECT id, domain_persist_attempts FROM service_call_record WHERE id = ANY(%s) AND {DUE}"  # noqa: S608 - constants
             " FOR NO KEY UPDATE SKIP LOCKED)"
-            f" SELECT id, {opened}, nextval(pg_get_serial_sequence('persisted_chunk', 'id')) FROM due",
+            f" SELECT id, {opened}, domain_persist_attempts,"
+            " nextval(pg_get_serial_sequence('persisted_chunk', 'id')) FROM due",
             [list(call_ids), now],
         )
-        return {pk: None if there else key for pk, there, key in cursor.fetchall()}
+        return {pk: (None if there else key, attempts) for pk, there, attempts, key in cursor.fetchall()}
 
 
 def opened(chunk: PersistedChunk, key: int) -> PersistedChunk:

@@ -1,15 +1,16 @@
 """Several results in one transaction, so that a commit, and the statements that every result needs, are paid for once.
 
-Each handler runs in a savepoint. What does not go through is undone there and ends the group: the results before it
-are committed, and it is tried again in a transaction of its own (`persistence/outbox/drain.py` `drain_record`), where
-it is charged. So nothing here charges anybody, and no result suffers from its neighbours: a group that does not
-commit, because of a deferred constraint, say, is tried one by one. Signals and hooks run after the commit, in the order
-of the results.
+Each handler runs in a savepoint. What does not go through is undone there. As long as no result before it has written
+anything, it failed as it would fail alone, and is charged: when a handler is broken, its results fail by the thousand,
+and share their commits, too. Otherwise it ends the group: the results before it are committed, and it is tried again in
+a transaction of its own (`persistence/outbox/drain.py` `drain_record`), where it is charged. So no result suffers from
+its neighbours: a group that does not commit, because of a deferred constraint, say, is tried one by one. Signals and
+hooks run after the commit, in the order of the results.
 
 A group holds what its handlers locked until its commit. So it ends with the first handler that may have locked a row
 that was there before, and a handler that used rows which a group writes only at its end counts as not gone through
-(`persistence/outbox/statement_watch.py`). Such handlers, those that failed, and slow ones run alone for the rest of the
-records that were read with them.
+(`persistence/outbox/statement_watch.py`). Such handlers, those that failed after others, and slow ones run alone for
+the rest of the records that were read with them.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from itertools import islice, takewhile
 
 from django.db import connection, transaction
 
+from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.fault_injection import fault
 from orchestration.isolation import isolated
 from persistence import log
 from persistence.models.failures import PersistenceFailure
 from persistence.outbox.announcements import after_commit, isolate_hooks
+from persistence.outbox.charging import charge
 from persistence.outbox.group_rows import Persisted, lock_together, opened, write_together
 from persistence.outbox.idempotent_unit import chunk_for, run_consumer
 from persistence.outbox.outcomes import Outcome
@@ -81,28 +84,31 @@ class _Group:
         self._watch = StatementWatch()
         self._done: list[Persisted] = []
         self._failed_before: list[str] = []
+        self._failed: list[tuple[Work, Exception]] = []
 
     def persist(self) -> int:
         """In a transaction; returns how many were settled."""
-        keys = lock_together([work.record.pk for work in self._works])
+        rows = lock_together([work.record.pk for work in self._works])
         _execute(f"SAVEPOINT {SAVEPOINT}")
         settled, began = 0, time.monotonic()
         with connection.execute_wrapper(self._watch):
             for work in self._works:
                 in_time = not settled or (time.monotonic() - began < SECONDS and self._may_go_on())
-                if not (in_time and self._apart.admits(work) and self._settle(work, keys)):
+                if not (in_time and self._apart.admits(work) and self._settle(work, rows)):
                     break
                 settled += 1
+        for work, error in self._failed:  # not before: what is undone later goes back to a savepoint before all of them
+            work.outcome = charge(work, error)
         if self._done:
             write_together(self._done)
             PersistenceFailure.objects.forget(self._failed_before)
         return settled
 
-    def _settle(self, work: Work, keys: dict[str, int | None]) -> bool:
+    def _settle(self, work: Work, rows: dict[str, tuple[int | None, int]]) -> bool:
         """False for one that has to run alone, which is apart from now on."""
-        if work.record.pk not in keys:
+        if work.record.pk not in rows:
             return True  # it is not due
-        key = keys[work.record.pk]
+        key, attempts = rows[work.record.pk]
         if key is None:  # somebody opened its chunk before
             self._apart.names.add(work.record.pk)
             return False
@@ -119,9 +125,17 @@ class _Group:
             work.outcome = Outcome.PERSISTED
             if work.record.domain_persist_attempts:
                 self._failed_before.append(work.record.pk)
+        if run.error is not None and self._failed_as_alone(run.error):  # what it locked is free again
+            work.row.attempts = attempts
+            self._failed.append((work, run.error))
+            return True
         if run.error is not None or self._watch.locks or time.monotonic() - began > SECONDS:
             self._apart.names.add(work.component)
         return run.error is None
+
+    def _failed_as_alone(self, error: Exception) -> bool:
+        """Whether the error has nothing to do with the group: what it locks or holds back."""
+        return not (self._done or self._watch.is_out_of_place or isinstance(error, DATABASE_AWAY))
 
     def _run(self, work: Work, key: int) -> Persisted:
         fault("before_drain")

@@ -1,5 +1,6 @@
 """Tests of `persistence/outbox/`. Modules that are tested under other names:
 
 announcements, outcomes: test_failures, test_batches
+charging: test_failures, test_groups
 group_rows, statement_watch, work: test_groups
 """

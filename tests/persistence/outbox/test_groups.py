@@ -13,6 +13,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
 from orchestration.signals import ai_response_ready
 from persistence.models import PersistedChunk, PersistedObject, PersistenceDeath
+from persistence.models.failures import PersistenceFailure
 from persistence.outbox import drain, groups
 from persistence.outbox.crash_markers import orphaned_markers
 from persistence.outbox.drain import drain_batch, drain_calls
@@ -154,6 +155,54 @@ def test_a_failure_takes_no_neighbour_along_and_counts_once(patient, told):
     assert [state_of(record) for record in first + last] == [(PersistState.PERSISTED, 1)] * 4
     assert sorted(Message.objects.values_list("role", flat=True)) == list("abcd")
     assert [event["call_id"] for event in told.ready] == [record.pk for record in first + last]
+
+
+def test_results_of_a_broken_handler_share_one_commit(patient, told):
+    """When a handler is broken, results die by the thousand: each is tried once, and charged with its neighbours."""
+    records = [note(fail, domain_persist_attempts=9) for _ in range(3)]
+    with CaptureQueriesContext(connection) as captured:
+        counts = drain_batch()
+    assert (counts.claimed, counts.failed, ran) == (3, 3, ["fail"] * 3)
+    steps = [step for step in steps_of(captured) if step]
+    assert steps == [*[LOCK] * 3, *[DOMAIN] * 3, *[MARK] * 3], "found, read, locked together"
+    assert [query["sql"] for query in captured].count("COMMIT") == 1
+    assert [state_of(record) for record in records] == [(PersistState.DEAD, 10)] * 3
+    assert PersistenceFailure.objects.count() == 3
+    assert not Message.objects.exists()
+    assert [event["call_id"] for event in told.failed] == [record.pk for record in records]
+
+
+def test_a_failure_before_others_is_charged_with_them(patient):
+    failing, others = note(fail), labelled(write, *"ab")
+    assert drain_batch().processed == 2
+    assert ran == ["fail", "a", "b"]
+    assert state_of(failing) == (PersistState.PENDING, 1)
+    assert [state_of(record) for record in others] == [(PersistState.PERSISTED, 1)] * 2
+
+
+def test_a_charge_of_a_group_that_is_undone_is_made_once(patient, told, caplog):
+    """The commit of the group fails because of a later result, and each is tried alone."""
+    failing, orphan = note(fail, domain_persist_attempts=9), note(orphaned)
+    assert drain_batch().failed == 2
+    assert state_of(failing) == (PersistState.DEAD, 10)
+    assert state_of(orphan) == (PersistState.PENDING, 1)
+    assert [event["call_id"] for event in told.failed] == [failing.pk]
+    assert caplog.text.count("result dead") == 1
+
+
+def test_a_charge_counts_what_was_charged_since_it_was_read(patient, monkeypatch):
+    """Another drain had it between the read and the lock."""
+    record, other = note(fail), note(fail)
+
+    def lock(call_ids):
+        ServiceCallRecord.objects.filter(pk=record.pk).update(domain_persist_attempts=9)
+        return locking(call_ids)
+
+    locking = groups.lock_together
+    monkeypatch.setattr(groups, "lock_together", lock)
+    drain_batch()
+    assert state_of(record) == (PersistState.DEAD, 10)
+    assert state_of(other) == (PersistState.PENDING, 1)
 
 
 def test_a_result_that_fails_beside_others_only_is_persisted(patient):

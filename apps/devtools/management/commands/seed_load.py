@@ -19,15 +19,16 @@ from apps.accounts.models import User
 from apps.accounts.models.roles import UserRole
 from apps.devtools.copy_writer import Table
 from apps.devtools.day_copies import copy_day, without_indexes
-from apps.devtools.load_rows import PRICES, Bundle, Load, Service
+from apps.devtools.load_rows import PRICES, Bundle, Load
+from apps.devtools.load_services import LoadService, load_services
 from apps.simulation.models import Simulation
-from orchestration.components.registry import services
 from orchestration.conf import clients_settings
 from orchestration.management.base import PlainCommand, real, whole
 from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
 from orchestration.stats.aggregation import roll_up
 from persistence.admin.navigation import simulated_clients
 from persistence.models import PersistedChunk, PersistedObject
+from persistence.models.failures import PersistenceFailure
 
 BATCH = 5_000
 MANY = 50_000
@@ -42,6 +43,7 @@ TABLES = (
     ("answers", AIResponseAudit),
     ("chunks", PersistedChunk),
     ("objects", PersistedObject),
+    ("failures", PersistenceFailure),
 )
 
 
@@ -93,9 +95,9 @@ class Command(PlainCommand):
             self.stdout.write(f"{load.calls:,} calls of the last day are written")
             last = (load.next_request, load.next_answer, load.next_chunk, load.next_chunk)
             keys: dict[type[models.Model], tuple[int, int]] = dict(
-                zip((model for _, model in TABLES[1:]), zip((*first, first[2]), last, strict=True), strict=True)
+                zip((model for _, model in TABLES[1:5]), zip((*first, first[2]), last, strict=True), strict=True)
             )
-            copy_day(keys, load.until - timedelta(days=1), days - 1, numbers)
+            copy_day(keys, [PersistenceFailure], load.until - timedelta(days=1), days - 1, numbers)
         _analyze()
 
     def _write(self, load: Load, leave: int = 0) -> tuple[int, int, int]:
@@ -137,22 +139,9 @@ def _rows(bundles: list[Bundle], name: str) -> Iterator[dict[str, Any]]:
         yield from bundle.rows_of(name)
 
 
-def _services(namespaces: set[str]) -> list[Service]:
-    """The registered services with a schema, of these namespaces or of all; CommandError when there are none."""
-    found = []
-    for identity in services.all():
-        service = services.get(identity)
-        schema = service.wiring.schema
-        if schema is not None and (not namespaces or service.identity.namespace in namespaces):
-            found.append(
-                Service(
-                    str(service.identity),
-                    service.identity.namespace,
-                    str(schema.identity),
-                    schema.version,
-                    schema.strict.fingerprint,
-                )
-            )
+def _services(namespaces: set[str]) -> list[LoadService]:
+    """CommandError when there are none."""
+    found = load_services(namespaces)
     if not found:
         raise CommandError(f"No service with a schema has one of the namespaces {', '.join(sorted(namespaces))}.")
     return found

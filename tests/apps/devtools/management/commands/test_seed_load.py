@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -11,25 +12,31 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 
+from apps.chatlab.orca.services import GeneratePatientReply
 from apps.devtools.management.commands import seed_load
+from orchestration.components.registry import services
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.rollups import CallRollup, Span
 from persistence.models import PersistedChunk, PersistedObject
+from persistence.models.failures import PersistenceFailure
+from persistence.reprocessing.reports import ReprocessOutcome
+from persistence.reprocessing.reprocess import Policy, dry_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def test_its_rows_fit_together_and_it_can_be_run_again(settings: Any, transactional_db: None) -> None:
     settings.DEBUG = True
-    call_command("seed_load", calls=300, days=2)
-    call_command("seed_load", calls=300, days=2, seed=2)
+    call_command("seed_load", calls=300, days=0.5)
+    call_command("seed_load", calls=300, days=0.5, seed=2)
     calls = ServiceCallRecord.objects.all()
     assert calls.count() == 600
     assert {"succeeded", "failed", "queued"} <= set(calls.values_list("status", flat=True))
     for call in calls.filter(status="succeeded").prefetch_related("response_audits")[:50]:
         assert sum(answer.total_tokens for answer in call.response_audits.all()) == call.total_tokens > 0
         assert call.created_at <= call.started_at <= call.finished_at
-        assert call.result["structured_data"]["reply"]
+        data = call.stored_response().structured_data
+        assert services.get(call.service_identity).wiring.schema.model_validate(deepcopy(data))
     assert AIResponseAudit.objects.count() <= AIRequestAudit.objects.count()
     assert not AIRequestAudit.objects.filter(repair=1, repair_of=None).exists()
     persisted = set(calls.filter(domain_persisted=True).values_list("pk", flat=True))
@@ -41,6 +48,19 @@ def test_its_rows_fit_together_and_it_can_be_run_again(settings: Any, transactio
     cost = finished.aggregate(cost=Sum("cost"))["cost"]
     assert sum(row.cost for row in summed) == Decimal(cost).quantize(Decimal("0.00000001"))
     assert ServiceCallRecord.objects.create(service_identity="services.a.b.C", namespace="a").pk  # numbering goes on
+    dead = set(calls.filter(domain_persist_state="dead").values_list("pk", flat=True))
+    assert set(PersistenceFailure.objects.values_list("pk", flat=True)) == dead
+
+
+def test_its_results_can_be_reprocessed(settings: Any, transactional_db: None) -> None:
+    """Somebody who tries the console on them finds dry runs that do something."""
+    settings.DEBUG = True
+    call_command("seed_load", calls=60, days=2, namespaces="chatlab")
+    persisted = ServiceCallRecord.objects.filter(
+        domain_persist_state="persisted", service_identity=GeneratePatientReply.identity
+    )
+    report = dry_run(persisted[0].pk, Policy.UPDATE)
+    assert report.outcome is ReprocessOutcome.UPDATED, report
 
 
 @pytest.mark.postgres_only
@@ -58,7 +78,8 @@ def test_many_calls_are_copies_of_a_day_that_fit_together(
     calls = ServiceCallRecord.objects.filter(status="succeeded").prefetch_related("request_audits", "response_audits")
     assert sorted(calls, key=lambda call: call.created_at) == sorted(calls, key=lambda call: call.pk)
     for call in calls:
-        assert call.result["call_id"] == call.pk
+        said = call.stored_response()
+        assert (call.result["call_id"], said.correlation_id) == (call.pk, call.correlation_id)
         assert {answer.ai_request.call_id for answer in call.response_audits.all()} == {call.pk}
         assert {request.correlation_id for request in call.request_audits.all()} == {call.correlation_id}
     persisted = set(calls.filter(domain_persisted=True).values_list("pk", flat=True))
