@@ -29,15 +29,21 @@ MAX_MODELS = 5
 """At most this many models are asked in one go, so that a page's number of queries has a bound."""
 
 
+NUMBERED = frozenset({models.AutoField, models.BigAutoField, models.SmallAutoField})
+"""Keys of most rows: what such a field gives is the number that it was given."""
+
+
 # --- keys -----------------------------------------------------------------------------------
 
 
 def normal_key(model: type[models.Model], key: Any) -> Any:
     """A primary key as a query gives it, of whatever type it was assigned; a tuple when it is composite."""
-    fields = model._meta.pk_fields
+    field: Any = model._meta.pk
+    if type(key) is int and type(field) in NUMBERED:
+        return key
     if not model._meta.is_composite_pk:
-        return _normal(fields[0], key)
-    return tuple(_normal(field, one) for field, one in zip(fields, key, strict=True))
+        return _normal(field, key)
+    return tuple(_normal(field, one) for field, one in zip(model._meta.pk_fields, key, strict=True))
 
 
 def _normal(field: models.Field[Any, Any], value: Any) -> Any:
@@ -47,7 +53,11 @@ def _normal(field: models.Field[Any, Any], value: Any) -> Any:
 
 def key_text(model: type[models.Model], key: Any) -> str:
     """A primary key as text."""
-    key = normal_key(model, key)
+    return text_of_normal(model, normal_key(model, key))
+
+
+def text_of_normal(model: type[models.Model], key: Any) -> str:
+    """`key_text` of what `normal_key` gave."""
     if not model._meta.is_composite_pk:
         return str(key)
     pk: Any = model._meta.pk
@@ -97,6 +107,8 @@ def stored_text(model: type[models.Model] | None, text: str) -> str:
 
 def has_key(obj: models.Model) -> bool:
     """Whether every column of the primary key has a value: Django takes them from an instance that is deleted."""
+    if not obj._meta.is_composite_pk:
+        return obj.pk is not None
     return all(field.value_from_object(obj) is not None for field in obj._meta.pk_fields)
 
 

@@ -43,6 +43,10 @@ class Consumer(Protocol):
     def component(self) -> type[BasePersistenceHandler] | type[DjangoBaseCodec]: ...
 
     @property
+    def identity(self) -> str:
+        """That of the component, which takes longer to spell than to look up."""
+
+    @property
     def splits(self) -> bool:
         """Whether results are persisted part by part."""
 
@@ -55,6 +59,7 @@ class Consumer(Protocol):
 @dataclass(frozen=True, slots=True)
 class HandlerConsumer:
     component: type[BasePersistenceHandler]
+    identity: str = ""
 
     @property
     def can_update(self) -> bool:
@@ -87,6 +92,7 @@ class HandlerConsumer:
 @dataclass(frozen=True, slots=True)
 class CodecConsumer:
     component: type[DjangoBaseCodec]
+    identity: str = ""
     splits = False
 
     def parts(self, response: Response) -> list[Part] | None:
@@ -116,10 +122,10 @@ class Consumers:
 def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -> Consumer | None:
     handler = resolve(namespace, schema_identity)
     if handler is not None:
-        return HandlerConsumer(handler)
+        return HandlerConsumer(handler, str(handler.identity))
     service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
     codec: type[DjangoBaseCodec] | None = service.wiring.codec if service is not None else None
-    return CodecConsumer(codec) if codec is not None else None
+    return CodecConsumer(codec, str(codec.identity)) if codec is not None else None
 
 
 def takes(record: ServiceCallRecord, response: Response) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from orchestration.engine.failure_event import announce_failure, announce_without_result, sender_of
 from orchestration.engine.queue.transport import wake
@@ -51,7 +52,7 @@ def _release(record: ServiceCallRecord) -> None:
         wake(record.queue)
 
 
-def isolate_hooks(work: Work, savepoint: str) -> None:
+def isolate_hooks(work: Work, savepoint: str, connection: BaseDatabaseWrapper) -> None:
     """Let a hook of this result that raises keep only the later ones of the same result from running."""
     stopped = False
 

@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+import orjson
 import uuid_utils.compat
 
 from orchestration.clock import database_now
 from orchestration.conf import engine_settings
 from orchestration.engine.node import node_name
-from orchestration.isolation import isolated
 from persistence import log
 from persistence.models.outbox import CrashMarker
 
@@ -59,21 +60,24 @@ def watching(bulk_run: int = 0) -> Iterator[None]:
         os.close(handle)
 
 
-@contextmanager
-def handling(call_id: str, part: str) -> Iterator[None]:
+class handling:  # noqa: N801 - reads like a function: `with handling(call_id, part):`
     """The block runs a handler. What is not an Exception (the broker's timeout) ends the process: the marker stays."""
-    watched = _page.get()
-    if watched is None:
-        yield
-        return
-    page, whose = watched
-    text = json.dumps({"call_id": call_id, "part": part, "began_at": database_now().isoformat(), **whose}).encode()
-    page[: len(text) + 1] = text + b"\0"
-    with isolated() as run:
-        yield
-    page[0] = NOTHING
-    if run.error is not None:
-        raise run.error
+
+    def __init__(self, call_id: str, part: str) -> None:
+        self._call_id, self._part, self._watched = call_id, part, _page.get()
+
+    def __enter__(self) -> None:
+        if self._watched is not None:
+            page, whose = self._watched
+            mark = {"call_id": self._call_id, "part": self._part, "began_at": database_now().isoformat(), **whose}
+            text = orjson.dumps(mark) + b"\0"
+            page[: len(text)] = text
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watched is not None and (error is None or isinstance(error, Exception)):
+            self._watched[0][0] = NOTHING
 
 
 def orphaned_markers(*, in_bulk: bool = False) -> Iterator[tuple[Path, CrashMarker]]:

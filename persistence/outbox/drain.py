@@ -36,7 +36,7 @@ from persistence.outbox.groups import Apart, persist_together
 from persistence.outbox.idempotent_unit import chunk_for, fill_chunk, persist_parts
 from persistence.outbox.outbox_row import OutboxRow
 from persistence.outbox.outcomes import Counts, Outcome
-from persistence.outbox.work import Work, source_of
+from persistence.outbox.work import Work, read_records, source_of
 from persistence.outbox.worker_threads import WorkList, in_threads, threads_for
 from persistence.tracking.object_links import merged
 from persistence.tracking.saved_files import deleting_rolled_back_files
@@ -104,7 +104,7 @@ def _drain(todo: WorkList, *, threads: int = 1, together: bool = False) -> None:
         with watching(), ExitStack() as at_the_end:
             at_the_end.callback(dead.announce)
             while some := todo.next_batch(READ_AT_ONCE // threads):
-                records = ServiceCallRecord.objects.in_bulk(some)
+                records = read_records(some)
                 works = [Work.of(records[call_id], consumers) for call_id in some if call_id in records]
                 each = partial(_drain_each, deque(works), todo, consumers, dead, together=together)
                 with_event_loop(each) if any(work.is_async for work in works) else each()
@@ -127,7 +127,7 @@ def _drain_each(works: deque[Work], todo: WorkList, consumers: Consumers, dead: 
             work = works.popleft()
             if work.outcome is Outcome.DEAD:
                 dead.add(work.record)
-            todo.report(work.record.pk, work.outcome)
+            todo.report(work.call_id, work.outcome)
         dead.announce_late()
 
 

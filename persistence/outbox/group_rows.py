@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from orchestration.clock import JITTER, database_now
 from orchestration.errors import TransitionRefused
@@ -91,7 +92,7 @@ def lock_together(call_ids: Sequence[str]) -> dict[str, tuple[int | None, int]]:
         return {pk: (None if there else key, attempts) for pk, there, attempts, key in cursor.fetchall()}
 
 
-def opened(chunk: PersistedChunk, key: int) -> PersistedChunk:
+def opened(chunk: PersistedChunk, key: int, connection: BaseDatabaseWrapper) -> PersistedChunk:
     """The chunk under the key that was drawn for it."""
     chunk.pk = key
     chunk._state.adding, chunk._state.db = False, connection.alias

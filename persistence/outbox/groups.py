@@ -16,13 +16,14 @@ the rest of the records that were read with them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile
+from types import TracebackType
+from typing import Any, Self
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.fault_injection import fault
@@ -45,6 +46,9 @@ SECONDS = 0.05
 """How long a group takes in results: what others wait for it, on SQLite for any write, and by inserting the same unique
 values. A handler that takes longer runs alone."""
 SAVEPOINT = "result"
+BEGIN = f"SAVEPOINT {SAVEPOINT}"
+BACK = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
+NEXT = f"RELEASE SAVEPOINT {SAVEPOINT}; {BEGIN}"
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class Apart:
 
     def admits(self, work: Work) -> bool:
         whole = work.response is not None and work.consumer is not None and not work.consumer.splits
-        return whole and self.names.isdisjoint((work.record.pk, work.component))
+        return whole and self.names.isdisjoint((work.call_id, work.component))
 
 
 def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[], bool]) -> int:
@@ -74,13 +78,15 @@ def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[]
     if run.error is None:
         return settled
     log.group_undone(len(group), run.error)
-    apart.names.update(work.record.pk for work in group)
+    apart.names.update(work.call_id for work in group)
     return 0
 
 
 class _Group:
     def __init__(self, works: Sequence[Work], apart: Apart, may_go_on: Callable[[], bool]) -> None:
         self._works, self._apart, self._may_go_on = works, apart, may_go_on
+        self._connection: Any = connections[DEFAULT_DB_ALIAS]  # looked up once: that takes longer than most questions
+        self._savepoint = _Savepoint(self._connection)
         self._watch = StatementWatch()
         self._done: list[Persisted] = []
         self._failed_before: list[str] = []
@@ -88,10 +94,10 @@ class _Group:
 
     def persist(self) -> int:
         """In a transaction; returns how many were settled."""
-        rows = lock_together([work.record.pk for work in self._works])
-        _execute(f"SAVEPOINT {SAVEPOINT}")
+        rows = lock_together([work.call_id for work in self._works])
+        self._savepoint.begin()
         settled, began = 0, time.monotonic()
-        with connection.execute_wrapper(self._watch):
+        with self._connection.execute_wrapper(self._watch):
             for work in self._works:
                 in_time = not settled or (time.monotonic() - began < SECONDS and self._may_go_on())
                 if not (in_time and self._apart.admits(work) and self._settle(work, rows)):
@@ -106,25 +112,25 @@ class _Group:
 
     def _settle(self, work: Work, rows: dict[str, tuple[int | None, int]]) -> bool:
         """False for one that has to run alone, which is apart from now on."""
-        if work.record.pk not in rows:
+        if work.call_id not in rows:
             return True  # it is not due
-        key, attempts = rows[work.record.pk]
+        key, attempts = rows[work.call_id]
         if key is None:  # somebody opened its chunk before
-            self._apart.names.add(work.record.pk)
+            self._apart.names.add(work.call_id)
             return False
         work.tried, began = True, time.monotonic()
-        savepoint = f"{SAVEPOINT} {len(self._done)}"
+        name = f"{SAVEPOINT} {len(self._done)}"
         self._watch.reset()
-        with isolated() as run, deleting_rolled_back_files(), _savepoint(savepoint):
+        with isolated() as run, deleting_rolled_back_files(), self._savepoint.of(name):
             done = self._run(work, key)
             if self._watch.is_out_of_place:
                 raise OutOfPlace
-            isolate_hooks(work, savepoint)
+            isolate_hooks(work, name, self._connection)
         if run.error is None:
             self._done.append(done)
             work.outcome = Outcome.PERSISTED
             if work.record.domain_persist_attempts:
-                self._failed_before.append(work.record.pk)
+                self._failed_before.append(work.call_id)
         if run.error is not None and self._failed_as_alone(run.error):  # what it locked is free again
             work.row.attempts = attempts
             self._failed.append((work, run.error))
@@ -140,9 +146,9 @@ class _Group:
     def _run(self, work: Work, key: int) -> Persisted:
         fault("before_drain")
         # First in line, so that a hook that a handler registers cannot keep it from running.
-        transaction.on_commit(partial(after_commit, work), robust=True)
+        self._connection.on_commit(partial(after_commit, work), robust=True)
         consumer, response = work.known()
-        chunk = opened(chunk_for(consumer, response), key)
+        chunk = opened(chunk_for(consumer, response), key, self._connection)
         response.attach(work.record.related_object)
         fault("after_chunk")
         work.touched = work.parts[""] = run_consumer(consumer, response, chunk)
@@ -151,26 +157,57 @@ class _Group:
         return Persisted(chunk, object_rows(work.touched))
 
 
-@contextmanager
-def _savepoint(name: str) -> Iterator[None]:
-    """`atomic()` within the group's savepoint, for half its price: one statement ends it and begins the next."""
-    depth = len(connection.savepoint_ids)
-    connection.savepoint_ids.append(name)
-    try:
-        yield
-        connection.validate_no_broken_transaction()
-        _execute(f"RELEASE SAVEPOINT {SAVEPOINT}", f"SAVEPOINT {SAVEPOINT}")
-    except Exception:  # whatever it is: the group goes on, without what this result did
+class _Savepoint:
+    """`atomic()` for one result of a group after the other: one statement ends the savepoint of a result and begins
+    that of the next, on a cursor of the driver, because Django's takes as long as the statement does.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._next = [NEXT] if connection.vendor == "postgresql" else NEXT.split("; ")
+        self._cursor: Any = connection.create_cursor()
+        self._name, self._depth = "", 0
+
+    def begin(self) -> None:
+        """Before the first result."""
+        self._send(BEGIN)
+
+    def of(self, name: str) -> Self:
+        """The block runs the handler of a result; `name` is what its hooks are known by."""
+        self._name = name
+        return self
+
+    def __enter__(self) -> None:
+        self._depth = len(self._connection.savepoint_ids)
+        self._connection.savepoint_ids.append(self._name)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The group goes on without what a result did that raised an Exception."""
+        try:
+            if error is None:
+                self._end()
+            elif isinstance(error, Exception):
+                self._undo()
+        finally:
+            del self._connection.savepoint_ids[self._depth :]
+
+    def _end(self) -> None:
+        try:
+            self._connection.validate_no_broken_transaction()
+            self._send(*self._next)
+        except Exception:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        connection, name = self._connection, self._name
         connection.run_on_commit = [hook for hook in connection.run_on_commit if name not in hook[0]]
-        transaction.set_rollback(False)
-        _execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        raise
-    finally:
-        del connection.savepoint_ids[depth:]
+        connection.set_rollback(False)
+        self._send(BACK)
 
-
-def _execute(*statements: str) -> None:
-    at_once = ["; ".join(statements)] if connection.vendor == "postgresql" else statements
-    with connection.cursor() as cursor:
-        for statement in at_once:
-            cursor.execute(statement)
+    def _send(self, *statements: str) -> None:
+        with self._connection.wrap_database_errors:
+            for statement in statements:
+                self._cursor.execute(statement)

@@ -65,9 +65,8 @@ def persist_chunk(consumer: Consumer, response: Response, *, part: str = "", rep
 
 def chunk_for(consumer: Consumer, response: Response, *, part: str = "") -> PersistedChunk:
     """The unsaved chunk of a response that this handler or codec takes."""
-    component = consumer.component
-    identity, mark = str(component.identity), component.fingerprint
-    return chunk_of(response, handler_identity=identity, handler_fingerprint=mark, part=part)
+    mark = consumer.component.fingerprint
+    return chunk_of(response, handler_identity=consumer.identity, handler_fingerprint=mark, part=part)
 
 
 def fill_chunk(
@@ -83,7 +82,7 @@ def fill_chunk(
     if not is_new and chunk.is_complete:
         return _persisted_before(chunk), []
     if not is_new:  # a handler outside the drain opened it and did not get to its end
-        chunk.handler_identity = str(consumer.component.identity)
+        chunk.handler_identity = consumer.identity
         chunk.handler_fingerprint = consumer.component.fingerprint
     touched = run_consumer(consumer, response, chunk, replaced)
     return touched, object_links.writing(chunk, touched, is_new=is_new)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from persistence.tracking.hand_written_sql import text_of
 
@@ -17,6 +18,31 @@ LOCKS_NOTHING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Reads, and rows that nobody else sees yet. Whatever is not known to be harmless counts as a lock."""
+
+
+class _Meaning(NamedTuple):
+    """What a statement does, as far as its text tells."""
+
+    uses_what_is_written_later: bool
+    ends_transaction: bool
+    locks: bool
+
+
+def _read(text: str) -> _Meaning:
+    return _Meaning(
+        uses_what_is_written_later=WRITTEN_LATER.search(text) is not None,
+        ends_transaction=ENDS_TRANSACTION.match(text) is not None,
+        locks=not LOCKS_NOTHING.match(text),
+    )
+
+
+_remembered = lru_cache(maxsize=512)(_read)
+LONGEST_REMEMBERED = 2_000
+"""Characters. Handlers run the same statements again and again, and reading one takes longer than sending it."""
+
+
+def meaning_of(text: str) -> _Meaning:
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _read(text)
 
 
 class StatementWatch:
@@ -33,12 +59,13 @@ class StatementWatch:
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         text = sql if isinstance(sql, str) else text_of(sql, context)
-        if WRITTEN_LATER.search(text):
+        meaning = meaning_of(text)
+        if meaning.uses_what_is_written_later:
             self.is_out_of_place = True
-        elif ENDS_TRANSACTION.match(text):
+        elif meaning.ends_transaction:
             self.is_out_of_place = True
             raise OutOfPlace("A handler may not end the transaction that it runs in.")
-        self.locks = self.locks or not LOCKS_NOTHING.match(text)
+        self.locks = self.locks or meaning.locks
         return execute(sql, params, many, context)
 
 

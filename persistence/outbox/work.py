@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from django.db import DEFAULT_DB_ALIAS
 
 from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
@@ -39,8 +42,13 @@ class Work:
         return self.row.record
 
     @property
+    def call_id(self) -> str:
+        call_id: str = self.row.record.id
+        return call_id
+
+    @property
     def component(self) -> str:
-        return str(self.consumer.component.identity) if self.consumer else "none"
+        return self.consumer.identity if self.consumer else "none"
 
     @property
     def is_async(self) -> bool:
@@ -66,6 +74,37 @@ class Work:
         """This one, as it is stored, if it was tried before."""
         record = ServiceCallRecord.objects.filter(pk=self.record.pk).first() if self.tried else None
         return self if record is None else Work.of(record, consumers)
+
+
+NEEDED = frozenset(
+    {
+        "id",
+        "service_identity",
+        "namespace",
+        "context",
+        "result",
+        "queue",
+        "schema_identity",
+        "correlation_id",
+        "ordering_key",
+        "related_content_type_id",
+        "related_object_id",
+        "domain_persist_state",
+        "domain_persist_attempts",
+        "domain_persist_error",
+    }
+)
+"""What a drain looks at. Its prompt, options and times are left in the database: they take longer to read than all
+this, and a record has them read when it is asked."""
+COLUMNS = [field.attname for field in ServiceCallRecord._meta.concrete_fields if field.attname in NEEDED]
+"""In the order that a model is made from."""
+
+
+def read_records(call_ids: Sequence[str]) -> dict[str, ServiceCallRecord]:
+    """The calls that are there, by id, with what a drain needs of them."""
+    rows = ServiceCallRecord.objects.filter(pk__in=call_ids).order_by().values_list(*COLUMNS)
+    records = [ServiceCallRecord.from_db(DEFAULT_DB_ALIAS, NEEDED, row) for row in rows]
+    return {record.pk: record for record in records}
 
 
 def response_of(record: ServiceCallRecord) -> Response:

@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from orchestration.models.prepared_sql import Statement, run_together
-from orchestration.values.generic_refs import has_key, key_text, why_not_stored
+from orchestration.values.generic_refs import has_key, text_of_normal, why_not_stored
 from persistence.errors import InvalidLink, KeyTooLong
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.models.chunks import MAX_KEY, ObjectRow
@@ -35,6 +35,8 @@ class Touched:
 
     primary: Model | None = None
     objects: list[Model] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    """Of the objects."""
     actions: list[ObjectAction] = field(default_factory=list)
     changes: list[RowChange] = field(default_factory=list)
     """What happened to rows, those of `objects` and others, deleted ones too."""
@@ -51,6 +53,7 @@ def merged(several: Iterable[Touched]) -> Touched:
     for one in several:
         total.primary = total.primary or one.primary
         total.objects += one.objects
+        total.keys += one.keys
         total.actions += one.actions
         total.changes += one.changes
     return total
@@ -98,6 +101,7 @@ def gather(
     return Touched(
         primary=named[0] if named else None,
         objects=list(distinct.values()),
+        keys=list(distinct),
         actions=[_action(declared.get(key), captured.get(key)) for key in distinct],
         changes=list(changes),
     )
@@ -146,15 +150,15 @@ def writing(chunk: PersistedChunk, touched: Touched, *, is_new: bool) -> list[St
 def name_primary(chunk: PersistedChunk, touched: Touched) -> None:
     if touched.primary is not None:
         chunk.content_type = ContentType.objects.get_for_model(touched.primary)
-        chunk.object_id = _text_of(key_of(touched.primary))
+        chunk.object_id = _text_of(touched.keys[0])
 
 
 def object_rows(touched: Touched) -> list[ObjectRow]:
     """A row per object, in order, then one per row that was written without an instance, or deleted."""
     changes = {(change.model, change.key): change for change in touched.changes}
     rows = [
-        _object_row(key_of(item), _role(item, touched.primary), action, changes.pop(key_of(item), None))
-        for item, action in zip(touched.objects, touched.actions, strict=True)
+        _object_row(key, _role(item, touched.primary), action, changes.pop(key, None))
+        for key, item, action in zip(touched.keys, touched.objects, touched.actions, strict=True)
     ]
     rest = [change for change in changes.values() if change.model._meta.app_label not in INFRASTRUCTURE]
     return rows + [_object_row((c.model, c.key), ObjectRole.RELATED.value, c.action, c) for c in rest]
@@ -174,7 +178,7 @@ def _object_row(key: Key, role: str, action: ObjectAction, change: RowChange | N
 
 def _text_of(key: Key) -> str:
     """The key as it is stored; KeyTooLong when it does not fit."""
-    text = key_text(*key)
+    text = text_of_normal(*key)
     if len(text) > MAX_KEY:
         raise KeyTooLong(f"A {key[0].__name__} has a primary key of {len(text)} characters as text; {MAX_KEY} fit.")
     return text

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from inspect import getmembers, isfunction
+from types import TracebackType
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.expressions import Col
@@ -141,14 +142,10 @@ class Capture:
         return RowChange(*key, before, after, self._counted.get(key[0], frozenset()))
 
     def watch(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        """An execute wrapper: names what writes past the compilers."""
+        """An execute wrapper: names what writes past the compilers, and notices savepoints that are rolled back."""
         for verb, table in () if self.inside else writes(sql, context):
             if table not in OWN_TABLES:
                 self.unseen.append(f"{verb} {table}")
-        return execute(sql, params, many, context)
-
-    def watch_savepoints(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        """An execute wrapper: notices savepoints, and that one was rolled back."""
         result = execute(sql, params, many, context)
         found = SAVEPOINT.match(str(sql))
         if found and found[1].upper() == "SAVEPOINT":
@@ -220,28 +217,39 @@ class _Compilers:
                 capture.inside -= 1
 
 
-@contextmanager
-def capturing(*, dry: bool = False) -> Iterator[Capture]:
+class capturing:  # noqa: N801 - reads like a function: `with capturing() as capture:`
     """Capture what this thread, and the asynchronous code it waits for, writes; blocks may nest.
 
     Statements that cannot be followed are named; in a `dry` run those of other databases raise OtherDatabase.
     """
-    capture = Capture()
-    own: dict[str, Any] = vars(connection.ops)
-    compilers = own.get("compiler")
-    if compilers is None:
-        compilers = own["compiler"] = _Compilers(connection.ops.compiler, [])
-    compilers.captures.append(capture)
-    try:
-        with ExitStack() as wrappers:
-            wrappers.enter_context(connection.execute_wrapper(capture.watch_savepoints))
-            wrappers.enter_context(connection.execute_wrapper(capture.watch))
-            for alias in set(connections) - {connection.alias}:
-                wrapper = partial(capture.watch_elsewhere, alias, dry)
-                wrappers.enter_context(connections[alias].execute_wrapper(wrapper))
-            yield capture
-    finally:
-        compilers.captures.remove(capture)
+
+    def __init__(self, *, dry: bool = False) -> None:
+        self._capture = Capture()
+        self._connection: Any = connections[DEFAULT_DB_ALIAS]
+        self._others = {
+            connections[alias]: partial(self._capture.watch_elsewhere, alias, dry)
+            for alias in connections
+            if alias != DEFAULT_DB_ALIAS
+        }
+
+    def __enter__(self) -> Capture:
+        own = vars(self._connection.ops)
+        if "compiler" not in own:
+            own["compiler"] = _Compilers(self._connection.ops.compiler, [])
+        own["compiler"].captures.append(self._capture)
+        self._connection.execute_wrappers.append(self._capture.watch)
+        for other, wrapper in self._others.items():
+            other.execute_wrappers.append(wrapper)
+        return self._capture
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for watched in (self._connection, *self._others):
+            watched.execute_wrappers.pop()
+        own = vars(self._connection.ops)
+        compilers = own["compiler"]
+        compilers.captures.remove(self._capture)
         if not compilers.captures:
             del own["compiler"]
 

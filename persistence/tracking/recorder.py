@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
@@ -41,15 +40,18 @@ def key_of(instance: Model) -> Key:
     return instance._meta.concrete_model or type(instance), normal_key(type(instance), instance.pk)
 
 
-@contextmanager
-def recording() -> Iterator[Recorder]:
+class recording:  # noqa: N801 - reads like a function: `with recording() as recorder:`
     """Record what this thread, and the asynchronous code it waits for, saves in the default database."""
-    recorder = Recorder()
-    token = _current.set(recorder)
-    try:
-        yield recorder
-    finally:
-        _current.reset(token)
+
+    def __enter__(self) -> Recorder:
+        recorder = Recorder()
+        self._token = _current.set(recorder)
+        return recorder
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _current.reset(self._token)
 
 
 def _note_save(*, instance: Model, using: str, raw: bool = False, **_: Any) -> None:

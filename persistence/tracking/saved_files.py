@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
+from types import TracebackType
 from typing import Any
 
 from django.core.files.base import ContentFile, File
@@ -76,24 +76,27 @@ _saved: ContextVar[tuple[BaseDatabaseWrapper, list[SavedFile]] | None] = Context
 """What was saved, and the connection of the block's thread: an event loop that saves for it has another."""
 
 
-@contextmanager
-def deleting_rolled_back_files() -> Iterator[list[SavedFile]]:
+class deleting_rolled_back_files:  # noqa: N801 - reads like a function: `with deleting_rolled_back_files() as saved:`
     """At the end of the block, delete what was saved in it and rolled back; put it around the transaction.
 
     Yields the list of what was saved and stays, as far as it can be known. Blocks may nest: what an outer transaction
     may still roll back is left to the block around it.
     """
-    outer, saved = _saved.get(), list[SavedFile]()
-    token = _saved.set((connections[DEFAULT_DB_ALIAS], saved))
-    try:
-        yield saved
-    finally:
-        _saved.reset(token)
-        for file in [file for file in saved if file.was_rolled_back]:
-            saved.remove(file)
+
+    def __enter__(self) -> list[SavedFile]:
+        self._outer, self._files = _saved.get(), list[SavedFile]()
+        self._token = _saved.set((connections[DEFAULT_DB_ALIAS], self._files))
+        return self._files
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _saved.reset(self._token)
+        for file in [file for file in self._files if file.was_rolled_back]:
+            self._files.remove(file)
             file.revert()
-        if outer is not None:
-            outer[1].extend(saved)
+        if self._outer is not None:
+            self._outer[1].extend(self._files)
 
 
 def digests_of(saved: list[SavedFile]) -> Digests:

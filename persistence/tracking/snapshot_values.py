@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -40,6 +41,8 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 WHOLE_IN_FLOAT = 2**53
 """Up to this, a float holds every whole number."""
+MAY_HAVE_FRACTION = re.compile(r"\d[.eE]")
+"""JSON without these holds no number with a fraction or an exponent."""
 DIGITS_IN_REAL = 15
 """Decimal digits that SQLite, which keeps decimals as floating-point numbers, gives back as they were."""
 
@@ -192,6 +195,9 @@ def _file(field: Any, value: Any) -> Any:
 def _json(field: Any, value: Any) -> Any:
     if field.decoder is not None or is_expression(value):
         return UNKNOWN
+    text = json.dumps(value, cls=field.encoder)
+    if not MAY_HAVE_FRACTION.search(text):
+        return json.loads(text)
     strange = False
 
     def number(text: str) -> float:
@@ -199,7 +205,7 @@ def _json(field: Any, value: Any) -> Any:
         strange = strange or not _is_exact(float(text))
         return float(text)
 
-    kept = json.loads(json.dumps(value, cls=field.encoder), parse_float=number)
+    kept = json.loads(text, parse_float=number)
     return UNKNOWN if strange and connection.vendor == "postgresql" else kept  # `jsonb` writes them out in digits
 
 

@@ -63,8 +63,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) and _text(one) == _text(other)
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True).encode
 
 
 def digest_of(image: JsonObject) -> str:

@@ -18,11 +18,11 @@ from persistence.outbox import drain, groups
 from persistence.outbox.crash_markers import orphaned_markers
 from persistence.outbox.drain import drain_batch, drain_calls
 from persistence.outbox.outbox_row import OutboxRow
-from persistence.outbox.statement_watch import OutOfPlace
+from persistence.outbox.statement_watch import LONGEST_REMEMBERED, OutOfPlace, _remembered, meaning_of
 from tests.persistence.outbox.test_crash_markers import in_a_fork, wait_is_over
 from tests.persistence.outbox.test_outbox_row import together
 from tests.persistence.results import async_note, digest, lonely, note, nothing
-from tests.persistence.statements import DOMAIN, LINK, LOCK, MARK, OPEN, steps_of
+from tests.persistence.statements import DOMAIN, LINK, LOCK, MARK, OPEN, reads_of, steps_of
 from tests.seedapp.models import Attachment, Message, Simulation, Tally
 from tests.seedapp.orca.persist.behaviours import kill_the_process
 
@@ -411,6 +411,25 @@ def test_a_handler_cannot_commit_for_its_neighbours(patient):
     assert len(refused) == 1
     assert state_of(record) == (PersistState.PERSISTED, 1)
     assert sorted(Message.objects.values_list("role", flat=True)) == ["a", "after"]
+
+
+def test_a_group_reads_each_call_once_and_in_part(patient):
+    """What a drain does not look at stays in the database, whatever becomes of the result."""
+    simulation = Simulation.objects.create(sim_patient_full_name="Ada")
+    for position, label in enumerate("ab"):
+        labelled(write, label, ordering_key="ward", sequence=position, related_object=simulation)
+    with CaptureQueriesContext(connection) as captured:
+        assert drain_batch().processed == 2
+    assert len(reads_of(captured, "service_call_record")) == 2, "which are due, and what they are"
+    assert '"input"' not in "".join(query["sql"] for query in captured)
+
+
+@pytest.mark.parametrize("padding", [0, LONGEST_REMEMBERED])
+def test_a_statement_is_read_anew_when_it_is_long(padding):
+    sql = f"SELECT '{'x' * padding}' FOR UPDATE"
+    before = _remembered.cache_info().currsize
+    assert meaning_of(sql).locks
+    assert _remembered.cache_info().currsize - before == (1 if padding == 0 else 0)
 
 
 def test_a_chunk_that_is_there_is_not_filled_again(patient):
