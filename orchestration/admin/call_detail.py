@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -25,6 +24,7 @@ from orchestration.admin.call_actions import call_url
 from orchestration.admin.content_display import stored
 from orchestration.admin.failure_display import failure_sections, has_failed
 from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
+from orchestration.admin.similar_calls import similar_calls
 from orchestration.clock import database_now
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, ServiceCallRecord
@@ -77,17 +77,7 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
         yield Fact("Idempotency key", call.idempotency_key)
     if call.parent_id:
         yield Fact("Rerun of", call.parent_id, call_url(call.parent_id))
-    if call.error_code:
-        same = {"service": call.service_identity, "error_code": call.error_code}
-        yield Fact("Similar calls", "with the same error", _listed(**same))
-    if related is not None and related.model is not None:
-        wanted = f"{related.model._meta.label_lower}:{call.related_object_id}"
-        yield Fact("Calls of the same object", wanted, _listed(q=wanted))
-
-
-def _listed(**wanted: str) -> str:
-    """The list of calls, filtered."""
-    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
+    yield from similar_calls(call)
 
 
 def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:

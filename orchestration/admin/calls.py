@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, time
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from orchestration.access_log import log_content_access
 from orchestration.admin import call_detail
@@ -34,6 +36,8 @@ from orchestration.admin.filters import (
     bound,
 )
 from orchestration.admin.indexed_search import HELP, SearchRefused, search
+from orchestration.admin.saved_searches import forget_search, save_search, searches_above
+from orchestration.admin.search_suggestions import suggestions
 from orchestration.admin.sections import Crumb, Fact, Head, Section
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
@@ -47,6 +51,10 @@ from orchestration.theme.words import (
     short_id,
 )
 from orchestration.values.generic_refs import reference
+
+NAME = "orchestration_servicecallrecord"
+LONGEST_TEXT = 1_000
+"""Characters of a search that suggestions are given for."""
 
 
 @admin.register(ServiceCallRecord)
@@ -162,11 +170,46 @@ class ServiceCallAdmin(CallOperations):
         """For the page of a search that found nothing."""
         request.looked_for = f"Looked for calls {' and '.join(looked)}."  # type: ignore[attr-defined]
 
+    def changelist_view(  # type: ignore[override]  # unfold's annotation names what it is without a redirect
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        above: dict[str, Any] = {
+            "searches": searches_above(request),
+            "suggest_url": reverse(f"admin:{NAME}_suggest"),
+            "save_url": reverse(f"admin:{NAME}_save_search"),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **above})
+
+    def suggest(self, request: HttpRequest) -> HttpResponse:
+        """How the last term of `q` may go on, for the field of the search."""
+        self._require_view(request)
+        found = suggestions(request.GET.get("q", "")[:LONGEST_TEXT], content=may_read_content(request))
+        items = [{"text": text, "term": each.term, "note": each.note, "more": each.more} for text, each in found]
+        return JsonResponse({"items": items}, headers={"Cache-Control": "no-store"})
+
+    def save_search(self, request: HttpRequest) -> HttpResponse:
+        self._require_view(request)
+        return require_POST(save_search)(request)
+
+    def forget_search(self, request: HttpRequest, search_id: int) -> HttpResponse:
+        self._require_view(request)
+        return require_POST(forget_search)(request, search_id)
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
     # --- the page of one call ---------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.compare_attempts)
-        return [path("<path:object_id>/attempts/", view, name=COMPARISON), *super().get_urls()]
+        own: dict[str, tuple[Callable[..., HttpResponse], str]] = {
+            "<path:object_id>/attempts/": (self.compare_attempts, COMPARISON),
+            "suggest/": (self.suggest, f"{NAME}_suggest"),
+            "searches/save/": (self.save_search, f"{NAME}_save_search"),
+            "searches/<int:search_id>/remove/": (self.forget_search, f"{NAME}_forget_search"),
+        }
+        pages = [path(route, self.admin_site.admin_view(view), name=name) for route, (view, name) in own.items()]
+        return [*pages, *super().get_urls()]
 
     def compare_attempts(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Two attempts of a call beside each other."""

@@ -40,6 +40,8 @@ class FailedGroup:
     last_seen: datetime
     call_ids: list[str] = field(default_factory=list)
     """Of the failed ones, the newest first."""
+    waiting_ids: list[str] = field(default_factory=list)
+    """Of those that are tried again by themselves."""
     examples: list[str] = field(default_factory=list)
 
     @property
@@ -55,7 +57,7 @@ def failed_groups(now: datetime | None = None) -> tuple[list[FailedGroup], bool]
     looked = 0
     for call in _failures(moment):
         looked += 1
-        mark = _fingerprint(call)
+        mark = fingerprint_of(call)
         group = groups.get(mark)
         if group is None:
             group = groups[mark] = FailedGroup(
@@ -84,6 +86,7 @@ def _add(group: FailedGroup, call: ServiceCallRecord) -> None:
         group.call_ids.append(call.pk)
     else:
         group.waiting += 1
+        group.waiting_ids.append(call.pk)
     if len(group.examples) < EXAMPLES:
         group.examples.append(call.pk)
     group.first_seen = min(group.first_seen, call.updated_at)
@@ -93,6 +96,7 @@ def _add(group: FailedGroup, call: ServiceCallRecord) -> None:
 EXAMPLES = 5
 
 
-def _fingerprint(call: ServiceCallRecord) -> str:
+def fingerprint_of(call: ServiceCallRecord) -> str:
+    """That of the group of a call that failed, or fails and waits."""
     about = [call.service_identity, str(call.route), call.error_code, normalized(call.error or "")]
     return hashlib.sha256("\n".join(about).encode("utf-8", "backslashreplace")).hexdigest()[:16]

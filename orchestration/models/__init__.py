@@ -1,12 +1,13 @@
 """The models of the engine: calls, their audits and tools, throttles, prices, prompt texts, nodes.
 
-Stored REST answers, ordering keys, rollups and runs of tools are the business of a few modules each, which import them
-from theirs.
+Stored REST answers, ordering keys, rollups, saved searches and runs of tools are the business of a few modules each,
+which import them from theirs.
 """
 
 import orchestration.models.idempotency
 import orchestration.models.ordering_keys
 import orchestration.models.rollups
+import orchestration.models.saved_searches
 import orchestration.models.tool_runs  # noqa: F401 - Django finds models that are imported
 from orchestration.models.audits import AIRequestAudit, AIResponseAudit
 from orchestration.models.calls import ServiceCallRecord

@@ -52,7 +52,7 @@ def failed_calls_url() -> str:
 
 
 def _shown(request: HttpRequest, group: FailedGroup, *, compared: bool) -> dict[str, object]:
-    wanted = {"status__exact": "failed", "service": group.service_identity, "error_code": group.cause.code}
+    wanted = {"cause": group.fingerprint}
     return {
         "group": group,
         "service": group.service_identity.partition(".")[2],
@@ -83,4 +83,4 @@ def _act(request: HttpRequest, groups: list[FailedGroup]) -> HttpResponse | None
         return None
     asked = {"failed": f"{group.cause.code} of {group.service_identity} ({group.fingerprint})"}
     rows = ServiceCallRecord.objects.filter(pk__in=group.call_ids).order_by("created_at", "pk")
-    return freeze_and_show(request, operation.key, rows, {}, asked)
+    return freeze_and_show(request, operation.key, rows, {}, asked, urlencode({"cause": group.fingerprint}))

@@ -165,5 +165,9 @@ def script(request: HttpRequest) -> str:
     return static("orchestration/console.js")
 
 
+def lists_script(request: HttpRequest) -> str:
+    return static("orchestration/lists.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("orchestration/favicon.svg")

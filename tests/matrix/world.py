@@ -22,6 +22,7 @@ from apps.simulation.models import FeedbackQuestion, Simulation
 from apps.simulation.services.image_upload import add_image, read_picture
 from apps.trainerlab.models import Assignment, InstructorNote, TrainerSession
 from apps.trainerlab.services.pictures import add_picture
+from orchestration.models.saved_searches import SavedSearch
 from orchestration.operations import RETRY
 from persistence.models import BulkRun
 from tests.apps.consensus.reviewing import new_run
@@ -139,6 +140,7 @@ def _values(people: dict[str, User]) -> dict[str, Any]:
         "stopped_id": stopped.pk,
         "other_id": other_run.pk,
         "run_id": run.pk,
+        "search_id": a_row(SavedSearch, owner=people["operator"]).pk,
         "content_type_id": 1,
         "object_id": 1,
         "rows": {type(row): row for row in rows},

@@ -10,6 +10,7 @@ nodes: orchestration/monitoring/test_alerts
 ordering_keys: orchestration/engine/queue/test_claim, orchestration/engine/execution/test_successors
 persist_state: persistence/outbox/test_drain
 rollups: orchestration/stats/test_aggregation
+saved_searches: orchestration/admin/test_saved_searches
 tables: integration/test_migrate
 throttles: orchestration/engine/throttling/test_limits, orchestration/engine/throttling/test_circuit
 tool_runs: orchestration/engine/execution/test_tool_turns

@@ -1,0 +1,77 @@
+"""From one call to those like it: that failed for the same cause, had the same prompt text, or are about the same
+object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from orchestration.admin.filters import add_call_filter
+from orchestration.admin.prompt_versions import calls_url
+from orchestration.admin.sections import Fact
+from orchestration.causes.groups import PERIOD, failed_groups, fingerprint_of
+from orchestration.clock import database_now
+from orchestration.models import PromptText, ServiceCallRecord
+from orchestration.models.states import Status
+from orchestration.stats.prompt_use import texts_used_by
+from orchestration.theme.parts import TextFilter
+from orchestration.values.generic_refs import reference
+
+LISTED_TEXTS = 3
+
+
+def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
+    """Links to lists of calls, as far as there is something that they have in common with this one."""
+    if call.error_code:
+        yield _of_the_same_cause(call)
+    for text in _texts(call):
+        yield Fact("Same prompt", f"rendered with {text}", calls_url(text.pk))
+    related = reference(call.related_content_type, call.related_object_id)
+    if related is not None and related.model is not None:
+        wanted = f"{related.model._meta.label_lower}:{call.related_object_id}"
+        yield Fact("Calls of the same object", wanted, list_url(q=wanted))
+
+
+def _of_the_same_cause(call: ServiceCallRecord) -> Fact:
+    """By fingerprint while the groups know it; later by the code alone."""
+    is_grouped = call.status in {Status.FAILED, Status.QUEUED} and call.created_at >= database_now() - PERIOD
+    if is_grouped:
+        return Fact("Similar calls", "failed for the same cause", list_url(cause=fingerprint_of(call)))
+    same = {"service": call.service_identity, "error_code": call.error_code}
+    return Fact("Similar calls", "with the same error", list_url(**same))
+
+
+def list_url(**wanted: str) -> str:
+    """The list of calls, filtered."""
+    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
+
+
+def _texts(call: ServiceCallRecord) -> list[PromptText]:
+    """The texts of operators that its last prompt was rendered with."""
+    which = Q()
+    for (section, part), version in (texts_used_by(call) or {}).items():
+        which |= Q(section=section, part=part, version=version)
+    return list(PromptText.objects.filter(which).defer("text")[:LISTED_TEXTS]) if which else []
+
+
+@add_call_filter
+class FailedCauseFilter(TextFilter):
+    """By the fingerprint of what a call failed with, among those that the page of failed calls groups."""
+
+    title = "cause of a failure (fingerprint)"
+    parameter_name = "cause"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
+        value = self.value()
+        if not value:
+            return queryset
+        group = next((each for each in failed_groups()[0] if each.fingerprint == value), None)
+        if group is None:
+            messages.warning(request, f"No call failed with the fingerprint {value[:40]} within the last week.")
+            return queryset.none()
+        return queryset.filter(pk__in=[*group.call_ids, *group.waiting_ids])
