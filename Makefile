@@ -76,7 +76,7 @@ test: .venv/dev.stamp .clients/stamp
 
 # The answer while working: what starts processes or tries very much is left to `make test`.
 test-fast: .venv/dev.stamp
-	env -u DATABASE_URL $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not (slow or cluster or postgres_only or long)" tests/orchestration tests/persistence
+	env -u DATABASE_URL $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not (slow or cluster or postgres_only or long)" tests/orchestration tests/persistence
 
 # On both databases, like `make test`. The proofs of tests/long one after the other, for they put the machine under load
 # or are late by it, on PostgreSQL where one answers, else on SQLite.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import uuid
@@ -30,6 +31,7 @@ EVERYTHING_AGAIN = (
 LONG = 240
 """Seconds: a test that may take so long starts before the others."""
 TransactionTestCase._fixture_teardown = empty_all
+gc.disable()  # until all tests are collected
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -78,6 +80,14 @@ def _choose_what_is_measured(items: list[pytest.Item]) -> None:
         if test in seen or test.startswith(EVERYTHING_AGAIN):
             item.add_marker("no_cover")
         seen.add(test)
+
+
+def pytest_collection_finish() -> None:
+    """Half a million objects live as long as the process; to look through them again and again takes a sixth of the
+    time of all tests."""
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.hookimpl(tryfirst=True)

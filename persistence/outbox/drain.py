@@ -67,8 +67,9 @@ def drain_batch() -> Counts:
             next_beat = time.monotonic() + BEAT_SECONDS
         return has_time()
 
-    charge_deaths()
-    pending = ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True)
+    pending = (
+        ServiceCallRecord.objects.pending_persistence().exclude(pk__in=charge_deaths()).values_list("pk", flat=True)
+    )
     due = list(pending[: settings.DOMAIN_PERSIST_BATCH_SIZE])
     together = len(due) > 1 and not connection.in_atomic_block
     suspects = PersistenceDeath.objects.suspects(due) if together else set()
@@ -227,14 +228,20 @@ def _away(record: ServiceCallRecord, error: Exception) -> Outcome:
 # --- processes that died --------------------------------------------------------------------
 
 
-def charge_deaths() -> None:
-    """Charge the results whose handlers killed their processes on this machine since the last drain."""
-    dead = DeadResults()
+def charge_deaths() -> list[str]:
+    """Charge the results whose handlers killed their processes on this machine since the last drain.
+
+    Returns the calls that are still to be charged: to run them before would cost another process.
+    """
+    dead, uncharged = DeadResults(), []
     for path, marker in orphaned_markers():
         record = ServiceCallRecord.objects.in_persist_state(PersistState.PENDING).filter(pk=marker.call_id).first()
         if record is None or _charge_death(record, marker, dead):
             path.unlink(missing_ok=True)
+        else:
+            uncharged.append(marker.call_id)
     dead.announce()
+    return uncharged
 
 
 def _charge_death(record: ServiceCallRecord, marker: CrashMarker, dead: DeadResults) -> bool:

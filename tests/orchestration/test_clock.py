@@ -136,6 +136,7 @@ def test_a_route_that_a_wrong_clock_filled_is_free_again() -> None:
     assert limit.requests_available <= 59
 
 
+@pytest.mark.slow
 def test_machines_an_hour_apart_claim_no_more_than_the_limit() -> None:
     """300 claims by turns, from a bucket that holds ten."""
     RateLimit.objects.create(pattern="default/gpt-4o-mini", requests_per_minute=100)

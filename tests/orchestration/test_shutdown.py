@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
 QCLUSTER_WITH_A_THREAD_THAT_HANGS = """
 import threading
 import django

@@ -44,6 +44,7 @@ def listed(client: Client, **params: str) -> set[str]:
 # --- the list -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["root", "staff"])
 def test_a_hundred_rows_cost_at_most_twelve_queries_and_no_count(who: str, request: pytest.FixtureRequest) -> None:
     client = request.getfixturevalue(who)

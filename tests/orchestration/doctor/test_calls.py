@@ -68,6 +68,7 @@ FOUND: list[tuple[str, Callable[[], Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("finding", "break_it", "mend"), FOUND, ids=[finding for finding, _, _ in FOUND])
 def test_what_is_wrong_is_found_with_how_to_mend_it(finding, break_it, mend):
     break_it()

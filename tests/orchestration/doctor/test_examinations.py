@@ -90,6 +90,7 @@ def test_the_exit_status_is_for_scripts():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_strict_counts_warnings(added):
     put_schedules_on_time()

@@ -6,7 +6,7 @@ import signal
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 
@@ -15,9 +15,11 @@ from persistence.bulk.runs import freeze, progress, start
 from persistence.bulk.worker import work
 from persistence.models import BulkRun, PersistedPart, PersistenceDeath
 from persistence.operations import REPROCESS
+from persistence.outbox import drain
 from persistence.outbox.crash_markers import orphaned_markers
 from persistence.outbox.drain import drain_batch
 from persistence.testing import stored_result
+from tests.clusters import until
 from tests.persistence.results import note
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import CONDUCT, kill_the_process
@@ -54,13 +56,36 @@ def in_a_fork(function) -> int:
     if child == 0:
         function()
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    until(no_other_session, "the server has noticed that the process is gone")
+    return status
+
+
+def no_other_session() -> bool:
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone() == (0,)
 
 
 def wait_is_over(record):
     record.refresh_from_db()
     record.next_persist_at = timezone.now() - timedelta(seconds=1)
     record.save(update_fields=["next_persist_at"])
+
+
+def test_what_could_not_be_charged_does_not_run(run_dir, monkeypatch):
+    """The server lets go of a killed process's row some time after its death: until then its mark is not charged."""
+    killer, good = note(kill_the_process, priority=1), note(write)
+    assert drain_in_a_fork() == -signal.SIGKILL
+    monkeypatch.setattr(drain, "_charge_death", lambda *_: False)
+    assert drain_batch().processed == 1
+    monkeypatch.undo()
+    killer.refresh_from_db(), good.refresh_from_db()
+    assert (killer.domain_persist_attempts, good.domain_persisted) == (0, True)
 
 
 def test_a_handler_that_kills_its_process_leaves_evidence(run_dir, told, caplog):

@@ -152,6 +152,7 @@ def _with(**changes: Any) -> Any:
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

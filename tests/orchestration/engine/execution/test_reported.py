@@ -170,6 +170,7 @@ def test_an_error_inside_a_200_waits_as_long_as_it_says() -> None:
     assert record.request_audits.get().response_audit.execution_metadata["retry_after"] == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [b"", b"<html>\x00\xff</html>", b'"text"', b"[1]", b'{"error":{"message":"\\ud83d"}}', b"NaN"]
 )

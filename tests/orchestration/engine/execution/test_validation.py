@@ -26,6 +26,7 @@ RAISED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", RAISED)
 def test_a_validator_that_raises_leaves_a_counted_answer(
     what: str, root: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

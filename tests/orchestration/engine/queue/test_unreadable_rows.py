@@ -66,6 +66,7 @@ def everything_answers(client: Client, admin_client: Client, call: ServiceCallRe
     assert timeline.status_code == 200
 
 
+@pytest.mark.slow
 @bad_time
 def test_a_call_due_at_no_time_is_set_aside(bad: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
@@ -84,6 +85,7 @@ def test_a_call_due_at_no_time_is_set_aside(bad: str, client: Client, admin_clie
     assert [call.pk for call in claim(10, "w2")] == [broken.pk]
 
 
+@pytest.mark.slow
 @bad_time
 @pytest.mark.parametrize("column", ["created_at", "updated_at", "started_at", "cancel_requested_at", "next_persist_at"])
 def test_any_time_of_a_queued_call_is_read(bad: str, column: str, client: Client, admin_client: Client) -> None:
@@ -119,6 +121,7 @@ def test_a_result_that_waits_for_no_time_is_persisted(bad: str) -> None:
     assert process_pending_persistence()["claimed"] == 2
 
 
+@pytest.mark.slow
 @bad_time
 def test_a_finished_call_with_a_broken_time_stops_nothing(bad: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
@@ -157,6 +160,7 @@ def test_limits_with_broken_times_hold_nothing(bad: str, client: Client, admin_c
 BROKEN_JSON = ["{", "", "[1, 2", "1" * 5000] if connection.vendor == "sqlite" else ["1e6000"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BROKEN_JSON)
 @pytest.mark.parametrize("column", ["input", "context", "service_kwargs", "dispatch"])
 def test_broken_json_is_set_aside(bad: str, column: str, client: Client, admin_client: Client) -> None:
