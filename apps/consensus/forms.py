@@ -76,7 +76,7 @@ class IdeaForm(CheckedForm):
         label="Context",
         required=False,
         widget=text_area(4, MAX_CONTEXT),
-        help_text="Optional: what else the reviewers should know, as text or a JSON object. At most 50,000 characters.",
+        help_text="What else the reviewers should know, as text or a JSON object. At most 50,000 characters.",
     )
     priority = forms.ChoiceField(label="Priority", choices=[("normal", "Normal"), ("high", "High")])
 

@@ -99,6 +99,7 @@ def score_bar(decision: JsonObject, reviews: list[JsonObject], rules: Rules) -> 
         "middle": _thousandths(rules.approve) - _thousandths(rules.revise),
         "rest": 1000 - _thousandths(rules.approve),
         "thresholds": {"revise": rules.revise, "approve": rules.approve},
+        "labels": _labels(_thousandths(rules.revise) / 10, _thousandths(rules.approve) / 10, rules),
         "reviewers": [
             {
                 "name": review["name"],
@@ -108,6 +109,17 @@ def score_bar(decision: JsonObject, reviews: list[JsonObject], rules: Rules) -> 
             for review in reviews
         ],
     }
+
+
+def _labels(revise: float, approve: float, rules: Rules) -> list[JsonObject]:
+    """What stands below the bar: each zone's name at its middle, and the thresholds where they are, in percent."""
+    return [
+        {"kind": "zone", "text": "Reject", "at": f"{revise / 2:.1f}"},
+        {"kind": "threshold", "text": f"{rules.revise:.2f}", "at": f"{revise:.1f}"},
+        {"kind": "zone", "text": "Revise", "at": f"{(revise + approve) / 2:.1f}"},
+        {"kind": "threshold", "text": f"{rules.approve:.2f}", "at": f"{approve:.1f}"},
+        {"kind": "zone", "text": "Approve", "at": f"{(approve + 100) / 2:.1f}"},
+    ]
 
 
 def _thousandths(score: object) -> int:

@@ -166,7 +166,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         label="Short name",
         required=False,
         max_length=LONGEST_KEY,
-        help_text="Imports match scenarios by this name. If you leave it empty, it is made from the title.",
+        help_text="Imports match by it. Empty: from the title.",
     )
 
     class Meta:

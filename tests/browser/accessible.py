@@ -73,5 +73,22 @@ def wider_than(page: Any, width: int) -> list[str]:
         page.set_viewport_size(before)
 
 
+CUT_OFF = """() => [...document.querySelectorAll('a, button, input, select, textarea')].filter(it => {
+    const its = it.getBoundingClientRect();
+    if (!it.checkVisibility({visibilityProperty: true, opacityProperty: true}) || its.width < 2) return false;
+    for (let box = it.parentElement; box && box !== document.body; box = box.parentElement) {
+        const style = getComputedStyle(box), edge = box.getBoundingClientRect();
+        if (style.position === 'fixed' || /auto|scroll/.test(style.overflowX) || style.textOverflow === 'ellipsis') return false;
+        if (/hidden|clip/.test(style.overflowX) && (its.right > edge.right + 1 || its.left < edge.left - 1)) return edge.width > 2;
+    }
+    return false;
+}).map(it => it.outerHTML.slice(0, 160))"""
+
+
+def cut_off(page: Any) -> list[str]:
+    """Controls and links that a box around them hides a part of, and that no scrolling brings into view."""
+    return [f"cut off: {each}" for each in page.evaluate(CUT_OFF)]
+
+
 def _why(node: dict[str, Any]) -> str:
     return " ".join(check["message"] for check in (*node["any"], *node["all"], *node["none"]))[:200]

@@ -16,7 +16,7 @@ from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
 from orchestration.stats.aggregation import roll_up
 from persistence.admin import overview
 from persistence.models import PersistedChunk
-from tests.browser.accessible import problems_in_both_themes, wider_than
+from tests.browser.accessible import cut_off, problems, problems_in_both_themes, wider_than
 from tests.browser.pictures import FOLDER, picture
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed
@@ -64,6 +64,7 @@ def test_main_pages_are_accessible_in_both_themes_and_on_phones(
     for name, url in main_pages().items():
         console.goto(f"{live_server.url}{url}")
         found += [f"{name} {problem}" for problem in problems_in_both_themes(console)]
+        found += [f"{name} {element}" for element in cut_off(console)]
         picture(console, name, full_page=name in {"overview", "call"})
         found += [f"{name} is wider than a phone: {element}" for element in wider_than(console, 390)]
     assert not found, "\n".join(found)
@@ -104,6 +105,22 @@ def test_the_keyboard_leads_from_the_dashboard_to_a_retried_call(console: Any, l
     console.get_by_text("1 call queued again.").wait_for()
     call.refresh_from_db()
     assert call.status == "queued"
+
+
+def test_the_account_is_reached_by_keyboard(console: Any) -> None:
+    """As on the other pages: the theme, the password, the way out."""
+    account = console.get_by_role("button", name="Account of Root")
+    account.press("Enter")
+    console.get_by_role("button", name="Dark").press("Enter")
+    assert console.evaluate("document.documentElement.classList.contains('dark')")
+    console.get_by_role("link", name="Change password").wait_for()
+    assert account.get_attribute("aria-expanded") == "true"
+    assert problems(console) == []
+    console.keyboard.press("Escape")
+    console.get_by_role("button", name="Sign out").wait_for(state="hidden")
+    account.press("Enter")
+    console.get_by_role("button", name="Sign out").press("Enter")
+    console.get_by_role("heading", name="Sign in").wait_for()
 
 
 def test_the_dashboard_refreshes_while_it_is_visible(monkeypatch: pytest.MonkeyPatch, console: Any) -> None:

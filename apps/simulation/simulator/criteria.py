@@ -9,6 +9,7 @@ from typing import Literal
 from apps.simulation.clinical.findings import Asked, FindingIndex
 from apps.simulation.clinical.words import stems
 from apps.simulation.models.cases import Finding
+from apps.simulation.simulator.english import as_advice
 from apps.simulation.simulator.phrases import plain, says
 from apps.simulation.simulator.questions import understood
 from apps.simulation.simulator.tables import TOPICS
@@ -66,10 +67,15 @@ def _judged(criterion: str, found: Mapping[str, Sequence[int]], *, names: bool =
     elif not names:
         comment = "You did this." if rating == "met" else "You made a start with this."
     else:
-        comment = f"Covered: {', '.join(done)}." + (f" Not covered: {', '.join(missing)}." if missing else "")
+        comment = f"You covered {_told(done)}." + (f" Not covered: {_told(missing)}." if missing else "")
     messages = sorted({number for part in done for number in found[part] if number}) if rating != "missed" else []
-    advice = "" if rating == "met" else f"Keep this on your list: {criterion.rstrip('.')}."
+    advice = "" if rating == "met" else as_advice(criterion)
     return Judged(criterion=criterion, rating=rating, comment=comment, messages=messages, advice=advice)
+
+
+def _told(names: Sequence[str]) -> str:
+    """`Onset`, `C-reactive protein` → `onset, C-reactive protein`."""
+    return ", ".join(name[:1].lower() + name[1:] if name[1:2].islower() else name for name in names)
 
 
 def _orders_of(criterion: str, evidence: Evidence) -> dict[str, list[int]]:

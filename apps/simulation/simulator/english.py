@@ -19,6 +19,10 @@ AFTER_OBJECT = (
     "wakes with".split()
 )  # fmt: skip
 
+ASSESSED = re.compile(r"([A-Za-z][a-z]+s)(?= [a-z])(?! (?:and|or|is|are|was|were|[a-z]+ed)\b)")
+"""How a criterion begins that says what somebody does."""
+DOES = "asks|tells|says|explains|gives|makes|takes|names|checks|orders|examines|measures|listens|offers|agrees"
+SELVES = re.compile(r"\b(?:herself or himself|himself or herself|him- or herself|himself|herself|themselves)\b")
 AFTER_ME = "here there is are was and but to with when while because again up".split()
 """Before these, `her` is not a possessive."""
 
@@ -52,6 +56,17 @@ def as_own_story(text: str, names: tuple[str, ...] = ()) -> str:
     if own.startswith("I "):
         own = re.sub(rf"\b(and|but|or) ({DONE})\b", lambda match: f"{match[1]} {_plain(match[2])}", own)
     return own[:1].upper() + own[1:]
+
+
+def as_advice(criterion: str) -> str:
+    """What to do, from what is assessed: `Asks about fever` → `Ask about fever.`; of other forms a reminder."""
+    text = criterion.strip().rstrip(".")
+    begin = ASSESSED.match(text)
+    if begin is None or _plain(begin[1].lower()) == begin[1].lower():
+        return f"Think of this: {text[:1].lower()}{text[1:]}." if text else ""
+    told = f"{_plain(begin[1].lower())}{text[begin.end(1) :]}"
+    told = re.sub(rf"\b(and|or) ({DOES})\b", lambda match: f"{match[1]} {_plain(match[2])}", told)
+    return f"{SELVES.sub('yourself', told[:1].upper() + told[1:])}."
 
 
 def _replaced(text: str, words: dict[str, str]) -> str:

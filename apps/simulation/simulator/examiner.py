@@ -185,12 +185,14 @@ class Examiner(Responder):
         counts = f"You wrote {_counted(len(self._lines), 'message')} with {_counted(len(self._questions), 'question')}"
         orders = f", and ordered tests {_counted(len(self._orders), 'time')}" if self._orders else ""
         good = [row.comment for row in self._shown if row.rating == "met"]
-        missed = [_spoken(row.criterion.rstrip(".")) for row in self._shown if row.rating == "missed"]
+        missed = [_spoken(row.criterion) for row in self._shown if row.rating == "missed"]
         parts = [f"{counts}{orders}."]
         if good:
             parts.append(f"What went well: {' '.join(good[:3])}")
-        if missed:
+        if missed and self._shown is self._rubric:
             parts.append(f"What was missing: {_joined(missed)}.")
+        elif missed:  # whole sentences, which are read below
+            parts.append(f"{len(missed)} of {_counted(len(self._shown), 'criterion', 'criteria')} were missed.")
         parts.append(f"Next time: {self._advice()[0]}")
         return " ".join(parts)
 
@@ -275,8 +277,8 @@ def _shown(finding: Finding) -> str:
     return f"{finding.value} {finding.unit}".strip()
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str, many: str = "") -> str:
+    return f"{number} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def _joined(items: Sequence[str]) -> str:

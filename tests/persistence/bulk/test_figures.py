@@ -51,7 +51,7 @@ def test_only_those_that_were_not_done_are_tried_again(root: Client) -> None:
     BulkItem.objects.create(run=run, call_id=good.pk, outcome="retried", done_at=database_now())
     page = root.get(run_url(run.pk)).content.decode()
     assert "row # is gone" in page
-    assert "Try those again that were not done" in page
+    assert "Try again what was not done" in page
     answer = root.post(reverse("admin:persistence_run_again", args=(run.pk,)))
     made = BulkRun.objects.latest("pk")
     assert answer.url == run_url(made.pk)

@@ -203,7 +203,22 @@ function lookedAt() {
 document.addEventListener("htmx:oobAfterSwap", (event) => { if (["facts", "head"].includes(event.detail.target.id)) markNew(); });
 panel.addEventListener("click", lookedAt);
 panel.addEventListener("toggle", (event) => { if (event.newState === "closed") lookedAt(); });
-document.getElementById("panel-body").addEventListener("scroll", lookedAt, { passive: true });
+document.getElementById("panel-body").addEventListener("scroll", () => { lookedAt(); markSection(); }, { passive: true });
+
+/** The link of the section at the top of the record is the current one; a click says so of a section that fits below. */
+function markSection(chosen) {
+  const links = [...document.querySelectorAll(".panel-head a")];
+  const top = document.getElementById("panel-body").getBoundingClientRect().top + 48;
+  const above = links.filter((link) => document.querySelector(link.hash)?.getBoundingClientRect().top < top);
+  const current = chosen || above.at(-1) || links[0];
+  for (const link of links) link.toggleAttribute("aria-current", link === current);
+}
+
+panel.addEventListener("click", (event) => {
+  const link = event.target.closest(".panel-head a");
+  if (link) setTimeout(() => markSection(link));  // after the jump, which scrolls
+});
+markSection();
 
 // --- the height that a phone's keyboard leaves, where the browser does not say so in CSS -----------------------------
 

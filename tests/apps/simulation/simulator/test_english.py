@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.simulation.simulator.english import as_own_story, sentences
+from apps.simulation.simulator.english import as_advice, as_own_story, sentences
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,19 @@ def test_a_story_is_told_in_the_first_person(told: str, own: str):
 
 def test_a_story_falls_into_sentences_with_an_end():
     assert sentences("She coughs. No fever;  it hurts\nbadly!") == ["She coughs.", "No fever.", "it hurts.", "badly!"]
+
+
+@pytest.mark.parametrize(
+    ("assessed", "advice"),
+    [
+        ("Introduces herself or himself", "Introduce yourself."),
+        ("Asks about vomiting, fever and the last period.", "Ask about vomiting, fever and the last period."),
+        ("Listens to the heart and explains the plan", "Listen to the heart and explain the plan."),
+        ("Auscultates both lungs", "Auscultate both lungs."),
+        ("Allergies asked", "Think of this: allergies asked."),
+        ("Medicines and allergies", "Think of this: medicines and allergies."),
+        ("A safe discharge", "Think of this: a safe discharge."),
+    ],
+)
+def test_what_is_assessed_becomes_advice(assessed: str, advice: str):
+    assert as_advice(assessed) == advice
