@@ -78,8 +78,10 @@ CUT_OFF = """() => [...document.querySelectorAll('a, button, input, select, text
     if (!it.checkVisibility({visibilityProperty: true, opacityProperty: true}) || its.width < 2) return false;
     for (let box = it.parentElement; box && box !== document.body; box = box.parentElement) {
         const style = getComputedStyle(box), edge = box.getBoundingClientRect();
-        if (style.position === 'fixed' || /auto|scroll/.test(style.overflowX) || style.textOverflow === 'ellipsis') return false;
-        if (/hidden|clip/.test(style.overflowX) && (its.right > edge.right + 1 || its.left < edge.left - 1)) return edge.width > 2;
+        if (style.position === 'fixed' || style.textOverflow === 'ellipsis') return false;
+        if (/auto|scroll/.test(style.overflowX)) return false;
+        const isOut = its.right > edge.right + 1 || its.left < edge.left - 1;
+        if (isOut && /hidden|clip/.test(style.overflowX)) return edge.width > 2;
     }
     return false;
 }).map(it => it.outerHTML.slice(0, 160))"""
