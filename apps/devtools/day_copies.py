@@ -13,14 +13,17 @@ from orchestration.models import ServiceCallRecord
 
 MOVED = """
     CREATE OR REPLACE FUNCTION pg_temp.moved(id text, days int) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-        SELECT left(at, 8) || '-' || substr(at, 9) || '-7' || left(tail, 3) || '-8' || substr(tail, 4, 3)
-            || '-' || substr(tail, 7, 12)
-        FROM (SELECT md5(id || ':' || days) AS tail, lpad(to_hex(
-            ('x0000' || left(replace(id, '-', ''), 12))::bit(64)::bigint - days * 86400000::bigint), 12, '0') AS at
-        ) AS parts
+        SELECT overlay(lpad(to_hex(
+                ('x0000' || left(id, 8) || substr(id, 10, 4))::bit(64)::bigint - days * 86400000::bigint
+            ), 12, '0') placing '-' from 9 for 0)
+            || substr(id, 14, 11)
+            || lpad(to_hex(
+                (('x0000' || right(id, 12))::bit(64)::bigint + days * 5308417::bigint) & 281474976710655
+            ), 12, '0')
     $$
 """
-"""A UUID of version 7 as one that was made some days earlier."""
+"""A UUID of version 7 as one that was made some days earlier, with another end. One expression, which PostgreSQL puts
+into the statement; a function that it has to call costs more than the row."""
 SECONDARY = """
     SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
     WHERE indrelid::regclass::text = ANY(%s) AND NOT indisunique
@@ -32,6 +35,14 @@ REFERENCES = """
 COPIED = frozenset({"orchestration.AIRequestAudit", "orchestration.AIResponseAudit", "persistence.PersistedChunk"})
 """What rows refer to by an integer, and which is copied, too."""
 ENDED = "created_at >= %(since)s AND status NOT IN ('queued', 'running')"
+OWN_RESULT = """
+    jsonb_set(
+        row.result || jsonb_build_object('call_id', pg_temp.moved(row.id, %(back)s),
+            'correlation_id', md5(row.correlation_id::text || %(back)s)::uuid,
+            'request_correlation_id', md5(row.correlation_id::text || %(back)s)::uuid),
+        '{context,call_id}', to_jsonb(pg_temp.moved(row.id, %(back)s)))
+"""
+"""A result names its call and its correlation."""
 OF_DAY = "call_id IN (SELECT id FROM day_service_call_record)"
 OF_CALLS = f"id BETWEEN %(first)s AND %(last)s AND {OF_DAY}"
 
@@ -119,6 +130,5 @@ def _earlier(field: models.Field[Any, Any]) -> str:
     if isinstance(field, models.UUIDField):
         return f"md5({column}::text || %(back)s)::uuid"
     if field.model is ServiceCallRecord and field.column == "result":
-        own = f"replace({column}::text, row.id, pg_temp.moved(row.id, %(back)s))"
-        return f"replace({own}, row.correlation_id::text, md5(row.correlation_id::text || %(back)s)::uuid::text)::jsonb"
+        return OWN_RESULT
     return column

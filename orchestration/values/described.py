@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+NOTHING = "nothing"
+"""What is said of an empty value."""
 NAME = re.compile(r"[A-Za-z_][\w-]{0,63}\Z")
 
 
@@ -13,7 +15,7 @@ def described(value: Any) -> str:
     """`text of 140 characters`, `list of 3`, `number of 12 digits`, `nothing`."""
     match value:
         case None:
-            return "nothing"
+            return NOTHING
         case bool():
             return "a truth value"
         case str():
@@ -61,7 +63,7 @@ def _said(sizes: dict[str, list[int]]) -> str:
 def lengths(measured: Iterable[int | None]) -> str:
     """`shapes` of texts of these lengths; None is no text."""
     found = list(measured)
-    sizes = {"text": [length for length in found if length is not None], "nothing": [0] * found.count(None)}
+    sizes = {"text": [length for length in found if length is not None], NOTHING: [0] * found.count(None)}
     return _said({kind: each for kind, each in sizes.items() if each})
 
 
@@ -69,7 +71,7 @@ def _measured(value: Any) -> tuple[str, int]:
     """The kind of a value, as `UNITS` names it, and its size."""
     match value:
         case None:
-            return "nothing", 0
+            return NOTHING, 0
         case bool():
             return "a truth value", 0
         case str():

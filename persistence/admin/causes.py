@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
+from orchestration.admin.base import may_read_content
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.models import ServiceCallRecord
 from persistence.causes.cause import Cause, Kind
@@ -38,14 +39,18 @@ class Explained:
 
 
 def explained(request: HttpRequest, cause: Cause, service_identity: str = "", *, compared: bool = True) -> Explained:
-    """`compared`: with what the persisted values are like, which takes up to three queries."""
+    """`compared`: with what the persisted values are like, in some queries (`differences`)."""
     return Explained(
         headline=headline(cause),
-        facts=[*_facts(cause), *(differences(cause, service_identity) if compared else ())],
+        facts=[*_facts(cause), *(_differences(request, cause, service_identity) if compared else ())],
         cause=cause,
         remedy=remedy(cause),
         places=list(_places(request, cause)),
     )
+
+
+def _differences(request: HttpRequest, cause: Cause, service_identity: str) -> Iterator[tuple[str, str]]:
+    return differences(cause, service_identity, content=may_read_content(request))
 
 
 def _facts(cause: Cause) -> Iterator[tuple[str, str]]:
@@ -65,6 +70,8 @@ def _places(request: HttpRequest, cause: Cause) -> Iterator[Place]:
     asks = cause.kind in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL, Kind.CHOICE, Kind.VALIDATION}
     if asks and request.user.has_perm("orchestration.view_prompttext"):
         yield Place("Prompt texts", reverse("admin:orchestration_prompttext_changelist"))
+    if cause.kind is Kind.WORKER_DIED and request.user.has_perm("orchestration.view_workernode"):
+        yield Place("Workers", reverse("admin:orchestration_workernode_changelist"))
     yield from _rows(request, cause)
 
 

@@ -17,6 +17,7 @@ from persistence.admin.bulk_actions import freeze_and_show
 from persistence.admin.causes import Explained, explained
 from persistence.admin.dry_run import dry_run_url
 from persistence.admin.navigation import served
+from persistence.causes.cause import Kind
 from persistence.maintenance.dead_letters import FailureGroup, calls_in, examples_of, failure_groups
 from persistence.operations import DRY_RUN, REPROCESS
 from persistence.reprocessing.reprocess import Policy
@@ -77,7 +78,9 @@ def _shown(
     shown = []
     for number, group in enumerate(groups):
         keys = examples.get(group.fingerprint, [])
-        service = services.get(keys[0], "") if keys else ""
+        # Of other kinds, answers are compared on the page of a call alone: it would cost three queries for each group.
+        of_answer = bool(keys) and group.cause.kind is Kind.VALIDATION
+        service = services.get(keys[0], "") if of_answer else ""
         why = explained(request, group.cause, service, compared=number < COMPARED) if group.is_noted else None
         shown.append((group, why, [(key, call_url(key), dry_run_url(key)) for key in keys]))
     return shown

@@ -17,7 +17,7 @@ from orchestration.isolation import isolated
 from orchestration.models.prepared_sql import Statement
 from orchestration.values.described import described, path_of
 from persistence.causes.cause import Cause, Fault, Kind
-from persistence.causes.database_errors import MOST_FAULTS, cause_of_database_error
+from persistence.causes.database_errors import MOST_FAULTS, cause_of_database_error, table_of_missing
 from persistence.causes.frames import app_frames
 from persistence.errors import PersistenceError
 from persistence.models.failures import PersistenceFailure
@@ -59,7 +59,7 @@ def _analysed(error: BaseException) -> Cause:
         case ModelInvalid():
             return Cause(exception=name, kind=Kind.VALIDATION, faults=tuple(_of_model(error)))
         case ObjectDoesNotExist():
-            return Cause(exception=name, kind=Kind.MISSING_ROW)
+            return Cause(exception=name, kind=Kind.MISSING_ROW, table=table_of_missing(error))
         case PersistenceError() | WrittenByNewerVersion():
             return Cause(exception=name, kind=Kind.NOT_ACCEPTED, message=str(error))
         case TimeoutError():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models
 from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
 
@@ -128,6 +129,12 @@ def _named_by(source: object) -> tuple[str, str, tuple[str, ...]]:
 def model_of(table: str) -> type[models.Model] | None:
     """The model whose rows are in this table."""
     return next((model for model in apps.get_models() if table and model._meta.db_table == table), None)
+
+
+def table_of_missing(error: ObjectDoesNotExist) -> str:
+    """The table of the model whose row was looked for; empty where no model has this error."""
+    found = (model for model in apps.get_models() if model.DoesNotExist is type(error))  # type: ignore[attr-defined]  # every model has one
+    return next((model._meta.db_table for model in found), "")
 
 
 def _table_of_check(constraint: str) -> str:
