@@ -63,6 +63,7 @@ KNOWN = {
     "model_not_found": Known(
         said="The provider does not have this model at this address",
         remedy="Correct the model in ORCA_CONFIG or in the service, restart, then retry; or rerun with another model.",
+        places=(Place.PAUSES,),
     ),
     "rate_limited": Known(
         said="The provider's rate limit is exceeded",
@@ -77,10 +78,15 @@ KNOWN = {
         places=(Place.CIRCUITS, Place.PAUSES),
     ),
     "provider_conflict": Known(
-        said="The provider reported a conflict", remedy="It is tried again by itself; retry the calls that are left."
+        said="The provider reported a conflict",
+        remedy="It is tried again by itself; retry the calls that are left.",
+        places=(Place.CIRCUITS,),
     ),
     "provider_error": Known(
-        said="The provider did not answer as asked", remedy="Look at the last attempt, then retry.", differs="size"
+        said="The provider did not answer as asked",
+        remedy="Look at the last attempt, then retry.",
+        places=(Place.CIRCUITS,),
+        differs="size",
     ),
     "connection_error": Known(
         said="There was no connection to the provider, or it broke",
@@ -97,6 +103,7 @@ KNOWN = {
     "malformed_response": Known(
         said="What the provider sent is not a response",
         remedy="It is tried again by itself. If it stays, look at the raw answer: a proxy in between, perhaps.",
+        places=(Place.CIRCUITS,),
     ),
     "bad_request": Known(
         said="The provider refused the request",
@@ -108,6 +115,7 @@ KNOWN = {
     "capability_missing": Known(
         said="The client cannot do what the service asks for",
         remedy="Choose another client or model for the service, or do without what the message names.",
+        places=(Place.PAUSES,),
     ),
     "schema_not_supported": Known(
         said="The provider cannot express the service's schema",
@@ -176,9 +184,13 @@ KNOWN = {
     "component_not_found": Known(
         said="Its service is not in this project any longer",
         remedy="Deploy the code that has it, then retry; or cancel what is left.",
+        places=(Place.SCHEMAS,),
     ),
     "not_configured": Known(
-        said="Something is not configured", remedy="Set what the message names, restart, then retry."
+        said="Something is not configured",
+        remedy="Set what the message names, restart, then retry. Until then, a pause keeps calls from failing one by"
+        " one.",
+        places=(Place.PAUSES,),
     ),
     "paid_requests_forbidden": Known(
         said="Paid requests are switched off here", remedy="Switch them on, or use the simulated client; then retry."

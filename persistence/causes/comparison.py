@@ -82,7 +82,7 @@ def _targets(cause: Cause, fields: list[Field[Any, Any]]) -> Iterator[tuple[str,
     for model in dict.fromkeys([*referred, *([asked] if asked else [])]):
         count = len(_newest(model).values_list("pk")[: MOST_COUNTED + 1])
         shown = f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
-        yield f"Rows of {model._meta.db_table}", f"{shown} at the moment, and this one is not among them"
+        yield f"Rows of {model._meta.db_table}", f"{shown} now, without the one that was looked for"
 
 
 def _writers(cause: Cause) -> Iterator[tuple[str, str]]:

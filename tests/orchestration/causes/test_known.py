@@ -43,5 +43,14 @@ def test_each_says_what_it_is_and_what_helps(code: str) -> None:
     assert known(code).remedy.endswith(".")
 
 
+DONE_ELSEWHERE = {"cancelled", "unreadable", "paid_requests_forbidden"}
+"""On the page of the call, in the database, in the settings."""
+
+
+@pytest.mark.parametrize("code", sorted(set(KNOWN) - DONE_ELSEWHERE))
+def test_each_leads_to_where_it_is_mended(code: str) -> None:
+    assert known(code).places
+
+
 def test_codes_of_services_have_a_remedy_too() -> None:
     assert known("out_of_paper") is UNKNOWN

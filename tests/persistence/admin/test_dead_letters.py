@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.accounts.models import User
+from persistence.admin.causes import explained
 from persistence.bulk.worker import work
+from persistence.causes.cause import Cause, Kind
 from persistence.models import BulkRun
 from persistence.operations import DRY_RUN, REPROCESS
 from persistence.testing import persist
@@ -77,6 +80,15 @@ def test_a_cause_is_told_with_its_line_and_what_helps(root: Client) -> None:
     assert "seedapp_message.role: not null, got nothing" in of_call
     overview = html(root.get(reverse("admin:persistence_overview")))
     assert "seedapp_message.role: not null" in overview
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_cause_leads_to_a_page(rf: Any, root: Client, kind: Kind) -> None:
+    request = rf.get("/")
+    request.user = User.objects.get()
+    shown = explained(request, Cause(exception="E", kind=kind, table="message", columns=("content",)))
+    assert [place for place in shown.places if place.title != "Rows of message"]
+    assert shown.remedy
 
 
 def test_a_failure_of_an_older_version_is_shown_by_its_text(root: Client, broken: list[bool]) -> None:

@@ -90,6 +90,7 @@ def test_a_choice_that_the_column_does_not_know_says_so() -> None:
 def test_a_row_that_is_missing_names_its_model() -> None:
     cause = caught(lambda: Message.objects.get(role=SECRET))
     assert (cause.exception, cause.kind) == ("Message.DoesNotExist", Kind.MISSING_ROW)
+    assert cause.table == "seedapp_message"
 
 
 def test_a_schema_names_fields_rules_and_kinds_of_values() -> None:
