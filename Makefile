@@ -13,7 +13,6 @@ AUDIT = @$(BIN)/pip-audit --disable-pip --no-deps --progress-spinner off -r requ
 	[ $$status -eq 0 ] || echo "audit: the index does not answer, nothing was compared"; rm -f .audit
 # More than there are processors on a small machine: many tests wait.
 PYTEST = $(BIN)/python -m pytest --dist worksteal
-STARTS_PROCESSES = (cluster or slow or browser)
 # $(call suite,environment,marks,options): what failed beside the others runs once more, alone. On a machine that others
 # use as well a test may be late; its first failure stays in the output, and it is to be fixed. Exit 5: nothing is marked.
 suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;; 1) \
@@ -67,12 +66,11 @@ CLIENTS = tests/apps/gateway/clients
 clients: .clients/stamp
 
 # SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason. With COVERAGE=1 the first part is
-# measured: it takes half as long again.
+# measured, without the tests that start processes: it takes longer.
 test: .venv/dev.stamp .clients/stamp
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long and not $(STARTS_PROCESSES),-n 4 $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0))
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long,-n 4 $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0))
 	$(if $(COVERAGE),$(BIN)/coverage report)
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long and $(STARTS_PROCESSES),-n 3)
-	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 3)
+	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 4)
 
 # The answer while working: what starts processes or tries very much is left to `make test`.
 test-fast: .venv/dev.stamp

@@ -73,11 +73,13 @@ def _may_take(item: pytest.Item) -> float:
 
 
 def _choose_what_is_measured(items: list[pytest.Item]) -> None:
-    """For coverage: of a test with many cases the first, for measuring takes two thirds more time."""
+    """For coverage: of a test with many cases the first, for measuring takes two thirds more time; and none that starts
+    processes, which are not measured and would be late."""
     seen: set[str] = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        if test in seen or test.startswith(EVERYTHING_AGAIN):
+        apart = any(map(item.get_closest_marker, ("cluster", "slow", "browser")))
+        if apart or test in seen or test.startswith(EVERYTHING_AGAIN):
             item.add_marker("no_cover")
         seen.add(test)
 
