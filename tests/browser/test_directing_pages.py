@@ -136,6 +136,7 @@ def test_the_board_pauses_and_messages_without_leaving(page: Any, live_server: A
     page.get_by_role("button", name="Send", exact=True).press("Enter")
     expect(page.locator("#message")).not_to_be_visible()
     expect(row).to_contain_text("The phone rings.")
+    expect(page.locator(".htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)  # what came has its script
     page.get_by_role("button", name="Pause the session of Tess Trainee").press("Enter")
     expect(row.get_by_text("Paused", exact=True)).to_be_visible()
     page.get_by_role("link", name="Paused").press("Enter")
