@@ -3,19 +3,20 @@
     python -m benchmarks.gateway [--seconds 6] [--parts clients streams workers large] [--no-peers]
 
 `clients`: time added and requests a second at 1, 4, 16 and 64 clients, one worker each. `streams`: CPU of a chunk, time
-to the first token. `workers`: two workers, and cache hits. `large`: a small request beside four clients with 7 MB each.
+to the first token. `workers`: two workers, and cache hits. `large`: a small request beside four clients that send 7 MB,
+again and again or a few a second, and beside four that get 7 MB each; and who used the processors.
 
-The provider is the simulated one, at 0 ms, in a process of its own. The gateway runs as in production with everything
-on: key check, request, token, parallel and budget limits, masking, encryption, the durable record, the cache (read and
-written; each question is new). The others are installed on demand into folders of their own; LiteLLM runs with its
-master key alone, Portkey without any: no limits, encryption, database or cache. CPU is what the server's processes
-used, by /proc, so that the load generator and the provider do not count.
+The provider is the simulated one, at 0 ms, in a process of its own; for `large` one that drops what it is sent. The
+gateway runs as in production with everything on: key check, request, token, parallel and budget limits, masking (but
+for `large`), encryption, the durable record, the cache (read and written; each question is new). The others are
+installed on demand into folders of their own; LiteLLM runs with its master key alone, Portkey without any: no limits,
+encryption, database or cache. CPU is what the server's processes used, by /proc, so that the load generator and the
+provider do not count.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import itertools
 import json
 import os
@@ -25,7 +26,6 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from benchmarks.gateway_large import KINDS, Machine, beside_large, database_name
 from benchmarks.gateway_servers import (
     MODEL,
     ROOT,
@@ -53,10 +54,6 @@ WORDS = 100
 CLIENTS = (1, 4, 16, 64)
 CONCURRENCY = 16
 PARTS = ("clients", "streams", "workers", "large")
-NOT_CACHED = "Cache-Control: no-store\r\n"
-IMAGE_BYTES = 5_200_000
-"""7 MB as base64."""
-LARGE_CLIENTS = 4
 QUESTIONS = map(f"{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
 """New ones in each run."""
 Opened = Callable[[int], AbstractContextManager[Server]]
@@ -105,30 +102,6 @@ def streams(server: Server, direct: Target, seconds: float) -> dict[str, float]:
         "cpu_ms_per_stream": cpu / load.requests,
         "chunks_per_stream": load.events / load.requests,
         "first_token_added_p50_ms": through.first_p50() - plain.first_p50(),
-    }
-
-
-def large_load(target: Target, seconds: float) -> int:
-    """Four clients that send an image of 7 MB again and again; how many requests were answered."""
-    image = base64.b64encode(os.urandom(IMAGE_BYTES)).decode()
-    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
-    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": [part]}]}).encode()
-    return run_load(target, itertools.repeat(body), concurrency=LARGE_CLIENTS, seconds=seconds).requests
-
-
-def beside_large(server: Server, target: Target, seconds: float) -> dict[str, float]:
-    """A small request alone, and while others send megabytes."""
-    alone = run_load(target, bodies(), concurrency=1, seconds=seconds)
-    with ProcessPoolExecutor(1) as others:
-        sent = others.submit(large_load, Target(target.url, target.secret, NOT_CACHED), seconds + 2)
-        run_load(target, bodies(), concurrency=1, seconds=1)
-        beside = run_load(target, bodies(), concurrency=1, seconds=seconds)
-        large = sent.result()
-    return {
-        "small_p50_ms_alone": alone.p50(),
-        "small_p50_ms_beside_large": beside.p50(),
-        "small_p50_times": beside.p50() / alone.p50(),
-        "large_requests_per_s": large / (seconds + 2),
     }
 
 
@@ -199,9 +172,24 @@ def main() -> None:
         if not wanted.no_peers and install_portkey():  # which has one process
             report["portkey"] = measure(lambda _: portkey(provider_url), Target(provider_url), wanted, workers=1)
         if "large" in wanted.parts:
-            with our_gateway(env, secret, 1) as server:
-                report["gateway"] |= beside_large(server, Target(server.target.url, unmasked), wanted.seconds)
+            report["gateway"] |= large(env, unmasked, wanted.seconds)
     tell(report)
+
+
+def large(env: dict[str, str], secret: str, seconds: float) -> dict[str, float]:
+    """Small requests beside large ones of each kind. The provider drops what it is sent: one that read it would take
+    the processors, and answer the small ones late."""
+    port, found = free_port(), dict[str, float]()
+    direct = Target(f"http://127.0.0.1:{port}/v1")
+    command = [sys.executable, "-m", "benchmarks.provider_server", "--port", str(port)]
+    with (
+        running(command, env, port) as provider,
+        our_gateway(env | {"OPENAI_BASE_URL": direct.url}, secret, 1) as server,
+    ):
+        machine = Machine(server, provider.pid, database_name())
+        for kind in KINDS:
+            found |= beside_large(machine, server.target, direct, bodies, seconds, kind)
+    return found
 
 
 def measure(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.http_load import Target
-from benchmarks.processes import free_port, wait_for_port
+from benchmarks.processes import free_port, tree_cpu, wait_for_port
 from orchestration.engine.worker.process_group import children_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +27,6 @@ LITELLM_PACKAGE = "litellm[proxy]==1.108.7"
 PORTKEY = ROOT / ".clients" / "portkey"
 PORTKEY_PACKAGE = "@portkey-ai/gateway@1.15.2"
 MODEL = "gpt-4o-mini"
-TICKS = os.sysconf("SC_CLK_TCK")
 SERVER_SECONDS = 90
 
 
@@ -37,17 +36,16 @@ class Server:
     def __init__(self, name: str, target: Target, process: subprocess.Popen[bytes]) -> None:
         self.name = name
         self.target = target
-        self._process = process
+        self.pid = process.pid
 
     def cpu_ms(self) -> float:
         """CPU time that its processes used so far."""
-        pids = [self._process.pid, *children_of(self._process.pid)]
-        pids += [grandchild for pid in pids[1:] for grandchild in children_of(pid)]
-        ticks = 0
-        for pid in set(pids):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS * 1000
+        return tree_cpu([self.pid]) * 1000
+
+    def pids(self) -> list[int]:
+        """Its processes."""
+        workers = children_of(self.pid)
+        return [self.pid, *workers, *(pid for worker in workers for pid in children_of(worker))]
 
 
 @contextmanager

@@ -30,6 +30,14 @@ class Load:
     hits: int = 0
     """Answers that say they came from a cache."""
 
+    def add(self, other: Load) -> None:
+        """What was measured at another time."""
+        self.seconds += other.seconds
+        self.first_byte += other.first_byte
+        self.whole += other.whole
+        self.events += other.events
+        self.hits += other.hits
+
     @property
     def requests(self) -> int:
         return len(self.whole)

@@ -1,8 +1,10 @@
 """The model of the benchmarks: `python -m benchmarks.provider_server --port 9000 --latency-ms 200`.
 
-It answers every request alike, after so many milliseconds. It shares the processors with what is measured, so it does
-no more than it must: the simulated provider reads each request and makes up an answer, which costs ten times as much.
-`GET /_requests` is the log: when each request arrived. Imports no Django.
+It answers every request alike, after so many milliseconds, to `/responses` and to `/chat/completions`. It shares the
+processors with what is measured, so it does no more than it must: it counts the bytes of a body and drops them, where
+the simulated provider reads each request and makes up an answer, which costs ten times as much. A chat's answer has as
+many tokens of four characters as a `max_tokens` at the end of the body says. `GET /_requests` is the log: when each
+request arrived. Imports no Django.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 import asyncio
 import re
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 import orjson
@@ -20,6 +22,13 @@ import uvloop
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 END_OF_HEAD = b"\r\n\r\n"
 LOG = b"GET /_requests "
+CHAT = b"/chat/completions HTTP/"
+MOST_TOKENS = re.compile(rb'"max_tokens": *(\d+)}$')
+TAIL = 64
+"""Bytes of a body's end that are looked at."""
+WORD = "word"
+WORDS = 100
+"""Of a chat's answer, unless the request says how many."""
 TEXT = '{"urgency":4,"team":"Exports","reason":"The export button has done nothing since the release of this morning."}'
 ANSWER = {
     "id": "resp_benchmark",
@@ -63,42 +72,60 @@ def reply(value: object) -> bytes:
     return head.encode() + body
 
 
+@lru_cache(maxsize=16)
+def chat_reply(words: int) -> bytes:
+    message = {"role": "assistant", "content": WORD * words}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 170, "completion_tokens": words, "total_tokens": 170 + words}
+    named = {"id": "chatcmpl-benchmark", "object": "chat.completion", "created": 1735689600, "model": "gpt-4o-mini"}
+    return reply(named | {"choices": [choice], "usage": usage})
+
+
 class Conversation(asyncio.Protocol):
     """One connection, on which a request follows the answer to the one before."""
 
     def __init__(self, latency: float, log: list[dict[str, float]]) -> None:
         self._latency, self._log = latency, log
         self._answer = reply(ANSWER)
-        self._received = bytearray()
+        self._head = b""
+        """A head that has not come whole, or the one whose body is coming."""
+        self._to_come = -1
+        """Bytes of the body; -1 before the head has come."""
+        self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        while self._take():
-            pass
+        while data:
+            if self._to_come < 0:
+                head, end, data = (self._head + data).partition(END_OF_HEAD)
+                self._head = head
+                if not end:
+                    return
+                length = LENGTH.search(head)
+                self._to_come, self._tail = int(length[1]) if length else 0, b""
+            part = data[: self._to_come]
+            self._to_come, data = self._to_come - len(part), data[len(part) :]
+            self._tail = (self._tail + part[-TAIL:])[-TAIL:]
+            if not self._to_come:
+                self._take()
+                self._head, self._to_come = b"", -1
 
-    def _take(self) -> bool:
-        """Whether a whole request had come."""
-        head = self._received.find(END_OF_HEAD)
-        if head < 0:
-            return False
-        length = LENGTH.search(self._received, 0, head)
-        whole = head + len(END_OF_HEAD) + (int(length[1]) if length else 0)
-        if len(self._received) < whole:
-            return False
-        is_log = self._received.startswith(LOG)
-        del self._received[:whole]
-        if is_log:
+    def _take(self) -> None:
+        """A whole request has come."""
+        if self._head.startswith(LOG):
             self._transport.write(reply(self._log))
-            return True
+            return
         self._log.append({"time": time.time()})
+        answer = self._answer
+        if CHAT in self._head:
+            wanted = MOST_TOKENS.search(self._tail)
+            answer = chat_reply(int(wanted[1]) if wanted else WORDS)
         if self._latency:
-            asyncio.get_running_loop().call_later(self._latency, self._transport.write, self._answer)
+            asyncio.get_running_loop().call_later(self._latency, self._transport.write, answer)
         else:
-            self._transport.write(self._answer)
-        return True
+            self._transport.write(answer)
 
 
 async def serve(port: int, latency_ms: int) -> None:

@@ -56,17 +56,23 @@ class LargeBodyServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             _, head = await read_frame(reader)
-            await self._application(scope_of(head), _receiving(reader), _sending(writer))
+            reading = asyncio.Lock()
+            await self._application(scope_of(head), _receiving(reader, reading), _sending(writer))
+            write_frame(writer, LEFT, b"")  # for an answer that nobody got: otherwise nobody reads this far
+            async with reading:  # the application looks out for its client a moment longer
+                while await reader.read(BUFFER):  # closed before, what is still coming would break the answer off
+                    pass
         except (asyncio.IncompleteReadError, OSError):
             pass  # the other process is gone
         finally:
             writer.close()
 
 
-def _receiving(reader: asyncio.StreamReader) -> Receive:
+def _receiving(reader: asyncio.StreamReader, reading: asyncio.Lock) -> Receive:
     async def receive() -> Message:
         try:
-            kind, content = await read_frame(reader)
+            async with reading:
+                kind, content = await read_frame(reader)
         except (asyncio.IncompleteReadError, OSError):
             kind, content = LEFT, b""
         if kind == LEFT:

@@ -35,7 +35,8 @@ LARGE_BODY = 64 * 1024
 """Bytes from which a body is large."""
 PLAIN = (b"", b"identity")
 HEAD, PART, LAST, LEFT = b"H", b"P", b"L", b"X"
-"""Kinds of frames: request line or status with headers, a part of a body, its last part, and that the client left."""
+"""Kinds of frames: request line or status with headers, a part of a body, its last part, and that the client left: what
+was going to it ends there."""
 REQUEST_ID = "gateway.request_id"
 """In a scope: the id that the process which took the request has given it."""
 FRAME = 5
@@ -138,6 +139,8 @@ async def _pass_answer(reader: asyncio.StreamReader, send: Send) -> None:
             kind, content = await read_frame(reader)
         except (asyncio.IncompleteReadError, OSError):
             raise Lost from None
+        if kind == LEFT:
+            return
         if kind == HEAD:
             await send(start_of(content))
             continue

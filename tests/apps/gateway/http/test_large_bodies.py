@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.apps.gateway.serving import Workers, ask, key
 from tests.clusters import until
 
 LARGE = ask("word " * (LARGE_BODY // 4))
+LONGEST = orjson.dumps(ask("x" * 7_000_000))
 STREAM = [CHUNKED, event(delta("Hel")), event(delta("lo", "stop")), event(b"[DONE]"), END]
 
 
@@ -94,6 +96,12 @@ def test_a_large_body_is_served_beside_the_small_ones(tmp_path: Path) -> None:
         refused = asked(b"{" * LARGE_BODY)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_json")
 
+        in_chunks = asked.row(iter([orjson.dumps(ask())]))
+        assert (in_chunks.worker, payload(in_chunks)[0]) == (apart.worker, ask())
+        refused_at_once(server)
+        left_while_sending(server, secret)
+        assert "lost" not in server.log()
+
         provider.answers[:] = [STREAM]
         streamed = asked(LARGE | {"stream": True})
         assert streamed.text.endswith("data: [DONE]\n\n")
@@ -113,6 +121,26 @@ def test_a_large_body_is_served_beside_the_small_ones(tmp_path: Path) -> None:
         until(lambda: asked.row(LARGE).worker != worker, "another process listens", 60)
         second = process_of(server)
     until(lambda: not is_alive(second), "the process for large bodies ends with its worker", 20)
+
+
+def refused_at_once(server: Workers) -> None:
+    """Nobody reads the bodies of requests whose key is not valid, or that announce too much: they are answered all the
+    same, although their clients are still sending."""
+    for _ in range(5):
+        answer = Asked(server, "wrong")(LONGEST)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def left_while_sending(server: Workers, secret: str) -> None:
+    """A client that leaves while it sends is recorded, and is no error of ours."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
+    head += f"Expect: 100-continue\r\nContent-Length: {len(LONGEST)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(LONGEST[:1_000_000])
+    ended = Interaction.objects.filter(status=Status.CLIENT_LEFT, error_code="body_incomplete")
+    until(ended.exists, "the request is recorded", 20)
 
 
 def interrupted(asked: Asked, provider: RawProvider, interrupt: Callable[[], object]) -> httpx2.Response:
