@@ -44,7 +44,7 @@ class Server:
 
     def pids(self) -> list[int]:
         """Its processes."""
-        workers = children_of(self.pid)
+        workers = [*children_of(self.pid)]
         return [self.pid, *workers, *(pid for worker in workers for pid in children_of(worker))]
 
 

@@ -57,8 +57,10 @@ class Keyring:
 
     key_ids: tuple[str, ...]
     fernet: MultiFernet = field(repr=False)
-    first: bytes = field(repr=False)
-    """The key that encrypts: 16 bytes that sign, 16 that encrypt."""
+    signer: bytes = field(repr=False)
+    """The half of the first key that signs."""
+    cipher: algorithms.AES = field(repr=False)
+    """The half that encrypts."""
 
     @property
     def current(self) -> str:
@@ -69,9 +71,19 @@ class Keyring:
         is_long = len(plain) >= LONG
         if compress and (is_long or plain.startswith(COMPRESSED)):
             plain = zstandard.ZstdCompressor(level=1).compress(plain)
-        if not is_long:
-            return self.fernet.encrypt(plain)
-        return b"".join(map(base64.urlsafe_b64encode, _pieces(token_in_pieces(self.first, plain))))
+        return b"".join(map(base64.urlsafe_b64encode, _pieces(self.token(plain))))
+
+    def token(self, plain: bytes) -> bytes:
+        """A Fernet token (https://github.com/fernet/spec) before it is written in base64. `Fernet.encrypt` takes twice
+        as long for a short text, and holds the interpreter for a tenth of a second with megabytes: here other threads
+        run between the pieces."""
+        padding = BLOCK - len(plain) % BLOCK
+        start = os.urandom(BLOCK)
+        encryptor = Cipher(self.cipher, modes.CBC(start)).encryptor()
+        parts = [BYTES + int(time.time()).to_bytes(8, "big") + start]
+        parts += [encryptor.update(piece) for piece in (*_pieces(plain), bytes([padding]) * padding)]
+        signed = b"".join(parts)
+        return signed + hmac.digest(self.signer, signed, "sha256")
 
 
 @dataclass(slots=True)
@@ -99,20 +111,6 @@ def decrypt(token: bytes | memoryview) -> bytes:
         return zstandard.ZstdDecompressor().decompress(plain) if plain.startswith(COMPRESSED) else plain
     except (InvalidToken, zstandard.ZstdError):
         raise NotReadable(NotReadable.__doc__) from None
-
-
-def token_in_pieces(key: bytes, plain: bytes) -> bytes:
-    """A Fernet token (https://github.com/fernet/spec) before it is written in base64. `Fernet(key).encrypt` holds the
-    interpreter for a tenth of a second with megabytes: here other threads run between the pieces."""
-    padding = BLOCK - len(plain) % BLOCK
-    start = os.urandom(BLOCK)
-    encryptor = Cipher(algorithms.AES(key[BLOCK:]), modes.CBC(start)).encryptor()
-    parts = [BYTES + int(time.time()).to_bytes(8, "big") + start]
-    parts += [encryptor.update(piece) for piece in _pieces(plain)]
-    parts += [encryptor.update(bytes([padding]) * padding), encryptor.finalize()]
-    signed = b"".join(parts)
-    signature = hmac.digest(key[:BLOCK], signed, "sha256")
-    return signed + signature
 
 
 def _pieces(data: bytes) -> list[memoryview]:
@@ -159,10 +157,12 @@ def make_keyring(keys: Sequence[str], source: str) -> Keyring:
             raise ImproperlyConfigured(
                 f"Key {number} of {source} is not a Fernet key (32 random bytes as URL-safe base64). {HOW_TO}"
             )
+    first = base64.urlsafe_b64decode(keys[0])
     return Keyring(
         tuple(key_id(key) for key in keys),
         MultiFernet([Fernet(key) for key in keys]),
-        base64.urlsafe_b64decode(keys[0]),
+        first[:BLOCK],
+        algorithms.AES(first[BLOCK:]),
     )
 
 

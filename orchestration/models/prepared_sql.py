@@ -127,6 +127,8 @@ def _as_json(value: Any) -> Any:
             return value.isoformat()
         case Decimal() | UUID():
             return str(value)
+        case str():  # one of a few choices
+            return str.__str__(value)
         case Unreadable():
             raise ValueError("A stored value could not be read, and is not written back.")
     return value

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 Run = Callable[..., Awaitable[Any]]
 """`await run(function, *arguments)` runs a function in a thread with a database connection."""
+LONGEST_ANSWER = 500_000
+"""Bytes; a longer answer is not kept: other requests would wait while it is read."""
 WHOLE = frozenset({"stop", "length", "tool_calls", "function_call"})
 """Finish reasons of complete choices."""
 WHOLE_MESSAGES = frozenset({"end_turn", "stop_sequence", "max_tokens", "tool_use"})
@@ -86,7 +88,7 @@ class Lookup:
 
     async def to_keep(self, answer: bytes) -> NewAnswer | None:
         """What `save_answers` should keep; None when this answer should not be kept."""
-        if not self.directives.store or not is_whole(answer):
+        if not self.directives.store or len(answer) > LONGEST_ANSWER or not is_whole(answer):
             return None
         embedder, vector = self._by_meaning, await self._vector()
         label = "" if embedder is None or vector is None else embedder.label

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 
 from apps.gateway.cache.key import Question
 from apps.gateway.cache.store import Hit, NewAnswer, due_owners, evict_all, save_answers, saving, uses
+from apps.gateway.crypto import LONG
 from orchestration.engine.queue.write_batcher import PendingWrite, WriteBatcher
 from orchestration.isolation import isolated
 from orchestration.log import describe
@@ -70,7 +71,10 @@ class AnswerSaver(WriteBatcher[NewAnswer]):
 
     async def _commit(self, batch: list[PendingWrite[NewAnswer]]) -> None:
         answers = [each.op for each in batch]
-        await self._tried(self._database.transact(lambda: saving(answers), lambda: save_answers(answers)))
+        if any(len(each.answer) >= LONG for each in answers):  # the event loop goes on while they are encrypted
+            await self._tried(self._database.run(save_answers, answers))
+        else:
+            await self._tried(self._database.transact(lambda: saving(answers), lambda: save_answers(answers)))
         for each in batch:
             each.finish(None)
         if owners := due_owners(answers):

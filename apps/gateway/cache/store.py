@@ -17,12 +17,11 @@ from django.db.models import F
 from apps.gateway.cache.embedding import Vector
 from apps.gateway.cache.key import Question
 from apps.gateway.conf import gateway_settings
-from apps.gateway.crypto import NotReadable, decrypt, keyring
+from apps.gateway.crypto import Keyring, NotReadable, decrypt, keyring
 from apps.gateway.models.cache import CacheEntry
 from apps.gateway.models.interactions import CacheKind
 from orchestration.clock import database_now
 from orchestration.models.prepared_sql import as_recordset, cursor_with_plans, is_postgresql, recordset
-from orchestration.values.columns import value_of
 from orchestration.values.moments import later
 
 MOST_CANDIDATES = 2_000
@@ -97,6 +96,9 @@ class NewAnswer:
     embedder: str = ""
     is_worded: bool = False
     """Questions of the same wording may find it."""
+    token: bytes | None = None
+    """The answer, encrypted with the key `key_id`, where its record has it."""
+    key_id: str = ""
 
 
 class Uses:
@@ -229,18 +231,19 @@ def _hit(row: tuple[Any, ...], kind: CacheKind, similarity: float, max_age: int 
 
 def save_answers(answers: Sequence[NewAnswer]) -> None:
     """Save answers, in this thread; of the same question the later one wins. May be called within a transaction."""
-    entries = _entries(answers)
+    rows = _rows(answers)
     if is_postgresql():
         with cursor_with_plans() as cursor:
-            cursor.execute(SAVE_SQL, _as_parameter(entries))
+            cursor.execute(SAVE_SQL, _as_parameter(rows))
     else:
+        entries = [CacheEntry(**row) for row in rows]
         CacheEntry.objects.bulk_create(entries, update_conflicts=True, unique_fields=("key",), update_fields=RENEWED)
 
 
 def saving(answers: Sequence[NewAnswer]) -> Generator[Any, Any, tuple[None, list[tuple[str, list[str]]]]]:
     """The same on PostgreSQL, as the steps of a transaction."""
     yield from ()
-    return None, [("save", _as_parameter(_entries(answers)))]
+    return None, [("save", _as_parameter(_rows(answers)))]
 
 
 def due_owners(answers: Sequence[NewAnswer]) -> list[str]:
@@ -251,42 +254,47 @@ def due_owners(answers: Sequence[NewAnswer]) -> list[str]:
     ]
 
 
-def _entries(answers: Sequence[NewAnswer]) -> list[CacheEntry]:
-    """In the order of their keys: processes lock the same rows in the same order."""
-    wanted, ring, now = gateway_settings(), keyring(), database_now()
+def _rows(answers: Sequence[NewAnswer]) -> list[dict[str, Any]]:
+    """The columns, in the order of their keys: processes lock the same rows in the same order."""
+    ring, now = keyring(), database_now()
+    expires_at = later(now, gateway_settings().CACHE_TTL_SECONDS)
     by_key = {
-        each.question.key: CacheEntry(
-            user_id=each.question.owner,
-            key=each.question.key,
-            model=each.question.model[:128],
-            scope=each.question.scope if each.vector is not None else "",
-            wording=each.question.wording if each.is_worded else "",
-            embedder=each.embedder,
-            embedding=None if each.vector is None else each.vector.astype("<f4").tobytes(),
-            # Not compressed: a version before compression would serve it as it is.
-            answer_enc=ring.encrypt(each.answer, compress=False),
-            key_id=ring.current,
-            created_at=now,
-            expires_at=later(now, wanted.CACHE_TTL_SECONDS),
-            last_used_at=now,
-        )
+        each.question.key: {
+            "user_id": each.question.owner,
+            "key": each.question.key,
+            "model": each.question.model[:128],
+            "scope": each.question.scope if each.vector is not None else "",
+            "wording": each.question.wording if each.is_worded else "",
+            "embedder": each.embedder,
+            "embedding": None if each.vector is None else each.vector.astype("<f4").tobytes(),
+            "answer_enc": _encrypted(each, ring),
+            "key_id": ring.current,
+            "created_at": now,
+            "expires_at": expires_at,
+            "last_used_at": now,
+            "hits": 0,
+        }
         for each in answers
     }
     return [by_key[key] for key in sorted(by_key)]
 
 
-def _as_parameter(entries: Sequence[CacheEntry]) -> list[str]:
-    return [as_recordset(COLUMNS, [_as_row(each) for each in entries])]
+def _encrypted(new: NewAnswer, ring: Keyring) -> bytes:
+    """Not compressed: a version before compression would serve it as it is."""
+    if new.token is not None and new.key_id == ring.current:
+        return new.token
+    return ring.encrypt(new.answer, compress=False)
 
 
-def _as_row(entry: CacheEntry) -> list[Any]:
+def _as_parameter(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [as_recordset(COLUMNS, [_as_texts(row) for row in rows])]
+
+
+def _as_texts(row: dict[str, Any]) -> list[Any]:
     """The columns for JSON: tokens are ASCII, vectors are not."""
-    vector = entry.embedding
-    texts = {
-        "answer_enc": bytes(entry.answer_enc).decode(),
-        "embedding": None if vector is None else rf"\x{vector.hex()}",
-    }
-    return [texts[name] if name in texts else value_of(entry, name) for name in COLUMNS]
+    vector = row["embedding"]
+    texts = {"answer_enc": row["answer_enc"].decode(), "embedding": None if vector is None else rf"\x{vector.hex()}"}
+    return [texts.get(name, row[name]) for name in COLUMNS]
 
 
 def evict_all(owners: Iterable[str]) -> None:

@@ -326,7 +326,7 @@ class ModelRequest:
             op = Close(self.row, content, unknown, self.lost, tuple(self.reported))
             await self.runtime.writer.close(op)
             if kept is not None:
-                self.runtime.saver.save(kept)
+                self.runtime.saver.save(_with_token(kept, content))
         else:
             begun = Open(self.row, None if self.raw is None else Content(self.raw, response=response))
             await self.runtime.writer.open(begun)
@@ -387,6 +387,13 @@ class ModelRequest:
         if self.row.cost is not None and self.closed:
             found.append((b"x-gateway-cost", f"{self.row.cost:f}".encode()))
         return found
+
+
+def _with_token(kept: NewAnswer, content: Content | None) -> NewAnswer:
+    """The same answer encrypted once; a large one is compressed in its record."""
+    if content is None or content.is_large:
+        return kept
+    return replace(kept, token=content.response_enc, key_id=content.key_id)
 
 
 async def _at_once(raw: bytes) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.gateway.proxy.answer_json import Document, read_document
 from orchestration.errors import ProviderError
 
-LONGEST_EVENT = 4_000_000
+LONGEST_EVENT = 16_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NO_USAGE = b',"usage":null'
 """What chunks carry when usage was asked for. Inside a JSON string its quotes would be escaped: no false match."""
@@ -15,24 +15,40 @@ class EventReader:
     """Splits a stream of bytes into events, however the bytes are divided and whichever way its lines end."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The pieces of an event that is not complete."""
+        self._length = 0
+        """Of all of them."""
         self._begun = False
         self._after_return = False
         """The last byte was a carriage return, of which a line feed may be the second half."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that are complete now, without their empty line. ProviderError when one is too long."""
-        whole = self._rest + self._normalized(data)
+        data = self._normalized(data)
+        if self._begun and self._rest and b"\n\n" not in self._rest[-1][-1:] + data:
+            self._hold(data)
+            return []
+        whole = b"".join([*self._rest, data])
         if not self._begun and len(whole) >= len(BYTE_ORDER_MARK):
             self._begun, whole = True, whole.removeprefix(BYTE_ORDER_MARK)
-        *events, self._rest = whole.split(b"\n\n")
-        if len(self._rest) > LONGEST_EVENT:
-            raise malformed()
+        *events, rest = whole.split(b"\n\n")
+        self._rest, self._length = [], 0
+        self._hold(rest)
         return [each for event in events for each in _separated(event)]
+
+    def _hold(self, piece: bytes) -> None:
+        """ProviderError when the event is too long."""
+        self._length += len(piece)
+        if self._length > LONGEST_EVENT:
+            raise malformed()
+        if piece:
+            self._rest.append(piece)
 
     def end(self) -> list[bytes]:
         """The last events, when they are whole but for their empty line."""
-        event, self._rest = self._rest.removeprefix(BYTE_ORDER_MARK), b""
+        event = b"".join(self._rest).removeprefix(BYTE_ORDER_MARK)
+        self._rest, self._length = [], 0
         return [each for each in _separated(event) if _is_whole(event_data(each))]
 
     def _normalized(self, data: bytes) -> bytes:
