@@ -11,8 +11,10 @@ import pytest
 
 from apps.accounts.models import ApiKey
 from apps.accounts.models.roles import Scope
-from apps.gateway.crypto import decrypt
-from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, Status
+from apps.gateway.cache.lookup import LONGEST_ANSWER
+from apps.gateway.crypto import LONG, decrypt
+from apps.gateway.models import CacheEntry, Interaction, InteractionPayload, KeyMeter, Status
+from tests.apps.gateway.api.test_chat import raw
 from tests.apps.gateway.raw_provider import CHUNKED, END, USAGE, Part, RawProvider, delta, event, http
 from tests.apps.gateway.serving import MODEL, ask, client, gateway, key, price
 from tests.apps.people import person
@@ -70,6 +72,26 @@ def test_a_key_without_a_policy_has_no_cache(provider):
         asked = len(provider.request_log())
     assert shown == ["BYPASS"] * 2
     assert asked == 2
+
+
+def test_a_long_answer_is_kept_up_to_a_limit():
+    """A short one is encrypted once, for its record and for the cache; one beyond the limit is asked for again."""
+    _, secret = key(policy={"cache": "exact"})
+    texts = {"short": "x", "long": "x" * 2 * LONG, "too long": "x" * LONGEST_ANSWER}
+    shown = []
+    with RawProvider(http(200, b"{}")) as provider, gateway(provider.base_url) as server:
+        for name, text in texts.items():
+            provider.answers[:] = [http(200, whole(text, "stop"))]
+            sent = json.dumps(ask(name)).encode()
+            answers = [raw(server, "POST", "/v1/chat/completions", secret, sent) for _ in range(2)]
+            assert [answer.json()["choices"][0]["message"]["content"] for answer in answers] == [text] * 2
+            shown.append(answers[1].headers["x-cache"])
+    assert shown == ["HIT", "HIT", "MISS"]
+    short, long = CacheEntry.objects.order_by("id")
+    records = [row.payload.response_enc for row in Interaction.objects.select_related("payload").order_by("id")]
+    assert bytes(short.answer_enc) == bytes(records[0])
+    assert bytes(long.answer_enc) != bytes(records[2])
+    assert decrypt(long.answer_enc) == decrypt(records[2]) == whole(texts["long"], "stop")
 
 
 def whole(text: str, finish_reason: str | None) -> bytes:
