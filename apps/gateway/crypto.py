@@ -81,7 +81,8 @@ class Keyring:
         start = os.urandom(BLOCK)
         encryptor = Cipher(self.cipher, modes.CBC(start)).encryptor()
         parts = [BYTES + int(time.time()).to_bytes(8, "big") + start]
-        parts += [encryptor.update(piece) for piece in (*_pieces(plain), bytes([padding]) * padding)]
+        parts += map(encryptor.update, _pieces(plain))
+        parts.append(encryptor.update(bytes([padding]) * padding))
         signed = b"".join(parts)
         return signed + hmac.digest(self.signer, signed, "sha256")
 
