@@ -61,7 +61,7 @@ def main() -> None:
         done, seconds = timed(lambda: work(run.pk))
         measured["per_second"] = round(done / seconds)
         measured["whole_list_minutes"] = round(options.records / (done / seconds) / 60, 1)
-        bare = 500 / drain_ways.bare(500)
+        bare = 500 / drain_ways.bare(500).seconds
         measured["of_bare_inserts"] = round(done / seconds / bare, 2)
         aborted: list[float] = []
 

@@ -1,11 +1,11 @@
-"""The ways that `benchmarks.drain` compares; each takes a number of records and returns seconds."""
+"""The ways that `benchmarks.drain` compares; each takes a number of records and returns what they took."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -16,7 +16,15 @@ from tests import clusters
 from tests.persistence import results
 from tests.seedapp.models import Message
 
-Way = Callable[[int], float]
+
+class Taken(NamedTuple):
+    """Seconds: of the clock, and of this process's CPU."""
+
+    seconds: float
+    cpu: float
+
+
+Way = Callable[[int], Taken]
 
 
 @contextmanager
@@ -39,26 +47,46 @@ def ways() -> dict[str, Way]:
     }
 
 
-def bare(count: int) -> float:
-    start = time.perf_counter()
+class Clocks:
+    """Runs from its creation on."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def read(self) -> Taken:
+        seconds, cpu = self._began
+        return Taken(time.perf_counter() - seconds, time.process_time() - cpu)
+
+
+def bare(count: int) -> Taken:
+    clocks = Clocks()
     for _ in range(count):
         with transaction.atomic():
             Message.objects.create(role="assistant", content="hello")
-    return time.perf_counter() - start
+    return clocks.read()
 
 
-def drained(make: Callable[..., ServiceCallRecord], conduct: Callable[..., Any], count: int) -> float:
+def drained(make: Callable[..., ServiceCallRecord], conduct: Callable[..., Any], count: int) -> Taken:
     """Store `count` results (not timed), then drain them in batches."""
+    store(make, conduct, count)
+    return drain(count)
+
+
+def store(make: Callable[..., ServiceCallRecord], conduct: Callable[..., Any], count: int) -> None:
     with transaction.atomic():
         for _ in range(count):
             make(conduct)
-    total, start = Counts(), time.perf_counter()
+
+
+def drain(count: int) -> Taken:
+    """Drain the `count` results that are stored, in batches."""
+    total, clocks = Counts(), Clocks()
     while (counts := drain_batch()).claimed:
         total += counts
-    seconds = time.perf_counter() - start
+    taken = clocks.read()
     if total.processed != count:
         raise RuntimeError(f"{total} instead of {count} processed")
-    return seconds
+    return taken
 
 
 def write(handler: Any, response: Any) -> Message:
