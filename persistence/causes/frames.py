@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import sysconfig
 import traceback
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 from persistence.causes.cause import Frame
 
@@ -30,6 +32,15 @@ def app_frames(error: BaseException, handler: str = "") -> tuple[Frame, ...]:
     return tuple(_shown(frame, line) for frame, line in mine[-MOST:])
 
 
+def declared_at(persist: Callable[..., Any]) -> tuple[Frame, ...]:
+    """Where a handler or codec begins to persist, for errors that none of its lines led to: those of the commit, or of
+    what it returned. Empty where that is not a function in Python."""
+    function = inspect.unwrap(persist)
+    if not isinstance(function, FunctionType):
+        return ()
+    return (_placed(function.__code__, function.__code__.co_firstlineno, function.__globals__),)
+
+
 def _is_of_app(frame: FrameType, handler: str) -> bool:
     file = frame.f_code.co_filename
     if file == handler:
@@ -44,11 +55,14 @@ def _module(frame: FrameType) -> str:
 
 
 def _shown(frame: FrameType, line: int) -> Frame:
-    file = frame.f_code.co_filename
-    path = _module(frame).replace(".", "/")
+    return _placed(frame.f_code, line, frame.f_globals)
+
+
+def _placed(code: CodeType, line: int, module: dict[str, Any]) -> Frame:
+    file, path = code.co_filename, str(module.get("__name__", "")).replace(".", "/")
     return Frame(
         path=f"{path}/__init__.py" if file.endswith("__init__.py") else f"{path}.py",
-        function=frame.f_code.co_name,
+        function=code.co_name,
         line=line,
-        source=linecache.getline(file, line, frame.f_globals).strip()[:LONGEST_LINE],
+        source=linecache.getline(file, line, module).strip()[:LONGEST_LINE],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from orchestration.values.moments import later
 from persistence import log
 from persistence.causes.analysis import cause_of, noting
 from persistence.causes.cause import Cause
+from persistence.causes.frames import declared_at
 from persistence.conf import persistence_settings
 from persistence.outbox.outcomes import Outcome
 from persistence.outbox.work import Work, source_of
@@ -19,7 +21,10 @@ from persistence.outbox.work import Work, source_of
 def charge(work: Work, error: Exception) -> Outcome:
     """Charge what its handler raised: FAILED or DEAD. TransitionRefused when the result moved on meanwhile."""
     source = source_of(work.consumer)
-    return record_failure(work, log.explain(error, source), cause_of(error, source))
+    cause = cause_of(error, source)
+    if not cause.frames and work.consumer is not None:
+        cause = replace(cause, frames=declared_at(work.consumer.component.persist))
+    return record_failure(work, log.explain(error, source), cause)
 
 
 def record_failure(work: Work, message: str, cause: Cause | None, *, give_up: bool = False) -> Outcome:

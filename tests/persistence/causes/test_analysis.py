@@ -13,9 +13,11 @@ from pydantic import BaseModel, Field
 from orchestration.models import ServiceCallRecord
 from persistence.causes.analysis import cause_of
 from persistence.causes.cause import Cause, Fault, Frame, Kind
+from persistence.causes.frames import declared_at
 from persistence.causes.remedies import REMEDIES, headline, place, remedy
 from persistence.errors import InvalidReturn
 from tests.seedapp.models import Message, Observation, Result, Tally
+from tests.seedapp.orca.persist.behaviours import NotePersistence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 SECRET = "Mrs Jones, born 1950-01-01"
@@ -210,3 +212,11 @@ def test_every_kind_has_a_remedy_and_a_headline() -> None:
     assert headline(cause()) == "ValueError"
     told = cause(kind=Kind.DUPLICATE, table="order", columns=("day",), constraint="one_per_day", sqlstate="23505")
     assert headline(told) == ("ValueError: duplicate, in order (day), by one_per_day, SQLSTATE 23505 unique_violation")
+
+
+def test_an_error_of_the_commit_leads_to_the_handler() -> None:
+    """None of its lines is in the traceback."""
+    (frame,) = declared_at(NotePersistence.persist)
+    assert (frame.path, frame.function) == ("tests/seedapp/orca/persist/behaviours.py", "persist")
+    assert frame.source == "def persist(self, response):"
+    assert declared_at(len) == ()
