@@ -1,4 +1,4 @@
-"""Nights of somebody on call, played in the console: ten causes, a provider that is down, workers that were killed."""
+"""Nights of somebody on call, played in the console: ten causes, a wrong prompt, a dead provider, killed workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from orchestration.clock import database_now
 from orchestration.engine.queue.enqueue import CallSpec, submit
-from orchestration.models import ServiceCallRecord, WorkerNode
+from orchestration.models import PromptText, ServiceCallRecord, WorkerNode
+from orchestration.models.prompt_overrides import forget_texts
 from orchestration.monitoring.alerts import forget_alerts
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
@@ -202,3 +203,81 @@ def test_killed_workers_and_supervisors_are_seen(console: Any, live_server: Any,
         box.get_by_role("link", name="Start manage.py qcluster").press("Enter")
         row.get_by_text("silent").wait_for()
     connection.close()
+
+
+INSTRUCTION = {"section": "prompts.seedcore.default.PatientNameSection", "part": "instruction"}
+
+
+def write_prompt(text: str) -> PromptText:
+    made = PromptText(**INSTRUCTION, text=text)
+    elsewhere(made.publish)
+    forget_texts()
+    return made
+
+
+@pytest.fixture
+def notes() -> Iterator[None]:
+    """A model that shouts when its prompt says so, and a handler that writes down what it says."""
+    CONDUCT["night"] = lambda handler, response: Message.objects.create(
+        role="note", content=response.structured_data["text"]
+    )
+    with scripted(
+        Fault(kind="json", data={"text": "A LOUD NOTE"}, contains="Be loud", times=0),
+        Fault(kind="json", data={"text": "a calm note"}, times=0),
+    ):
+        yield
+    del CONDUCT["night"]
+    forget_texts()
+
+
+def ask_all_selected(page: Any, action: str) -> None:
+    """Choose all rows of a list, by keys, and what is done to them, and say so on the pages that follow."""
+    for _ in range(3):
+        keys(page, "j", "x")
+    page.locator("select[name=action]").select_option(action)
+    page.get_by_role("button", name="Run").press("Enter")
+
+
+def confirm(page: Any, name: str) -> BulkRun:
+    """Start the run on the page of its forecast, and let a worker do it."""
+    page.get_by_label("Reason").fill("v2 shouts")
+    page.get_by_role("button", name=name).press("Enter")
+    page.get_by_role("button", name="Abort").wait_for()
+    run = BulkRun.objects.latest("pk")
+    elsewhere(lambda: work_on_run(run.pk))
+    page.reload()
+    return run
+
+
+def test_a_wrong_prompt_is_found_and_its_rows_reverted(console: Any, live_server: Any, notes: None) -> None:
+    """By the number of calls of its version; they are rerun with the one before, compared, and what they wrote goes."""
+    write_prompt("{code} Be calm.")
+    elsewhere(lambda: ask(1))
+    work()
+    wrong = write_prompt("{code} Be loud.")
+    elsewhere(lambda: ask(3))
+    work()
+    assert sorted(Message.objects.values_list("content", flat=True)) == ["A LOUD NOTE"] * 3 + ["a calm note"]
+    console.goto(f"{live_server.url}{reverse('admin:orchestration_prompttext_versions', args=(wrong.pk,))}")
+    console.get_by_role("link", name="Calls made with v1 (1)").wait_for()
+    looks_well(console)
+    bad = console.get_by_role("link", name="Calls made with v2 (3)")
+    listed = str(bad.get_attribute("href"))
+    bad.press("Enter")
+    console.wait_for_url("**prompt=**")
+    write_prompt("{code} Be calm.")
+    ask_all_selected(console, "replay_selected")
+    console.get_by_role("button", name="Continue").press("Enter")
+    console.get_by_text("the new answers are kept to be compared", exact=False).wait_for()
+    confirm(console, "Rerun 3 calls")
+    work()
+    assert Message.objects.count() == 4, "nothing was persisted again"
+    console.get_by_role("link", name="Pairs: old beside new").press("Enter")
+    expect(console.locator("del", has_text="A LOUD NOTE")).to_have_count(3)
+    expect(console.locator("ins", has_text="a calm note")).to_have_count(3)
+    looks_well(console)
+    console.goto(f"{live_server.url}{listed}")
+    ask_all_selected(console, "revert_selected")
+    console.get_by_role("button", name="Continue").press("Enter")
+    confirm(console, "Revert 3 calls")
+    assert list(Message.objects.values_list("content", flat=True)) == ["a calm note"]
