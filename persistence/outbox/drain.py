@@ -45,6 +45,9 @@ READ_AT_ONCE = 100
 """Records whose results are in memory at once."""
 BEAT_SECONDS = 5.0
 """How often a drain writes a heartbeat, at most."""
+LOOK_SECONDS = 0.005
+"""How often it looks whether its cluster is stopping, at most: that takes two system calls, and is asked twice for each
+record."""
 
 
 def drain_batch() -> Counts:
@@ -54,10 +57,14 @@ def drain_batch() -> Counts:
     """
     settings = persistence_settings()
     deadline, next_beat = time.monotonic() + settings.DOMAIN_PERSIST_BUDGET_SECONDS, time.monotonic() + BEAT_SECONDS
-    counts = Counts()
+    counts, is_stopping, next_look = Counts(), False, 0.0
 
     def has_time() -> bool:
-        return time.monotonic() < deadline and not stop_requested()
+        nonlocal is_stopping, next_look
+        now = time.monotonic()
+        if now >= next_look:
+            is_stopping, next_look = stop_requested(), now + LOOK_SECONDS
+        return now < deadline and not is_stopping
 
     def should_continue(_: str, outcome: Outcome) -> bool:
         nonlocal next_beat
