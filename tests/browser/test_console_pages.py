@@ -42,6 +42,8 @@ def main_pages() -> dict[str, str]:
         "calls": LIST,
         "call": reverse("admin:orchestration_servicecallrecord_change", args=(call,)),
         "retry": reverse("admin:orchestration_servicecallrecord_retry_call", args=(bad.pk,)),
+        "failed-calls": reverse("admin:persistence_failed_calls"),
+        "dead-letters": reverse("admin:persistence_dead_letters"),
         "nothing": f"{LIST}?q=nobody+ever+said+this",
         "requests": reverse("admin:orchestration_airequestaudit_changelist"),
         "request": reverse("admin:orchestration_airequestaudit_change", args=(repaired.pk,)),
