@@ -20,9 +20,25 @@ def picture(page: Any, name: str, *, full_page: bool = False) -> None:
     if not FOLDER:
         return
     shown = Image.open(io.BytesIO(page.screenshot(full_page=full_page))).convert("RGB")
-    most_used = sorted(shown.getcolors(shown.width * shown.height), reverse=True)[: COLOURS // 2]
-    rest = shown.quantize(COLOURS - len(most_used), method=Image.Quantize.MAXCOVERAGE).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*(part for _, colour in most_used for part in colour), *rest])
-    small = shown.quantize(palette=palette, dither=Image.Dither.NONE)
-    small.save(Path(FOLDER) / f"{name}.png", optimize=True)
+    _small(shown).save(Path(FOLDER) / f"{name}.png", optimize=True)
+
+
+def _small(shown: Image.Image) -> Image.Image:
+    """With a palette. Pillow's own search for the nearest colour takes white for nearly white, so it is done here."""
+    counts = shown.getcolors(shown.width * shown.height) or []
+    own = [colour for _, colour in sorted(counts, reverse=True)[: COLOURS // 2]]
+    rest = shown.quantize(COLOURS - len(own), method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = [*own, *zip(rest[::3], rest[1::3], rest[2::3], strict=True)][:COLOURS]
+    nearest = {colour: _nearest(colour, palette) for _, colour in counts}
+    raw = shown.tobytes()
+    pixels = zip(raw[::3], raw[1::3], raw[2::3], strict=True)
+    small = Image.frombytes("P", shown.size, bytes(nearest[pixel] for pixel in pixels))
+    small.putpalette([part for colour in palette for part in colour])
+    return small
+
+
+def _nearest(colour: Any, palette: list[Any]) -> int:
+    return min(
+        range(len(palette)),
+        key=lambda place: sum((one - other) ** 2 for one, other in zip(colour, palette[place], strict=True)),
+    )
