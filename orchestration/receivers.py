@@ -8,6 +8,7 @@ from django.dispatch import receiver
 
 from orchestration import signals
 from orchestration.conf import engine_settings
+from orchestration.engine.deployments import note_deployment
 from orchestration.stats.aggregation import roll_up
 
 ROLLUP_SECONDS = 2.0
@@ -18,3 +19,9 @@ ROLLUP_SECONDS = 2.0
 def keep_rollups(sender: object = None, **_: Any) -> None:
     """Once per tick of the whole system, whichever node is first."""
     roll_up(seconds=ROLLUP_SECONDS, at_most_every=engine_settings().TICK_SECONDS / 2)
+
+
+@receiver(signals.tick)
+def tell_deployments(sender: object = None, **_: Any) -> None:
+    """With the first tick of a node that runs other code."""
+    note_deployment()

@@ -36,6 +36,7 @@ from orchestration.admin.filters import (
     bound,
 )
 from orchestration.admin.indexed_search import HELP, SearchRefused, search
+from orchestration.admin.newer_rows import NEWER_THAN, newer_rows
 from orchestration.admin.saved_searches import forget_search, save_search, searches_above
 from orchestration.admin.search_suggestions import suggestions
 from orchestration.admin.sections import Crumb, Fact, Head, Section
@@ -170,9 +171,11 @@ class ServiceCallAdmin(CallOperations):
         """For the page of a search that found nothing."""
         request.looked_for = f"Looked for calls {' and '.join(looked)}."  # type: ignore[attr-defined]
 
-    def changelist_view(  # type: ignore[override]  # unfold's annotation names what it is without a redirect
+    def changelist_view(  # type: ignore[override]  # as of ReadOnlyAdmin
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if NEWER_THAN in request.GET:
+            return newer_rows(self, request)
         above: dict[str, Any] = {
             "searches": searches_above(request),
             "suggest_url": reverse(f"admin:{NAME}_suggest"),

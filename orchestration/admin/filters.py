@@ -57,7 +57,8 @@ class MomentFilter(RangeDateTimeFilter):
 
 
 def bound(given: Mapping[str, Any], name: str, whole: time) -> datetime | None:
-    """The moment of a filter's day and time; None without a day, ValueError for what is not one, or is out of range."""
+    """The moment of a filter's day and time, which may name its offset (`02:10:00+01:00`); None without a day,
+    ValueError for what is not one, or is out of range."""
     day, clock = (str(given.get(f"{name}_{part}") or "").strip() for part in (0, 1))
     if not day:
         return None
@@ -65,7 +66,7 @@ def bound(given: Mapping[str, Any], name: str, whole: time) -> datetime | None:
         at = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock) if clock else whole)
     except ValueError:
         raise ValueError(f"“{day} {clock}” is not a day and time; write them like 2026-11-21 and 14:30:00.") from None
-    moment = timezone.make_aware(at)
+    moment = at if timezone.is_aware(at) else timezone.make_aware(at)
     if not is_in_range(moment):
         raise ValueError(f"“{day}” is not within the years {EARLIEST.year} to {LATEST.year - 1}.")
     return moment

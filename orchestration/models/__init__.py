@@ -4,6 +4,7 @@ Stored REST answers, ordering keys, rollups, saved searches and runs of tools ar
 which import them from theirs.
 """
 
+import orchestration.models.engine_events
 import orchestration.models.idempotency
 import orchestration.models.ordering_keys
 import orchestration.models.rollups

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from orchestration.clock import database_now
 from orchestration.errors import TransitionRefused
+from orchestration.models.engine_events import EngineEvent, EventKind
 from orchestration.routes import PATTERN, Route, RoutePattern
 from orchestration.values.moments import LAST, MomentField
 
@@ -234,12 +235,14 @@ class Pause(models.Model):
         pause, created = cls.objects.get_or_create(kind=kind, name=name, defaults={"reason": reason, "paused_by": by})
         if not created:
             raise TransitionRefused(f"The {kind} {name} is paused already, since {pause.paused_at:%Y-%m-%d %H:%M} UTC.")
+        EngineEvent.note(EventKind.PAUSE, str(pause))
         return pause
 
     def end(self) -> None:
         """Resume; TransitionRefused when it was resumed already."""
         if not Pause.objects.filter(pk=self.pk).delete()[0]:
             raise TransitionRefused(f"The {self.kind} {self.name} is not paused.")
+        EngineEvent.note(EventKind.RESUME, str(self))
 
     @property
     def routes(self) -> RoutePattern | None:

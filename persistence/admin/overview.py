@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,8 @@ from orchestration.admin.nodes import NODE_COLOURS
 from orchestration.causes.known import known
 from orchestration.clock import database_now
 from orchestration.models import WorkerNode
+from orchestration.models.states import Status
+from orchestration.stats.aggregation import LENGTHS, floor
 from orchestration.stats.figures import (
     LATE,
     Figures,
@@ -34,6 +36,7 @@ from persistence.admin.base import VIEW_CALLS, page, show_overview
 from persistence.admin.dead_letters import dead_letters_url
 from persistence.admin.failed_calls import failed_calls_url
 from persistence.admin.overview_charts import charts
+from persistence.admin.overview_marks import Mark, as_json, marks
 from persistence.maintenance.dead_letters import failure_groups
 
 show_overview(admin.site)
@@ -41,6 +44,10 @@ show_overview(admin.site)
 REFRESH_SECONDS = 5
 LISTED = 10
 OLD_FIGURES = timedelta(minutes=2)
+ALL, FAILING = "all", "failing"
+TERMINAL = (Status.SUCCEEDED.value, Status.FAILED.value, Status.CANCELLED.value)
+RESOLUTION = timedelta(microseconds=1)
+"""Of a stored moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,9 @@ def figures(request: HttpRequest) -> dict[str, Any]:
     now = database_now()
     period = Period.named(request.GET.get("period", ""))
     found = history(period, now=now)
+    happened = marks(found)
     return {
+        "marks": as_json(happened),
         "periods": [(choice.label, choice is period) for choice in Period],
         "period": period.label,
         "now": now,
@@ -105,8 +114,38 @@ def figures(request: HttpRequest) -> dict[str, Any]:
         "refresh_seconds": REFRESH_SECONDS,
         "tiles": [*_waiting(queues(now=now)), *_finished(found)],
         "charts": list(charts(found)),
-        "tables": [_dead_letters(), _parts(found), _errors(found), _workers(now)],
+        "tables": [_dead_letters(), _parts(found), _errors(found), _workers(now), _events(happened)],
     }
+
+
+@page("overview/calls/", "overview_calls")
+def calls_of_point(request: HttpRequest) -> HttpResponse:
+    """To the list of exactly the calls that a point of a chart counts: `at` says when it began, in seconds since 1970,
+    `what` which of its series it is. 404 for what no chart has."""
+    if not request.user.has_perm(VIEW_CALLS):
+        return HttpResponse(status=403)
+    span = Period.named(request.GET.get("period", "")).span
+    what = request.GET.get("what", ALL)
+    try:
+        began = floor(datetime.fromtimestamp(int(request.GET.get("at", "")), UTC), span)
+    except (ValueError, OverflowError, OSError):
+        raise Http404 from None
+    if what not in {ALL, FAILING, *TERMINAL}:
+        raise Http404
+    ended = began + LENGTHS[span]
+    if what == FAILING:
+        return HttpResponseRedirect(calls(began_to_fail=f"{began.isoformat()}/{ended.isoformat()}"))
+    status = {} if what == ALL else {"status__exact": what}
+    return HttpResponseRedirect(calls(**status, **_side("from", began), **_side("to", ended - RESOLUTION)))
+
+
+def _side(side: str, at: datetime) -> dict[str, str]:
+    """A bound of the filter by the end of calls, in the reader's time zone; with its offset where the hour of the
+    clock comes twice."""
+    local = timezone.localtime(at)
+    naive = local.replace(tzinfo=None, fold=0)
+    clock = naive.time().isoformat() + ("" if timezone.make_aware(naive) == at else local.strftime("%z"))
+    return {f"finished_at_{side}_0": f"{local:%Y-%m-%d}", f"finished_at_{side}_1": clock}
 
 
 def calls(**filters: str) -> str:
@@ -241,6 +280,19 @@ def _parts(found: History) -> Table:
         headers=["Service", "Model", "Calls", "Failed", "p50", "p95", "Tokens", f"Cost {currency()}".rstrip()],
         rows=rows,
         empty="No call finished in this period.",
+    )
+
+
+def _events(happened: list[Mark]) -> Table:
+    rows = [
+        [Cell(text=moment(mark.event.at)), Cell(text=mark.title), Cell(text=mark.event.about)]
+        for mark in happened[:LISTED]
+    ]
+    return Table(
+        title="Deployments, pauses and restarts",
+        headers=["When", "What", "Which"],
+        rows=rows,
+        empty="Nothing of this kind happened in this period.",
     )
 
 

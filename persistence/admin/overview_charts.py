@@ -38,6 +38,12 @@ class Chart:
     story: str
     """What it shows, in words."""
     stacked: bool = False
+    opens: tuple[str, ...] = ()
+    """What a point of each series opens: a status of calls, `all`, or `failing`."""
+
+    @property
+    def opened(self) -> str:
+        return json.dumps(self.opens)
 
     @property
     def value(self) -> str:
@@ -64,6 +70,7 @@ def charts(found: History) -> Iterator[Chart]:
             ("Cancelled", GREY, lambda point: point.cancelled),
         ),
         story=f"{total.succeeded} succeeded, {total.failed} failed, {total.cancelled} cancelled.",
+        opens=("succeeded", "failed", "cancelled"),
     )
     yield Chart(
         key="chart-latency",
@@ -75,6 +82,7 @@ def charts(found: History) -> Iterator[Chart]:
             ("p50", BLUE, lambda point: _seconds(point.latency(0.5))),
         ),
         story=f"p50 is {_seconds(total.latency(0.5))} s, p95 {_seconds(total.latency(0.95))} s.",
+        opens=("all", "all"),
     )
     yield Chart(
         key="chart-cost",
@@ -82,6 +90,7 @@ def charts(found: History) -> Iterator[Chart]:
         kind="bar",
         data=_data(found, ("Cost", BLUE, lambda point: float(point.cost))),
         story=f"{total.cost:.4f} {currency()}".rstrip() + " in total.",
+        opens=("all",),
     )
     yield _failing(found)
 
@@ -95,7 +104,7 @@ def _failing(found: History) -> Chart:
         title=f"Results that cannot be persisted, by the {found.period.span.label.lower()} in which that began",
         kind="bar",
         data={
-            "labels": [_label(found.period, at) for at in found.points],
+            **_points(found),
             "datasets": [
                 {
                     "label": "Failing or dead",
@@ -106,12 +115,13 @@ def _failing(found: History) -> Chart:
             ],
         },
         story=f"{counts.total()} results began to fail in this period and still do.",
+        opens=("failing",),
     )
 
 
 def _data(found: History, *series: tuple[str, str, Callable[[Figures], Any]]) -> dict[str, Any]:
     return {
-        "labels": [_label(found.period, at) for at in found.points],
+        **_points(found),
         "datasets": [
             {
                 "label": label,
@@ -121,6 +131,14 @@ def _data(found: History, *series: tuple[str, str, Callable[[Figures], Any]]) ->
             }
             for label, colour, read in series
         ],
+    }
+
+
+def _points(found: History) -> dict[str, Any]:
+    """Their labels, and when each began, in seconds since 1970."""
+    return {
+        "labels": [_label(found.period, at) for at in found.points],
+        "points": [int(at.timestamp()) for at in found.points],
     }
 
 

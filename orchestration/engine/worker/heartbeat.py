@@ -14,6 +14,7 @@ from orchestration.engine.leases.process_lock import lag_of_node
 from orchestration.engine.node import node_file
 from orchestration.errors import NodeNameTaken
 from orchestration.models import WorkerNode
+from orchestration.models.engine_events import EngineEvent, EventKind
 
 BEATS_UNTIL_DEAD = 3
 """A supervisor that missed this many beats may be replaced."""
@@ -27,6 +28,8 @@ class Heartbeat:
         self.node = node
         self.interval = interval
         self.restarts = 0
+        self._told = 0
+        """Restarts that the charts know of."""
         self._started_at = database_now()
         self._lock = -1
 
@@ -53,6 +56,9 @@ class Heartbeat:
         measured = {"clock_offset": clock_offset(), "lag_seconds": lag_of_node(self.node)}
         if not mine.update(**measured, **beat):
             raise NodeNameTaken(f"Another supervisor took the name {self.node!r} while this one stood still.")
+        if self.restarts > self._told:
+            self._told = self.restarts
+            EngineEvent.note(EventKind.RESTART, f"{self.node}: {reason}")
         return mine.values_list("task_beat_at", flat=True).first()
 
     def say_stopping(self) -> None:
@@ -101,7 +107,8 @@ class Heartbeat:
             "stopping": False,
         }
         row, _ = WorkerNode.objects.update_or_create(name=self.node, defaults=fresh)
-        self.restarts = row.restarts
+        self.restarts = self._told = row.restarts
+        EngineEvent.note(EventKind.START, self.node)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, _identity(row).encode(), 0)
 

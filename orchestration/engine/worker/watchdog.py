@@ -23,6 +23,7 @@ from orchestration.engine.worker.heartbeat import Heartbeat
 from orchestration.engine.worker.liveness import LivenessMarks, Stillness
 from orchestration.errors import NodeNameTaken
 from orchestration.log import describe
+from orchestration.models.engine_events import EngineEvent, EventKind
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def rescue_from_killed(node: str, marks: LivenessMarks) -> None:
         for pid in dead:
             rescuer.expire_leases_of(node, pid)
             marks.forget(pid)
+            EngineEvent.note(EventKind.KILLED, f"{node}: process {pid}")
     except Error as error:
         logger.warning("rescue postponed node=%s error=%s", node, describe(error))
     else:

@@ -91,3 +91,34 @@ document.addEventListener("DOMContentLoaded", () => {
   const input = document.getElementById("searchbar");
   if (help && input) suggestTo(input, help.dataset.suggest);
 });
+
+// Rows that came since the list was loaded are told of, and shown when one asks for them: nothing moves by itself.
+const watchNewer = (box) => {
+  const [link, told] = box.children;
+  let asking = false;
+  const ask = async () => {
+    if (asking || document.hidden) return;
+    asking = true;
+    try {
+      const answer = await fetch(box.dataset.url, {
+        credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(5000),
+      });
+      if (!answer.ok) throw new Error(answer.statusText);
+      const { count, more } = await answer.json();
+      if (!count) return;
+      link.textContent = `${count}${more ? "+" : ""} new`;
+      told.textContent = `as of ${new Date().toLocaleTimeString()}`;
+      box.hidden = false;
+    } catch {
+      // What is said is as of when it was; that the server is away, the alerts say.
+    } finally {
+      asking = false;
+    }
+  };
+  setInterval(ask, 1000 * box.dataset.seconds);
+  document.addEventListener("visibilitychange", ask);
+};
+document.addEventListener("DOMContentLoaded", () => {
+  const box = document.getElementById("orca-newer");
+  if (box) watchNewer(box);
+});

@@ -4,6 +4,7 @@ append_only, audits: orchestration/engine/execution/test_group_commit, orchestra
 call_kinds: orchestration/engine/queue/test_pausing
 call_querysets: orchestration/engine/queue/test_claim
 counters: orchestration/engine/queue/test_unreadable_rows
+engine_events: orchestration/engine/test_deployments
 format_version: persistence/test_newer_rows
 idempotency: config/http/test_stored_answers
 nodes: orchestration/monitoring/test_alerts

@@ -1,0 +1,77 @@
+"""Pages that follow what happens, in a real browser: a list tells of newer rows, a point of a chart opens its calls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from orchestration.admin import newer_rows
+from orchestration.clock import database_now
+from orchestration.models.engine_events import EngineEvent, EventKind
+from orchestration.stats.aggregation import roll_up
+from tests.browser.accessible import problems_in_both_themes, show_in, wider_than
+from tests.browser.pictures import picture
+from tests.orchestration.factories import failed, queued
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LIST = reverse("admin:orchestration_servicecallrecord_changelist")
+
+
+def look_at(page: Any, name: str) -> None:
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = wider_than(page, width)
+        assert not wide, f"{name} is wider than {width}: {wide}"
+        picture(page, f"{name}-{width}")
+    found = problems_in_both_themes(page)
+    assert not found, f"{name}: {found}"
+    show_in(page, "dark")
+    picture(page, f"{name}-dark")
+    show_in(page, "light")
+
+
+def test_a_list_tells_of_newer_rows_and_moves_none(
+    console: Any, live_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newer_rows, "SECONDS", 1)
+    failed(), queued()
+    console.goto(f"{live_server.url}{LIST}?status__exact=failed")
+    rows = console.locator("#result_list tbody tr")
+    queued(), failed(), failed()
+    console.get_by_role("link", name="2 new").wait_for()
+    assert rows.count() == 1
+    look_at(console, "newer")
+    console.get_by_role("link", name="2 new").click()
+    console.wait_for_function("document.querySelectorAll('#result_list tbody tr').length === 3")
+    assert "status__exact=failed" in console.url
+
+
+def test_a_point_of_a_chart_opens_its_calls_by_keys(console: Any, live_server: Any) -> None:
+    """The last point but one; the last is the present minute, which may end meanwhile."""
+    at = database_now().replace(second=0, microsecond=0) - timedelta(minutes=2)
+    for second in (0, 59):
+        failed(finished_at=at + timedelta(seconds=second))
+    failed(finished_at=at - timedelta(seconds=1))
+    EngineEvent.objects.create(kind=EventKind.PAUSE, about="service Triage", at=at)
+    EngineEvent.objects.create(kind=EventKind.DEPLOYMENT, about="Triage", at=at - timedelta(minutes=20))
+    roll_up(afresh=True)
+    console.goto(f"{live_server.url}{reverse('admin:index')}")
+    chart = console.locator("#chart-calls")
+    chart.focus()
+    said = console.locator("#orca-point")
+    for _ in range(8):
+        console.keyboard.press("ArrowLeft")
+        if "Failed 2" in (said.text_content() or ""):
+            break
+    assert "Failed 2" in (said.text_content() or "")
+    assert "Paused: service Triage" in (said.text_content() or "")
+    assert console.get_by_role("cell", name="Node started").count() == 0
+    assert console.get_by_role("cell", name="Deployed").is_visible()
+    look_at(console, "chart-point")
+    chart.focus()
+    console.keyboard.press("Enter")
+    console.wait_for_url("**finished_at_from_0**")
+    assert console.locator("#result_list tbody tr").count() == 2

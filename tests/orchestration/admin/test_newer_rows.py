@@ -1,0 +1,104 @@
+"""How many rows came since a list was loaded: by its filter, by its order, and without counting the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from orchestration.admin import newer_rows
+from orchestration.clock import database_now
+from persistence.models import BulkRun
+from tests.orchestration.factories import failed, queued
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+LIST = reverse("admin:orchestration_servicecallrecord_changelist")
+
+
+def asked(client: Client, url: str) -> str:
+    """Where the list that is shown asks for newer rows."""
+    watched = client.get(url).context["newer"]
+    return str(watched["url"])
+
+
+def told(client: Client, url: str) -> tuple[int, bool]:
+    answer = client.get(url).json()
+    return answer["count"], answer["more"]
+
+
+def test_newer_rows_that_match_the_filter_are_counted(root: Client) -> None:
+    failed()
+    everything, failures = asked(root, LIST), asked(root, f"{LIST}?status__exact=failed")
+    assert told(root, everything) == (0, False)
+    queued(), queued(), failed()
+    assert told(root, everything) == (3, False)
+    assert told(root, failures) == (1, False)
+
+
+def test_a_row_of_the_same_moment_is_above_by_its_id(root: Client) -> None:
+    at = database_now()
+    below, shown, above = sorted(str(uuid4()) for _ in range(3))
+    queued(pk=shown, created_at=at)
+    url = asked(root, LIST)
+    queued(pk=below, created_at=at), queued(pk=above, created_at=at)
+    assert told(root, url) == (1, False)
+
+
+def test_no_more_than_a_page_needs_are_looked_at(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    queued(created_at=database_now() - timedelta(minutes=1))
+    url = asked(root, LIST)
+    failures = url.replace("?", "?status__exact=failed&")
+    for _ in range(4):
+        queued()
+    monkeypatch.setattr(newer_rows, "MOST", 3)
+    assert told(root, url) == (3, True)
+    monkeypatch.setattr(newer_rows, "LOOKED_AT", 2)
+    failed()
+    assert told(root, failures) == (0, True)
+
+
+def test_it_counts_no_table_and_reads_no_rows(root: Client) -> None:
+    """Session, user, the first row, the bound, and the count; no page of the list."""
+    queued()
+    url = asked(root, LIST)
+    with CaptureQueriesContext(connection) as captured:
+        root.get(url)
+    statements = [query["sql"] for query in captured]
+    assert len(statements) == 5, statements
+    assert not [sql for sql in statements if sql.startswith('SELECT COUNT(*) AS "__count" FROM "service_call_record"')]
+
+
+def test_other_lists_tell_too_and_other_orders_do_not(root: Client) -> None:
+    BulkRun.objects.create(kind="retry")
+    url = asked(root, reverse("admin:persistence_bulkrun_changelist"))
+    BulkRun.objects.create(kind="retry")
+    assert told(root, url) == (1, False)
+    queued()
+    for odd in ("?o=2", "?p=2", "?saved=expensive"):
+        assert root.get(f"{LIST}{odd}").context["newer"] is None
+
+
+def test_a_poll_says_nothing_to_the_next_page(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that looked through the newest calls alone says so on the page that one sees, and there only."""
+    monkeypatch.setattr("orchestration.admin.indexed_search.WINDOW", 1)
+    queued(error="x y z"), queued(error="x y z")
+    url = asked(root, f"{LIST}?q=x+y+z")
+    answer: Any = root.get(url)
+    assert answer.status_code == 200
+    assert not list(get_messages(answer.wsgi_request))
+
+
+def test_it_needs_the_right_to_view_and_a_row(staff: Callable[..., Client], root: Client) -> None:
+    call = queued()
+    url = f"{LIST}?newer_than={call.pk}"
+    assert staff().get(url).status_code == 403
+    assert staff("view_servicecallrecord").get(url).status_code == 200
+    assert root.get(f"{LIST}?newer_than=nothing").status_code == 404
