@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.http.middleware.request_identity",
+    "config.http.compression.compressed_pages",
     "config.http.content_security.page_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
