@@ -45,6 +45,8 @@ MOST = 25
 SECONDS = 0.05
 """How long a group takes in results: what others wait for it, on SQLite for any write, and by inserting the same unique
 values. A handler that takes longer runs alone."""
+SECONDS_OF_FAILURES = 1.0
+"""The same while all have failed, which holds up nobody but who wants these results. Not on SQLite."""
 SAVEPOINT = "result"
 BEGIN = f"SAVEPOINT {SAVEPOINT}"
 BACK = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
@@ -99,7 +101,7 @@ class _Group:
         settled, began = 0, time.monotonic()
         with self._connection.execute_wrapper(self._watch):
             for work in self._works:
-                in_time = not settled or (time.monotonic() - began < SECONDS and self._may_go_on())
+                in_time = not settled or (time.monotonic() - began < self._seconds() and self._may_go_on())
                 if not (in_time and self._apart.admits(work) and self._settle(work, rows)):
                     break
                 settled += 1
@@ -109,6 +111,10 @@ class _Group:
             write_together(self._done)
             PersistenceFailure.objects.forget(self._failed_before)
         return settled
+
+    def _seconds(self) -> float:
+        holds_nothing = not self._done and self._connection.features.has_select_for_update_skip_locked
+        return SECONDS_OF_FAILURES if holds_nothing else SECONDS
 
     def _settle(self, work: Work, rows: dict[str, tuple[int | None, int]]) -> bool:
         """False for one that has to run alone, which is apart from now on."""
