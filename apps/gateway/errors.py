@@ -6,13 +6,12 @@ import math
 import re
 from typing import Any
 
-import orjson
-
 from apps.gateway.masking.log_filter import masked_for_log
 from orchestration.errors import ProviderError
 from orchestration.providers.errors import reported_status
 from orchestration.providers.passthrough import Reply, status_code_name
 from orchestration.providers.response_bodies import read_body
+from orchestration.values.json_bodies import write_json
 
 LONGEST_ERROR = 65_536
 """Bytes of a provider's error that are read."""
@@ -70,7 +69,7 @@ class GatewayError(Exception):
         """What the record keeps as the response; None when no provider said anything."""
         if not self.reported_message:
             return None
-        return orjson.dumps({"error": self.as_object() | {"message": self.reported_message}})
+        return write_json({"error": self.as_object() | {"message": self.reported_message}})
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         found = []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+SECONDS = re.compile(r'"?0*(\d{1,9})"?', re.ASCII)
+"""An age; one with more digits is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +24,5 @@ def read_directives(header: str) -> Directives:
     names = dict(part.strip().lower().partition("=")[::2] for part in header.split(","))
     if "no-store" in names:
         return Directives(read=False, store=False)
-    max_age = names.get("max-age", "").strip('"')
-    return Directives(read="no-cache" not in names, max_age=int(max_age) if max_age.isdecimal() else None)
+    age = SECONDS.fullmatch(names.get("max-age", "").strip())
+    return Directives(read="no-cache" not in names, max_age=int(age[1]) if age else None)

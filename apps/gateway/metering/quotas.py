@@ -13,6 +13,7 @@ from apps.accounts.models import ApiKey, BudgetPeriod
 from apps.gateway.errors import GatewayError
 from apps.gateway.models import KeyMeter, KeyPolicy
 from orchestration.engine.throttling.token_bucket import MINUTE, Bucket, counted_from, seconds_gone
+from orchestration.models.prices import MAX_COST
 
 MOST_SKEW = timedelta(hours=1)
 """More than two readings of one clock can differ by."""
@@ -134,9 +135,10 @@ def free_slot(meter: KeyMeter) -> None:
 def charge(meter: KeyMeter, *, cost: Decimal, tokens: int) -> None:
     """Charge what was used beyond what is charged already; a negative amount is a refund.
 
-    The debt is never more than a minute's tokens, so that a wrong count blocks the key no longer than that.
+    The debt is never more than a minute's tokens, so that a wrong count blocks the key no longer than that; and what is
+    spent stays an amount that can be written.
     """
-    meter.api_key.spent = max(Decimal(0), meter.api_key.spent + cost)
+    meter.api_key.spent = min(MAX_COST, max(Decimal(0), meter.api_key.spent + cost))
     most = meter.api_key.tokens_per_minute
     if most is not None:
         meter.tokens_available = max(meter.tokens_available - tokens, -float(most))

@@ -84,12 +84,13 @@ def has_services(usage: Any) -> bool:
 
 
 def count_of(value: Any) -> int | None:
-    """A number of tokens, which some servers write as a float or a text; None for anything else."""
+    """A number of tokens, which some servers write as a float or a text; None for anything else, and for more than any
+    answer has."""
     if isinstance(value, str) and NUMBER.fullmatch(value):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:  # NaN, too
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:  # NaN, too
         return None
-    return int(min(value, LARGEST))
+    return int(value)
 
 
 def said_tokens(messages: Iterable[Any]) -> int:

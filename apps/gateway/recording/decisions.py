@@ -10,9 +10,10 @@ from apps.gateway.conf import gateway_settings
 from apps.gateway.errors import GatewayError, bad_request, invalid_key
 from apps.gateway.metering.price_cache import cost_of
 from apps.gateway.metering.quotas import Demand, Levels, admit, charge, levels, settle
-from apps.gateway.metering.token_estimate import likely_tokens
+from apps.gateway.metering.token_estimate import LARGEST, likely_tokens
 from apps.gateway.models import Estimated, Interaction, KeyMeter, Status
 from apps.gateway.recording.operations import Close, Grant, Open, Operation
+from orchestration.models.prices import MAX_COST
 from orchestration.types import Usage
 
 Cost = Decimal | GatewayError
@@ -32,7 +33,7 @@ def grant(op: Open, meter: KeyMeter, worst: Cost, now: datetime) -> Grant:
     runs = row.status == Status.IN_FLIGHT
     tokens = likely_tokens(op.embedding) + op.size.likely_prompt
     tokens += op.size.output if meter.api_key.tokens_per_minute is not None else 0
-    demand = Demand(tokens=tokens, cost=cost) if runs else Demand(runs=False)
+    demand = Demand(tokens=min(tokens, LARGEST), cost=cost) if runs else Demand(runs=False)
     refusal = admit(meter, demand, now)
     if refusal is not None:
         return refuse(op, refusal, levels(meter))
@@ -115,6 +116,7 @@ def price(op: Close) -> None:
     if op.lost and row.reserved_cost:
         row.cost = (row.cost or Decimal(0)) + op.lost * row.reserved_cost
         row.note_estimates(Estimated.COST)
+    row.cost = None if row.cost is None else min(row.cost, MAX_COST)
 
 
 def settle_end(op: Close, meter: KeyMeter, before: str, slot_freed: bool) -> None:

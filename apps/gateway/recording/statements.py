@@ -21,6 +21,7 @@ from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPo
 from apps.gateway.recording.batch_transaction import Call, OneByOne, Rows, Steps
 from apps.gateway.recording.operations import Close, Content, Open
 from orchestration.models.prepared_sql import as_recordset, is_postgresql, recordset
+from orchestration.models.prices import MAX_COST
 
 SWITCHED = "mixed"
 """The key id of a payload whose parts were written with two keys, so that a rotation finds it."""
@@ -70,7 +71,7 @@ STATES_SQL = (
     "SELECT request_id, status, slot_freed FROM interactions"  # noqa: S608 - constants
     f" WHERE request_id = ANY(%s) AND {NOT_ENDED}"
 )
-ADD_SPENT_SQL = f"UPDATE {KEYS} SET spent = GREATEST(0, spent + %s) WHERE id = %s"  # noqa: S608 - constants
+ADD_SPENT_SQL = f"UPDATE {KEYS} SET spent = LEAST({MAX_COST}, GREATEST(0, spent + %s)) WHERE id = %s"  # noqa: S608 - constants
 FREE_SQL = "UPDATE interactions SET slot_freed = true WHERE request_id = %s"
 
 

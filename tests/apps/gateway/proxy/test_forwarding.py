@@ -225,6 +225,8 @@ SAID = [
     ("plain", http(503, b"busy, call +49 30 901820", "text/plain"), 503, "The provider failed: busy, call [PHONE]"),
     ("secret", http(400, b'{"error": {"message": "key sk-abc of a@b.example"}}'), 400, "key *** of [EMAIL]"),
     ("long", http(400, orjson.dumps({"error": "x" * 9000})), 400, "x" * 2000),
+    ("surrogate", http(400, b'{"error": {"message": "bad \\ud800 sign"}}'), 400, "bad \ud800 sign"),
+    ("surrogates", http(200, b'{"error": "\\udfff\\ud800"}'), 502, "\udfff\ud800"),
     ("within", http(200, b'{"error": "model is loading"}'), 502, "model is loading"),
     ("account", http(401, b'{"error": {"message": "billing is off"}}'), 502, "The provider refuses the gateway."),
 ]  # fmt: skip

@@ -54,6 +54,8 @@ WHOLE: list[tuple[str, bytes, int, int, int, str, str]] = [
     ("only response", used(completion_tokens=20), 200, PROMPT, 20, "prompt", "2.4"),
     ("one side and the total", used(prompt_tokens=10, total_tokens=30), 200, 10, 20, "", "3"),
     ("not counts", used(prompt_tokens=-1, completion_tokens=True), 200, PROMPT, 10, "prompt response", "1.4"),
+    ("beyond all counts", used(prompt_tokens=10, completion_tokens=10**20), 200, 10, 10, "response", "2"),
+    ("infinite", SURROGATE % b'{"prompt_tokens":1e400,"completion_tokens":20}', 200, PROMPT, 20, "prompt", "2.4"),
     ("none", json.dumps(answer()).encode(), 200, PROMPT, 10, "prompt response", "1.4"),
     ("calls", json.dumps(answer(None, message=CALL)).encode(), 200, PROMPT, 10, "prompt response", "1.4"),
     ("surrogate", SURROGATE % COUNTS, 200, 10, 20, "", "3"),

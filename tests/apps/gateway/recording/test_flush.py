@@ -19,11 +19,12 @@ from django.db import connection
 
 from apps.accounts.models import ApiKey
 from apps.gateway.maintenance.orphan_requests import sweep
-from apps.gateway.metering.token_estimate import size_of
+from apps.gateway.metering.token_estimate import LARGEST, Size, size_of
 from apps.gateway.models import GatewayWorker, Interaction, InteractionPayload, KeyMeter, Status
 from apps.gateway.recording.flush import flush
 from apps.gateway.recording.operations import Close, Content, Leave, Open
 from orchestration.clock import database_now
+from orchestration.models.prices import MAX_COST
 from tests.apps.gateway.raw_provider import CHUNKED, END, GOOD, HANG, HELD, USAGE, Part, RawProvider, delta, event, http
 from tests.apps.gateway.serving import MODEL, Workers, ask, client, gateway, key, price
 from tests.clusters import until
@@ -40,6 +41,30 @@ SLOW_STREAM: list[Part] = [
     event(b"[DONE]"),
     END,
 ]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "limits", [{}, {"tokens_per_minute": 1}, {"budget": MAX_COST}], ids=["none", "tokens", "budget"]
+)
+def test_what_is_beyond_all_columns_is_cut(limits: dict[str, Any]) -> None:
+    """A provider that counts two thousand million tokens neither takes the record away nor the key out of use."""
+    price(per_million="1000")
+    made, _ = key(**limits)
+    for number in range(2):
+        row = Interaction.begun(f"r{number}", "chat", "w")
+        row.api_key, row.model, row.provider = made, MODEL, "openai"
+        size = Size(LARGEST, 1, LARGEST if "budget" not in limits else 1)
+        if number:  # as much time as it takes until there are tokens again
+            KeyMeter.objects.update(tokens_available=1, refilled_at=None)
+        [granted] = flush([Open(row, Content(b"{}"), size=size, models=(MODEL,))])
+        assert granted is not None
+        assert granted.refusal is None or number
+        row.status, row.prompt_tokens, row.response_tokens = Status.COMPLETED, LARGEST, LARGEST
+        if granted.refusal is None:
+            flush([Close(row, lost=3)])
+        made.refresh_from_db()
+        assert made.spent == Interaction.objects.get(request_id="r0").cost == MAX_COST
 
 
 def leave(port: int, secret: str, body: dict[str, Any], *, after: bytes | None, cut: int = 0) -> None:
