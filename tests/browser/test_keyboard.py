@@ -46,3 +46,18 @@ def test_the_keys_are_named_on_demand(console: Any) -> None:
     assert problems(console) == []
     console.keyboard.press("Escape")
     assert console.locator("dialog[open]").count() == 0
+
+
+def test_the_first_stop_leads_past_the_menu_to_the_rows(console: Any, live_server: Any) -> None:
+    """There were 67 stops before the first row."""
+    failed()
+    console.goto(f"{live_server.url}{LIST}")
+    console.keyboard.press("Tab")
+    assert console.evaluate("document.activeElement.textContent") == "Skip to the rows"
+    assert problems(console) == []
+    console.keyboard.press("Enter")
+    console.keyboard.press("Tab")
+    assert console.evaluate("document.activeElement.closest('#result_list') !== null")
+    console.goto(f"{live_server.url}{reverse('admin:index')}")
+    console.keyboard.press("Tab")
+    assert console.evaluate("document.activeElement.textContent") == "Skip to the content"

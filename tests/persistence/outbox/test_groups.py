@@ -46,6 +46,7 @@ def one_connection(settings, tmp_path):
 def patient(monkeypatch):
     """A group takes as long as it takes, however slow the machine is."""
     monkeypatch.setattr(groups, "SECONDS", 60.0)
+    monkeypatch.setattr(groups, "SECONDS_OF_FAILURES", 60.0)
 
 
 def labelled(conduct, *labels, make=note, **fields):
