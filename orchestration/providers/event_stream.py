@@ -13,8 +13,9 @@ Split = Callable[[str], list[str]]
 
 
 def event_bytes(event: JsonObject) -> bytes:
-    """An event as it is sent: its `type` is its name."""
-    return b"event: " + str(event["type"]).encode() + b"\ndata: " + write_json(event) + b"\n\n"
+    """An event as it is sent: its `type` is its name, in one line."""
+    name = " ".join(str(event["type"]).split()).encode(errors="replace")
+    return b"event: " + name + b"\ndata: " + write_json(event) + b"\n\n"
 
 
 def at_once(text: str) -> list[str]:
