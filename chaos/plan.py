@@ -31,6 +31,16 @@ FAULTS: dict[Kind, Fault] = {
     "ok": Fault(kind="ok", latency_ms=4000),
 }
 """`wrong_shape` needs a repair; `ok` is a slow answer."""
+ENDS_CONVERSATION: tuple[Kind, ...] = ("wrong_shape", "ok")
+"""Faults that answer where the model would ask for tools."""
+TURNS = CALLS_OF_ONE["tools"] - 1
+"""Of a call with tools, each with two of them."""
+ASKS_FOR_TOOLS: dict[str, object] = {
+    "kind": "tool_call",
+    "times": 0,
+    "results_below": TURNS * 2,
+    "data": [{"name": name, "arguments": {"step": "$results"}} for name in ("look_up", "write_down")],
+}
 FAULTY = 0.25
 KEYED = 1 / 3
 PLANNED = 0.1
@@ -67,11 +77,14 @@ class Plan:
     calls: list[PlannedCall]
     strikes: list[Strike]
     chance: float = 1.0
+    tools: bool = False
+    """Whether the model asks for tools, TURNS times a call."""
 
     def script(self) -> list[dict[str, object]]:
         """The provider's script, as its control path expects it: each fault hits one call once."""
-        planned = [(call, FAULTS[call.fault]) for call in self.calls if call.fault is not None]
-        return [
+        without = ENDS_CONVERSATION if self.tools else ()
+        planned = [(call, FAULTS[call.fault]) for call in self.calls if call.fault and call.fault not in without]
+        faults: list[dict[str, object]] = [
             {
                 "kind": fault.kind,
                 "contains": marker(call.number),
@@ -81,6 +94,7 @@ class Plan:
             }
             for call, fault in planned
         ]
+        return [*faults, *([ASKS_FOR_TOOLS] if self.tools else [])]
 
 
 def marker(number: int) -> str:
@@ -94,7 +108,12 @@ def make_plan(options: Options) -> Plan:
     keys = max(1, options.planned // 20)
     calls = [_call(rng, number, options, keys) for number in range(options.planned)]
     calls.sort(key=lambda call: (call.at, call.number))
-    return Plan(calls=calls, strikes=_strikes(rng, options), chance=1 / CALLS_OF_ONE[options.scenario])
+    return Plan(
+        calls=calls,
+        strikes=_strikes(rng, options),
+        chance=1 / CALLS_OF_ONE[options.scenario],
+        tools=options.scenario == "tools",
+    )
 
 
 def _call(rng: random.Random, number: int, options: Options, keys: int) -> PlannedCall:

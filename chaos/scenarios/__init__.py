@@ -5,11 +5,16 @@ from __future__ import annotations
 from chaos.scenarios.base import Scenario
 from chaos.scenarios.consensus import ConsensusScenario
 from chaos.scenarios.notes import NotesScenario
+from chaos.scenarios.tools import ToolsScenario
 
 __all__ = ["Scenario", "make_scenario"]
 
 
 def make_scenario(name: str) -> Scenario:
     """The scenario of a name of `chaos.options.CALLS_OF_ONE`; KeyError for another one."""
-    kinds: dict[str, type[Scenario]] = {"notes": NotesScenario, "consensus": ConsensusScenario}
+    kinds: dict[str, type[Scenario]] = {
+        "notes": NotesScenario,
+        "consensus": ConsensusScenario,
+        "tools": ToolsScenario,
+    }
     return kinds[name]()

@@ -18,6 +18,7 @@ from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from orchestration.providers.simulator.request_log import Entry
+from orchestration.services import DjangoBaseService
 
 MAX_ATTEMPTS = 10
 
@@ -25,9 +26,11 @@ MAX_ATTEMPTS = 10
 class NotesScenario(Scenario):
     """Rows are ChaosRow, in the order of their keys."""
 
+    service: type[DjangoBaseService] = TakeNote
+
     def submit(self, call: PlannedCall, seed: int) -> str:
         spec = CallSpec(
-            service=TakeNote,
+            service=self.service,
             context={"number": call.number},
             priority=call.priority,
             ordering_key=call.ordering_key,

@@ -39,6 +39,7 @@ from orchestration.errors import (
     CallError,
     InvalidOutput,
     OrchestrationError,
+    PromptError,
     StaleLease,
 )
 from orchestration.isolation import isolated
@@ -91,9 +92,12 @@ async def _produce(call: CallContext) -> tuple[Response, JsonObject]:
         produced = _to_response(call)
     if run.error is None:
         return produced
-    if isinstance(run.error, CallError | StaleLease):
-        raise run.error
-    raise _as_call_error(call, run.error) from run.error
+    raised: Exception = run.error
+    if isinstance(raised, PromptError) and is_away(raised.__cause__):  # the section asked the database
+        raised = raised.__cause__
+    if isinstance(raised, CallError | StaleLease):
+        raise raised
+    raise _as_call_error(call, raised) from raised
 
 
 async def _run_service(call: CallContext) -> Any:

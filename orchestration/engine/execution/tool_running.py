@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from orchestration.components.tools import Tool
 from orchestration.conf import engine_settings
 from orchestration.engine.execution.validation import problems
+from orchestration.engine.queue.database_thread import is_away
 from orchestration.errors import NotJson, StaleLease, ToolError
 from orchestration.fault_injection import fault
 from orchestration.isolation import isolated
@@ -45,7 +46,10 @@ class Failure:
 
 
 async def run_tool(tool: Tool, run: ToolRun, keywords: dict[str, Any], run_blocking: RunBlocking) -> bool:
-    """Run a tool and note in `run` what came of it; whether that is stored already, as it is of an atomic tool."""
+    """Run a tool and note in `run` what came of it; whether that is stored already, as it is of an atomic tool.
+
+    Raises StaleLease, and what a database raises that went away.
+    """
     seconds = tool.timeout or engine_settings().TOOL_TIMEOUT_SECONDS
     fault("in_tool")
     with isolated() as running:  # whatever an author's code raises is told to the model
@@ -60,8 +64,8 @@ async def run_tool(tool: Tool, run: ToolRun, keywords: dict[str, Any], run_block
             if not limit.expired():
                 raise
             fail(run, Failure("tool_timeout", f"The tool did not end within {seconds:g} s."))
-    if isinstance(running.error, StaleLease):
-        raise running.error
+    if isinstance(running.error, StaleLease) or is_away(running.error):
+        raise running.error  # the database is away: the next attempt of the call begins the tool again
     if running.error is not None:
         fail(run, _failure(tool, running.error))
     fault("after_tool")

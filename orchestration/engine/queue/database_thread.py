@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection
@@ -25,7 +25,7 @@ TOO_MUCH = "54"
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds between tries while the database is away
 
 
-def is_away(error: Exception) -> bool:
+def is_away(error: BaseException | None) -> TypeGuard[OperationalError | InterfaceError]:
     """Whether the database could not be reached or used, so that the same statement may succeed later."""
     return isinstance(error, DATABASE_AWAY) and not sqlstate_of(error).startswith(TOO_MUCH)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
@@ -337,6 +338,47 @@ def test_a_caller_who_waits_goes_on_where_it_was(model: ScriptedProvider, monkey
     model.answer("There.")
     assert async_to_sync(Finds().execute)().output == "There."
     assert ran == [(1, 1)]
+
+
+@pytest.mark.parametrize("name", ["look_up", "count"])
+def test_a_tool_that_meets_a_lost_database_runs_again(
+    model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The model is not told, as of a failure of the tool: the next attempt of the call begins it again."""
+    tool = {"look_up": tools.look_up, "count": tools.count}[name]
+    usual, left = tool.function, [OperationalError("the connection is lost")]
+
+    def lost(**given: Any) -> Any:
+        if left:
+            raise left.pop()
+        return usual(**given)
+
+    monkeypatch.setattr(tool, "function", lost)
+    model.call_tools((name, {"by": 5} if name == "count" else {"number": 1}))
+    model.answer("There.")
+    call = run()
+    drain(scheduled=True)
+    call.refresh_from_db()
+    assert (call.status, call.attempts, runs(call)) == ("succeeded", 2, [(name, "done", 2)])
+    assert len(model.requests) == 2, "the answer that asked is stored, and not paid for again"
+
+
+def test_a_prompt_that_meets_a_lost_database_is_tried_again(
+    model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, usual = [OperationalError("the connection is lost")], tools.ToolsPrompt.render_message
+
+    async def lost(section: tools.ToolsPrompt, **context: Any) -> str:
+        if left:
+            raise left.pop()
+        return await usual(section, **context)
+
+    monkeypatch.setattr(tools.ToolsPrompt, "render_message", lost)
+    model.answer("There.")
+    call = run()
+    drain(scheduled=True)
+    call.refresh_from_db()
+    assert (call.status, call.attempts, len(model.requests)) == ("succeeded", 1, 1)
 
 
 def test_a_retry_runs_tools_that_a_cancelled_call_left(model: ScriptedProvider) -> None:
