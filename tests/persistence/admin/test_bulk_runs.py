@@ -56,10 +56,10 @@ def test_all_that_match_are_frozen_forecast_confirmed_and_done(root: Client) -> 
     assert run.filter == {"all that match": {"status__exact": "failed"}}
     assert "<strong>2 calls</strong> will be queued again" in page
     page = html(steer(root, run, "start", reason="back again"))
-    assert "<strong>0 of 2</strong> done: queued" in page
+    assert "<strong>0 of 2</strong> rows: queued" in page
     work(run.pk)
     page = html(root.get(reverse("admin:persistence_run_progress", args=(run.pk,))))
-    assert "<strong>2 of 2</strong> done: done" in page
+    assert "<strong>2 of 2</strong> rows: done" in page
     assert "every 1s" not in page
     assert LogEntry.objects.filter(change_message__contains="back again").count() == 3, "two calls and the run"
 
