@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import os
 import re
 import time
 from functools import lru_cache, partial
@@ -74,7 +76,9 @@ def reply(value: object) -> bytes:
 
 @lru_cache(maxsize=16)
 def chat_reply(words: int) -> bytes:
-    message = {"role": "assistant", "content": WORD * words}
+    """Long ones are as an image is in base64: hardly compressible."""
+    text = WORD * words if words <= WORDS else base64.b64encode(os.urandom(words * 3)).decode()
+    message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     usage = {"prompt_tokens": 170, "completion_tokens": words, "total_tokens": 170 + words}
     named = {"id": "chatcmpl-benchmark", "object": "chat.completion", "created": 1735689600, "model": "gpt-4o-mini"}

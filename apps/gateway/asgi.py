@@ -24,6 +24,7 @@ from apps.gateway.http.request import GONE, Incoming
 from apps.gateway.http.runtime import Runtime
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.request_lifecycle import PATHS, ModelRequest
+from apps.gateway.recording.operations import Content
 from orchestration.errors import NotConfigured, ProviderError
 from orchestration.log import describe
 from orchestration.shutdown import call_at_stop
@@ -109,6 +110,10 @@ class GatewayThenDjango:
         except GONE:
             pass  # the client left
         return True
+
+    async def keep_answer(self, request_id: str, answer: bytes) -> None:
+        """Commit the large answer of a request that another process has served. GatewayError 503 without a database."""
+        await self._running().writer.keep_answer(request_id, Content(response=answer))
 
     def _running(self) -> Runtime:
         """The runtime of this event loop, made at its first request. GatewayError when its provider has no key."""

@@ -18,7 +18,9 @@ django.setup()
 
 # isort: split
 from apps.gateway.asgi import GatewayThenDjango  # noqa: E402 - needs loaded models
+from apps.gateway.errors import GatewayError  # noqa: E402
 from apps.gateway.http.large_bodies import (  # noqa: E402
+    ANSWER,
     BUFFER,
     HEAD,
     LAST,
@@ -55,7 +57,10 @@ class LargeBodyServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            _, head = await read_frame(reader)
+            kind, head = await read_frame(reader)
+            if kind == ANSWER:
+                await self._keep(head.decode(), reader, writer)
+                return
             reading = asyncio.Lock()
             await self._application(scope_of(head), _receiving(reader, reading), _sending(writer))
             write_frame(writer, LEFT, b"")  # for an answer that nobody got: otherwise nobody reads this far
@@ -66,6 +71,17 @@ class LargeBodyServer:
             pass  # the other process is gone
         finally:
             writer.close()
+
+    async def _keep(self, request_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Write an answer of the other process, and say whether it is committed."""
+        _, answer = await read_frame(reader)
+        try:
+            await self._application.keep_answer(request_id, answer)
+        except GatewayError:  # it is logged; the other process tries, too
+            write_frame(writer, LEFT, b"")
+        else:
+            write_frame(writer, LAST, b"")
+        await writer.drain()
 
 
 def _receiving(reader: asyncio.StreamReader, reading: asyncio.Lock) -> Receive:

@@ -1,4 +1,5 @@
-"""Requests with large bodies are served by a process of their own, beside the one that took them.
+"""Requests with large bodies are served by a process of their own, beside the one that took them, and large answers of
+the others are encrypted and written there.
 
 Reading, masking, hashing, encrypting and sending megabytes holds the interpreter for a tenth of a second, and each of
 the few dozen steps of a small request would wait for it. So the process that serves passes a large request on, piece by
@@ -37,6 +38,8 @@ PLAIN = (b"", b"identity")
 HEAD, PART, LAST, LEFT = b"H", b"P", b"L", b"X"
 """Kinds of frames: request line or status with headers, a part of a body, its last part, and that the client left: what
 was going to it ends there."""
+ANSWER = b"A"
+"""In place of a request line: an answer to be kept, of the request with this id."""
 REQUEST_ID = "gateway.request_id"
 """In a scope: the id that the process which took the request has given it."""
 FRAME = 5
@@ -45,6 +48,8 @@ BUFFER = 2**20
 PROGRAM = "apps.gateway.large_body_server"
 AGAIN_SECONDS = 5.0
 """A process that died is started again no sooner than this."""
+KEEPING_SECONDS = 75.0
+"""How long it may take to write an answer, longer than it waits for a database that is away."""
 ENDING_SECONDS = 10.0
 """How long it may take to end after its requests have."""
 
@@ -95,6 +100,24 @@ class LargeBodies:
             await asyncio.gather(asking, return_exceptions=True)
             writer.close()
         return True
+
+    async def keep_answer(self, request_id: str, answer: bytes) -> bool:
+        """Have it write the answer of a request that was served here; whether it is committed."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket, limit=BUFFER)
+        except OSError:
+            self._look_after()
+            return False
+        try:
+            async with asyncio.timeout(KEEPING_SECONDS):
+                write_frame(writer, ANSWER, request_id.encode())
+                write_frame(writer, LAST, answer)
+                kind, _ = await read_frame(reader)
+        except (asyncio.IncompleteReadError, OSError):  # a timeout is one, too
+            return False
+        finally:
+            writer.close()
+        return kind == LAST
 
     def _look_after(self) -> None:
         """Start it again when it has died."""

@@ -59,6 +59,8 @@ class Runtime:
         self._beating = asyncio.create_task(self._beat())
         apart = wanted.LARGE_BODY_PROCESS and not serves_large_bodies
         self.large_bodies = LargeBodies() if apart else None
+        if self.large_bodies is not None:
+            self.writer.keep_elsewhere = self.large_bodies.keep_answer
 
     async def compute(self, length: int, function: Callable[..., T], *args: object) -> T:
         """Run a function on a body of so many bytes; long ones one after the other in a thread, so that other requests

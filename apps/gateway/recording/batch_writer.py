@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from apps.gateway.cache.store import SAVE_SQL
 from apps.gateway.errors import GatewayError, server_error
@@ -35,6 +35,10 @@ GATHER_EACH_SECONDS = 0.0005
 """For each that waits, up to GATHER_SECONDS: many at once share a transaction, one alone does not wait."""
 
 
+KeepElsewhere = Callable[[str, bytes], Awaitable[bool]]
+"""`await keep(request_id, answer)`: whether it is committed."""
+
+
 class BatchWriter(WriteBatcher[Operation]):
     """Group commit over `flush`. Made in the event loop that uses it; `aclose` commits what waits.
 
@@ -47,6 +51,8 @@ class BatchWriter(WriteBatcher[Operation]):
         self.database = EventLoopConnection("gateway-writer", FOR_POSTGRES)
         self.apart = EventLoopConnection("gateway-apart", {"save": SAVE_SQL})
         """For what nobody else should wait for: large contents, one at a time, and answers for the cache."""
+        self.keep_elsewhere: KeepElsewhere | None = None
+        """Has another process write a large answer."""
         self.start()
 
     async def open(self, op: Open) -> Grant:
@@ -69,10 +75,21 @@ class BatchWriter(WriteBatcher[Operation]):
         if op.content is not None and not op.content.is_large:
             op.content.seal()
         try:
-            if op.content is not None and op.content.is_large:
-                await self._write_apart(update_answer, op.row.request_id, op.content, CLOSING_SECONDS)
+            if op.content is not None and op.content.is_large and not await self._is_kept(op):
+                await self.keep_answer(op.row.request_id, op.content)
         finally:  # the figures of an answer that cannot be kept
             await self.write(op)
+
+    async def keep_answer(self, request_id: str, content: Content) -> None:
+        """The large answer of a row that is committed is committed, too. GatewayError 503 without a database."""
+        await self._write_apart(update_answer, request_id, content, CLOSING_SECONDS)
+
+    async def _is_kept(self, op: Close) -> bool:
+        """Whether another process has written the answer."""
+        answer = op.content.response if op.content is not None else None
+        if self.keep_elsewhere is None or answer is None:
+            return False
+        return await self.keep_elsewhere(op.row.request_id, answer)
 
     async def leave(self, op: Leave) -> None:
         """The request's place at its key is free."""

@@ -24,6 +24,7 @@ from tests.apps.gateway.serving import Workers, ask, key
 from tests.clusters import until
 
 LARGE = ask("word " * (LARGE_BODY // 4))
+LONG_ANSWER = GOOD | {"choices": [{"index": 0, "message": {"role": "assistant", "content": "x" * 2 * LARGE_BODY}}]}
 LONGEST = orjson.dumps(ask("x" * 7_000_000))
 STREAM = [CHUNKED, event(delta("Hel")), event(delta("lo", "stop")), event(b"[DONE]"), END]
 
@@ -102,6 +103,11 @@ def test_a_large_body_is_served_beside_the_small_ones(tmp_path: Path) -> None:
         left_while_sending(server, secret)
         assert "lost" not in server.log()
 
+        provider.answers[:] = [http(200, orjson.dumps(LONG_ANSWER))]
+        assert payload(asked.row(ask()))[1] == LONG_ANSWER
+        os.kill(first, signal.SIGSTOP)  # only while it goes on is anything kept, so it is the one that writes
+        kept_when_it_goes_on(asked, first)
+
         provider.answers[:] = [STREAM]
         streamed = asked(LARGE | {"stream": True})
         assert streamed.text.endswith("data: [DONE]\n\n")
@@ -121,6 +127,19 @@ def test_a_large_body_is_served_beside_the_small_ones(tmp_path: Path) -> None:
         until(lambda: asked.row(LARGE).worker != worker, "another process listens", 60)
         second = process_of(server)
     until(lambda: not is_alive(second), "the process for large bodies ends with its worker", 20)
+
+
+def kept_when_it_goes_on(asked: Asked, process: int) -> None:
+    """An answer is not complete before the other process has written it."""
+    ended = Interaction.objects.exclude(status=Status.IN_FLIGHT)
+    before = Interaction.objects.count()
+    thread = threading.Thread(target=lambda: asked(ask()))
+    thread.start()
+    until(lambda: Interaction.objects.count() > before, "it began", 20)
+    assert ended.count() == before
+    os.kill(process, signal.SIGCONT)
+    thread.join(30)
+    assert ended.count() == before + 1
 
 
 def refused_at_once(server: Workers) -> None:
