@@ -24,7 +24,8 @@ LOOKED_AT = 5_000
 SECONDS = 10
 SEARCHING_SECONDS = 30
 """With a search, which costs more than a filter."""
-ORDERS = ("-created_at", "-id", "-pk")
+ORDERS = ("-id", "-pk", "-created_at", "-dispatched_at", "-received_at", "-persisted_at")
+"""Each is served by an index."""
 
 
 class _Unheard:
@@ -37,7 +38,7 @@ class _Unheard:
 def watching(page: Any, request: HttpRequest, rows: list[Any]) -> dict[str, Any] | None:
     """What the page needs to ask for newer rows; None for lists in another order, and for pages after the first."""
     is_first = request.GET.get("p", "1") in {"", "0", "1"} and "o" not in request.GET
-    if not rows or not is_first or next(iter(page.get_ordering(request)), "") not in ORDERS:
+    if not rows or not is_first or _order(page, request) not in ORDERS:
         return None
     query = [(name, value) for name in request.GET for value in request.GET.getlist(name) if name not in ("p", "e")]
     return {
@@ -45,6 +46,11 @@ def watching(page: Any, request: HttpRequest, rows: list[Any]) -> dict[str, Any]
         "list": f"{request.path}?{urlencode(query)}",
         "seconds": SEARCHING_SECONDS if request.GET.get("q") else SECONDS,
     }
+
+
+def _order(page: Any, request: HttpRequest) -> str:
+    """What the list is sorted by first."""
+    return str(next(iter(page.get_ordering(request) or page.opts.ordering), ""))
 
 
 def newer_rows(page: Any, request: HttpRequest) -> HttpResponse:
@@ -77,11 +83,11 @@ def _row(page: Any, key: str) -> Model:
 
 def _above(page: Any, request: HttpRequest, first: Model) -> tuple[Q, bool]:
     """The rows above one in the order of the list, and whether there are more of them than are looked at."""
-    column = page.get_ordering(request)[0].removeprefix("-")
+    column = _order(page, request).removeprefix("-")
     value = getattr(first, column)
     newer = Q(**{f"{column}__gt": value})
-    if column == "created_at":
-        newer |= Q(created_at=value, pk__gt=first.pk)
+    if column not in {"id", "pk"}:
+        newer |= Q(**{column: value}, pk__gt=first.pk)
     upwards = page.model._default_manager.filter(**{f"{column}__gte": value}).order_by(column)
     last = next(iter(upwards.values_list(column, flat=True)[LOOKED_AT : LOOKED_AT + 1]), None)
     bounds = Q(**{f"{column}__gte": value}) if last is None else Q(**{f"{column}__range": (value, last)})

@@ -66,6 +66,14 @@ def alerts(context: template.Context) -> dict[str, Any]:
     return {"url": reverse(f"admin:{ALERTS}"), **shown(latest_alerts(look=False))}
 
 
+@register.inclusion_tag("admin/orchestration/parts/newer.html", takes_context=True)
+def newer(context: template.Context) -> dict[str, Any]:
+    """What tells of rows that came since the list was loaded (orchestration/admin/newer_rows.py): once on a page."""
+    watched = context.get("newer")
+    context["newer"] = None
+    return {"newer": watched}
+
+
 @register.filter
 def moment(at: datetime | None) -> str:
     """`3 min ago`, with the exact time where one points at it."""

@@ -14,10 +14,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.gateway.models import Interaction
 from orchestration.admin import newer_rows
 from orchestration.clock import database_now
-from persistence.models import BulkRun
+from orchestration.models import AIRequestAudit, AIResponseAudit
+from persistence.models import BulkRun, PersistedChunk
 from tests.orchestration.factories import failed, queued
+from tests.rows_of_any_model import a_row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
@@ -77,10 +80,13 @@ def test_it_counts_no_table_and_reads_no_rows(root: Client) -> None:
 
 
 def test_other_lists_tell_too_and_other_orders_do_not(root: Client) -> None:
-    BulkRun.objects.create(kind="retry")
-    url = asked(root, reverse("admin:persistence_bulkrun_changelist"))
-    BulkRun.objects.create(kind="retry")
-    assert told(root, url) == (1, False)
+    for model in (BulkRun, AIRequestAudit, AIResponseAudit, PersistedChunk, Interaction):
+        a_row(model)
+        meta = model._meta
+        page = root.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"))
+        assert page.content.count(b'id="orca-newer"') == 1, meta
+        a_row(model)
+        assert told(root, page.context["newer"]["url"]) == (1, False), meta
     queued()
     for odd in ("?o=2", "?p=2", "?saved=expensive"):
         assert root.get(f"{LIST}{odd}").context["newer"] is None
