@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from apps.simulation.simulator.openings import VAGUE, WHEN_TOLD, contradicts
 from apps.simulation.simulator.phrases import plain, says
 from apps.simulation.simulator.questions import Clause, in_another_language, understood
 from apps.simulation.simulator.sayings import (
+    AT_TIMES,
     DENIED,
     FOREIGN,
     HEARD,
@@ -32,6 +34,8 @@ from apps.simulation.simulator.tables import COMPLAINT_LABELS, ENGLISH, INTENTS,
 from apps.simulation.simulator.telling import Telling, Told
 from orchestration.providers.simulator.prompt_reader import Line
 
+COURTESY = re.compile(r"(?:ok|okay|alright|all right|right|yes|please)?")
+"""A sentence that says nothing beside others."""
 MOST_PARTS = 4
 """Of one answer."""
 ILLNESSES = frozenset(
@@ -43,7 +47,7 @@ FOLLOW_UP = (
     "about; and that|it|then|before|now; for how; when; who; where; what|which one|ones|else; what .. they|it|he|she "
     ".. called; what happen*; how old .. he|she|they|it; what age .. he|she|they; names?; what for; every|each day; "
     "a day; per day|week; always; what did you have|take|eat|drink|do; back then; those|these|that time*; take|taken "
-    "them|it"
+    "them|it; at night; in the morning|evening; during the day|night; of an evening"
 )
 """What refers to the topic before, when nothing else is asked."""
 FIRST_SAID = frozenset({"offer", "promise", "worry", "expectations", "understood"})
@@ -51,15 +55,19 @@ FIRST_SAID = frozenset({"offer", "promise", "worry", "expectations", "understood
 TOLD_OF = COMPLAINT_LABELS - {"Similar episodes before", "Treatment so far"}
 """Topics of the complaint to which nothing refers: what is asked next is about the complaint."""
 OWN_MEDICINES = "your|usual|regular .. tablet*|pills|medic*"
+AGAINST_IT = "for|against|on it|this|that; for|against the pain|ache|rash|itch*|pressure"
+"""What medicines are taken for, when this complaint is meant."""
+YIELDING = 0.6
+"""The share of the strongest that a topic needs so that others yield to it."""
 LEADING: tuple[tuple[str, frozenset[str]], ...] = (
     ("Family", frozenset()),
     ("Earlier episodes", frozenset()),
-    ("Contraception", frozenset({"Medicines", "Sexual history"})),
+    ("Contraception", frozenset({"Medicines", "Sexual history", "Periods and pregnancy", "Treatment so far"})),
     ("Tick or insect bites", frozenset({"Animals", "Outdoors and travel"})),
     ("Operations and hospital stays", frozenset({"Past illnesses"})),
     ("Similar episodes before", frozenset({"Past illnesses", "Onset"})),
     ("Treatment so far", frozenset({"Medicines", "Relieving factors"})),
-    ("Sick contacts", frozenset({"Home", "Family"})),
+    ("Sick contacts", frozenset({"Home", "Family", "Relationship"})),
     ("Aggravating factors", frozenset({"Course", "Timing"})),
     ("Relieving factors", frozenset({"Course", "Timing"})),
     ("Allergies", frozenset({"Drugs", "Medicines"})),
@@ -95,7 +103,8 @@ class Answers:
 
     def to(self, message: str, *, shows: bool = False) -> Answer:
         """The answer to a message; `shows` when the patient shows a picture with it."""
-        clauses = understood(message)
+        clauses = understood(self._unaddressed(message))
+        clauses = [clause for clause in clauses if not COURTESY.fullmatch(clause.text)] or clauses
         first = next((clause for clause in clauses if clause.top == 4), None)
         if first is not None:
             return Answer(self._talk(first.named(4)[0]), is_remark=True)
@@ -108,6 +117,13 @@ class Answers:
         if in_another_language(message) and parts:
             text = self._rng.choice(FOREIGN).format(answer=text)
         return Answer(text, self._telling.told, is_remark=not self._telling.told)
+
+    def _unaddressed(self, message: str) -> str:
+        """A message without the name of the patient, unless it is about the name."""
+        names = "|".join(re.escape(name) for name in self._story.name.split())
+        if not names or says(message, "name*|call*|spell*|mr|mrs|miss right|correct"):
+            return message
+        return re.sub(rf"(?i)(?:, )?\b(?:(?:mr|mrs|ms|miss)\.? )?(?:{names})\b(?!')", "", message)
 
     def _confirmed(self, clauses: Sequence[Clause]) -> str:
         """Whether a summary is right: it is, unless it says the opposite of something."""
@@ -154,6 +170,9 @@ class Answers:
         topics = self._foremost(clause.text, [name for name in names if name in TOPICS])
         if topics and ILLNESSES.issuperset(topics) and says(clause.text, "is|could|might|may|can it|this|that"):
             return [self._rng.choice(NAMING)]
+        topics = list(filter(self._telling.knows, topics)) or topics
+        if closest := self._telling.closest(clause, topics):
+            return [closest]
         answers = [text for topic in topics[:MOST_PARTS] if (text := self._telling.topic(topic, clause, others))]
         if topics:
             self._topic_now = topics[-1]
@@ -166,7 +185,9 @@ class Answers:
     def _meant(self, clause: Clause) -> list[str]:
         """What a question is about: what yields only where nothing else is named, besides the complaint itself."""
         names = self._certain(clause)
-        closer = [name for name in names if not _yields(name)]
+        strongest = {name: max(hit.strength for hit in clause.hits if hit.name == name) for name in names}
+        most = max(strongest.values(), default=0.0)
+        closer = [name for name in names if not _yields(name) and strongest[name] >= YIELDING * most]
         if closer == ["Aggravating factors"]:
             return self._before_conditions(clause) or closer
         if closer:
@@ -211,13 +232,16 @@ class Answers:
         topics = [name for name in topics if not self._is_own(name)] or topics
         if "Radiation" in topics and not self._story.about("Radiation") and self._story.about("Rash"):
             return ["Rash"]
+        if "Medicines" in topics and says(text, AGAINST_IT) and not says(text, OWN_MEDICINES):
+            topics = ["Treatment so far" if topic == "Medicines" else topic for topic in topics]
         if "Allergies" in topics and says(text, "allerg*|reaction* .. to|from"):
             return ["Allergies"]
         return topics
 
     def _said(self, clause: Clause) -> list[str]:
         """A reaction to a statement, a greeting, a courtesy."""
-        talk = max((hit for hit in clause.hits if hit.name in INTENTS), key=lambda hit: hit.tier, default=None)
+        said = [hit for hit in clause.hits if hit.name in INTENTS]
+        talk = max(said, key=lambda hit: (hit.tier > 0, hit.strength), default=None)
         if talk is not None:
             return [self._talk(talk.name, clause)]
         return [] if clause.asks else [self._rng.choice(HEARD)]
@@ -239,6 +263,8 @@ class Answers:
             return None if dated is None else dated.since or self._telling.again(dated.on(topic))
         if says(clause.text, "why; how come"):
             return "I do not know why, to be honest."
+        if says(clause.text, "night|morning|evening; the day") and not says(facts[0].own, "night|morning|evening"):
+            return self._rng.choice(AT_TIMES)
         return self._telling.again(facts[0].on(topic))
 
     def _last_topic(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 
@@ -24,7 +25,14 @@ WANTED = frozenset({"Appetite", "Sleep"})
 """Topics of something whose lack is the symptom."""
 GROUPS = frozenset({"Other conditions", "Heart trouble", "Abdominal pain"})
 """Topics of several illnesses: a sentence about one of them says nothing about the others."""
+RELATIVES = words_in(
+    "mother father parents mum dad mom brother brothers sister sisters sibling siblings family relative relatives"
+)
+FACTORS = ("Aggravating factors", "Relieving factors")
 NORMAL = "normal*|fine|usual|well|ok|okay|healthy|healthily|regular|alright|right"
+IN_ORDER = f"{NORMAL}|behav*|in_order|working|clear|good|all_right"
+"""A question for one of these is answered no by trouble."""
+TOLERATED = "safe|ok|okay|fine|alright|tolerate; all right; can .. have|take"
 TROUBLE = (
     "trouble*|problem*|issue*|change*|pain*|burn*|blood|difficult*|wrong|unusual|abnormal|concern*|irregular|miss*|more"
     "|less|often|lost|lose|gain*|any|condition*|illness*|disease*|bother*|discomfort|sting*|frequent*"
@@ -80,7 +88,9 @@ def opening_of(fact: Fact, topic: str, clause: Clause, others: Sequence[str], wa
     if not clause.is_closed or clause.is_negated or (topic in CHOSEN and " or " in clause.text):
         undated = topic not in COMPLAINT_LABELS and says(clause.text, SINCE_ASKED) and not says(fact.own, WHEN_TOLD)
         return Opening.UNDATED if undated else Opening.FILLER
-    return _contrasted(fact, topic, clause, others, wanted) or _agreed(fact, topic, clause, wanted)
+    found = _contrasted(fact, topic, clause, others, wanted) or _agreed(fact, topic, clause, wanted)
+    named_only = not clause.is_put_as_question and TOPICS[topic].tier > 2
+    return Opening.FILLER if named_only and found in {Opening.YES, Opening.NO} else found
 
 
 def _contrasted(
@@ -101,6 +111,8 @@ def _contrasted(
 def _agreed(fact: Fact, topic: str, clause: Clause, wanted: frozenset[str]) -> Opening:
     if topic in STATED and not fact.denies(topic):
         return Opening.YES if wanted & fact.words else Opening.FILLER
+    if topic == "Family" and not fact.denies(topic) and not (wanted - RELATIVES) & fact.words:
+        return Opening.FILLER
     text = fact.on(topic)
     if says(text, NORMAL):
         if says(clause.text, NORMAL):
@@ -110,6 +122,10 @@ def _agreed(fact: Fact, topic: str, clause: Clause, wanted: frozenset[str]) -> O
         (topic in WANTED and says(clause.text, LACKING)) or (says(text, IMPOSSIBLE) and says(clause.text, HINDERED))
     ):
         return Opening.YES
+    if topic in LISTED and not fact.parts[0].is_denial and not fact.denies(topic):
+        return Opening.NO if topic == "Allergies" and says(clause.text, TOLERATED) else Opening.YES
+    if says(clause.text, IN_ORDER) and not fact.denies(topic) and topic not in WANTED:
+        return Opening.NOT_QUITE
     named = wanted & words_in(clause.text)
     return Opening.NO if fact.denies(topic, named or wanted) else Opening.YES
 
@@ -119,6 +135,8 @@ def _goes_past(fact: Fact, topic: str, clause: Clause, others: Sequence[str], wa
     words = [each for each in TOPICS[topic].names if says(clause.text, each)]
     if words and not any(says(fact.own, each) for each in words):
         return not (fact.denies(topic) and says(fact.on(topic), "nothing|no|never|none|neither"))
+    if topic in FACTORS and wanted and not wanted & fact.words:
+        return True
     asked = {other for other in others if TOPICS[other].tier == 2 and other not in VAGUE}
     told = fact.topics if wanted & fact.words else fact.topics - GROUPS
     return not fact.denies(topic) and bool(asked and not asked & told)
@@ -126,6 +144,7 @@ def _goes_past(fact: Fact, topic: str, clause: Clause, others: Sequence[str], wa
 
 def contradicts(question: str, fact: str) -> bool:
     """Whether a question names one of two opposites, and the fact the other."""
+    fact = re.sub(r"\bnot stopped\b", "goes on", fact)
     for first, second in PAIRS:
         for asked, true in ((first, second), (second, first)):
             if says(question, asked) and not says(question, true) and says(fact, true) and not says(fact, asked):

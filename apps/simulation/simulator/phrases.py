@@ -52,6 +52,10 @@ class Hit(NamedTuple):
     covers: tuple[tuple[int, int], ...]
     is_hint: bool = False
     """Whether the words may well be said of something else: `at home` says little about who lives there."""
+    words: int = 1
+    """How much it says."""
+    strength: float = 0.0
+    """The same, with how near the examples are that say so."""
 
     def overlaps(self, other: Hit) -> bool:
         return any(start < end and begin < stop for start, stop in self.covers for begin, end in other.covers)
@@ -94,7 +98,7 @@ def hits(text: str, phrases: Iterable[Phrase]) -> list[Hit]:
     found = [
         (
             (phrase.tier == FIRST, phrase.words, phrase.tier, match.end() - match.start()),
-            Hit(phrase.name, phrase.tier, _covered(match), phrase.is_hint),
+            Hit(phrase.name, phrase.tier, _covered(match), phrase.is_hint, phrase.words),
         )
         for phrase in phrases
         for match in phrase.pattern.finditer(text)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from apps.simulation.simulator.phrases import GAP, Hit, Phrase, Speller, compiled, hits, plain
+from apps.simulation.simulator.examples import Guess, examples, labelled_texts
+from apps.simulation.simulator.phrases import FIRST, GAP, Hit, Phrase, Speller, compiled, hits, plain
 from apps.simulation.simulator.tables import CHAT, ENGLISH, FOREIGN, INTENTS, TOPICS, Intent, Topic
+from apps.simulation.simulator.wording import idiom_words, in_plain_words, written_out
 
 ASKERS = (
     "do|does|did|are|is|was|were|have|has|had|can|could|would|will|should|may|any|what|when|where|why|how|which|who|"
@@ -26,6 +28,7 @@ OPEN = re.compile(
     r"|\b(?:describe|tell|explain|show)\b"
     r"|\b(?:know|remember|say|recall|wonder\w*|ask) (?:me )?(?:what|when|where|why|how|which|who)\b"
 )
+ASKING = re.compile(r"\b(?:what|when|where|why|how|which|who|whose)\b")
 TAG = re.compile(
     r",\s*(?:(?:do|did|is|are|have|has|was|can|does)(?:n't| not)? (?:you|it|they|there|he|she)|right|yes|no|eh|huh)"
     r"\s*\?+",
@@ -41,7 +44,8 @@ ASIDES = re.compile(
 CLOSED = re.compile(rf"^(?!do not (?!you\b))(?:{ASKERS.partition('|what|')[0]}|any|ever)\b")
 BIDS = re.compile(r"^(?:tell|describe|show|rate|list|explain|point|give|let|say|name|state|repeat|go)\b")
 TELLS = re.compile(
-    r"^(?:i|we|you|it|this|that|the|they|he|she|there|your|my|our|stay|avoid|keep|take|come|drink|eat|rest|call|use|"
+    r"^(?:you (?:are|were|have|need|will|would|can|could|may|might|must|should|did|do|look|sound|seem|said|told|mentioned|"
+    r"get|probably|just|also|poor|both|all|really|know|see)|i|we|it|this|that|the|they|he|she|there|your|my|our|stay|avoid|keep|take|come|drink|eat|rest|call|use|"
     r"put|try|do not|remember|make sure|be|please)\b"
 )
 
@@ -51,6 +55,14 @@ FRAGMENT = re.compile(
     r"(?: (?!am|is|are|was|were|has|have|do|does|did|can|will)\w+){1,5}$"
 )
 """A few words without a verb."""
+SUGGESTED = 0.36
+"""From here on the examples count where no phrase was found."""
+PHRASED = (0.1, 0.15, 0.28, 0.4)
+"""How much a phrase of none, one, two, or more words counts beside the nearness of examples."""
+RIVALS = 0.85
+"""The share of the strength of a suggestion that phrases need to count beside it."""
+STRAY = 0.55
+"""Phrases of less than this share of the strongest were not meant."""
 EXPRESSIONS = [(re.compile(rf"\b(?:{pattern.replace(' ..', GAP)})\b"), english) for pattern, english in FOREIGN]
 
 
@@ -60,6 +72,8 @@ class Clause:
 
     text: str
     """Plain and corrected."""
+    meaning: str
+    """The same without idioms and jargon."""
     asks: bool
     """It ends with a question mark, begins like a question or a request, or only names something."""
     hits: tuple[Hit, ...]
@@ -72,7 +86,15 @@ class Clause:
     @property
     def is_closed(self) -> bool:
         """Whether yes or no answers it, and not one of two alternatives."""
-        return not OPEN.search(ASIDES.sub("", self.text)) and not re.search(r"\bstill (?:have|got)\b", self.text)
+        begins = ASIDES.sub("", self.text)
+        if OPEN.search(begins) or re.search(r"\bstill (?:have|got)\b", self.text):
+            return False
+        return bool(CLOSED.search(begins)) or not ASKING.search(begins)
+
+    @property
+    def is_put_as_question(self) -> bool:
+        """Whether it begins as a question for yes or no, and does not only name something."""
+        return bool(CLOSED.search(ASIDES.sub("", self.text)))
 
     @property
     def is_negated(self) -> bool:
@@ -108,7 +130,8 @@ def told_phrases() -> tuple[Phrase, ...]:
 @lru_cache(maxsize=1)
 def speller() -> Speller:
     tables = [*(topic.asks for topic in TOPICS.values()), *(topic.tells for topic in TOPICS.values())]
-    return Speller([*tables, *(intent.asks for intent in INTENTS.values())], ENGLISH)
+    said = [plain(text.replace("_", " ")) for texts in labelled_texts().values() for text in texts]
+    return Speller([*tables, *(intent.asks for intent in INTENTS.values()), *said, idiom_words()], ENGLISH)
 
 
 def understood(message: str) -> list[Clause]:
@@ -124,8 +147,13 @@ def _parts(message: str) -> Sequence[tuple[str, bool]]:
         sentence = TAG.sub("?", sentence)
         whole = [sentence] if CONDITION.match(sentence) else CLAUSE.split(sentence)
         parts = _joined([part for part in whole if part and plain(part)])
-        found += [(part, "?" in sentence and part is parts[-1]) for part in parts]
+        found += [(part, "?" in sentence and (part is parts[-1] or _names(part))) for part in parts]
     return found
+
+
+def _names(part: str) -> bool:
+    """Whether a part only names something: `The two beers a night, or do you have more?`"""
+    return not TELLS.match(ASIDES.sub("", plain(part))) and len(part.split()) < 9
 
 
 def _joined(parts: Sequence[str]) -> list[str]:
@@ -142,16 +170,19 @@ def _joined(parts: Sequence[str]) -> list[str]:
 NOISE = re.compile(
     r"\b(?:before anything else|first of all|to (?:start|begin) with|by the way|at all|for me|(?:that )?you know of|"
     r"(?:that )?you are aware of|(?:on|along) the way (?:in|here)|would you say|do you find that|do you happen to|"
+    r"(?:would|do) you mind (?:telling|showing|explaining to) (?:me|us)(?= what| where| when| how)|"
     r"(?:can|could|would) you (?:please )?tell (?:me|us)(?: please)? (?=if|whether|when|where|what|how|who|which|why)|"
     r"do you (?:know|remember|recall) (?=if|whether)|(?:i|we) (?:hear|gather|understand|see) (?:that )?(?=you)|"
     r"if you do not mind(?: me asking)?|if i may ask|roughly|exactly|approximately|please|a bit|"
-    r"just out of interest|as well|actually|really|quite|particularly|in particular|specifically) ?\b"
+    r"^(?:sir|madam|maam|mate|buddy|pal|love|dear|darling|duck|chuck|hen|champ|sweetheart|honey|mister|man|guys)(?= )|"
+    r"(?:sir|madam|maam|mate|buddy|pal|love|dear|darling|duck|chuck|hen|champ|sweetheart|mister|then|innit|eh)$|"
+    r"just out of interest|as well|actually|really|quite|particularly|in particular|specifically|kindly) ?\b"
 )
 """What does not change what is asked."""
 
 
 def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
-    words = " ".join(CHAT.get(word, word) for word in plain(part).split())
+    words = written_out(part)
     if foreign:
         for pattern, english in EXPRESSIONS:
             words = pattern.sub(english, words)
@@ -159,10 +190,34 @@ def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
     begins = ASIDES.sub("", text)
     asks = asks or any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS))
     is_question = any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS)) or (asks and not TELLS.match(begins))
-    found = tuple(hits(text, asked_phrases() if is_question else phrases()))
+    meaning = in_plain_words(text)
+    guesses = [guess for guess in examples().guesses(meaning) if not (is_question and _is_statement(guess.name))]
+    found = weighed(hits(text, asked_phrases() if is_question else phrases()), guesses)
     names = len(begins.split()) < 6 or any(hit.name in TOPICS and hit.tier > 1 for hit in found)
     states = TELLS.match(begins) or any(hit.name in INTENTS and INTENTS[hit.name].is_statement for hit in found)
-    return Clause(text, asks or (names and not states), found)
+    return Clause(text, meaning, asks or (names and not states), found)
+
+
+def _is_statement(name: str) -> bool:
+    return name in INTENTS and INTENTS[name].is_statement
+
+
+def weighed(found: Sequence[Hit], guesses: Sequence[Guess]) -> tuple[Hit, ...]:
+    """What phrases found and what the examples suggest: the one corrects the other."""
+    nearness = {guess.name: guess.nearness for guess in guesses}
+
+    def strength(hit: Hit) -> float:
+        return PHRASED[min(hit.words, len(PHRASED) - 1)] + nearness.get(hit.name, 0.0)
+
+    strongest = max((strength(hit) for hit in found if hit.tier >= 2), default=0.0)
+    best = guesses[0] if guesses else Guess("", 0.0)
+    if best.nearness >= max(SUGGESTED, strongest) and best.name not in {hit.name for hit in found}:
+        tier = TOPICS[best.name].tier if best.name in TOPICS else INTENTS[best.name].tier
+        found, least = [*found, Hit(best.name, tier, ())], RIVALS * best.nearness
+    else:
+        least = STRAY * strongest
+    weighted = [hit._replace(strength=strength(hit)) for hit in found]
+    return tuple(hit for hit in weighted if hit.tier in {0, FIRST} or not hit.covers or hit.strength >= least)
 
 
 def in_another_language(message: str) -> bool:

@@ -54,6 +54,8 @@ PARDON = ("Pardon? What did you say?", "Sorry, I did not get that.", "What do yo
 """To what is not a sentence."""
 NOT_ENGLISH = ("Sorry, I did not understand that. Could you say it in English?",)
 NO_MORE = ("That is all I can think of.", "No, that is everything, I think.", "No, nothing else comes to mind.")
+AT_TIMES = ("Much the same then, I think.", "No different then, I think.")
+"""To a question for the time of day of something of which none is known."""
 FILLERS = ("Well, ", "Let me think. ", "Hm, ", "")
 OPENINGS: dict[Opening, tuple[str, ...]] = {
     Opening.YES: ("Yes, ",),

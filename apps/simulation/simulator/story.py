@@ -11,6 +11,7 @@ from apps.simulation.clinical.words import stem
 from apps.simulation.simulator.english import as_own_story, sentences
 from apps.simulation.simulator.phrases import plain
 from apps.simulation.simulator.questions import told_phrases
+from apps.simulation.simulator.stems import root
 from orchestration.providers.simulator.prompt_reader import Block, Material
 
 NOUN = re.compile(r"(?i)\byou play an? ((?:\w+ )*?\w+)(?= who\b| in\b| for\b|[,.\n])")
@@ -20,7 +21,7 @@ RELATIVE = re.compile(
     r"\bmy (?:mother|father|brother|sister|parents|aunt|uncle|grand\w+|mum|dad|son|daughter)s? "
     r"(?:has|had|have|died|is|was|were|suffers?|takes?|got)\b"
 )
-PARTS = re.compile(r",? but |, and |, | and ")
+PARTS = re.compile(r",? but |, which |, and |, | and ")
 NEGATIVE = re.compile(r"\b(?:no|not|never|none|nothing|nobody|neither|without)\b")
 LISTED = re.compile(r"(?:the|a|an|any|or|my)\b")
 VERB = re.compile(r"\b(?:am|is|are|was|were|have|has|had|do|does|did|can|could|feel|makes?|\w+ed)\b")
@@ -42,6 +43,10 @@ WEAK = frozenset(
     )
 )
 """Words that say little about what is meant."""
+
+
+HELPING = frozenset(map(root, "help helped better".split()))
+"""Stems of what treatment does."""
 
 
 class Part(NamedTuple):
@@ -74,9 +79,10 @@ class Fact:
 
     def denies(self, topic: str, wanted: frozenset[str] = frozenset()) -> bool:
         """Whether what it says about a topic, or rather about the wanted words of it, is a denial."""
-        named = max(self.parts, key=lambda part: (len(wanted & words_in(part.own)), topic not in part.topics))
-        if not wanted & words_in(named.own):
-            named = next((part for part in self.parts if topic in part.topics), self.parts[0])
+        about = [part for part in self.parts if topic in part.topics]
+        if HELPING & wanted & self.words:
+            about = [part for part in self.parts if HELPING & words_in(part.own)] or about
+        named = max(about or self.parts, key=lambda part: len(wanted & words_in(part.own)))
         return named.is_denial
 
     def on(self, topic: str) -> str:
@@ -149,15 +155,7 @@ def read_story(material: Material) -> Story:
 
 def words_in(text: str) -> frozenset[str]:
     """The stems of a text that carry meaning."""
-    return frozenset(root for word in plain(text).split() if (root := _root(word)) not in WEAK)
-
-
-def _root(word: str) -> str:
-    root = stem(word)
-    for ending in ("ing", "ed", "y", "ic"):
-        if len(root) > len(ending) + 3 and root.endswith(ending):
-            return root.removesuffix(ending)
-    return root
+    return frozenset(short for word in plain(text).split() if (short := root(word)) not in WEAK)
 
 
 def _fact(sentence: str, names: tuple[str, ...]) -> Fact:

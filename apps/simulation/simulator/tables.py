@@ -97,6 +97,10 @@ CLASSES: dict[str, str] = {name: "|".join(words.split()) for name, words in _wor
 """Words that mean much the same in a question: `@name` stands for them in a phrase."""
 ALIKE: tuple[str, ...] = tuple(_words["alike"].values())
 ENGLISH: frozenset[str] = frozenset(_words["english"]["words"].split())
+IDIOMS: tuple[tuple[str, str], ...] = tuple(
+    (meaning, _phrases(section, meaning)) for section in _sections("idioms.ini") for meaning in section
+)
+"""Plain words, and the expressions that mean them."""
 FOREIGN: tuple[tuple[str, str], ...] = tuple(_words["other languages"].items())
 """Expressions of other languages as patterns, with what they mean in English."""
 COMPLAINT = topics("complaint.ini")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.simulation.simulator.moods import Mood
-from apps.simulation.simulator.openings import VAGUE, WHEN_TOLD, Opening, opening_of
+from apps.simulation.simulator.openings import FACTORS, VAGUE, WHEN_TOLD, Opening, opening_of
 from apps.simulation.simulator.phrases import says
 from apps.simulation.simulator.questions import Clause
 from apps.simulation.simulator.sayings import AGAIN, CURT_AGAIN, DENIED, FILLERS, NO_MORE, OPENINGS
@@ -15,7 +15,7 @@ from apps.simulation.simulator.story import Fact, Story, words_in
 from apps.simulation.simulator.tables import ALIKE as ALIKE_WORDS
 from apps.simulation.simulator.tables import BACKGROUND, COMPLAINT_LABELS, SYMPTOMS, TOPICS
 
-IN_FULL = frozenset({"Site", "Character", "Course", "Radiation", "Appearance"})
+IN_FULL = frozenset({"Site", "Character", "Course", "Radiation", "Appearance", "Past illnesses", "Family"})
 """Topics of which two sentences are told at a time."""
 PURE = frozenset({"Pain", "Onset", "Circumstances", "Site", "Timing", "Course", "Severity", "Character"})
 """Topics of the complaint that sentences about other things touch on, too."""
@@ -24,9 +24,12 @@ TIMED = (
     "since|for .. day*|week*|hour*|month*|night|morning|yesterday; ago|yesterday|today; this|last .. night|morning|week"
 )
 """A complaint that says since when."""
-ALIEN = {"Medicines": "allergic|allergy|allergies", "Site": "moves|goes|spreads|radiates|shoots .. into|to|down|in|up"}
+ALIEN = {
+    "Family": "house|home|cat|dog",
+    "Medicines": "allergic|allergy|allergies",
+    "Site": "moves|goes|spreads|radiates|shoots .. into|to|down|in|up",
+}
 """Words of sentences that only seem to be about a topic."""
-FACTORS = ("Aggravating factors", "Relieving factors")
 NEAR: dict[str, tuple[str, ...]] = {
     "Aggravating factors": ("Relieving factors",),
     "Relieving factors": ("Aggravating factors",),
@@ -41,6 +44,7 @@ HURTING = "pain*|ache*|aching|hurt*|sore*|cramp*|tight*|pressure|trouble*|proble
 FRAME = words_in(
     "start begin began happen notice feel felt pain hurt ache problem symptom make anything something sore exactly "
     "get got describe kind type sort long worse better many times time day days week weeks morning evening night "
+    "change difference affect effect trigger factor aggravate relieve comfortable cause increase reduce position "
     "first last ever before moment normal usual lately recently nowadays generally usually normally"
 )
 """Words of a question that say nothing about which sentence answers it."""
@@ -90,6 +94,10 @@ class Telling:
             texts.append(self._opened(fact, part, clause, others) if not texts else fact.on(part))
         return " ".join(dict.fromkeys(texts))
 
+    def knows(self, name: str) -> bool:
+        """Whether the story says something about a topic, or there is a plain answer without it."""
+        return any(map(self._story.about, TOPICS[name].parts or (name,))) or not TOPICS[name].none[0].startswith("~")
+
     def _near(self, name: str, clause: Clause) -> str:
         """A sentence about a topic beside the one asked for, which is about what the question names."""
         for near in NEAR.get(name, ()):
@@ -128,7 +136,7 @@ class Telling:
 
     def _opened(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
         """The fact after yes, no or a filler, as the question asks for it."""
-        text = fact.on(name)
+        text = fact.own if fact.topics.intersection(others) else fact.on(name)
         return text if len(self.told) > 1 else joined(self._opening(fact, name, clause, others), text)
 
     def _opening(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
@@ -177,9 +185,31 @@ class Telling:
                     return joined("No, " if part.is_denial else "Yes, ", f"{part.own}.")
         return ""
 
+    def closest(self, clause: Clause, topics: Sequence[str]) -> str:
+        """A sentence that shares rare words with the question, where those about its topics share none."""
+        wanted = wanted_in(clause)
+        if any(wanted & fact.words for topic in topics for fact in self._facts(topic, clause, ())):
+            return ""
+        named = [alike(word) for word in words_in(clause.meaning) - FRAME]
+        shared = [
+            (sum(any(self._is_rare(word) for word in words & fact.words) for words in named), fact)
+            for fact in self._story.facts
+        ]
+        most, fact = max(shared, key=lambda pair: pair[0], default=(0, None))
+        if most < 2 or fact is None or not topics:
+            return ""
+        label = next((topic for topic in topics if topic in fact.topics), min(fact.topics, default=""))
+        if not label or fact.written in {told.value for told in self.told}:
+            return ""
+        self.record(label, fact.written)
+        return self._opened(fact, label, clause, ())
+
+    def _is_rare(self, word: str) -> bool:
+        return sum(word in fact.words for fact in self._story.facts) < 3
+
     def from_words(self, clause: Clause) -> list[str]:
         """Sentences of the story that share words with a question that belongs to no topic."""
-        wanted = words_in(clause.text) - FRAME
+        wanted = words_in(clause.meaning) - FRAME
         known = {told.value for told in self.told}
         left = [fact for fact in self._story.facts if fact.written not in known]
         common = {word for word in wanted if sum(word in fact.words for fact in left) > 1}
@@ -219,8 +249,12 @@ class Telling:
 
 def wanted_in(clause: Clause) -> frozenset[str]:
     """The words of a question that say which sentence answers it."""
-    wanted = words_in(clause.text) - FRAME
-    return wanted | {word for group in ALIKE if wanted & group for word in group}
+    return frozenset().union(*map(alike, words_in(clause.meaning) - FRAME))
+
+
+def alike(word: str) -> frozenset[str]:
+    """A stem, and those of words that mean much the same."""
+    return frozenset({word}).union(*(group for group in ALIKE if word in group))
 
 
 def joined(opening: str, text: str) -> str:
