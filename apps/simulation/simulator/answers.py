@@ -27,6 +27,7 @@ from apps.simulation.simulator.sayings import (
     PICTURES,
     SHOWING,
     SHOWN,
+    SURE,
     SUPPOSING,
 )
 from apps.simulation.simulator.story import Story, words_in
@@ -146,10 +147,19 @@ class Answers:
                 parts.append(self._rng.choice(NAMING))
             elif clause.asks:
                 parts += self._asked(clause)
+            else:
+                self._topic_now = next((hit.name for hit in clause.hits if hit.name in TOPICS), self._topic_now)
         if parts:
-            return parts
+            return self._weightiest(parts)
         said = max((clause for clause in clauses if clause.top >= 0), key=lambda clause: clause.top, default=None)
         return [] if said is None else self._said(said)
+
+    def _weightiest(self, parts: Sequence[str]) -> list[str]:
+        """Without what a patient says who has nothing to tell, beside what is told, and the reason only once."""
+        weighty = [part for part in parts if part not in self._telling.vague] or list(parts)
+        reason = self._story.reason
+        named = [part for part in weighty if reason and reason in part]
+        return [part for part in weighty if part not in named[1:]]
 
     def _names_secret(self, clause: Clause) -> bool:
         return clause.top < 3 and bool(words_in(clause.text) & self._story.secrets)
@@ -252,6 +262,8 @@ class Answers:
         """The answer to what makes sense only after the question before: `Since when?`, `Was there blood in it?`"""
         topic = self._topic_now or self._last_topic()
         facts = self._story.about(topic) if topic and topic not in TOLD_OF else []
+        last = next((line.text for line in reversed(self._before) if line.speaker == "patient"), "")
+        facts.sort(key=lambda fact: plain(fact.on(topic)) not in plain(last))
         if not facts:
             return None
         if not _refers(clause):
@@ -261,6 +273,8 @@ class Answers:
         if says(clause.text, "how long; since when; when"):
             dated = next((fact for fact in facts if fact.since or says(fact.own, WHEN_TOLD)), None)
             return None if dated is None else dated.since or self._telling.again(dated.on(topic))
+        if says(clause.text, "sure|certain|really|definitely|positive"):
+            return self._rng.choice(SURE)
         if says(clause.text, "why; how come"):
             return "I do not know why, to be honest."
         if says(clause.text, "night|morning|evening; the day") and not says(facts[0].own, "night|morning|evening"):

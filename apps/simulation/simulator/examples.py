@@ -18,6 +18,8 @@ FILES = ("complaint", "background", "symptoms", "talk", "vocabulary")
 BEGINNING = 5
 """Letters by which longer words are alike: `sweating`, `sweaty`."""
 WEIGHTS = {"word": 1.0, "pair": 0.7, "group": 0.8, "beginning": 0.4}
+MIDDLE = 0.6
+"""How much the nearness to the middle of all examples of a label counts."""
 RARE = 8
 """A word that no example has weighs as one that the examples of so many labels have."""
 SHARES = (0.75, 0.15, 0.1)
@@ -45,22 +47,35 @@ class Examples:
         self._unseen = math.log(1 + len(labelled) / RARE)
         self._labels = [label for label, _ in counted]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for position, (_, features) in enumerate(counted):
-            vector = self._vector(features)
-            for feature, weight in vector.items():
+        sums: dict[str, Counter[str]] = defaultdict(Counter)
+        for position, (label, features) in enumerate(counted):
+            for feature, weight in self._vector(features).items():
                 self._postings[feature].append((position, weight))
+                sums[label][feature] += weight
+        self._middles: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        for label, total in sums.items():
+            damped = {feature: math.sqrt(weight) * self._rarity[feature] for feature, weight in total.items()}
+            length = math.sqrt(sum(weight * weight for weight in damped.values()))
+            for feature, weight in damped.items():
+                self._middles[feature].append((label, weight / length))
 
     def guesses(self, text: str) -> list[Guess]:
         """The labels whose examples a plain text resembles, the nearest first."""
         scores: dict[int, float] = defaultdict(float)
+        middles: dict[str, float] = defaultdict(float)
         for feature, weight in self._vector(Counter(self._features(text))).items():
             for position, other in self._postings.get(feature, ()):
                 scores[position] += weight * other
+            for label, other in self._middles.get(feature, ()):
+                middles[label] += weight * other
         by_label: dict[str, list[float]] = defaultdict(list)
         for position in sorted(scores, key=scores.__getitem__, reverse=True):
             by_label[self._labels[position]].append(scores[position])
         guesses = [
-            Guess(label, sum(share * score for share, score in zip(SHARES, found, strict=False)))
+            Guess(
+                label,
+                sum(share * score for share, score in zip(SHARES, found, strict=False)) + MIDDLE * middles[label],
+            )
             for label, found in by_label.items()
         ]
         return sorted(guesses, key=lambda guess: guess.nearness, reverse=True)

@@ -55,12 +55,14 @@ FRAGMENT = re.compile(
     r"(?: (?!am|is|are|was|were|has|have|do|does|did|can|will)\w+){1,5}$"
 )
 """A few words without a verb."""
-SUGGESTED = 0.36
+SUGGESTED = 0.38
 """From here on the examples count where no phrase was found."""
 PHRASED = (0.1, 0.15, 0.28, 0.4)
 """How much a phrase of none, one, two, or more words counts beside the nearness of examples."""
 RIVALS = 0.85
 """The share of the strength of a suggestion that phrases need to count beside it."""
+CLOSE, SECOND = 0.6, 0.92
+"""A second topic is suggested from this nearness on, when it is nearly as near as the best."""
 STRAY = 0.55
 """Phrases of less than this share of the strongest were not meant."""
 EXPRESSIONS = [(re.compile(rf"\b(?:{pattern.replace(' ..', GAP)})\b"), english) for pattern, english in FOREIGN]
@@ -174,6 +176,7 @@ NOISE = re.compile(
     r"(?:can|could|would) you (?:please )?tell (?:me|us)(?: please)? (?=if|whether|when|where|what|how|who|which|why)|"
     r"do you (?:know|remember|recall) (?=if|whether)|(?:i|we) (?:hear|gather|understand|see) (?:that )?(?=you)|"
     r"if you do not mind(?: me asking)?|if i may ask|roughly|exactly|approximately|please|a bit|"
+    r"would you (?:describe|call|consider|class) yourself (?:as )?(?:an? )?|"
     r"^(?:sir|madam|maam|mate|buddy|pal|love|dear|darling|duck|chuck|hen|champ|sweetheart|honey|mister|man|guys)(?= )|"
     r"(?:sir|madam|maam|mate|buddy|pal|love|dear|darling|duck|chuck|hen|champ|sweetheart|mister|then|innit|eh)$|"
     r"just out of interest|as well|actually|really|quite|particularly|in particular|specifically|kindly) ?\b"
@@ -216,6 +219,10 @@ def weighed(found: Sequence[Hit], guesses: Sequence[Guess]) -> tuple[Hit, ...]:
         found, least = [*found, Hit(best.name, tier, ())], RIVALS * best.nearness
     else:
         least = STRAY * strongest
+    near = [guess for guess in guesses[1:3] if guess.nearness >= max(CLOSE, SECOND * best.nearness)]
+    for guess in near if best.name in TOPICS else ():
+        if guess.name in TOPICS and guess.name not in {hit.name for hit in found}:
+            found = [*found, Hit(guess.name, TOPICS[guess.name].tier, ())]
     weighted = [hit._replace(strength=strength(hit)) for hit in found]
     return tuple(hit for hit in weighted if hit.tier in {0, FIRST} or not hit.covers or hit.strength >= least)
 

@@ -56,6 +56,8 @@ NOT_ENGLISH = ("Sorry, I did not understand that. Could you say it in English?",
 NO_MORE = ("That is all I can think of.", "No, that is everything, I think.", "No, nothing else comes to mind.")
 AT_TIMES = ("Much the same then, I think.", "No different then, I think.")
 """To a question for the time of day of something of which none is known."""
+SURE = ("Yes, as far as I know.", "Yes, I am quite sure.", "I am, yes.")
+"""To who asks whether that is really so."""
 FILLERS = ("Well, ", "Let me think. ", "Hm, ", "")
 OPENINGS: dict[Opening, tuple[str, ...]] = {
     Opening.YES: ("Yes, ",),

@@ -69,6 +69,8 @@ class Telling:
         self._mood = mood
         self._rng = rng
         self.told: list[Told] = []
+        self.vague: list[str] = []
+        """Answers so far that neither tell nor deny anything."""
 
     def topic(self, name: str, clause: Clause, others: Sequence[str] = ()) -> str:
         facts = [(part, fact) for part in TOPICS[name].parts or (name,) for fact in self._facts(part, clause, others)]
@@ -160,7 +162,9 @@ class Telling:
             return f"I have {self._story.reason}."
         text = self._rng.choice(TOPICS[name].none)
         if text.startswith("~"):
-            return self._rng.choice(DENIED) if name == "Character" and clause.is_closed else text[1:]
+            text = self._rng.choice(DENIED) if name == "Character" and clause.is_closed else text[1:]
+            self.vague.append(text)
+            return text
         self.record(name, "No." if TOPICS[name].tier == 2 else text)
         if len(self.told) > 1 or not clause.is_closed or clause.is_negated:
             return text
