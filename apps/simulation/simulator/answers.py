@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from apps.simulation.simulator.leading import LEADING, leads
 from apps.simulation.simulator.moods import Mood
 from apps.simulation.simulator.openings import VAGUE, WHEN_TOLD, contradicts
 from apps.simulation.simulator.phrases import plain, says
@@ -58,27 +59,10 @@ TOLD_OF = COMPLAINT_LABELS - {"Similar episodes before", "Treatment so far"}
 OWN_MEDICINES = "your|usual|regular .. tablet*|pills|medic*"
 AGAINST_IT = "for|against|on it|this|that; for|against the pain|ache|rash|itch*|pressure"
 """What medicines are taken for, when this complaint is meant."""
+OF_WOMEN = frozenset({"Contraception", "Periods and pregnancy", "Vaginal discharge or bleeding", "Gynaecology"})
+"""What a man is not asked for where something else may be meant."""
 YIELDING = 0.6
 """The share of the strongest that a topic needs so that others yield to it."""
-LEADING: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Family", frozenset()),
-    ("Earlier episodes", frozenset()),
-    ("Contraception", frozenset({"Medicines", "Sexual history", "Periods and pregnancy", "Treatment so far"})),
-    ("Tick or insect bites", frozenset({"Animals", "Outdoors and travel"})),
-    ("Operations and hospital stays", frozenset({"Past illnesses"})),
-    ("Similar episodes before", frozenset({"Past illnesses", "Onset"})),
-    ("Treatment so far", frozenset({"Medicines", "Relieving factors"})),
-    ("Sick contacts", frozenset({"Home", "Family", "Relationship"})),
-    ("Aggravating factors", frozenset({"Course", "Timing"})),
-    ("Relieving factors", frozenset({"Course", "Timing"})),
-    ("Allergies", frozenset({"Drugs", "Medicines"})),
-    ("Drugs", frozenset({"Medicines"})),
-    ("Relationship", frozenset({"Home", "Sexual history"})),
-    ("Vaccinations", frozenset({"Tick or insect bites"})),
-    ("Animals", frozenset({"Sick contacts", "Home"})),
-    ("Impact on daily life", frozenset({"Home", "occupation", "Exercise"})),
-)
-"""What a question is about when it names these, too; nothing: whatever else it names."""
 
 
 @dataclass(slots=True)
@@ -106,6 +90,8 @@ class Answers:
         """The answer to a message; `shows` when the patient shows a picture with it."""
         clauses = understood(self._unaddressed(message))
         clauses = [clause for clause in clauses if not COURTESY.fullmatch(clause.text)] or clauses
+        if self._story.person.get("sex") == "male":
+            clauses = [clause.without(OF_WOMEN) for clause in clauses]
         first = next((clause for clause in clauses if clause.top == 4), None)
         if first is not None:
             return Answer(self._talk(first.named(4)[0]), is_remark=True)
@@ -198,6 +184,9 @@ class Answers:
         strongest = {name: max(hit.strength for hit in clause.hits if hit.name == name) for name in names}
         most = max(strongest.values(), default=0.0)
         closer = [name for name in names if not _yields(name) and strongest[name] >= YIELDING * most]
+        first = next((name for name in names if any(leads(name, other) for other in closer) and _yields(name)), None)
+        if first is not None and strongest[first] >= YIELDING * most:
+            return [first]
         if closer == ["Aggravating factors"]:
             return self._before_conditions(clause) or closer
         if closer:

@@ -19,7 +19,7 @@ STATED = frozenset(
 """Topics to which yes is an answer only where the question names what is true."""
 CHOSEN = STATED | {"Course", "Timing", "Radiation", "Home", "Relationship"}
 """Topics of which `or` in a question offers two to choose from."""
-LISTED = frozenset({"Medicines", "Treatment so far", "Allergies", "Past illnesses", "Operations and hospital stays"})
+LISTED = frozenset({"Medicines", "Treatment so far", "Allergies", "Past illnesses", "Operations and hospital stays", "Relationship"})
 """Topics of which a question may ask for others than those that are known."""
 WANTED = frozenset({"Appetite", "Sleep"})
 """Topics of something whose lack is the symptom."""

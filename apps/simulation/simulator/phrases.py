@@ -147,6 +147,9 @@ class Speller:
         """A plain text with its misspelled words replaced."""
         return " ".join(self._word(word) for word in text.split())
 
+    def knows(self, word: str) -> bool:
+        return word in self._known or _singular(word) in self._known
+
     def _word(self, word: str) -> str:
         if len(word) < 4 or not word.isalpha() or word in self._known or word.startswith(self._beginnings):
             return word

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from apps.simulation.simulator.examples import Guess, examples, labelled_texts
+from apps.simulation.simulator.leading import leads
 from apps.simulation.simulator.phrases import FIRST, GAP, Hit, Phrase, Speller, compiled, hits, plain
 from apps.simulation.simulator.tables import CHAT, ENGLISH, FOREIGN, INTENTS, TOPICS, Intent, Topic
 from apps.simulation.simulator.wording import idiom_words, in_plain_words, written_out
@@ -61,9 +62,13 @@ PHRASED = (0.1, 0.15, 0.28, 0.4)
 """How much a phrase of none, one, two, or more words counts beside the nearness of examples."""
 RIVALS = 0.85
 """The share of the strength of a suggestion that phrases need to count beside it."""
-CLOSE, SECOND = 0.6, 0.92
-"""A second topic is suggested from this nearness on, when it is nearly as near as the best."""
-STRAY = 0.55
+CLOSE = 0.5
+"""From here on examples suggest a topic beside one that it leads, or beside another one of a list."""
+LED = 0.7
+"""The share of the strength of a phrase that a suggested topic needs to lead the topic of the phrase."""
+LISTING = 0.7
+"""The share of the nearness of the best that another one of a list needs."""
+STRAY = 0.62
 """Phrases of less than this share of the strongest were not meant."""
 EXPRESSIONS = [(re.compile(rf"\b(?:{pattern.replace(' ..', GAP)})\b"), english) for pattern, english in FOREIGN]
 
@@ -101,6 +106,11 @@ class Clause:
     @property
     def is_negated(self) -> bool:
         return bool(NEGATED.search(self.text))
+
+    def without(self, names: frozenset[str]) -> Clause:
+        """The same without some topics, unless it names nothing else."""
+        left = tuple(hit for hit in self.hits if hit.name not in names)
+        return replace(self, hits=left) if left else self
 
     def named(self, tier: int) -> list[str]:
         """What of this tier it asks for, each once."""
@@ -195,7 +205,7 @@ def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
     is_question = any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS)) or (asks and not TELLS.match(begins))
     meaning = in_plain_words(text)
     guesses = [guess for guess in examples().guesses(meaning) if not (is_question and _is_statement(guess.name))]
-    found = weighed(hits(text, asked_phrases() if is_question else phrases()), guesses)
+    found = weighed(text, hits(text, asked_phrases() if is_question else phrases()), guesses)
     names = len(begins.split()) < 6 or any(hit.name in TOPICS and hit.tier > 1 for hit in found)
     states = TELLS.match(begins) or any(hit.name in INTENTS and INTENTS[hit.name].is_statement for hit in found)
     return Clause(text, meaning, asks or (names and not states), found)
@@ -205,32 +215,35 @@ def _is_statement(name: str) -> bool:
     return name in INTENTS and INTENTS[name].is_statement
 
 
-def weighed(found: Sequence[Hit], guesses: Sequence[Guess]) -> tuple[Hit, ...]:
+def weighed(text: str, found: Sequence[Hit], guesses: Sequence[Guess]) -> tuple[Hit, ...]:
     """What phrases found and what the examples suggest: the one corrects the other."""
     nearness = {guess.name: guess.nearness for guess in guesses}
 
     def strength(hit: Hit) -> float:
-        return PHRASED[min(hit.words, len(PHRASED) - 1)] + nearness.get(hit.name, 0.0)
+        parts = TOPICS[hit.name].parts if hit.name in TOPICS else ()
+        near = max(nearness.get(name, 0.0) for name in (hit.name, *parts))
+        return PHRASED[min(hit.words, len(PHRASED) - 1)] + near
 
+    named = {name for hit in found for name in (hit.name, *(TOPICS[hit.name].parts if hit.name in TOPICS else ()))}
     strongest = max((strength(hit) for hit in found if hit.tier >= 2), default=0.0)
     best = guesses[0] if guesses else Guess("", 0.0)
-    if best.nearness >= max(SUGGESTED, strongest) and best.name not in {hit.name for hit in found}:
-        tier = TOPICS[best.name].tier if best.name in TOPICS else INTENTS[best.name].tier
-        found, least = [*found, Hit(best.name, tier, ())], RIVALS * best.nearness
-    else:
-        least = STRAY * strongest
-    near = [guess for guess in guesses[1:3] if guess.nearness >= max(CLOSE, SECOND * best.nearness)]
-    for guess in near if best.name in TOPICS else ():
-        if guess.name in TOPICS and guess.name not in {hit.name for hit in found}:
-            found = [*found, Hit(guess.name, TOPICS[guess.name].tier, ())]
+    suggests = best.nearness >= max(SUGGESTED, strongest) and best.name not in named
+    least = RIVALS * best.nearness if suggests else STRAY * strongest
+    led = any(leads(best.name, hit.name) and best.nearness >= max(CLOSE, LED * strength(hit)) for hit in found)
+    added = [best.name] if suggests or (led and best.name not in named) else []
+    if best.name in TOPICS and re.search(r" (?:and|or|nor|plus) ", text):
+        near = [guess.name for guess in guesses[1:3] if guess.nearness >= max(CLOSE, LISTING * best.nearness)]
+        added += [name for name in near if name in TOPICS and name not in named]
+    suggested = [Hit(name, (TOPICS.get(name) or INTENTS[name]).tier, (), strength=nearness[name]) for name in added]
     weighted = [hit._replace(strength=strength(hit)) for hit in found]
-    return tuple(hit for hit in weighted if hit.tier in {0, FIRST} or not hit.covers or hit.strength >= least)
+    kept = [hit for hit in weighted if hit.tier in {0, FIRST} or hit.strength >= least]
+    return (*kept, *suggested)
 
 
 def in_another_language(message: str) -> bool:
     """Whether few words of a message are English, or two are known to be of another language."""
     words = [CHAT.get(word, word) for word in plain(message).split() if word.isalpha()]
-    known = sum(word in ENGLISH or " " in word for word in words)
+    known = sum(word in ENGLISH or " " in word or speller().knows(word) for word in words)
     text = plain(message)
     marked = sum(bool(pattern.search(text)) for pattern, english in EXPRESSIONS if english not in text)
     return len(words) > 1 and 2 * known < len(words) and (marked > 0 or (len(words) > 3 and 4 * known < len(words)))

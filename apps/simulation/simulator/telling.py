@@ -138,6 +138,8 @@ class Telling:
 
     def _opened(self, fact: Fact, name: str, clause: Clause, others: Sequence[str]) -> str:
         """The fact after yes, no or a filler, as the question asks for it."""
+        if fact.topics.intersection(others) and len({part.is_denial for part in fact.parts}) > 1:
+            return fact.own
         text = fact.own if fact.topics.intersection(others) else fact.on(name)
         return text if len(self.told) > 1 else joined(self._opening(fact, name, clause, others), text)
 
