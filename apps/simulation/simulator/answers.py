@@ -28,8 +28,8 @@ from apps.simulation.simulator.sayings import (
     PICTURES,
     SHOWING,
     SHOWN,
-    SURE,
     SUPPOSING,
+    SURE,
 )
 from apps.simulation.simulator.story import Story, words_in
 from apps.simulation.simulator.tables import COMPLAINT_LABELS, ENGLISH, INTENTS, TOPICS
@@ -88,7 +88,7 @@ class Answers:
 
     def to(self, message: str, *, shows: bool = False) -> Answer:
         """The answer to a message; `shows` when the patient shows a picture with it."""
-        clauses = understood(self._unaddressed(message))
+        clauses = list(understood(self._unaddressed(message)))
         clauses = [clause for clause in clauses if not COURTESY.fullmatch(clause.text)] or clauses
         if self._story.person.get("sex") == "male":
             clauses = [clause.without(OF_WOMEN) for clause in clauses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,8 @@ from apps.simulation.simulator.tables import ALIKE, CLASSES
 from apps.simulation.simulator.wording import in_plain_words, written_out
 
 FOLDER = Path(__file__).with_name("tables") / "examples"
-FILES = ("complaint", "background", "symptoms", "talk", "vocabulary")
+VOCABULARY = "vocabulary.txt"
+"""The file of single words; all others have a sentence a line."""
 BEGINNING = 5
 """Letters by which longer words are alike: `sweating`, `sweaty`."""
 WEIGHTS = {"word": 1.0, "pair": 0.7, "group": 0.8, "beginning": 0.4}
@@ -47,7 +49,7 @@ class Examples:
         self._unseen = math.log(1 + len(labelled) / RARE)
         self._labels = [label for label, _ in counted]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        sums: dict[str, Counter[str]] = defaultdict(Counter)
+        sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         for position, (label, features) in enumerate(counted):
             for feature, weight in self._vector(features).items():
                 self._postings[feature].append((position, weight))
@@ -98,7 +100,7 @@ class Examples:
                 yield f"beginning:{each[:BEGINNING]}"
             if group := self._groups.get(word):
                 yield f"group:{group}"
-        for first, second in zip(roots, roots[1:], strict=False):
+        for first, second in itertools.pairwise(roots):
             yield f"pair:{first} {second}"
 
 
@@ -109,28 +111,22 @@ def examples() -> Examples:
     for number, words in enumerate((*ALIKE, *CLASSES.values())):
         for word in words.replace("|", " ").replace("*", "").split():
             groups.setdefault(word, str(number))
-    labelled = {label: [in_plain_words(written_out(text.replace("_", " "))) for text in texts] for label, texts in labelled_texts().items()}
+    labelled = {
+        label: [in_plain_words(written_out(text.replace("_", " "))) for text in texts]
+        for label, texts in labelled_texts().items()
+    }
     return Examples(labelled, groups)
 
 
 @lru_cache(maxsize=1)
 def labelled_texts() -> dict[str, list[str]]:
-    """The sentences of all files by label."""
+    """The sentences of all files, and the words of the vocabulary, by label."""
     labelled: dict[str, list[str]] = {}
-    for file in FILES:
-        for label, texts in read_examples(file).items():
-            labelled.setdefault(label, []).extend(texts)
-    return labelled
-
-
-def read_examples(file: str) -> dict[str, list[str]]:
-    """The sentences of a file by label."""
-    labelled: dict[str, list[str]] = {}
-    label = ""
-    for line in (FOLDER / f"{file}.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            label = line.strip("[]")
-            labelled[label] = []
-        elif line and not line.startswith("#"):
-            labelled[label] += line.split(" ") if file == "vocabulary" else [line]
+    for file in sorted(FOLDER.rglob("*.txt")):
+        label = ""
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("["):
+                label = line.strip("[]")
+            elif line and not line.startswith("#"):
+                labelled.setdefault(label, []).extend(line.split(" ") if file.name == VOCABULARY else [line])
     return labelled

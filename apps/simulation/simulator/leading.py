@@ -5,7 +5,10 @@ from __future__ import annotations
 LEADING: tuple[tuple[str, frozenset[str]], ...] = (
     ("Family", frozenset()),
     ("Earlier episodes", frozenset()),
-    ("Contraception", frozenset({"Medicines", "Sexual history", "Periods and pregnancy", "Treatment so far", "Relationship"})),
+    (
+        "Contraception",
+        frozenset({"Medicines", "Sexual history", "Periods and pregnancy", "Treatment so far", "Relationship"}),
+    ),
     ("Tick or insect bites", frozenset({"Animals", "Outdoors and travel"})),
     ("Operations and hospital stays", frozenset({"Past illnesses"})),
     ("Similar episodes before", frozenset({"Past illnesses", "Onset", "Aggravating factors", "Circumstances"})),

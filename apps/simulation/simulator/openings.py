@@ -19,7 +19,9 @@ STATED = frozenset(
 """Topics to which yes is an answer only where the question names what is true."""
 CHOSEN = STATED | {"Course", "Timing", "Radiation", "Home", "Relationship"}
 """Topics of which `or` in a question offers two to choose from."""
-LISTED = frozenset({"Medicines", "Treatment so far", "Allergies", "Past illnesses", "Operations and hospital stays", "Relationship"})
+LISTED = frozenset(
+    {"Medicines", "Treatment so far", "Allergies", "Past illnesses", "Operations and hospital stays", "Relationship"}
+)
 """Topics of which a question may ask for others than those that are known."""
 WANTED = frozenset({"Appetite", "Sleep"})
 """Topics of something whose lack is the symptom."""
@@ -124,7 +126,7 @@ def _agreed(fact: Fact, topic: str, clause: Clause, wanted: frozenset[str]) -> O
         return Opening.YES
     if topic in LISTED and not fact.parts[0].is_denial and not fact.denies(topic):
         return Opening.NO if topic == "Allergies" and says(clause.text, TOLERATED) else Opening.YES
-    if says(clause.text, IN_ORDER) and not fact.denies(topic) and topic not in WANTED:
+    if says(clause.text, IN_ORDER) and not says(clause.text, "than") and not fact.denies(topic) and topic not in WANTED:
         return Opening.NOT_QUITE
     named = wanted & words_in(clause.text)
     return Opening.NO if fact.denies(topic, named or wanted) else Opening.YES

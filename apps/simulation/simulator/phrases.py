@@ -19,6 +19,7 @@ SHORT_FORMS: tuple[tuple[str, str], ...] = (
     (r"\b(ca|wo|sha)n't\b", r"\1n not"),
     (r"n't\b", " not"),
     (r"\b(what|that|it|he|she|who|where|when|how|there|here|everything)'s\b", r"\1 is"),
+    (r"(?<=ing)'s\b", " is"),
     (r"'re\b", " are"),
     (r"'ve\b", " have"),
     (r"'ll\b", " will"),

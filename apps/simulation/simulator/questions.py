@@ -45,8 +45,9 @@ ASIDES = re.compile(
 CLOSED = re.compile(rf"^(?!do not (?!you\b))(?:{ASKERS.partition('|what|')[0]}|any|ever)\b")
 BIDS = re.compile(r"^(?:tell|describe|show|rate|list|explain|point|give|let|say|name|state|repeat|go)\b")
 TELLS = re.compile(
-    r"^(?:you (?:are|were|have|need|will|would|can|could|may|might|must|should|did|do|look|sound|seem|said|told|mentioned|"
-    r"get|probably|just|also|poor|both|all|really|know|see)|i|we|it|this|that|the|they|he|she|there|your|my|our|stay|avoid|keep|take|come|drink|eat|rest|call|use|"
+    r"^(?:you (?:are|were|have|need|will|would|can|could|may|might|must|should|did|do|look|sound|seem|said|told|"
+    r"mentioned|get|probably|just|also|poor|both|all|really|know|see)|i|we|it|this|that|the|they|he|she|there|your|my|our|stay|avoid|keep|"
+    r"take|come|drink|eat|rest|call|use|"
     r"put|try|do not|remember|make sure|be|please)\b"
 )
 
@@ -146,10 +147,11 @@ def speller() -> Speller:
     return Speller([*tables, *(intent.asks for intent in INTENTS.values()), *said, idiom_words()], ENGLISH)
 
 
-def understood(message: str) -> list[Clause]:
+@lru_cache(maxsize=512)
+def understood(message: str) -> tuple[Clause, ...]:
     """The clauses of a message."""
     foreign = in_another_language(message)
-    return [_clause(part, asks=asks, foreign=foreign) for part, asks in _parts(message)]
+    return tuple(_clause(part, asks=asks, foreign=foreign) for part, asks in _parts(message))
 
 
 def _parts(message: str) -> Sequence[tuple[str, bool]]:
@@ -202,7 +204,7 @@ def _clause(part: str, *, asks: bool, foreign: bool) -> Clause:
     text = NOISE.sub(" ", words if foreign else speller().corrected(words)).strip()
     begins = ASIDES.sub("", text)
     asks = asks or any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS))
-    is_question = any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS)) or (asks and not TELLS.match(begins))
+    is_question = any(pattern.search(begins) for pattern in (CLOSED, OPEN, BIDS)) or asks
     meaning = in_plain_words(text)
     guesses = [guess for guess in examples().guesses(meaning) if not (is_question and _is_statement(guess.name))]
     found = weighed(text, hits(text, asked_phrases() if is_question else phrases()), guesses)

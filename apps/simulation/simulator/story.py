@@ -82,7 +82,9 @@ class Fact:
         about = [part for part in self.parts if topic in part.topics]
         if HELPING & wanted & self.words:
             about = [part for part in self.parts if HELPING & words_in(part.own)] or about
-        named = max(about or self.parts, key=lambda part: len(wanted & words_in(part.own)))
+        said = frozenset().union(*(words_in(part.own) for part in about))
+        closer = [part for part in self.parts if not part.topics and (wanted - said) & words_in(part.own)]
+        named = max(closer or about or self.parts, key=lambda part: len(wanted & words_in(part.own)))
         return named.is_denial
 
     def on(self, topic: str) -> str:

@@ -6,15 +6,18 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from apps.simulation.simulator.phrases import compiled, plain
+from apps.simulation.simulator.phrases import Phrase, compiled, plain
 from apps.simulation.simulator.tables import CHAT, IDIOMS
 
 
 class Idioms(NamedTuple):
     """Expressions of several words as patterns, the longest first, and single words."""
 
-    patterns: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]
-    """With how their first word may begin, which is looked for before the pattern."""
+    patterns: tuple[tuple[re.Pattern[str], str], ...]
+    by_word: dict[str, list[int]]
+    """Which patterns may begin with a word, as positions in `patterns`."""
+    by_beginning: tuple[tuple[str, int], ...]
+    """Which may begin with a word that begins so."""
     words: dict[str, str]
 
 
@@ -32,29 +35,37 @@ def in_plain_words(text: str) -> str:
 
 
 def _replaced(text: str, idioms: Idioms) -> str:
-    for beginnings, pattern, meaning in idioms.patterns:
-        padded = f" {text}"
-        if any(beginning in padded for beginning in beginnings):
-            text = pattern.sub(meaning, text)
+    words = text.split()
+    possible = {position for word in words for position in idioms.by_word.get(word, ())}
+    padded = f" {text}"
+    possible.update(position for beginning, position in idioms.by_beginning if beginning in padded)
+    for position in sorted(possible):
+        pattern, meaning = idioms.patterns[position]
+        text = pattern.sub(meaning, text)
     return text
 
 
 @lru_cache(maxsize=1)
 def _idioms() -> Idioms:
-    patterns: list[tuple[int, tuple[str, ...], re.Pattern[str], str]] = []
+    listed: list[tuple[str, Phrase]] = []
     words: dict[str, str] = {}
     for meaning, expressions in IDIOMS:
         for expression in expressions.split(";"):
-            for each in _alternatives(expression.strip()):
+            for each in filter(None, _alternatives(expression.strip())):
                 if each.isalnum():
                     words.setdefault(each, meaning)
-                elif each:
-                    phrase = compiled(meaning, 0, each)[0]
-                    first = each.split(" ")[0].replace("_", " ")
-                    beginnings = tuple(f" {word.partition('*')[0]}" for word in first.split("|"))
-                    patterns.append((-phrase.words, beginnings, phrase.pattern, meaning))
-    patterns.sort(key=lambda row: row[0])
-    return Idioms(tuple(row[1:] for row in patterns), words)
+                else:
+                    listed.append((each, compiled(meaning, 0, each)[0]))
+    listed.sort(key=lambda pair: -pair[1].words)
+    by_word: dict[str, list[int]] = {}
+    by_beginning: list[tuple[str, int]] = []
+    for position, (expression, _) in enumerate(listed):
+        for first in expression.split(" ")[0].split("|"):
+            if re.fullmatch("[a-z0-9_]+", first):
+                by_word.setdefault(first.partition("_")[0], []).append(position)
+            else:
+                by_beginning.append((f" {re.split('[*?]', first)[0]}", position))
+    return Idioms(tuple((phrase.pattern, phrase.name) for _, phrase in listed), by_word, tuple(by_beginning), words)
 
 
 @lru_cache(maxsize=1)

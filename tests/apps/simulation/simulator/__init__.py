@@ -2,5 +2,6 @@
 
 answers, moods, story, telling: test_conversations
 criteria: test_examiner
+leading, stems: test_examples
 phrases, tables: test_questions
 """
