@@ -106,7 +106,7 @@ def test_ten_causes_are_understood_and_repaired(console: Any, live_server: Any, 
         expect(causes.get_by_role("row").filter(has_text=said)).to_have_count(1)
     keys(console, "g", "d")
     console.get_by_role("heading", name="10 dead results in 10 groups").wait_for()
-    groups = console.locator("section.orca-card.orca-stack")
+    groups = console.locator("article.orca-card.orca-stack")
     expect(groups).to_have_count(10)
     for number in range(10):
         assert "What helps:" in groups.nth(number).inner_text()
