@@ -72,8 +72,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.http.compression.compressed_pages",  # outermost: the next one reads pages
     "config.http.middleware.request_identity",
-    "config.http.compression.compressed_pages",
     "config.http.content_security.page_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
