@@ -22,8 +22,9 @@ class PersistenceSettings(BaseModel):
     """A result is dead, too, when this many processes died while its handler ran."""
     DOMAIN_PERSIST_BATCH_SIZE: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Records that one drain takes at most."""
-    DOMAIN_PERSIST_CONNECTIONS: Annotated[int, Field(ge=1, le=32)] = 3
-    """On PostgreSQL a drain with much to do runs handlers in this many threads, each on a connection of its own."""
+    DOMAIN_PERSIST_CONNECTIONS: Annotated[int, Field(ge=1, le=32)] = 2
+    """On PostgreSQL a drain with much to do runs handlers in this many threads, each on a connection of its own. Two
+    keep one processor busy where the database is near; three or four where its answers take a millisecond."""
     DOMAIN_PERSIST_BACKOFF_INITIAL_SECONDS: Annotated[float, Field(gt=0)] = 5.0
     """The wait after the first failure; it doubles with each."""
     DOMAIN_PERSIST_BACKOFF_CAP_SECONDS: Annotated[float, Field(gt=0)] = 600.0
