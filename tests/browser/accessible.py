@@ -6,6 +6,8 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.pictures import picture
+
 GRAVE = {"serious", "critical"}
 SCRIPT = Axe().axe_script
 THEMES = ("light", "dark")
@@ -90,6 +92,20 @@ CUT_OFF = """() => [...document.querySelectorAll('a, button, input, select, text
 def cut_off(page: Any) -> list[str]:
     """Controls and links that a box around them hides a part of, and that no scrolling brings into view."""
     return [f"cut off: {each}" for each in page.evaluate(CUT_OFF)]
+
+
+def look_at(page: Any, name: str, *, full_page: bool = False) -> None:
+    """Nothing keeps anybody from using it, in light and in dark, and it fits. With $SCREENSHOTS: pictures."""
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = wider_than(page, width)
+        assert not wide, f"{name} is wider than {width}: {wide}"
+        picture(page, f"{name}-{width}", full_page=full_page)
+    found = problems_in_both_themes(page)
+    assert not found, f"{name}: {found}"
+    show_in(page, "dark")
+    picture(page, f"{name}-dark", full_page=full_page)
+    show_in(page, "light")
 
 
 def _why(node: dict[str, Any]) -> str:

@@ -13,27 +13,11 @@ from persistence.bulk.runs import freeze
 from persistence.models import BulkRun, BulkState
 from persistence.operations import REVERT
 from persistence.testing import persist
-from tests.browser.accessible import problems_in_both_themes, show_in, wider_than
-from tests.browser.pictures import picture
+from tests.browser.accessible import look_at
 from tests.persistence.reprocessing.test_reprocess import one_message
 from tests.persistence.results import note
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def look_at(page: Any, name: str) -> None:
-    """Nothing keeps anybody from using it, in light and in dark, and it fits a phone. With $SCREENSHOTS: pictures."""
-    found = problems_in_both_themes(page)
-    assert not found, f"{name}: {found}"
-    for width in (1440, 1024, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        wide = wider_than(page, width)
-        assert not wide, f"{name} is wider than {width}: {wide}"
-        picture(page, f"{name}-{width}", full_page=True)
-    page.set_viewport_size({"width": 1440, "height": 900})
-    show_in(page, "dark")
-    picture(page, f"{name}-dark", full_page=True)
-    show_in(page, "light")
 
 
 def test_a_run_is_looked_at_scheduled_and_paced(console: Any, live_server: Any) -> None:

@@ -9,25 +9,11 @@ from django.urls import reverse
 
 from orchestration.admin.search_suggestions import forget_seen
 from orchestration.models.saved_searches import SavedSearch
-from tests.browser.accessible import problems_in_both_themes, show_in, wider_than
-from tests.browser.pictures import picture
+from tests.browser.accessible import look_at
 from tests.orchestration.factories import failed, queued
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
-
-
-def look_at(page: Any, name: str) -> None:
-    for width in (390, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        wide = wider_than(page, width)
-        assert not wide, f"{name} is wider than {width}: {wide}"
-        picture(page, f"{name}-{width}")
-    found = problems_in_both_themes(page)
-    assert not found, f"{name}: {found}"
-    show_in(page, "dark")
-    picture(page, f"{name}-dark")
-    show_in(page, "light")
 
 
 def test_a_value_is_found_by_keys_and_the_search_is_kept(console: Any, live_server: Any) -> None:
