@@ -20,6 +20,8 @@ from orchestration.models.saved_searches import MOST_OF_ONE, SavedSearch
 LIST = "admin:orchestration_servicecallrecord_changelist"
 LONGEST_QUERY = 4_000
 SHOWN = 100
+NO_NAME = "A search is saved under a name of at most 80 characters."
+TOO_LONG = f"Only a search or filter of at most {LONGEST_QUERY:,} characters is saved."
 NO_PART_OF_IT = ("p", "e", "_popup")
 """Parameters of a list's address that are not what it is asked for."""
 
@@ -53,7 +55,7 @@ def searches_above(request: HttpRequest) -> dict[str, Any]:
     """What the template above the list needs. One query."""
     now = asked_for(request.GET)
     rows = SavedSearch.objects.shown_to(request.user, content=may_read_content(request)).select_related("owner")
-    return {"listed": [_shown(request, row, now) for row in rows[:SHOWN]], "query": now[:LONGEST_QUERY]}
+    return {"listed": [_shown(request, row, now) for row in rows[:SHOWN]], "query": now}
 
 
 def _shown(request: HttpRequest, row: SavedSearch, now: str) -> Shown:
@@ -72,7 +74,7 @@ def save_search(request: HttpRequest) -> HttpResponse:
     """Keep what the list is asked for, under a name; back to the list."""
     form = SearchForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "A search is saved under a name of at most 80 characters.")
+        messages.error(request, NO_NAME if "name" in form.errors else TOO_LONG)
         return HttpResponseRedirect(reverse(LIST))
     given = form.cleaned_data
     query = asked_for(QueryDict(given["query"]))
