@@ -29,6 +29,7 @@ from tests.seedapp.orca.persist.behaviours import GenerateNote
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.cluster,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(240),
 ]

@@ -17,7 +17,7 @@ from tests.browser.chatting import SIZES
 from tests.browser.serving import WebServer, serving
 from tests.stranger.environment import PASSWORD, environment_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 class PlainServer(WebServer):
@@ -99,7 +99,6 @@ def ours(project: Project) -> list[str]:
     return [name for name in project.pages if not name.startswith("django_q")]
 
 
-@pytest.mark.long
 def test_lists_and_forms_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if "_" in name and " row" not in name]
     assert len(wanted) > 30
@@ -107,7 +106,6 @@ def test_lists_and_forms_are_accessible_at_all_widths(console: Any, project: Pro
     assert not found, "\n".join(found)
 
 
-@pytest.mark.long
 def test_rows_are_accessible_at_all_widths(console: Any, project: Project) -> None:
     wanted = [name for name in ours(project) if " row" in name]
     assert len(wanted) > 15

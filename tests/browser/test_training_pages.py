@@ -23,6 +23,7 @@ from tests.clusters import environment, running_cluster
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.cluster,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(300),
 ]

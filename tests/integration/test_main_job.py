@@ -109,26 +109,20 @@ def test_a_question_over_rest_becomes_a_reply_in_the_database(web, provider, key
     assert not ServiceCallRecord.objects.running().exists()
 
 
-def test_a_provider_that_fails_twice_costs_two_more_attempts(web, provider, key, tmp_path):
+def test_what_waits_for_a_cluster_outlives_two_failures(web, provider, trainee, tmp_path):
+    """A call that is submitted while no cluster runs is only late, and a provider that fails twice costs it two more
+    attempts."""
     provider.script([Fault(kind="rate_limit", retry_after=0.2), Fault(kind="server_error")])
-    with running_cluster(tmp_path, RETRY_INITIAL_SECONDS=0.1) as cluster:
-        outcome = run_main_job(Client(web, key=key), lambda line: None)
-        assert cluster.stop() == 0
-    assert outcome.complete
-    assert outcome.calls[0].attempts == 3
-    assert [entry["status"] for entry in provider.request_log()] == [429, 500, 200, 200]
-    outcomes = (
-        AIRequestAudit.objects.filter(call=outcome.calls[0]).order_by("attempt").values_list("outcome", flat=True)
-    )
-    assert list(outcomes) == ["failed", "failed", "answered"]
-
-
-def test_calls_submitted_while_no_cluster_runs_are_only_late(web, provider, trainee, tmp_path):
     client = Client(web)
     client.sign_in(trainee.email, PASSWORD)
     created = client.post(reverse("api:create_simulation"), SIMULATION)
     call = ServiceCallRecord.objects.get(pk=created["call"]["id"])
     assert call.status == "queued"
-    with running_cluster(tmp_path) as cluster:
+    with running_cluster(tmp_path, RETRY_INITIAL_SECONDS=0.1) as cluster:
         until(lambda: ServiceCallRecord.objects.filter(pk=call.pk, domain_persisted=True).exists(), "persisted", 60)
         assert cluster.stop() == 0
+    call.refresh_from_db()
+    assert call.attempts == 3
+    assert [entry["status"] for entry in provider.request_log()] == [429, 500, 200]
+    requests = AIRequestAudit.objects.filter(call=call).order_by("attempt")
+    assert [request.outcome for request in requests] == ["failed", "failed", "answered"]

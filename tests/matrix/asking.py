@@ -58,10 +58,13 @@ def _with_key(world: World, endpoint: Endpoint, scope: Scope) -> str:
 def _offered(world: World, endpoint: Endpoint, actor: str) -> str:
     """Whether a list offers an action; a status for whom there is no list."""
     route, _, name = endpoint.route.partition("?action=")
-    status, answer = _answered(world, Endpoint("GET", route), actor, {})
+    if (route, actor) not in world.lists:  # one page has all the actions of its list
+        status, answer = _answered(world, Endpoint("GET", route), actor, {})
+        world.lists[route, actor] = (status, answer.content.decode() if status == "200" else "")
+    status, page = world.lists[route, actor]
     if status != "200":
         return status
-    return "offered" if f'<option value="{name}">' in answer.content.decode() else "none"
+    return "offered" if f'<option value="{name}">' in page else "none"
 
 
 def _asked(world: World, endpoint: Endpoint, actor: str, headers: dict[str, str]) -> str:

@@ -53,6 +53,8 @@ class World:
             self.clients[name].force_login(user)
         self.secrets = {scope: ApiKey.issue(self.people["root"], str(scope), [scope])[1] for scope in Scope}
         self.values = _values(self.people)
+        self.lists: dict[tuple[str, str], tuple[str, str]] = {}
+        """By address and actor: the status and the page, for the questions after the first."""
         self._rows: dict[type[models.Model], Any] = {}
 
     def address(self, route: str) -> str:
