@@ -16,6 +16,7 @@ class PersistenceConfig(AppConfig):
         from django.db.models.signals import pre_delete
 
         from persistence import checks, operations, receivers  # noqa: F401 - checks and operations register themselves
+        from persistence.exports import registry  # noqa: F401 - says what exports need
         from persistence.models.chunks import remember_model
         from persistence.tracking import content_types, recorder, saved_files
 

@@ -78,6 +78,10 @@ def failed(call_id: str, component: object, attempt: int, error: str, retry_in: 
     )
 
 
+def run_refused(run_id: int, objection: str) -> None:
+    logger.warning("bulk run refused run=%s reason=%s", run_id, objection)
+
+
 def dead(call_id: str, component: object, attempt: int, error: str) -> None:
     logger.error("result dead call_id=%s by=%s attempts=%s error=%s", call_id, component, attempt, error)
 

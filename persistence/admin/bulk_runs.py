@@ -26,10 +26,10 @@ from persistence.admin.bulk_actions import has_pairs, pairs_url
 from persistence.admin.operation_forms import PaceForm, StartForm
 from persistence.bulk.figures import expected_rate, rate, time_left, troubles_by_cause
 from persistence.bulk.pace import pace_in_words
+from persistence.bulk.rights import VIEW_RUNS, permissions_of
 from persistence.bulk.runs import progress
-from persistence.exports.registry import permission_to_export
 from persistence.models import BulkItem, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
-from persistence.models.bulk import CHANGED, EXPORT, TROUBLES
+from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Channel, Trouble
 from persistence.operations import DRY_RUN
 
 STATE_COLOURS = {
@@ -43,21 +43,15 @@ STATE_COLOURS = {
     "done, see below": "warning",
     "scheduled": "info",
 }
+PEOPLE = (Channel.CONSOLE, Channel.API)
+"""Ways on which somebody asks; a run without anybody was asked for by the command line."""
 LISTED_TROUBLES = 50
 LISTED_SAMPLE = 5
-VIEW = "persistence.view_bulkrun"
 
 
 def kinds() -> list[tuple[str, str]]:
     """Every kind of run with its title."""
     return [*((operation.key, operation.title) for operation in operations()), (EXPORT, "Export")]
-
-
-def permission_of(run: BulkRun) -> str:
-    """What one needs to steer a run: what doing the same by hand would need."""
-    if run.kind == EXPORT:
-        return permission_to_export(run.options["exporter"]) or VIEW
-    return operation_of(run.kind).permission if run.kind in dict(kinds()) else VIEW
 
 
 def shown_state(run: BulkRun) -> str:
@@ -86,7 +80,7 @@ class BulkRunAdmin(DetailAdmin):
     list_display_links = ("number",)
     list_filter = (KindFilter, "state")
     list_select_related = ("requested_by",)
-    detail_related = ("requested_by",)
+    detail_related = ("requested_by", "authorized_by")
     ordering = ("-id",)
     sortable_by = ()
 
@@ -94,14 +88,14 @@ class BulkRunAdmin(DetailAdmin):
         return [*page_urls(), *super().get_urls()]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(VIEW) or obj is None or obj.requested_by_id == request.user.pk
+        return request.user.has_perm(VIEW_RUNS) or obj is None or obj.requested_by_id == request.user.pk
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(VIEW)
+        return request.user.has_perm(VIEW_RUNS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BulkRun]:
         runs: QuerySet[BulkRun] = super().get_queryset(request)
-        return runs if request.user.has_perm(VIEW) else runs.filter(requested_by=request.user.pk)
+        return runs if request.user.has_perm(VIEW_RUNS) else runs.filter(requested_by=request.user.pk)
 
     @display(description="Run")
     def number(self, run: BulkRun) -> str:
@@ -117,7 +111,7 @@ class BulkRunAdmin(DetailAdmin):
 
     @display(description="Asked by")
     def by(self, run: BulkRun) -> str:
-        return str(run.requested_by or "command line")
+        return asked_by(run)
 
     @display(description="Asked for")
     def asked(self, run: BulkRun) -> str:
@@ -133,7 +127,9 @@ class BulkRunAdmin(DetailAdmin):
         yield Fact("How", in_words(run.options))
         yield Fact("Rows", f"{run.total:,}")
         yield Fact("Asked for", in_words(run.filter))
-        yield Fact("Asked by", self.by(run))
+        yield Fact("Asked by", asked_by(run))
+        if run.authorized_by_id != run.requested_by_id:
+            yield Fact("In the name of", str(run.authorized_by or "somebody who no longer exists"))
         yield Fact("Reason", run.reason or NOTHING)
         yield Fact("Created", moment(run.created_at))
         if run.per_minute:
@@ -183,7 +179,7 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
             "pace": pace_in_words(run),
             "rows": sample_url(request, run),
             "sample": [call_link(key) for key in keys],
-            "may": request.user.has_perm(entry.permission),
+            "may": request.user.has_perms(permissions_of(run)),
             "content": may_read_content(request),
         },
     )
@@ -202,18 +198,31 @@ def how_far(request: HttpRequest, run: BulkRun) -> dict[str, Any]:
         "rows": sample_url(request, run),
         "causes": troubles_by_cause(run) if any(counts["outcomes"].get(trouble) for trouble in TROUBLES) else [],
         "can_repeat": run.has_ended and run.kind != EXPORT,
+        "is_undone": run.has_ended and undone(run).exists(),
         "run": run,
         "state": shown_state(run),
         "stage": stage(run),
         "counts": counts,
         "percent": round(100 * counts["done"] / run.total) if run.total else 100,
         "outcomes": sorted(counts["outcomes"].items(), key=lambda pair: (-pair[1], pair[0])),
-        "may": request.user.has_perm(permission_of(run)),
+        "may": request.user.has_perms(permissions_of(run)),
         "pairs": pairs_url(run.pk) if has_pairs(run) else "",
         "download": run.file and run.requested_by_id == request.user.pk,
         "is_export": run.kind == EXPORT,
         "content": may_read_content(request),
     }
+
+
+def asked_by(run: BulkRun) -> str:
+    """Who asked for a run, and over which way when that was not the console."""
+    if run.requested_by is None:
+        return "somebody who no longer exists" if run.channel in PEOPLE else "command line"
+    return f"{run.requested_by}{', over REST' if run.channel == Channel.API else ''}"
+
+
+def undone(run: BulkRun) -> QuerySet[BulkItem]:
+    """Of a run that has ended: what was left alone, failed, or was not reached, and can be tried again."""
+    return run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED, ""))
 
 
 def pace_chosen(run: BulkRun) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -26,15 +25,16 @@ from orchestration.theme.words import exact, short_id
 from orchestration.types import JsonObject
 from persistence.admin.base import VIEW_CALLS, note, page, render, require
 from persistence.admin.bulk_actions import run_url, unless_empty
-from persistence.admin.bulk_runs import VIEW, how_far, kinds, permission_of, shows_sample
+from persistence.admin.bulk_runs import how_far, kinds, shows_sample, undone
 from persistence.admin.dry_run import row_changes
 from persistence.admin.operation_forms import PaceForm, StartForm
 from persistence.bulk.pace import change_pace, pace_in_words
 from persistence.bulk.rehearsal import try_out
+from persistence.bulk.rights import VIEW_RUNS, Authority, permissions_of
 from persistence.bulk.runs import FIELDS, MOMENTS, abort, freeze_rows, pause, schedule, select, start, unschedule
 from persistence.errors import BulkRefused
 from persistence.models import BulkRun, BulkState
-from persistence.models.bulk import EXPORT, Trouble
+from persistence.models.bulk import EXPORT
 from persistence.operations import DRY_RUN
 
 SHOWN_SAMPLE = 5
@@ -47,7 +47,11 @@ SHOWN_ROWS = 20
 def shown_run(request: HttpRequest, run_id: int) -> BulkRun:
     """A run that this person may look at; 404 otherwise."""
     rows = BulkRun.objects.select_related("requested_by")
-    run = (rows if request.user.has_perm(VIEW) else rows.filter(requested_by=request.user.pk)).filter(pk=run_id).first()
+    run = (
+        (rows if request.user.has_perm(VIEW_RUNS) else rows.filter(requested_by=request.user.pk))
+        .filter(pk=run_id)
+        .first()
+    )
     if run is None:
         raise Http404
     return run
@@ -71,40 +75,40 @@ class Verb:
     """What one can do with a run: what is asked for it, and a function that does it and says what it did."""
 
     form: type[forms.Form]
-    act: Callable[[BulkRun, Any], str]
+    act: Callable[[BulkRun, Any, Authority], str]
 
 
-def _start(run: BulkRun, form: StartForm) -> str:
+def _start(run: BulkRun, form: StartForm, by: Authority) -> str:
     """Now, or at the moment that was chosen; a run that was paused goes on as it was."""
     reason = form.cleaned_data["reason"]
     if run.state != BulkState.DRAFT:
-        start(run)
+        start(run, authority=by)
         return "Resumed."
     at = form.cleaned_data["starts_at"]
     if at is None:
-        start(run, reason=reason, per_minute=form.per_minute)
+        start(run, reason=reason, per_minute=form.per_minute, authority=by)
     else:
-        schedule(run, at, reason=reason, per_minute=form.per_minute)
+        schedule(run, at, reason=reason, per_minute=form.per_minute, authority=by)
     when = f"Scheduled for {exact(at)}" if at else "Start"
     return f"{', '.join(filter(None, (when, pace_in_words(run))))}. {reason}"
 
 
-def _pause(run: BulkRun, form: forms.Form) -> str:
+def _pause(run: BulkRun, form: forms.Form, by: Authority) -> str:
     pause(run)
     return "Pause."
 
 
-def _abort(run: BulkRun, form: forms.Form) -> str:
+def _abort(run: BulkRun, form: forms.Form, by: Authority) -> str:
     abort(run)
     return "Abort."
 
 
-def _unschedule(run: BulkRun, form: forms.Form) -> str:
+def _unschedule(run: BulkRun, form: forms.Form, by: Authority) -> str:
     unschedule(run)
     return "No longer scheduled."
 
 
-def _change_pace(run: BulkRun, form: PaceForm) -> str:
+def _change_pace(run: BulkRun, form: PaceForm, by: Authority) -> str:
     change_pace(run, form.per_minute)
     return f"Pace: {pace_in_words(run) or 'as fast as it can'}."
 
@@ -125,14 +129,13 @@ def steer(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
     run = shown_run(request, run_id)
     if verb not in VERBS:
         raise Http404
-    if not request.user.has_perm(permission_of(run)):
-        raise PermissionDenied
+    require(request, *permissions_of(run))
     form = VERBS[verb].form(request.POST)
     if not form.is_valid():
         messages.error(request, f"{' '.join(_faults(form))} Nothing was changed.")
         return HttpResponseRedirect(run_url(run.pk))
     try:
-        note(request, run, VERBS[verb].act(run, form))
+        note(request, run, VERBS[verb].act(run, form, Authority(person=request.user)))
     except BulkRefused as refused:
         messages.warning(request, str(refused))
     return HttpResponseRedirect(run_url(run.pk))
@@ -149,11 +152,11 @@ def _faults(form: forms.Form) -> Iterator[str]:
 @page("<int:run_id>/again/", "run_again")
 @require_POST
 def again(request: HttpRequest, run_id: int) -> HttpResponse:
-    """A new draft with the same options over those items that were left alone or failed."""
+    """A new draft with the same options over those items that were left alone, failed, or were not reached."""
     run = _ended_run(request, run_id)
-    keys = run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED)).values("call_id")
-    rows = ServiceCallRecord.objects.filter(pk__in=keys)
-    return _made_again(request, run, rows, {"left alone or failed in": f"run #{run.pk}"})
+    require(request, VIEW_CALLS)
+    rows = ServiceCallRecord.objects.filter(pk__in=undone(run).values("call_id"))
+    return _made_again(request, run, rows, {"not done in": f"run #{run.pk}"})
 
 
 @page("<int:run_id>/repeat/", "run_repeat")
@@ -200,8 +203,7 @@ def _ended_run(request: HttpRequest, run_id: int) -> BulkRun:
     run = shown_run(request, run_id)
     if run.kind == EXPORT or run.kind not in dict(kinds()) or not run.has_ended:
         raise Http404
-    if not request.user.has_perm(permission_of(run)):
-        raise PermissionDenied
+    require(request, *permissions_of(run))
     return run
 
 
@@ -262,9 +264,11 @@ def _sampled(call_id: str, result: Any, *, content: bool) -> dict[str, Any]:
 
 @page("<int:run_id>/download/", "run_download")
 def download(request: HttpRequest, run_id: int) -> FileResponse:
-    """The file of an export, for who asked for it and for nobody else; 404 when it was removed."""
+    """The file of an export, for who asked for it and for nobody else, as long as they could ask for it anew; 404 when
+    it was removed."""
     run = BulkRun.objects.filter(pk=run_id, requested_by=request.user.pk).exclude(file="").first()
     if run is None or not default_storage.exists(run.file):
         raise Http404
+    require(request, *permissions_of(run))
     note(request, run, "Downloaded.")
     return FileResponse(default_storage.open(run.file), as_attachment=True, filename=run.file.rpartition("/")[2])

@@ -15,6 +15,7 @@ from orchestration.models.format_version import refuse_newer
 from orchestration.tasks import beat
 from persistence import log
 from persistence.bulk.pace import LONGEST_WAIT, item_after_next, near, seconds_until_next
+from persistence.bulk.rights import Rights, refusal, rights_of
 from persistence.bulk.runs import wake_worker
 from persistence.models import BulkRun, BulkState
 
@@ -24,6 +25,9 @@ LEASE = timedelta(seconds=30)
 PACE = ("per_minute", "next_item_at")
 AGAIN_SECONDS = 0.05
 """After which a worker looks again whose run was changed just now."""
+
+
+NO_RIGHTS = Rights(person=None, objection="nobody looked yet", sees_all_calls=False)
 
 
 @dataclass(slots=True)
@@ -36,9 +40,12 @@ class RunLease:
     renewed: float = 0.0
     looked: float = 0.0
     """When the pace was last read, as `renewed`."""
+    rights: Rights = NO_RIGHTS
+    """Those of the person in whose name it runs, as of when they were last read."""
 
     def is_still_held(self) -> bool:
-        """False when the budget is used, the cluster stops, or the run was stopped or taken over.
+        """False when the budget is used, the cluster stops, the run was stopped or taken over, or the person in whose
+        name it runs lost the right to it: then it has ended.
 
         Renews the lease every RENEW_SECONDS.
         """
@@ -49,7 +56,18 @@ class RunLease:
             return True
         self.renewed = now
         beat()
-        return bool(self._mine().filter(state=BulkState.RUNNING).update(leased_until=database_now() + LEASE))
+        if not self._mine().filter(state=BulkState.RUNNING).update(leased_until=database_now() + LEASE):
+            return False
+        return self.is_permitted()
+
+    def is_permitted(self) -> bool:
+        """Whether the person in whose name it runs may still have it done; ends the run when not."""
+        self.rights = rights_of(self.run)
+        if self.rights.objection:
+            done = self.run.items.exclude(outcome="").count()
+            log.run_refused(self.run.pk, self.rights.objection)
+            self.finish(BulkState.FAILED, refusal(self.rights.objection, done=done))
+        return not self.rights.objection
 
     def may_do_next(self) -> bool:
         """Whether one more item may be done: the run is still held, and it is this item's turn by the pace of the run.
@@ -113,8 +131,8 @@ def _is_newer(run: BulkRun) -> bool:
 
 
 def acquire(run_id: int, seconds: float) -> RunLease | None:
-    """Lease a run for at most so long; None when it is not to be worked on, another worker has it, or only a newer
-    version can."""
+    """Lease a run for at most so long; None when it is not to be worked on, another worker has it, only a newer version
+    can, or the person in whose name it runs may not have it done any more: then it has ended."""
     now = database_now()
     known = BulkRun.objects.filter(pk=run_id).only("format_version").first()
     if known is None or _is_newer(known):
@@ -125,5 +143,6 @@ def acquire(run_id: int, seconds: float) -> RunLease | None:
     )
     if not taken:
         return None
-    run = BulkRun.objects.select_related("requested_by").get(pk=run_id)
-    return RunLease(run, run.lease_token, time.monotonic() + seconds)
+    run = BulkRun.objects.get(pk=run_id)
+    lease = RunLease(run, run.lease_token, time.monotonic() + seconds)
+    return lease if lease.is_permitted() else None

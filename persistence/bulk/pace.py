@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
 from orchestration.clock import database_now
 from persistence.errors import BulkRefused
 from persistence.models import BulkRun
+from persistence.models.bulk import FORMAT
 
 LONGEST_WAIT = timedelta(seconds=10)
 """A worker waits this long for the next item; for a later one the run is left to a tick, which comes as often."""
@@ -39,7 +40,14 @@ def change_pace(run: BulkRun, per_minute: int | None) -> None:
     rows = BulkRun.objects.filter(pk=run.pk, finished_at=None)
     if not rows.update(per_minute=per_minute, next_item_at=None):
         raise BulkRefused(f"Bulk run {run.pk} has ended.")
+    _take_from_older_versions(rows)
     run.per_minute, run.next_item_at = per_minute, None
+
+
+def _take_from_older_versions(rows: QuerySet[BulkRun]) -> None:
+    """A worker of a version that knows no pace loses its lease on a run that gets one, and does not take it again."""
+    older = rows.filter(Q(format_version=None) | Q(format_version__lt=FORMAT))
+    older.update(format_version=FORMAT, lease_token=F("lease_token") + 1, leased_until=None)
 
 
 def check_pace(per_minute: int | None) -> None:

@@ -25,11 +25,12 @@ from orchestration.values.moments import EXAMPLE, check_moment
 from orchestration.values.plain_text import plain_text
 from persistence.bulk.pace import check_pace, near
 from persistence.bulk.rehearsal import rehearse
+from persistence.bulk.rights import Authority
 from persistence.conf import persistence_settings
 from persistence.errors import BulkRefused
 from persistence.handlers.schema_upgrades import persisted_by_older_code
 from persistence.models import BulkItem, BulkRun, BulkState, PersistedChunk
-from persistence.models.bulk import EXPORT, TROUBLES
+from persistence.models.bulk import EXPORT, FORMAT, TROUBLES
 from persistence.reprocessing.objections import CallIds
 from persistence.reprocessing.reports import Policy, ReprocessOutcome
 from persistence.tracking.snapshots import KEYS_PER_QUERY
@@ -128,10 +129,11 @@ def freeze_rows(
     options: JsonObject | None = None,
     asked: JsonObject | None = None,
     requested_by: Any = None,
+    authority: Authority | None = None,
     list_query: str = "",
 ) -> BulkRun:
     """Store the list of these rows, in their order, as a draft; `asked` says what was asked for, and `list_query` how
-    the list of calls is asked for the same again.
+    the list of calls is asked for the same again. Who asks from elsewhere than the console has an `authority`.
 
     What it would do to calls is counted once, now: that reads all of them, and the draft's page is looked at often.
     What only their rows can tell is tried out on a sample. BulkRefused beyond MAX_ROWS; an empty list is a run of 0.
@@ -142,10 +144,10 @@ def freeze_rows(
     if operation is not None and operation.newest_first:
         rows = ServiceCallRecord.objects.filter(pk__in=rows.values("pk")) if rows.query.is_sliced else rows
         rows = rows.order_by(F("persisted_at").desc(nulls_last=True), "-created_at", "-pk")
+    authority = authority or Authority(person=requested_by)
+    what: JsonObject = {"kind": kind, "options": options or {}, "filter": asked or {}, "list_query": list_query}
     with transaction.atomic():
-        run = BulkRun.objects.create(
-            kind=kind, options=options or {}, filter=asked or {}, requested_by=requested_by, list_query=list_query
-        )
+        run = BulkRun.objects.create(**what, requested_by=authority.person, **authority.columns())
         run.total = _copy_keys(run, rows)
         if run.total > MAX_ROWS:
             raise BulkRefused(f"More than {MAX_ROWS:,} rows match. Narrow the filter, and use several runs.")
@@ -243,11 +245,12 @@ def open_items(run: BulkRun) -> QuerySet[BulkItem]:
 UNFINISHED = (BulkState.DRAFT, BulkState.QUEUED, BulkState.RUNNING, BulkState.PAUSED)
 
 
-def start(run: BulkRun, *, reason: str = "", per_minute: int | None = None) -> None:
+def start(run: BulkRun, *, reason: str = "", per_minute: int | None = None, authority: Authority | None = None) -> None:
     """draft | paused → queued, and a task for it when that commits; BulkRefused when it runs or has ended.
 
     `reason` goes to the history of every call; one that was given before stays. So does a pace: `per_minute` are the
-    items that it does a minute at most.
+    items that it does a minute at most. From now on it writes in the name of the `authority`; without one in that of
+    whoever made it, or started it last.
     """
     check_pace(per_minute)
     _move(
@@ -257,11 +260,25 @@ def start(run: BulkRun, *, reason: str = "", per_minute: int | None = None) -> N
         reason=run.reason or reason,
         per_minute=per_minute or run.per_minute,
         started_at=run.started_at or database_now(),
+        **_authorized(run, authority),
     )
     transaction.on_commit(lambda: wake_worker(run.pk, run.kind), robust=True)
 
 
-def schedule(run: BulkRun, at: datetime, *, reason: str = "", per_minute: int | None = None) -> None:
+def _authorized(run: BulkRun, authority: Authority | None) -> JsonObject:
+    """With the format: a version that does not look at the rights of a person must not take the run."""
+    format_version = max(run.format_version or FORMAT, FORMAT)
+    return {"format_version": format_version, **(authority.columns() if authority is not None else {})}
+
+
+def schedule(
+    run: BulkRun,
+    at: datetime,
+    *,
+    reason: str = "",
+    per_minute: int | None = None,
+    authority: Authority | None = None,
+) -> None:
     """A draft that starts by itself at a moment, by the first tick after it; as `start` otherwise.
 
     BulkRefused when it is no draft, or the moment is over or more than MOST_AHEAD away.
@@ -277,6 +294,7 @@ def schedule(run: BulkRun, at: datetime, *, reason: str = "", per_minute: int | 
         starts_at=at,
         reason=run.reason or reason,
         per_minute=per_minute or run.per_minute,
+        **_authorized(run, authority),
     )
 
 

@@ -34,6 +34,9 @@ from persistence.tracking.saved_files import deleting_rolled_back_files
 
 ITEMS_AT_ONCE = 100
 GONE = OperationResult(outcome=Trouble.GONE.value, error="The call no longer exists.")
+UNSEEN = OperationResult(
+    outcome=Trouble.REFUSED.value, error="The person in whose name this runs may see their own calls only."
+)
 
 
 def work(run_id: int) -> int:
@@ -88,7 +91,7 @@ def _do_each(
     for item in items:
         if not lease.may_do_next():
             return done, False
-        done += _do(lease.run, entry, item, calls.pop(item.call_id, None))
+        done += _do(lease, entry, item, calls.pop(item.call_id, None))
     return done, True
 
 
@@ -124,25 +127,29 @@ def fail_deadly_items() -> None:
         path.unlink(missing_ok=True)
 
 
-def _do(run: BulkRun, entry: Operation, item: BulkItem, ahead: ServiceCallRecord | None) -> bool:
+def _do(lease: RunLease, entry: Operation, item: BulkItem, ahead: ServiceCallRecord | None) -> bool:
     """One item, its result and its entry in the history, in one transaction; False when another worker has done it."""
+    run, rights = lease.run, lease.rights
     call: ServiceCallRecord | None = None
     try:
         with deleting_rolled_back_files(), transaction.atomic():
             call = _held(item.call_id, ahead)
-            done = carry_out(entry, call, run.options, run.requested_by) if call is not None else GONE
+            if call is None:
+                done = GONE
+            else:
+                done = carry_out(entry, call, run.options, rights.person) if rights.may_see(call) else UNSEEN
             if not transaction.get_rollback():
-                return _keep(run, entry, item, call, done)
+                return _keep(lease, entry, item, call, done)
     except Exception as error:  # a handler may raise anything, if only at the commit, and the other items go on
         if isinstance(error, DATABASE_AWAY) and not connection.is_usable():
             raise
         done = OperationResult(outcome=Trouble.FAILED.value, error=log.explain(error))
     with transaction.atomic():
-        return _keep(run, entry, item, call, done)
+        return _keep(lease, entry, item, call, done)
 
 
 def _keep(
-    run: BulkRun, entry: Operation, item: BulkItem, call: ServiceCallRecord | None, done: OperationResult
+    lease: RunLease, entry: Operation, item: BulkItem, call: ServiceCallRecord | None, done: OperationResult
 ) -> bool:
     """The result of an item, unless it has one: then nothing of the transaction stays. A dry run can be done again."""
     durable = not entry.is_dry_run
@@ -152,13 +159,14 @@ def _keep(
     if not kept:
         transaction.set_rollback(True)
     elif call is not None:
-        _note(run, entry, call, done)
+        _note(lease, entry, call, done)
     return kept
 
 
-def _note(run: BulkRun, entry: Operation, call: ServiceCallRecord, done: OperationResult) -> None:
+def _note(lease: RunLease, entry: Operation, call: ServiceCallRecord, done: OperationResult) -> None:
     """The entry in the call's history; a run from the command line has nobody to name."""
-    if run.requested_by_id is None or done.was_refused:
+    run, person = lease.run, lease.rights.person
+    if person is None or done.was_refused:
         return
     message = f"{entry.title} (bulk run {run.pk}): {done.outcome}. {run.reason}".strip()
-    LogEntry.objects.log_actions(run.requested_by_id, [call], CHANGE, message, single_object=True)
+    LogEntry.objects.log_actions(person.pk, [call], CHANGE, message, single_object=True)

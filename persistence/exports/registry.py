@@ -13,12 +13,15 @@ from django.utils.module_loading import autodiscover_modules
 
 from orchestration.types import JsonObject
 from orchestration.values import file_formats
+from persistence.bulk.rights import needs_permissions
 from persistence.errors import BulkRefused
 from persistence.foreign_code import attempt
+from persistence.models.bulk import EXPORT
 
 if TYPE_CHECKING:
     from import_export.resources import ModelResource
 
+VIEW_CONTENT = "orchestration.view_content"
 Dialogue = Callable[[Any], JsonObject | None]
 """A row as `{"messages": [{role, content}, ...]}`; None when it is not a whole dialogue."""
 
@@ -120,6 +123,16 @@ def permission_to_export(name: str) -> str | None:
     """What exporting under this name needs; None when nobody exports so any more."""
     found = _registered().get(name)
     return found.permission if found else None
+
+
+def permissions_to_export(options: JsonObject) -> tuple[str, ...]:
+    """What an export with these options needs: the permission to export such rows, and to read content where that is in
+    the file. That of nobody when nobody exports so any more: then there is nothing to be had."""
+    needed = permission_to_export(str(options.get("exporter", "")))
+    return tuple(filter(None, (needed, VIEW_CONTENT if options.get("content") else "")))
+
+
+needs_permissions(EXPORT, permissions_to_export)
 
 
 def _registered() -> dict[str, Exporter]:

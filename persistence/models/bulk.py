@@ -31,8 +31,19 @@ class BulkState(models.TextChoices):
     FAILED = "failed"
 
 
+class Channel(models.TextChoices):
+    """How a run was asked for; empty for one that a version made which did not store it."""
+
+    COMMAND = "command"
+    CONSOLE = "console"
+    API = "api"
+
+
 EXPORT = "export"
 """The kind of a run that writes a file; its rows may be of any model. The other kinds are keys of operations."""
+FIRST_FORMAT, FORMAT = 1, 2
+"""Runs of the second one have a pace, a start time, and a person whose rights are looked at while they run. A version
+that knows only the first would ignore these, so it leaves such runs to others."""
 
 
 class BulkRun(CompareAndSet):
@@ -50,9 +61,25 @@ class BulkRun(CompareAndSet):
     )
     file = models.CharField(max_length=255, blank=True, default="", help_text="What an export wrote, in the storage.")
     parts = StoredJSONField(default=list, blank=True, help_text="What an unfinished export has stored so far.")
-    format_version = FormatVersionField(help_text="Of the options and the parts.")
+    format_version = FormatVersionField(written=FORMAT, help_text="Of the options, the parts and what a run keeps to.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    authorized_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,  # an older version deletes people without knowing this column
+        help_text="Who started or resumed it last: in that name it writes.",
+    )
+    channel = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="Command line, console or REST."
+    )
+    credential = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="The key with which it was asked for."
     )
     leased_until = MomentField(null=True, blank=True, help_text="Until then a worker holds the run.")
     lease_token = models.BigIntegerField(default=0)

@@ -47,8 +47,8 @@ def test_what_is_written_now_says_its_version():
     memo("a")
     drain()
     freeze(REPROCESS, {})
-    for model in (AIRequestAudit, AIResponseAudit, PersistedChunk, BulkRun):
-        assert set(model.objects.values_list("format_version", flat=True)) == {1}, model
+    for model, version in {AIRequestAudit: 1, AIResponseAudit: 1, PersistedChunk: 1, BulkRun: 2}.items():
+        assert set(model.objects.values_list("format_version", flat=True)) == {version}, model
     assert "format_version" not in call.result  # the first needs none
 
 
