@@ -3,7 +3,10 @@ object."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -18,19 +21,30 @@ from orchestration.causes.groups import PERIOD, failed_groups, fingerprint_of
 from orchestration.clock import database_now
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.states import Status
-from orchestration.stats.prompt_use import texts_used_by
+from orchestration.stats.prompt_use import NEWEST_REQUESTS, Prompt, calls_with_version, prompt_of
 from orchestration.theme.parts import TextFilter
 from orchestration.values.generic_refs import reference
 
 LISTED_TEXTS = 3
+LOOKED_BEYOND = timedelta(days=1)
+"""How long after a call was sent others are looked for that had the same prompt, so that an old one has some, too."""
+PROMPT_VERSION = re.compile(r"(?P<version>[0-9a-f]{16})(\.(?P<until>[0-9]{1,10}))?")
 
 
 def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
     """Links to lists of calls, as far as there is something that they have in common with this one."""
     if call.error_code:
         yield _of_the_same_cause(call)
-    for text in _texts(call):
-        yield Fact("Same prompt", f"rendered with {text}", calls_url(text.pk))
+    prompt = prompt_of(call)
+    if prompt is not None and prompt.version:
+        sent_by = ceil((prompt.sent_at + LOOKED_BEYOND).timestamp())
+        yield Fact(
+            "Same prompt version",
+            f"by the same code and texts ({prompt.version[:8]})",
+            list_url(prompt_version=f"{prompt.version}.{sent_by}"),
+        )
+    for text in _texts(prompt):
+        yield Fact("Same prompt text", f"rendered with {text}", calls_url(text.pk))
     related = reference(call.related_content_type, call.related_object_id)
     if related is not None and related.model is not None:
         wanted = f"{related.model._meta.label_lower}:{call.related_object_id}"
@@ -51,12 +65,32 @@ def list_url(**wanted: str) -> str:
     return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
 
 
-def _texts(call: ServiceCallRecord) -> list[PromptText]:
-    """The texts of operators that its last prompt was rendered with."""
+def _texts(prompt: Prompt | None) -> list[PromptText]:
+    """The texts of operators that a prompt was rendered with."""
     which = Q()
-    for (section, part), version in (texts_used_by(call) or {}).items():
+    for (section, part), version in (prompt.texts if prompt is not None else {}).items():
         which |= Q(section=section, part=part, version=version)
     return list(PromptText.objects.filter(which).defer("text")[:LISTED_TEXTS]) if which else []
+
+
+@add_call_filter
+class PromptVersionFilter(TextFilter):
+    """By the code and the texts that a call's prompt was rendered with; links lead here. Behind a full stop may stand
+    the time by which it was sent, in seconds of Unix."""
+
+    title = f"version of the prompt (16 digits), among {NEWEST_REQUESTS:,} requests"
+    parameter_name = "prompt_version"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
+        value = self.value()
+        if not value:
+            return queryset
+        match = PROMPT_VERSION.fullmatch(value)
+        if match is None:
+            messages.warning(request, "A version of a prompt is 16 digits from 0 to f, as links from a call have it.")
+            return queryset.none()
+        until = datetime.fromtimestamp(int(match["until"]), UTC) if match["until"] else None
+        return queryset.filter(pk__in=calls_with_version(match["version"], until=until))
 
 
 @add_call_filter

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
+from orchestration.components.fingerprints import DIGITS, fingerprint
 from orchestration.components.identity import DjangoIdentityMixin, Identity
 from orchestration.errors import PromptError
 from orchestration.isolation import isolated
@@ -55,7 +56,8 @@ class RenderedPrompt:
     messages: list[Message]
     """At most one `developer` and one `user` message, in this order; never empty."""
     meta: JsonObject
-    """`sections`: [{identity, weight, rendered, texts, notes}], in rendering order; `digest`: SHA-256 of the messages.
+    """`sections`: [{identity, weight, rendered, texts, notes}], in rendering order; `version`: 16 hex digits, the same
+    for prompts of the same code and the same texts of operators; `digest`: SHA-256 of the messages.
     `texts`: the versions of the texts that operators wrote, by part; left out when the code said it all.
     `notes`: what the section noted about this rendering; left out when that is nothing."""
 
@@ -108,8 +110,17 @@ async def render_plan(
         raise PromptError(f"The prompt is empty: no section rendered anything (sections: {names}).")
     return RenderedPrompt(
         messages=messages,
-        meta={"sections": [part.described() for part in rendered], "digest": digest(messages)},
+        meta={
+            "sections": [part.described() for part in rendered],
+            "version": _version(rendered),
+            "digest": digest(messages),
+        },
     )
+
+
+def _version(rendered: Sequence[_Rendered]) -> str:
+    parts = [[str(part.section.identity), fingerprint(part.section), part.texts] for part in rendered]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def digest(messages: Sequence[Message]) -> str:

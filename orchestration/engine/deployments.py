@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-
+from orchestration.components.fingerprints import fingerprint
 from orchestration.components.lifecycle import ensure_autostarted
 from orchestration.components.registry import all_registries
 from orchestration.models.engine_events import EngineEvent, EventKind
@@ -35,20 +33,12 @@ def forget_deployment() -> None:
 
 
 def sources() -> dict[str, str]:
-    """{identity: 16 hex digits of the source} of every component; of one without a source, of its name."""
+    """{identity: mark of its code} of every component."""
     return {
-        str(identity): _digest(component)
+        str(identity): fingerprint(component)
         for registry in all_registries()
         for identity, component in registry.all().items()
     }
-
-
-def _digest(component: type) -> str:
-    try:
-        source = inspect.getsource(component)
-    except (OSError, TypeError):
-        source = f"{component.__module__}.{component.__qualname__}"
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def _said(changed: list[str], *, is_first: bool) -> str:

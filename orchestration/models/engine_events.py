@@ -1,4 +1,5 @@
-"""What happened to the installation as a whole, for the charts of the console: deployments, pauses, restarts."""
+"""What happened to the installation as a whole, for the charts of the console: deployments, pauses, restarts,
+circuits, new prompt texts."""
 
 from __future__ import annotations
 
@@ -24,13 +25,16 @@ class EventKind(models.TextChoices):
     START = "start"
     RESTART = "restart"
     KILLED = "killed"
+    CIRCUIT_OPENED = "circuit_opened"
+    CIRCUIT_CLOSED = "circuit_closed"
+    PROMPT = "prompt"
 
 
 class EngineEvent(models.Model):
     """One thing that happened. It is told to people, and decides nothing."""
 
     kind = models.CharField(max_length=16, choices=EventKind)
-    about = models.CharField(max_length=LONGEST, help_text="The service, model, node or component.")
+    about = models.CharField(max_length=LONGEST, help_text="The service, model, node, client or component.")
     detail = StoredJSONField(default=dict, blank=True, help_text="Of a deployment: the components and their sources.")
     at = MomentField(default=database_now)
 

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from orchestration.clock import database_now
 from orchestration.errors import TransitionRefused
+from orchestration.models.engine_events import EngineEvent, EventKind
 from orchestration.values.moments import MomentField
 
 KNOWN_FOR_SECONDS = 1.0
@@ -98,6 +99,7 @@ class PromptText(models.Model):
             self.created_at = database_now()
             self._state.adding = True
             self.save(force_insert=True)
+            EngineEvent.note(EventKind.PROMPT, str(self))
             transaction.on_commit(forget_texts)
 
     def withdraw(self) -> None:
@@ -105,6 +107,7 @@ class PromptText(models.Model):
         with transaction.atomic():
             if PromptText.objects.current().filter(pk=self.pk).update(is_current=False) != 1:
                 raise TransitionRefused(f"{self} is not in use.")
+            EngineEvent.note(EventKind.PROMPT, f"{self} withdrawn")
             transaction.on_commit(forget_texts)
         self.is_current = False
 

@@ -128,6 +128,8 @@ class CircuitQuerySet(models.QuerySet["ProviderCircuit"]):
         if mine.filter(state=CircuitState.CLOSED, failures__gte=threshold).update(
             state=CircuitState.OPEN, opened_at=now, retry_at=now + pause, openings=1, probe=""
         ):
+            code = mine.values_list("last_error_code", flat=True).first()
+            EngineEvent.note(EventKind.CIRCUIT_OPENED, f"{client}: {code or 'no code'}")
             return True
         probed = mine.filter(state=CircuitState.HALF_OPEN).first()
         if probed is None:
@@ -149,7 +151,9 @@ class CircuitQuerySet(models.QuerySet["ProviderCircuit"]):
         closed = mine.filter(state=CircuitState.HALF_OPEN).update(
             state=CircuitState.CLOSED, opened_at=None, retry_at=None, **healthy
         )
-        if not closed:
+        if closed:
+            EngineEvent.note(EventKind.CIRCUIT_CLOSED, client)
+        else:
             mine.filter(state=CircuitState.CLOSED, failures__gt=0).update(**healthy)
         return bool(closed)
 

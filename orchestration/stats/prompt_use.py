@@ -1,9 +1,10 @@
-"""Which version of a prompt text a call was rendered with, and which calls a version."""
+"""Which version of a prompt, and of the texts in it, a call was rendered with, and which calls a version."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -21,18 +22,48 @@ Part = tuple[str, str]
 """(identity of a section, `instruction` or `message`)."""
 
 
-def texts_used_by(call: ServiceCallRecord) -> Mapping[Part, int] | None:
-    """The versions that the call's last prompt was rendered with; what is not named came from the section's code. None
-    when nothing was sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What is known of a call's last prompt."""
+
+    version: str
+    """The same for all that were rendered by the same code and texts; empty where that was not stored."""
+    sent_at: datetime
+    texts: Mapping[Part, int]
+    """The versions of texts of operators; what is not named came from the section's code."""
+
+
+def prompt_of(call: ServiceCallRecord) -> Prompt | None:
+    """The last prompt of a call; None when nothing was sent, or what is known of it was purged. One query."""
     audits = AIRequestAudit.objects.filter(call=call, repair=0).order_by("-attempt")
-    meta: Any = audits.values_list("prompt_meta", flat=True).first()
-    if not isinstance(meta, dict):
+    meta: Any
+    meta, sent_at = audits.values_list("prompt_meta", "dispatched_at").first() or (None, None)
+    if not isinstance(meta, dict) or sent_at is None:
         return None
-    return {
+    texts = {
         (str(section.get("identity")), part): version
         for section in meta.get("sections", ())
         for part, version in section.get("texts", {}).items()
     }
+    return Prompt(version=str(meta.get("version", "")), sent_at=sent_at, texts=texts)
+
+
+def texts_used_by(call: ServiceCallRecord) -> Mapping[Part, int] | None:
+    """The versions that the call's last prompt was rendered with; what is not named came from the section's code. None
+    when nothing was sent."""
+    prompt = prompt_of(call)
+    return None if prompt is None else prompt.texts
+
+
+def calls_with_version(version: str, *, until: datetime | None = None) -> QuerySet[AIRequestAudit, str | None]:
+    """The ids of calls whose prompts were rendered by this version of code and texts, among the newest requests; with
+    `until`, among the newest that were sent by then."""
+    requests = AIRequestAudit.objects.filter(call__isnull=False, repair=0)
+    if until is not None:
+        requests = requests.filter(dispatched_at__lte=until)
+    newest = requests.order_by("-dispatched_at").values("pk")[:NEWEST_REQUESTS]
+    found = AIRequestAudit.objects.filter(prompt_meta__version=version, pk__in=newest)
+    return found.order_by().values_list("call_id", flat=True)
 
 
 def calls_with(text: PromptText) -> QuerySet[AIRequestAudit, str | None]:

@@ -18,6 +18,9 @@ TITLES = {
     EventKind.START.value: "Node started",
     EventKind.RESTART.value: "Cluster restarted",
     EventKind.KILLED.value: "Worker killed",
+    EventKind.CIRCUIT_OPENED.value: "Circuit opened",
+    EventKind.CIRCUIT_CLOSED.value: "Circuit closed",
+    EventKind.PROMPT.value: "Prompt text changed",
 }
 
 

@@ -19,6 +19,13 @@ const nameBoxes = () => {
 };
 window.addEventListener("load", () => window.django?.jQuery?.(nameBoxes)); // behind Django, which makes them then
 
+// A time of the day as all scripts of the console say it: 24 hours, and the zone named. By the browser's language alone,
+// midnight would be "12:28:05 AM" for some, and nobody could tell whose.
+const CLOCK = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
+});
+window.orcaClock = (at) => CLOCK.format(at);
+
 // What is broken right now, at the top of every page. A server that does not answer is one of these things.
 const watchAlerts = (box) => {
   const told = document.getElementById("orca-alerts-told");
@@ -65,7 +72,7 @@ const watchAlerts = (box) => {
       else { show(await answer.text()); awaySince = null; }
     } catch {
       awaySince ??= new Date();
-      away(`The server has not answered since ${awaySince.toLocaleTimeString()}: what this page shows is from before.`);
+      away(`The server has not answered since ${window.orcaClock(awaySince)}: what this page shows is from before.`);
     } finally {
       asking = false;
       tell();

@@ -107,7 +107,7 @@ const watchNewer = (box) => {
       const { count, more } = await answer.json();
       if (!count) return;
       link.textContent = `${count}${more ? "+" : ""} new`;
-      told.textContent = `as of ${new Date().toLocaleTimeString()}`;
+      told.textContent = `as of ${window.orcaClock(new Date())}`;
       box.hidden = false;
     } catch {
       // What is said is as of when it was; that the server is away, the alerts say.

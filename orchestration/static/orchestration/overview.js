@@ -7,7 +7,7 @@
   let asking = false;
   let freshAt = new Date();
 
-  const tell = (state) => { told.textContent = told.dataset[state].replace("{}", freshAt.toLocaleTimeString()); };
+  const tell = (state) => { told.textContent = told.dataset[state].replace("{}", window.orcaClock(freshAt)); };
 
   const replace = (fresh) => {
     const focused = document.activeElement?.closest("[data-live]") ? document.activeElement.getAttribute("href") : null;
@@ -47,7 +47,9 @@
   };
 
   // What happened is a dashed line at its point, with the first letter of what it was, and stands in the tooltip.
-  const COLOURS = { deployment: "#7c3aed", pause: "#d97706", resume: "#16a34a", start: "#2563eb" };
+  const COLOURS = {
+    deployment: "#7c3aed", prompt: "#7c3aed", pause: "#d97706", resume: "#16a34a", circuit_closed: "#16a34a", start: "#2563eb",
+  };
   const marksAt = (index) => JSON.parse(page.querySelector(".orca-charts").dataset.marks).filter(([at]) => at === index);
   const drawMarks = {
     id: "orca-marks",

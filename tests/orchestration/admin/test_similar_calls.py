@@ -12,7 +12,11 @@ from django.utils.html import escape
 from apps.accounts.models import User
 from orchestration.admin.similar_calls import similar_calls
 from orchestration.clock import database_now
+from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import PromptText, ServiceCallRecord
+from orchestration.models.prompt_overrides import forget_texts
+from orchestration.stats import prompt_use
+from orchestration.testing import drain
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, request_audit
 
@@ -62,8 +66,37 @@ def test_calls_with_the_same_prompt_text_are_listed(root: Client) -> None:
     one, other, without = queued(), queued(), queued()
     for call in (one, other):
         request_audit(call, prompt_meta=meta).save()
-    assert listed(root, links(one)["Same prompt"]) == {one.pk, other.pk}
-    assert "Same prompt" not in links(without)
+    assert listed(root, links(one)["Same prompt text"]) == {one.pk, other.pk}
+    assert "Same prompt text" not in links(without)
+
+
+def test_calls_of_the_same_code_have_the_same_prompt_version(root: Client) -> None:
+    """No text of an operator is needed for that; an edited one makes another version."""
+
+    def asked() -> ServiceCallRecord:
+        call = submit(CallSpec(service="services.engineapp.default.Triage", context={"ticket": "it burns"}))
+        drain()
+        return call
+
+    one, other = asked(), asked()
+    url = links(one)["Same prompt version"]
+    assert "Same prompt text" not in links(one)
+    PromptText(section=SECTION, part="instruction", text="Be brief.").publish()
+    forget_texts()
+    edited = asked()
+    assert listed(root, url) == {one.pk, other.pk}
+    assert listed(root, links(edited)["Same prompt version"]) == {edited.pk}
+    assert listed(root, f"{LIST}?prompt_version={'0' * 16}.0") == set()
+    assert "is 16 digits from 0 to f" in root.get(f"{LIST}?prompt_version=v1").content.decode()
+
+
+def test_an_old_call_is_looked_for_in_its_own_time(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_use, "NEWEST_REQUESTS", 1)
+    meta, old, newer = {"sections": [], "version": "0123456789abcdef"}, queued(), queued()
+    request_audit(old, prompt_meta=meta, dispatched_at=database_now() - timedelta(days=30)).save()
+    request_audit(newer, prompt_meta=meta).save()
+    assert listed(root, links(old)["Same prompt version"]) == {old.pk}
+    assert listed(root, links(newer)["Same prompt version"]) == {newer.pk}
 
 
 def test_calls_about_the_same_object_are_listed(root: Client) -> None:

@@ -13,7 +13,7 @@ from orchestration.clock import database_now
 from orchestration.engine import deployments
 from orchestration.engine.deployments import forget_deployment, note_deployment, sources
 from orchestration.engine.worker.heartbeat import Heartbeat
-from orchestration.models import Pause
+from orchestration.models import Pause, PromptText, ProviderCircuit
 from orchestration.models.engine_events import KEPT, EngineEvent, EventKind
 from orchestration.models.throttles import PauseKind
 
@@ -64,6 +64,27 @@ def test_pauses_and_their_ends_are_noted() -> None:
     pause = Pause.start(PauseKind.SERVICE, SERVICE)
     pause.end()
     assert told() == [f"pause: service {SERVICE}", f"resume: service {SERVICE}"]
+
+
+def test_a_circuit_is_noted_when_it_opens_and_when_it_closes() -> None:
+    """A probe that fails opens nothing new, and an answer to a closed one closes nothing."""
+    circuits, window = ProviderCircuit.objects, timedelta(minutes=1)
+    circuits.count_failures("default", 3, "timeout", window)
+    for _ in range(2):
+        circuits.trip("default", 3, timedelta(0))
+    for end in (lambda: circuits.trip("default", 3, timedelta(0)), lambda: circuits.close("default")):
+        assert circuits.probe(circuits.get(), "a call")
+        assert end()
+    assert not circuits.close("default")
+    assert told() == ["circuit_opened: default: timeout", "circuit_closed: default"]
+
+
+def test_new_prompt_texts_are_noted() -> None:
+    text = PromptText(section="prompts.engineapp.default.TriageSection", part="instruction", text="Be brief.")
+    text.publish()
+    text.withdraw()
+    name = "engineapp.default.TriageSection instruction v1"
+    assert told() == [f"prompt: {name}", f"prompt: {name} withdrawn"]
 
 
 def test_a_node_notes_its_start_and_each_restart_once(settings: Any, tmp_path: Path) -> None:

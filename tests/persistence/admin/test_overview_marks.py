@@ -23,6 +23,7 @@ def test_events_stand_at_their_point_of_the_period(root: Client) -> None:
         (EventKind.PAUSE, "service a", timedelta(minutes=7)),
         (EventKind.DEPLOYMENT, "Triage", timedelta(0)),
         (EventKind.KILLED, "node-1: process 7", timedelta(days=2)),
+        (EventKind.CIRCUIT_OPENED, "default: timeout", timedelta(days=3)),
     ):
         EngineEvent.objects.create(kind=kind, about=about, at=now - ago)
     found = marks(history(Period.HOUR, now=now))
@@ -30,7 +31,8 @@ def test_events_stand_at_their_point_of_the_period(root: Client) -> None:
         [59, "deployment", "Deployed: Triage"],
         [52, "pause", "Paused: service a"],
     ]
-    assert len(marks(history(Period.WEEK, now=now))) == 3
+    assert len(marks(history(Period.WEEK, now=now))) == 4
     page = root.get(reverse("admin:persistence_overview"), {"period": "7d"}).content.decode()
     assert "Worker killed" in page
+    assert "Circuit opened" in page
     assert "node-1: process 7" in page
