@@ -21,17 +21,10 @@ from django_q.utils import close_old_django_connections
 
 from orchestration.django_q.allowed_tasks import TaskRefused, note_refused
 from orchestration.django_q.schedules import arguments, keywords, problems
+from orchestration.isolation import isolated
 from orchestration.log import describe
 
-try:
-    from redis.exceptions import RedisError
-except ImportError:  # the broker is the database
-    RedisError = DatabaseError  # type: ignore[misc, assignment]
-
 logger = logging.getLogger(__name__)
-
-NOT_SENT = (DatabaseError, RedisError, OSError, LookupError, RuntimeError, TypeError, ValueError)
-"""What the brokers, and writing a message, raise."""
 
 
 def run_due(broker: Broker | None = None) -> None:
@@ -47,14 +40,16 @@ def run_due(broker: Broker | None = None) -> None:
     except DatabaseError as error:
         logger.warning("schedules not read error=%s", describe(error))
         return
-    for key in keys:
-        try:
-            with transaction.atomic(using=router.db_for_write(Schedule)):
-                _run(key, broker)
-        except TaskRefused as error:
-            note_refused(f"schedule {key}", error)
-        except NOT_SENT as error:
-            logger.warning("schedule not run schedule=%s error=%s", key, describe(error))
+    for key in keys:  # each broker raises errors of its own
+        with (
+            isolated() as run,
+            transaction.atomic(using=router.db_for_write(Schedule)),
+        ):
+            _run(key, broker)
+        if isinstance(run.error, TaskRefused):
+            note_refused(f"schedule {key}", run.error)
+        elif run.error:
+            logger.warning("schedule not run schedule=%s error=%s", key, describe(run.error))
 
 
 def _due() -> models.QuerySet[Schedule]:

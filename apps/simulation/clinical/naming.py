@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from apps.simulation.clinical.diagnoses_data import SAME_ILLNESS, SAME_TREATMENT
 from apps.simulation.clinical.words import nearest, stem, tokens
@@ -102,6 +103,7 @@ def _place(word: str, said: Sequence[str]) -> int | None:
     return None if near is None else said.index(near)
 
 
+@lru_cache(maxsize=4096)  # the known names are compared again and again
 def _key(name: str) -> tuple[str, ...]:
     words = [stem(token) for token in tokens(name)]
     return tuple(word for word in words if word not in ADJECTIVES) or tuple(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from apps.simulation.clinical.words import stem
@@ -160,6 +161,7 @@ def words_in(text: str) -> frozenset[str]:
     return frozenset(short for word in plain(text).split() if (short := root(word)) not in WEAK)
 
 
+@lru_cache(maxsize=4096)  # every prompt of a conversation tells the same story
 def _fact(sentence: str, names: tuple[str, ...]) -> Fact:
     own = as_own_story(sentence, names)
     parts = tuple(_parts(own, sentence))

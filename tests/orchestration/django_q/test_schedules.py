@@ -61,6 +61,36 @@ def test_the_scheduler_makes_tasks_of_the_rows():
     assert {message.task["func"] for message in OrmQ.objects.all()} == {entry.func for entry in PERIODIC}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_brokers_own_error_holds_back_one_row(caplog):
+    """Whatever a broker's library raises for one task: its row keeps its time, and the others are sent."""
+
+    class NotAccepted(Exception):
+        pass
+
+    class Picky(type(get_broker())):
+        calls = 0
+
+        def enqueue(self, task):
+            Picky.calls += 1
+            if Picky.calls == 1:
+                raise NotAccepted("throttled")
+            return super().enqueue(task)
+
+    Schedule.objects.all().delete()
+    OrmQ.objects.all().delete()
+    due = timezone.now() - timedelta(minutes=1)
+    first, second = saved_unchecked(next_run=due), saved_unchecked(next_run=due)
+    run_due(broker=Picky())
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.next_run == due
+    assert second.next_run > due
+    assert OrmQ.objects.count() == 1
+    assert f"schedule not run schedule={first.pk} error=NotAccepted" in caplog.text
+    assert "throttled" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
