@@ -79,8 +79,8 @@ test-fast: .venv/dev.stamp
 # On both databases, like `make test`. The proofs of tests/long one after the other, for they put the machine under load
 # or are late by it, on PostgreSQL where one answers, else on SQLite.
 test-long: .venv/dev.stamp .clients/stamp
-	$(call suite,env -u DATABASE_URL,long and not postgres_only,-n 3 --ignore=tests/long)
-	$(call suite,ORCA_TEST_POSTGRES=1,long and (postgres or postgres_only),-n 3 --ignore=tests/long)
+	$(call suite,env -u DATABASE_URL,long and not postgres_only,-n 5 --ignore=tests/long)
+	$(call suite,ORCA_TEST_POSTGRES=1,long and (postgres or postgres_only),-n 5 --ignore=tests/long)
 	@if $(BIN)/python -c $(POSTGRES_ANSWERS); then export ORCA_TEST_POSTGRES=1; fi; \
 	$(BIN)/python -m pytest -m long --durations=10 tests/long
 
