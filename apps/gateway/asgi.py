@@ -23,7 +23,8 @@ from apps.gateway.http.large_bodies import Lost, Message, Receive, Send, is_larg
 from apps.gateway.http.request import GONE, Incoming
 from apps.gateway.http.runtime import Runtime
 from apps.gateway.models import Endpoint
-from apps.gateway.proxy.request_lifecycle import PATHS, ModelRequest
+from apps.gateway.proxy.asking import PATHS
+from apps.gateway.proxy.request_lifecycle import ModelRequest
 from apps.gateway.recording.operations import Content
 from orchestration.errors import NotConfigured, ProviderError
 from orchestration.log import describe

@@ -5,11 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from orchestration.routes import FallbackCodes, Routes
 from orchestration.typed_settings import TypedSetting
 
 Seconds = Annotated[float, Field(gt=0)]
+LONGEST_MODEL = 128
+"""Characters of a model's name."""
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("a name of a model is printable")
+    return name
+
+
+def _as_list(given: object) -> object:
+    return [given] if isinstance(given, str | dict) else given
+
+
+ModelName = Annotated[str, Field(min_length=1, max_length=LONGEST_MODEL), AfterValidator(_printable)]
+Alias = Annotated[Routes, BeforeValidator(_as_list)]
 
 
 class GatewaySettings(BaseModel):
@@ -21,6 +38,12 @@ class GatewaySettings(BaseModel):
     """Which client of ORCA_CONFIG is used; empty: the default one."""
     MESSAGES_CLIENT: str = ""
     """Which one `/v1/messages` goes to, of a provider that speaks Anthropic's API; empty: CLIENT."""
+    ALIASES: dict[ModelName, Alias] = {}
+    """Names that clients may give as a model, and where each goes, the preferred route first: `"client"`,
+    `"client/model"`, `{"client": …, "model": …, "weight": …}`, or another alias."""
+    FALLBACK_ON: FallbackCodes | None = None
+    """Error codes, and reasons to wait, for which a request goes to the next route of its alias. None: those of
+    ORCA_CONFIG."""
     ENCRYPTION_KEYS: tuple[str, ...] = ()
     """Fernet keys, the first encrypts. Empty: ENCRYPTION_KEY_FILE."""
     ENCRYPTION_KEY_FILE: Path | None = None

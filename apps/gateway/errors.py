@@ -107,6 +107,22 @@ def not_configured() -> GatewayError:
     return server_error(503, "provider_not_configured", "The gateway has no provider: its operator must configure one.")
 
 
+def not_asked(code: str) -> GatewayError:
+    """For a route whose client cannot be used; only the record tells why."""
+    if code == "paid_requests_forbidden":
+        return GatewayError(503, code, "This gateway may not ask a paid provider.")
+    error = not_configured()
+    error.recorded_as = code
+    return error
+
+
+def all_paused() -> GatewayError:
+    """For an alias whose routes an operator has paused, all of them."""
+    error = server_error(503, "paused", "Every model that this name stands for is paused. Try again later.")
+    error.final = True
+    return error
+
+
 def no_such_provider() -> GatewayError:
     """For a path of an API that the gateway's provider does not speak."""
     return GatewayError(

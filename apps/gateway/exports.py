@@ -25,7 +25,7 @@ class InteractionResource(ModelResource):
                 "latency_ms",
                 "first_token_ms",
             ),
-            *("compression", "tokens_saved", "masked", "timestamp"),
+            *("compression", "tokens_saved", "masked", "timestamp", "client", "route_reason"),
         )
         export_order = fields
 

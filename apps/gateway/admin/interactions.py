@@ -116,6 +116,10 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
         yield Fact("Key", row.api_key or "none", _key_url(row.api_key) if row.api_key else None)
         yield Fact("Requested", f"{row.get_endpoint_display()} {row.model}")
         yield Fact("Answered by", f"{row.provider} {row.answered_by}".strip() or "nobody")
+        if row.client:
+            yield Fact("Client", row.client)
+        if row.route_reason:
+            yield Fact("Not the first route", row.route_reason)
         yield Fact("HTTP status", row.http_status or "none")
         if row.error_code:
             yield Fact("Error", row.error_code)

@@ -60,7 +60,7 @@ async def _prepare_lookup(request: ModelRequest, caller: Caller) -> Search | Non
     if not (directives.read or directives.store):
         return None
     question = await request.compute(
-        question_of, caller.user_id, request.asked, request.row.endpoint, caller.cache == CacheMode.SEMANTIC
+        question_of, caller.user_id, request.compared, request.row.endpoint, caller.cache == CacheMode.SEMANTIC
     )
     request.lookup = lookup = Lookup(request.runtime.cache, question, caller.cache, directives)
     request.cache_state = b"MISS" if directives.read else b"BYPASS"
@@ -100,7 +100,7 @@ async def _compress(request: ModelRequest, caller: Caller) -> None:
     if given == Level.OFF:
         return
     messages = request.sent["messages"]
-    done = await request.runtime.reading.run(compress_request, messages, Level(given), request.row.model)
+    done = await request.runtime.reading.run(compress_request, messages, Level(given), request.first.route.model)
     if done.messages is not messages:
         request.alter({**request.sent, "messages": done.messages})
         request.row.compression, request.row.tokens_saved = given, done.tokens_saved

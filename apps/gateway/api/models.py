@@ -15,10 +15,10 @@ from django.db.models.functions import TruncDate
 from apps.gateway.auth import Caller
 from apps.gateway.cache import forget_owner
 from apps.gateway.conf import gateway_settings
-from apps.gateway.errors import bad_request, from_connection, from_reply, malformed_answer
+from apps.gateway.errors import GatewayError, bad_request, from_connection, from_reply, malformed_answer
 from apps.gateway.http.request import Incoming
 from apps.gateway.http.runtime import Runtime
-from apps.gateway.models.interactions import IS_ESTIMATE, Interaction
+from apps.gateway.models.interactions import ANSWERED_BY, IS_ESTIMATE, Interaction
 from apps.gateway.proxy.answer_json import read_document
 from apps.gateway.proxy.request_checks import unknown_model
 from orchestration.clock import database_now
@@ -34,9 +34,20 @@ MOST_DAYS = 366
 
 
 async def serve_models(runtime: Runtime, incoming: Incoming) -> None:
-    """The provider's models, those that the key may use."""
+    """The aliases and the provider's models, those that the key may use.
+
+    A provider that is down does not hide the aliases: they may be there for that.
+    """
     caller = await _caller(runtime, incoming)
-    models = [model for provider in runtime.providers.all for model in await _models(provider)]
+    models = [_alias(name) for name in runtime.providers.plans]
+    for provider in runtime.providers.of_models:
+        try:
+            found = await _models(provider)
+        except GatewayError:
+            if not runtime.providers.plans:
+                raise
+        else:
+            models += [model for model in found if model["id"] not in runtime.providers.plans]
     shown = [model for model in models if caller.may_use(model["id"])]
     await incoming.answer(200, write_json({"object": "list", "data": shown}), [])
 
@@ -46,7 +57,10 @@ async def serve_model(runtime: Runtime, incoming: Incoming) -> None:
     name = unquote(incoming.path.removeprefix("/v1/models/"))
     if not caller.may_use(name):
         raise unknown_model(name)
-    for provider in runtime.providers.all:
+    if name in runtime.providers.plans:
+        await incoming.answer(200, write_json(_alias(name)), [])
+        return
+    for provider in runtime.providers.of_models:
         found = next((model for model in await _models(provider) if model["id"] == name), None)
         if found is not None:
             await incoming.answer(200, write_json(found), [])
@@ -72,7 +86,8 @@ async def serve_forget_cache(runtime: Runtime, incoming: Incoming) -> None:
 
 
 def usage_of(user_id: str, days: int) -> list[dict[str, Any]]:
-    """One object per day and model, newest day first; a cost is a decimal text, null when no price is known.
+    """One object per day and model that answered, or was asked for where none did, newest day first; a cost is a
+    decimal text, null when no price is known.
 
     `estimated_cost` is the part of `cost` that is an estimate, because the provider did not report all tokens.
     """
@@ -80,7 +95,7 @@ def usage_of(user_id: str, days: int) -> list[dict[str, Any]]:
     rows = (
         Interaction.objects.of_user(user_id)
         .filter(timestamp__gte=since)
-        .values("model", date=TruncDate("timestamp"))
+        .values(used=ANSWERED_BY, date=TruncDate("timestamp"))
         .annotate(
             requests=Count("id"),
             cache_hits=Count("id", filter=Q(cache_hit=True)),
@@ -90,14 +105,14 @@ def usage_of(user_id: str, days: int) -> list[dict[str, Any]]:
             total_cost=Sum("cost"),
             total_estimated=Sum("cost", filter=IS_ESTIMATE),
         )
-        .order_by("-date", "model")
+        .order_by("-date", "used")
     )
     return [_usage_row({**row}) for row in rows]
 
 
 def _usage_row(row: dict[str, Any]) -> dict[str, Any]:
     cost, estimated = row.pop("total_cost"), row.pop("total_estimated")
-    return row | {"cost": _decimal(cost), "estimated_cost": _decimal(estimated)}
+    return {"model": row.pop("used")} | row | {"cost": _decimal(cost), "estimated_cost": _decimal(estimated)}
 
 
 def _decimal(cost: Decimal | None) -> str | None:
@@ -106,6 +121,11 @@ def _decimal(cost: Decimal | None) -> str | None:
 
 async def _caller(runtime: Runtime, incoming: Incoming) -> Caller:
     return await runtime.callers.caller(incoming.secret)
+
+
+def _alias(name: str) -> dict[str, Any]:
+    """An alias as OpenAI's API has a model; where it leads is the operator's to know."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "gateway"}
 
 
 async def _models(provider: Passthrough) -> list[dict[str, Any]]:

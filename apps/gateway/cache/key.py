@@ -73,7 +73,7 @@ def _question_of(owner: str, body: dict[str, Any], endpoint: str) -> Question:
     if endpoint != Endpoint.CHAT:
         delivery = DELIVERY | ({"metadata"} if endpoint == Endpoint.MESSAGES else set())
         asked = {name: value for name, value in body.items() if name not in delivery and value is not None}
-        return Question(owner, str(body["model"]), _digest([owner, endpoint, asked]), "", [])
+        return Question(owner, _model_of(body), _digest([owner, endpoint, asked]), "", [])
     messages = [_plain(message) for message in body["messages"]]
     parameters = {name: value for name, value in body.items() if name not in UNASKED and value is not None}
     last = messages[-1]
@@ -82,7 +82,12 @@ def _question_of(owner: str, body: dict[str, Any], endpoint: str) -> Question:
         text, rest = "", []
     else:
         rest = [owner, parameters, messages[:-1], last | {"content": ""}]
-    return Question(owner, str(body["model"]), _digest([owner, parameters, messages]), text, rest)
+    return Question(owner, _model_of(body), _digest([owner, parameters, messages]), text, rest)
+
+
+def _model_of(body: dict[str, Any]) -> str:
+    """Of a route that is not the usual one the body has client and model."""
+    return str(body["model"] if isinstance(body["model"], str) else body["model"][-1])
 
 
 def _plain(message: Any) -> Any:

@@ -23,6 +23,7 @@ from apps.gateway.http.request import LONG_BODY
 from apps.gateway.maintenance.orphan_requests import beat, leave, sweep
 from apps.gateway.recording.batch_writer import BatchWriter
 from apps.gateway.recording.database_thread import DatabaseThread
+from apps.gateway.routing.health import RouteHealth
 from orchestration.engine.queue.database_thread import DATABASE_AWAY
 from orchestration.isolation import isolated
 from orchestration.log import describe
@@ -45,6 +46,7 @@ class Runtime:
         self.writer = BatchWriter()
         self.reading = DatabaseThread("gateway-read")
         self.callers = Callers(self.reading)
+        self.health = RouteHealth(self.reading.run)
         self.saver = AnswerSaver(self.writer.apart)
         main, model = self.providers.main, wanted.EMBEDDING_MODEL
         embedder = ProviderEmbedder(main, model) if model and Api.OPENAI in main.apis else None

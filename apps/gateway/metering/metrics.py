@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from django.core.cache import cache
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from apps.gateway.models.interactions import IS_ESTIMATE, Interaction
 from orchestration.clock import database_now
 from orchestration.stats.added_metrics import Metric, Sample
 
 KEPT_SECONDS = 60
-NAMES = ("requests", "prompt", "response", "cost")
+NAMES = ("requests", "rerouted", "prompt", "response", "cost")
 
 
 def gateway_metrics() -> Iterator[Metric]:
@@ -22,6 +22,9 @@ def gateway_metrics() -> Iterator[Metric]:
     labelled = [({"estimated": estimated}, found) for estimated, found in figures.items()]
     requests: list[Sample] = [(label, found["requests"]) for label, found in labelled]
     yield Metric("gateway_requests_today", "gauge", "Requests to the gateway since midnight UTC.", requests)
+    rerouted: list[Sample] = [(label, found["rerouted"]) for label, found in labelled]
+    said = "Those of them that did not go to their first route."
+    yield Metric("gateway_requests_rerouted_today", "gauge", said, rerouted)
     kinds = ("prompt", "response")
     tokens: list[Sample] = [(label | {"kind": kind}, found[kind]) for label, found in labelled for kind in kinds]
     yield Metric("gateway_tokens_today", "gauge", "Tokens of the gateway since midnight UTC.", tokens)
@@ -39,6 +42,7 @@ def _figures() -> dict[str, dict[str, float]]:
 def _sums(rows: Any) -> dict[str, float]:
     found = rows.aggregate(
         requests=Count("id"),
+        rerouted=Count("id", filter=Q(route_reason__gt="")),
         prompt=Sum("prompt_tokens", default=0),
         response=Sum("response_tokens", default=0),
         cost=Sum("cost", default=0),

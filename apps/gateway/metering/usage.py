@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from apps.gateway.models.interactions import IS_ESTIMATE, Interaction
+from apps.gateway.models.interactions import ANSWERED_BY, IS_ESTIMATE, Interaction
 from orchestration.clock import database_now
 
 FIGURES: dict[str, Any] = {
@@ -66,7 +66,7 @@ def usage(days: int) -> Usage:
         database_now(),
         [by_day.get(day, empty | {"day": day}) for day in dates],
         _top(rows, "api_key__name", "api_key__prefix"),
-        _top(rows, "model"),
+        _top(rows.annotate(used=ANSWERED_BY), "used"),
     )
 
 

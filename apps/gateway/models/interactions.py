@@ -7,8 +7,9 @@ from functools import cache
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.base import ModelState
+from django.db.models.functions import Coalesce, NullIf
 
 from apps.accounts.models import ApiKey
 from orchestration.clock import database_now
@@ -52,6 +53,9 @@ class Estimated(models.TextChoices):
 IS_ESTIMATE = Q(tokens_estimated=True) | Q(estimated__gt="")
 """The cost is an estimate; older versions note only that tokens are."""
 
+ANSWERED_BY = Coalesce(NullIf("answered_by", Value("")), "model")
+"""The model that a request is counted for: the one that answered, or the one that was asked for."""
+
 
 class InteractionQuerySet(models.QuerySet["Interaction"]):
     def in_flight(self) -> Self:
@@ -78,8 +82,12 @@ class Interaction(models.Model):
     model = models.CharField(max_length=128, blank=True)
     """The model that the client named."""
     answered_by = models.CharField(max_length=128, blank=True)
-    """The model that answered: `model`, or one of the key's fallbacks."""
+    """The model that answered: `model`, one that this is an alias of, or one of the key's fallbacks."""
     provider = models.CharField(max_length=64, blank=True)
+    client = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """The client of ORCA_CONFIG that answered, or was asked last; empty in rows of older versions."""
+    route_reason = models.TextField(blank=True, default="", db_default="")
+    """Why it was not the first route: what held or failed there."""
     status = models.CharField(max_length=16, choices=Status, default=Status.IN_FLIGHT)
     http_status = models.PositiveSmallIntegerField(default=0)
     """The status that the client got; 0 before that."""

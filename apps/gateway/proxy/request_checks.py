@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from apps.gateway.conf import LONGEST_MODEL
 from apps.gateway.errors import GatewayError, bad_request
 from apps.gateway.metering.token_estimate import is_reference
 from apps.gateway.models import Endpoint
 
-LONGEST_MODEL = 128
 STATEFUL = ("previous_response_id", "conversation", "container")
 """Fields of `/responses` and `/messages` that stand for what the provider keeps of former requests."""
 

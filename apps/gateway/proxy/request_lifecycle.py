@@ -11,40 +11,25 @@ from typing import Any, TypeVar
 
 from apps.gateway.auth import Caller
 from apps.gateway.cache import Hit, Lookup, NewAnswer, Search
-from apps.gateway.conf import gateway_settings
-from apps.gateway.errors import (
-    GatewayError,
-    client_left,
-    from_connection,
-    from_reply,
-    from_report,
-    internal_error,
-    malformed_answer,
-    stopping,
-)
+from apps.gateway.conf import LONGEST_MODEL, gateway_settings
+from apps.gateway.errors import GatewayError, client_left, from_connection, malformed_answer, stopping
 from apps.gateway.http.request import Headers, Incoming, read_object
 from apps.gateway.http.runtime import Runtime
 from apps.gateway.masking import Restorer
 from apps.gateway.metering.quotas import Levels
 from apps.gateway.metering.recorded_usage import record_usage
-from apps.gateway.metering.reported_usage import find_usage, has_services, read_usage, tier_of
+from apps.gateway.metering.reported_usage import has_services, tier_of
 from apps.gateway.metering.token_estimate import CHEAPER_TIERS, PLAIN_TIERS, priced_apart, size_of
 from apps.gateway.models import Endpoint, Estimated, Interaction, Status
-from apps.gateway.proxy.answer_json import error_in, read_document, usage_within
-from apps.gateway.proxy.request_checks import LONGEST_MODEL, check_body, others_named, read_model, unknown_model
+from apps.gateway.proxy.answer_json import read_document, usage_within
+from apps.gateway.proxy.asking import Asking
+from apps.gateway.proxy.request_checks import check_body, others_named, read_model, unknown_model
 from apps.gateway.recording.operations import Close, Content, Leave, Open
-from orchestration.errors import PaidRequestsForbidden, ProviderError
+from apps.gateway.routing.targets import Target, with_holds, without_repetition
+from orchestration.errors import ProviderError
 from orchestration.providers.passthrough import Reply
-from orchestration.types import Usage
 from orchestration.values.json_bodies import write_json
 
-PATHS = {
-    Endpoint.CHAT: "/chat/completions",
-    Endpoint.COMPLETIONS: "/completions",
-    Endpoint.RESPONSES: "/responses",
-    Endpoint.MESSAGES: "/messages",
-    Endpoint.EMBEDDINGS: "/embeddings",
-}
 T = TypeVar("T")
 
 
@@ -82,10 +67,10 @@ class ModelRequest:
         """The service tier of the answer, where the model's price is not about it."""
         self.has_services = False
         """More than tokens was used, so that the cost is more than the model's price says."""
-        self.lost = 0
-        """Models whose answers were given up after they were asked."""
-        self.reported: list[tuple[str, Usage]] = []
-        """What models used whose answers were errors, before another one was asked."""
+        self.targets: tuple[Target, ...] = ()
+        """What may be asked, in this order."""
+        self.worst: dict[tuple[str, str], Decimal] = {}
+        """The most that an answer of each can cost."""
         self.provider_ms = 0.0
         self.deadline: asyncio.Timeout | None = None
 
@@ -93,8 +78,7 @@ class ModelRequest:
         """Find the key, then read the body, then check whether the key may use this model."""
         self.caller = caller = await self.runtime.callers.caller(self.incoming.secret)
         self.row.api_key_id, self.row.user_id = caller.key_id, caller.user_id
-        self.provider = self.runtime.providers.of(self.row.endpoint)
-        self.row.provider = self.provider.name
+        self.row.provider = self.runtime.providers.name_of(self.row.endpoint)
         self.raw = await self.incoming.body(self.settings.MAX_BODY_BYTES, self.settings.BODY_SECONDS)
         self.incoming.watch()
         self.asked = await self.compute(read_object, self.raw)
@@ -105,7 +89,27 @@ class ModelRequest:
             if not caller.may_use(model):
                 raise unknown_model(model[:LONGEST_MODEL])
         self.sent = self.asked
+        await self._find_targets(caller.fallback_models)
         return caller
+
+    async def _find_targets(self, fallback_models: tuple[str, ...]) -> None:
+        """The routes of the model, then those of the models that the key falls back to."""
+        runtime, found = self.runtime, list[Target]()
+        for named in dict.fromkeys((self.row.model, *fallback_models)):
+            found += await with_holds(runtime.providers.targets(named, self.row.endpoint), runtime.health)
+        self.targets = without_repetition(found)
+        self.first = self.target = next((target for target in self.targets if not target.held), self.targets[0])
+        self.row.provider, self.row.client = self.target.provider, self.target.route.client
+        self.asking = Asking(self)
+
+    @property
+    def compared(self) -> dict[str, Any]:
+        """The body that the cache compares: an alias stands for what it goes to now."""
+        client, model = self.first.route
+        if not self.first.is_alias and model == self.row.model:
+            return self.asked
+        is_usual = client == self.runtime.providers.client_of(self.row.endpoint)
+        return self.asked | {"model": model if is_usual else [client, model]}  # no body has a list there
 
     async def compute(self, function: Callable[..., T], *args: object) -> T:
         """`function(*args)`, which takes as long as the body is."""
@@ -134,7 +138,7 @@ class ModelRequest:
         """
         op = await self.compute(self._opening, search)
         grant = await self.runtime.writer.open(op)
-        self.levels = grant.levels
+        self.levels, self.worst = grant.levels, op.worst
         self.opened = True
         self.closed = self.row.status != Status.IN_FLIGHT
         await self.runtime.writer.keep(op)
@@ -150,7 +154,8 @@ class ModelRequest:
             search=search,
             on_hit=self._end_with,
             size=size_of(self.sent, self.row.endpoint, default_output=self.settings.RESERVED_OUTPUT_TOKENS),
-            models=self.models,
+            targets=tuple(target.priced for target in self.targets),
+            embeds_at=self.runtime.providers.main.name,
             priced_apart=priced_apart(self.sent),
             embedding=len(self.lookup.question.text.encode()) if self.lookup and self.lookup.asks_provider else 0,
         )
@@ -160,7 +165,7 @@ class ModelRequest:
         found = read_document(hit.answer)
         self.hit_answer = found.value if found is not None else {}
         self.note_usage(self.hit_answer.get("usage"), None)
-        self.row.cache_hit, self.row.cache_kind, self.row.answered_by = True, hit.kind, self.row.model
+        self.row.cache_hit, self.row.cache_kind, self.row.answered_by = True, hit.kind, self.target.route.model
 
     def _end_with(self, hit: Hit) -> None:
         """The request ends when it begins: nothing is sent."""
@@ -170,15 +175,9 @@ class ModelRequest:
         row.latency_ms = round(self.incoming.milliseconds)
         row.masked, row.compression, row.tokens_saved = False, "", 0
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The requested model and those to fall back to."""
-        fallbacks = self.caller.fallback_models if self.caller is not None else ()
-        return tuple(dict.fromkeys((self.row.model, *fallbacks)))
-
     @asynccontextmanager
     async def reply(self) -> AsyncIterator[Reply]:
-        """The provider's answer, of the first model that gives one; GatewayError when none does.
+        """The provider's answer, of the first target that gives one; GatewayError when none does.
 
         It ends with ANSWER_SECONDS, when the client left and the policy says so, or when the process stops.
         """
@@ -190,12 +189,12 @@ class ModelRequest:
             async with asyncio.timeout(self.settings.ANSWER_SECONDS) as self.deadline:
                 if self.incoming.left:
                     self._left()
-                async with self._asked() as reply:
+                async with self.asking.reply() as reply:
                     yield reply
         except TimeoutError:
             raise self._ended_early() from None
         except ProviderError as error:
-            raise self._unanswered(error) from None
+            raise self.unanswered(error) from None
         finally:
             self.incoming.on_left = None
             self.runtime.asking.discard(self._stopped)
@@ -218,77 +217,27 @@ class ModelRequest:
         if self.deadline is not None and when is not None:
             self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
 
-    @asynccontextmanager
-    async def _asked(self) -> AsyncIterator[Reply]:
-        failure = internal_error()
-        for model in self.models:
-            body = await self.compute(
-                write_json, self.sent if model == self.row.model else self.sent | {"model": model}
-            )
-            asking = self.provider.request(
-                "POST", PATHS[Endpoint(self.row.endpoint)], body, request_id=self.row.request_id
-            )
-            try:
-                reply = await asking.__aenter__()
-            except ProviderError as error:
-                failure = self._unanswered(error)
-            except PaidRequestsForbidden:
-                raise GatewayError(
-                    503, "paid_requests_forbidden", "This gateway may not ask a paid provider."
-                ) from None
-            else:
-                try:
-                    if reply.status == 200:
-                        self.row.answered_by = model
-                        within, answer = await self._error_within(reply, is_last=model == self.models[-1])
-                        if within is None:
-                            yield answer
-                            return
-                        failure, self.row.answered_by = within, ""
-                    else:
-                        failure = await from_reply(reply, default_wait=self.settings.RETRY_AFTER_SECONDS)
-                finally:
-                    await asking.__aexit__(None, None, None)
-            if not failure.may_fall_back:
-                break
-            if model != self.models[-1]:
-                self._note_lost()
-        raise failure
+    def begin_asking(self, target: Target) -> None:
+        """This target is asked next."""
+        self.target = target
+        self.row.provider, self.row.client = target.provider, target.route.client
+        self.row.route_reason = ", ".join(map(str, self.asking.passed))
 
-    async def _error_within(self, reply: Reply, *, is_last: bool) -> tuple[GatewayError | None, Reply]:
-        """The error in an answer of status 200, when another model may be asked because of it; and the answer, to be
-        read again. A stream is not looked into: its client waits for the first byte."""
-        if is_last or reply.content_type == "text/event-stream":
-            return None, reply
-        raw = await reply.read(self.settings.MAX_ANSWER_BYTES)
-        found = read_document(raw)
-        reported = error_in(found.value) if found is not None else None
-        failure = from_report(reported, default_wait=self.settings.RETRY_AFTER_SECONDS) if reported else None
-        again = replace(reply, chunks=_at_once(raw))
-        if failure is None or found is None or not failure.may_fall_back:
-            return None, again
-        self._note_reported(find_usage(found.value))
-        return failure, again
+    def body_for(self, target: Target) -> dict[str, Any]:
+        """What is sent to it: the body under its model's own name."""
+        model = target.route.model
+        return self.sent if model == self.row.model else self.sent | {"model": model}
 
-    def _note_reported(self, usage: Any) -> None:
-        """The usage in an error for which another model is asked: it is charged, too."""
-        given = read_usage(usage)
-        prompt, response = given.prompt or 0, given.response or 0
-        if prompt or response:
-            cached = min(given.cached, prompt)
-            counts = {"input_tokens": prompt, "cached_input_tokens": cached, "output_tokens": response}
-            used = Usage(**counts, total_tokens=prompt + response)
-            self.reported.append((self.row.answered_by, used))
-
-    def _note_lost(self) -> None:
-        """Another model is asked, although this one may still bill its answer."""
-        if self.cost_unknown:
-            self.lost, self.cost_unknown = self.lost + 1, False
+    def forget_unknown_cost(self) -> bool:
+        """Whether the answer that is given up for another one may be billed."""
+        is_lost, self.cost_unknown = self.cost_unknown, False
+        if is_lost:
             self.note_usage({"prompt_tokens": 0, "completion_tokens": 0}, None)
+        return is_lost
 
     def _ended_early(self) -> GatewayError:
         """The time is over, the process stops, or the client left and the policy is not to wait for the answer."""
-        failure = self._unanswered(ProviderError("No answer in time.", code="timeout"))
+        failure = self.unanswered(ProviderError("No answer in time.", code="timeout"))
         if self.row.streamed and (self.runtime.is_over or self._cancelled):
             self.cost_unknown = False  # the provider stops a stream that is closed: what came is what it bills
         if self.runtime.is_over:
@@ -299,7 +248,7 @@ class ModelRequest:
     def _cancelled(self) -> bool:
         return self.incoming.left and self.settings.WHEN_CLIENT_LEAVES == "cancel"
 
-    def _unanswered(self, error: ProviderError) -> GatewayError:
+    def unanswered(self, error: ProviderError) -> GatewayError:
         """A provider that is slow, or whose answer broke, may have processed the request, and bill it."""
         begun = bool(self.row.answered_by)
         if error.sent and (error.code in {"timeout", "malformed_response"} or (begun and not self.row.streamed)):
@@ -323,8 +272,8 @@ class ModelRequest:
                 self.row.note_estimates(Estimated.COST)
                 unknown = unknown or (bool(self.tier) and self.tier not in CHEAPER_TIERS)
             content = None if response is None else Content(response=response)
-            op = Close(self.row, content, unknown, self.lost, tuple(self.reported))
-            await self.runtime.writer.close(op)
+            await self.runtime.writer.close(self._closing(content, unknown=unknown))
+            await self.asking.ended(error_code)
             if kept is not None:
                 self.runtime.saver.save(_with_token(kept, content))
         else:
@@ -332,12 +281,25 @@ class ModelRequest:
             await self.runtime.writer.open(begun)
             await self.runtime.writer.keep(begun)
 
+    def _closing(self, content: Content | None, *, unknown: bool) -> Close:
+        lost, reported = self.asking.lost, self.asking.reported
+        none = Decimal(0)
+        return Close(
+            self.row,
+            content,
+            asked=self.target.priced,
+            embeds_at=self.runtime.providers.main.name,
+            at_least=self.worst.get(self.target.priced, none) if unknown else None,
+            lost=tuple(self.worst.get(target.priced, none) for target in lost),
+            reported=tuple((target.priced, usage) for target, usage in reported),
+        )
+
     async def _to_keep(self, response: bytes | None) -> NewAnswer | None:
-        """What goes into the cache: a complete answer of the requested model."""
+        """What goes into the cache: a complete answer of the target that it was looked up for."""
         row = self.row
         good = row.status in {Status.COMPLETED, Status.CLIENT_LEFT} and not row.error_code and not row.cache_hit
         good = good and self.cacheable
-        if not good or self.lookup is None or response is None or row.answered_by != row.model:
+        if not good or self.lookup is None or response is None or self.target is not self.first:
             return None
         return await self.lookup.to_keep(response)
 
@@ -384,6 +346,10 @@ class ModelRequest:
         found.append((b"x-gateway-overhead-ms", b"%.1f" % overhead))
         if self.row.answered_by and self.row.answered_by != self.row.model:
             found.append((b"x-gateway-model", self.row.answered_by.encode("ascii", "replace")))
+        if self.row.answered_by and self.target.is_alias:
+            found.append((b"x-gateway-route", str(self.target.route).encode("ascii", "replace")))
+            passed = ", ".join(each.told for each in self.asking.passed)
+            found += [(b"x-gateway-route-reason", passed.encode("ascii", "replace"))] if passed else []
         if self.row.cost is not None and self.closed:
             found.append((b"x-gateway-cost", f"{self.row.cost:f}".encode()))
         return found
@@ -394,7 +360,3 @@ def _with_token(kept: NewAnswer, content: Content | None) -> NewAnswer:
     if content is None or content.is_large:
         return kept
     return replace(kept, token=content.response_enc, key_id=content.key_id)
-
-
-async def _at_once(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw

@@ -66,7 +66,7 @@ def refuse(op: Open, error: GatewayError, state: Levels | None) -> Grant:
 
 
 def worst_cost(op: Open) -> Cost:
-    """The most that the request can cost on any of its models; an error that a budget makes of what has no price."""
+    """The most that the request can cost at any of its targets; an error that a budget makes of what has no price."""
     if op.size is None:
         return Decimal(0)
     if op.priced_apart:
@@ -76,45 +76,45 @@ def worst_cost(op: Open) -> Cost:
             code="field_without_price",
         )
     usage = Usage(input_tokens=op.size.worst_prompt, output_tokens=op.size.output)
-    costs = [cost_of(op.row.provider, model, usage) for model in op.models]
-    embedding = _embedding_cost(op.row.provider, op.embedding)
-    if None in costs or embedding is None:
+    costs = {target: cost_of(*target, usage) for target in op.targets}
+    embedding = _embedding_cost(op.embeds_at, op.embedding)
+    if None in costs.values() or embedding is None:
         return bad_request(
             "This key has a budget, and the model has no price here: ask for it to be added, or use another model.",
             param="model",
             code="model_without_price",
         )
-    return max((cost for cost in costs if cost is not None), default=Decimal(0)) + embedding
+    op.worst = {target: cost for target, cost in costs.items() if cost is not None}
+    return max(op.worst.values(), default=Decimal(0)) + embedding
 
 
 def priced_models(ops: Iterable[Operation]) -> Iterator[tuple[str, str]]:
     """The providers and models whose prices a batch needs."""
     embedding = gateway_settings().EMBEDDING_MODEL
     for op in ops:
-        provider = op.row.provider
         if isinstance(op, Open):
-            yield from ((provider, model) for model in op.models)
+            yield from op.targets
         elif isinstance(op, Close):
-            yield provider, op.row.answered_by or op.row.model
-            yield from ((provider, model) for model, _ in op.reported)
-        if embedding:
-            yield provider, embedding
+            yield _asked(op)
+            yield from (target for target, _ in op.reported)
+        if embedding and isinstance(op, Open | Close):
+            yield op.embeds_at, embedding
 
 
 def price(op: Close) -> None:
     """Note the cost; a model without a price leaves it empty."""
-    row = op.row
-    row.cost = _answer_cost(row)
-    if row.embedding_tokens:
-        row.cost = (row.cost or Decimal(0)) + (_embedding_cost(row.provider, row.embedding_tokens) or Decimal(0))
-    for model, usage in op.reported:
-        cost = cost_of(row.provider, model, usage)
-        row.cost = row.cost if cost is None else (row.cost or Decimal(0)) + cost
-    if op.at_least_reserved and row.reserved_cost > (row.cost or 0):
-        row.cost = row.reserved_cost
+    row, none = op.row, Decimal(0)
+    row.cost = _answer_cost(row, _asked(op))
+    if op.at_least is not None and row.reserved_cost and op.at_least > (row.cost or none):
+        row.cost = op.at_least
         row.note_estimates(Estimated.COST)
+    if row.embedding_tokens:
+        row.cost = (row.cost or none) + (_embedding_cost(op.embeds_at, row.embedding_tokens) or none)
+    for target, usage in op.reported:
+        cost = cost_of(*target, usage)
+        row.cost = row.cost if cost is None else (row.cost or none) + cost
     if op.lost and row.reserved_cost:
-        row.cost = (row.cost or Decimal(0)) + op.lost * row.reserved_cost
+        row.cost = sum(op.lost, row.cost or none)
         row.note_estimates(Estimated.COST)
     row.cost = None if row.cost is None else min(row.cost, MAX_COST)
 
@@ -123,9 +123,9 @@ def settle_end(op: Close, meter: KeyMeter, before: str, slot_freed: bool) -> Non
     """Once for each row: what it used, in place of what was reserved, or of the worst case that the sweep charged."""
     row = op.row
     cost, tokens = row.cost or Decimal(0), row.tokens_used
-    if op.at_least_reserved:
+    if op.at_least is not None:
         tokens = max(tokens, row.reserved_tokens)
-    tokens += op.lost * row.reserved_tokens + sum(usage.total_tokens for _, usage in op.reported)
+    tokens += len(op.lost) * row.reserved_tokens + sum(usage.total_tokens for _, usage in op.reported)
     if before == Status.IN_FLIGHT:
         settle(
             meter,
@@ -144,7 +144,11 @@ def _embedding_cost(provider: str, tokens: int) -> Decimal | None:
     return cost_of(provider, gateway_settings().EMBEDDING_MODEL, Usage(input_tokens=tokens)) if tokens else Decimal(0)
 
 
-def _answer_cost(row: Interaction) -> Decimal | None:
+def _asked(op: Close) -> tuple[str, str]:
+    return op.asked or (op.row.provider, op.row.answered_by or op.row.model)
+
+
+def _answer_cost(row: Interaction, asked: tuple[str, str]) -> Decimal | None:
     tokens = row.prompt_tokens + row.response_tokens
     if row.cache_hit:
         return Decimal(0)
@@ -156,4 +160,4 @@ def _answer_cost(row: Interaction) -> Decimal | None:
         output_tokens=row.response_tokens,
         total_tokens=tokens,
     )
-    return cost_of(row.provider, row.answered_by or row.model, usage)
+    return cost_of(*asked, usage)

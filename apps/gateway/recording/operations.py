@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from apps.gateway.cache.store import Hit, Search
 from apps.gateway.crypto import LONG, keyring
@@ -61,10 +62,14 @@ class Open:
     content: Content | None = None
     size: Size | None = None
     """None: the key's limits are not checked."""
-    models: tuple[str, ...] = ()
-    """The models that may be asked; the most expensive one is reserved."""
+    targets: tuple[tuple[str, str], ...] = ()
+    """The providers and models that may be asked; the most expensive one is reserved."""
+    worst: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """The most that an answer of each can cost, where a budget asks for that."""
     embedding: int = 0
     """The most tokens that the embedding of the question can take."""
+    embeds_at: str = ""
+    """The provider that is asked for it."""
     priced_apart: str = ""
     """The field because of which the model's price is not what the request costs."""
     search: Search | None = None
@@ -82,12 +87,16 @@ class Close:
 
     row: Interaction
     content: Content | None = None
-    at_least_reserved: bool = False
-    """Nobody knows what the answer cost: it is charged what was reserved, or more if more came."""
-    lost: int = 0
-    """Answers of models before it that may be billed, too; each is charged what was reserved."""
-    reported: tuple[tuple[str, Usage], ...] = ()
-    """Models before it whose errors came with a usage, which is charged."""
+    asked: tuple[str, str] | None = None
+    """The provider and the model that answered, or were asked last: they price it. None: those in the row."""
+    embeds_at: str = ""
+    """The provider that was asked for the embedding."""
+    at_least: Decimal | None = None
+    """Nobody knows what the answer cost: it is charged this, and the reserved tokens, or more if more came."""
+    lost: tuple[Decimal, ...] = ()
+    """What is charged for answers before it that may be billed, too."""
+    reported: tuple[tuple[tuple[str, str], Usage], ...] = ()
+    """Providers and models before it whose errors came with a usage, which is charged."""
 
 
 @dataclass(slots=True, eq=False)

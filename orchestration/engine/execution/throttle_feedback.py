@@ -80,7 +80,7 @@ def apply_observations(answers: Sequence[StoreAnswer], limits: Limits) -> None:
         return
     observations = read_answers(answers)
     try:
-        _apply_health(observations.by_client, limits)
+        apply_health(observations.by_client, limits)
         for route, observation in observations.by_route.items():
             _apply_rates(route, observation, limits)
     except Error as error:
@@ -119,7 +119,8 @@ def _note_health(health: Health, command: StoreAnswer) -> None:
         health.failures, health.worked = 0, True
 
 
-def _apply_health(by_client: Mapping[str, Health], limits: Limits) -> None:
+def apply_health(by_client: Mapping[str, Health], limits: Limits) -> None:
+    """Close and open circuits by what the clients' providers said; DatabaseError when that cannot be written."""
     conf = engine_settings()
     if not conf.CIRCUIT_FAILURES:
         return
@@ -141,12 +142,17 @@ def _apply_health(by_client: Mapping[str, Health], limits: Limits) -> None:
 
 def _apply_rates(route: Route, observation: Observation, limits: Limits) -> None:
     if observation.wait > 0:
-        seconds = granted(observation.wait) or 0.0
-        RateLimit.block(route, later(database_now(), seconds), asked_seconds=observation.wait)
-        limits.forget()
-        logger.warning("route blocked route=%s seconds=%.1f asked=%.1f", route, seconds, observation.wait)
+        block_route(route, observation.wait, limits)
     for limit in matching(limits.snapshot().metered, route):
         _settle(limit, observation)
+
+
+def block_route(route: Route, wait: float, limits: Limits) -> None:
+    """Let nothing start on a route for as many seconds as its provider wants; DatabaseError."""
+    seconds = granted(wait) or 0.0
+    RateLimit.block(route, later(database_now(), seconds), asked_seconds=wait)
+    limits.forget()
+    logger.warning("route blocked route=%s seconds=%.1f asked=%.1f", route, seconds, wait)
 
 
 def _settle(limit: RateLimit, observation: Observation) -> None:

@@ -136,6 +136,10 @@ def _failed_stream(failed: JsonObject) -> Iterator[bytes]:
     return map(event_bytes, response_events(failed))
 
 
+def _failed_chunks(failed: JsonObject) -> Iterator[bytes]:
+    yield b"data: " + orjson.dumps({"error": failed["error"]}) + b"\n\n"
+
+
 def _stream(chunks: Any) -> Callable[[SimulatedRequest, Reply], Iterator[bytes]]:
     def stream(request: SimulatedRequest, reply: Reply) -> Iterator[bytes]:
         for chunk in chunks(reply, with_usage=request.stream_usage):
@@ -145,7 +149,9 @@ def _stream(chunks: Any) -> Callable[[SimulatedRequest, Reply], Iterator[bytes]]
     return stream
 
 
-def _dialect(path: str, field: str, payload: Any, events: Any, schema_of: Any = _of_chat) -> Dialect:
+def _dialect(
+    path: str, field: str, payload: Any, events: Any, schema_of: Any = _of_chat, failed_events: Any = _failed_chunks
+) -> Dialect:
     return Dialect(
         path=re.compile(path),
         read=_read(field, schema_of),
@@ -154,12 +160,12 @@ def _dialect(path: str, field: str, payload: Any, events: Any, schema_of: Any = 
         failed=failed_payload,
         limits={"x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999"},
         events=events,
-        failed_events=_failed_stream,
+        failed_events=failed_events,
     )
 
 
 DIALECTS = (
-    _dialect(f"(?:/openai)?{RESPONSES}", "input", responses_payload, _response_stream, _of_responses),
+    _dialect(f"(?:/openai)?{RESPONSES}", "input", responses_payload, _response_stream, _of_responses, _failed_stream),
     _dialect(DEPLOYMENT + CHAT, "messages", chat_payload, _stream(chat_chunks)),
     _dialect(COMPLETIONS, "prompt", completion_payload, _stream(completion_chunks)),
 )

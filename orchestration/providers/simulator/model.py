@@ -46,6 +46,8 @@ class Outgoing:
     delivery: Delivery = "whole"
     events: Iterator[bytes] | None = None
     """Set when the client asked for a stream: what to send piece by piece instead of `body`."""
+    tokens: tuple[int, int] = (0, 0)
+    """Of input and output, as it says them."""
 
 
 class Simulation:
@@ -99,6 +101,8 @@ class Simulation:
             fault=fault.kind if fault else "ok",
             status=0 if outgoing.delivery in {"hang", "reset"} else outgoing.status,
             credential=next((name for name in headers or () if name in CREDENTIALS), ""),
+            input_tokens=outgoing.tokens[0],
+            output_tokens=outgoing.tokens[1],
         )
         self.request_log.opened(entry)
         return entry, outgoing
@@ -134,6 +138,7 @@ class Simulation:
             latency=latency,
             delivery=DELIVERIES.get(fault.kind, "whole"),
             events=dialect.events(request, reply) if request.stream and dialect.events else None,
+            tokens=(reply.input_tokens, reply.output_tokens),
         )
 
 

@@ -38,6 +38,9 @@ class Entry:
     """The HTTP status of the answer; 0 when no answer is to arrive."""
     credential: str = ""
     """The name of the header that held a key or a token; empty without one."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """What its answer says was used, be it that the answer did not arrive; 0 where there is none."""
     outcome: Ending = "open"
     ended: float | None = None
 

@@ -253,7 +253,7 @@ def begun(made: ApiKey, request_id: str) -> Open:
     """A request of a minute ago, in a process that nobody hears of; a token costs 0.1."""
     row = Interaction(request_id=request_id, api_key=made, user_id=str(made.owner_id), model=MODEL, provider="openai")
     row.timestamp, row.worker = timezone.now() - timedelta(minutes=1), "silent"
-    return Open(row, size=Size(likely_prompt=0, worst_prompt=100, output=100), models=(MODEL,))
+    return Open(row, size=Size(likely_prompt=0, worst_prompt=100, output=100), targets=(("openai", MODEL),))
 
 
 def spent(made: ApiKey) -> Decimal:

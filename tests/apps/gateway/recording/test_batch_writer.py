@@ -151,7 +151,7 @@ def test_a_record_takes_two_round_trips_at_each_end(tmp_path, limits, kept):
 
     def one(request_id: str) -> Interaction:
         made_row = Interaction(request_id=request_id, api_key=made, model=MODEL, provider="openai")
-        flush([Open(made_row, Content(b"{}"), size=Size(1, 1, 1), models=(MODEL,))])
+        flush([Open(made_row, Content(b"{}"), size=Size(1, 1, 1), targets=(("openai", MODEL),))])
         made_row.status, made_row.prompt_tokens = Status.COMPLETED, 1
         flush([Close(made_row, Content(response=b"{}"))])
         return made_row
@@ -183,14 +183,14 @@ def test_a_limit_that_is_set_holds_at_the_next_request():
     made, _ = key()
     size = Size(1, 1, 1)
     rows = [Interaction(request_id=str(number), api_key=made, model=MODEL, provider="openai") for number in range(4)]
-    flush([Open(rows[0], size=size, models=(MODEL,))])
+    flush([Open(rows[0], size=size, targets=(("openai", MODEL),))])
     KeyPolicy.objects.update(parallel=1)
     ApiKey.objects.update(budget=Decimal(100))
-    granted = flush([Open(row, size=size, models=(MODEL,)) for row in rows[1:3]])
+    granted = flush([Open(row, size=size, targets=(("openai", MODEL),)) for row in rows[1:3]])
     assert [each is not None and each.refusal is None for each in granted] == [True, False]
     rows[0].status = Status.COMPLETED
     flush([Close(rows[0])])
-    refused = flush([Open(rows[3], size=size, models=(MODEL,))])
+    refused = flush([Open(rows[3], size=size, targets=(("openai", MODEL),))])
     assert refused[0] is not None
     assert refused[0].refusal is not None, "the place is still taken by the second"
     KeyPolicy.objects.update(parallel=None)

@@ -34,7 +34,7 @@ def row(request_id: str, made: ApiKey) -> Interaction:
 
 
 def opening(request_id: str, made: ApiKey, content: bytes = b"{}", **fields: Any) -> Open:
-    return Open(row(request_id, made), Content(content), size=SIZE, models=(MODEL,), **fields)
+    return Open(row(request_id, made), Content(content), size=SIZE, targets=(("openai", MODEL),), **fields)
 
 
 def run(scenario: Callable[[BatchWriter], Awaitable[None]]) -> None:

@@ -57,12 +57,12 @@ def test_what_is_beyond_all_columns_is_cut(limits: dict[str, Any]) -> None:
         size = Size(LARGEST, 1, LARGEST if "budget" not in limits else 1)
         if number:  # as much time as it takes until there are tokens again
             KeyMeter.objects.update(tokens_available=1, refilled_at=None)
-        [granted] = flush([Open(row, Content(b"{}"), size=size, models=(MODEL,))])
+        [granted] = flush([Open(row, Content(b"{}"), size=size, targets=(("openai", MODEL),))])
         assert granted is not None
         assert granted.refusal is None or number
         row.status, row.prompt_tokens, row.response_tokens = Status.COMPLETED, LARGEST, LARGEST
         if granted.refusal is None:
-            flush([Close(row, lost=3)])
+            flush([Close(row, lost=(MAX_COST,) * 3)])
         made.refresh_from_db()
         assert made.spent == Interaction.objects.get(request_id="r0").cost == MAX_COST
 
@@ -161,7 +161,7 @@ def test_an_unknown_request_costs_what_its_key_was_charged():
     price()
     made, _ = key(budget=Decimal(100))
     row = Interaction(request_id="1", api_key=made, model=MODEL, provider="openai", worker="dead")
-    flush([Open(row, Content(b"{}"), size=size_of(ask(), default_output=1), models=(MODEL,))])
+    flush([Open(row, Content(b"{}"), size=size_of(ask(), default_output=1), targets=(("openai", MODEL),))])
     Interaction.objects.update(timestamp=database_now() - timedelta(days=1))
     assert sweep() == 1
     swept = Interaction.objects.get()

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestration.components import PromptSection, ToolContext
+from chaos.app.models import ChaosRow
+from orchestration.components import PromptSection, ToolContext, ToolLimits
 from orchestration.decorators import prompt_section, service, tool
 from orchestration.errors import ToolError
 from orchestration.models import EngineCounter
@@ -116,3 +117,40 @@ class AsksTwice(DjangoBaseService):
     async def execute(self, **payload: Any) -> Any:
         await super().execute(**payload)
         return await super().execute(**payload)
+
+
+# --- a conversation of a hundred turns ----------------------------------------------------------
+
+TURNS = 100
+READ, BEGAN = "read", "began"
+PAGE = 1500
+"""Characters that a page has."""
+
+
+@tool(atomic=True)
+def read_page(page: int, context: ToolContext) -> str:
+    """Read a page, and note that it was read."""
+    ChaosRow(call_id=context.call_id, number=page, note=READ, provider_response_id="").save()
+    return f"page {page}: " + "and so it goes on. " * (PAGE // 19)
+
+
+@tool
+async def consider(page: int, context: ToolContext) -> str:
+    """Consider a page, which takes a moment; each attempt is noted when it begins."""
+    note = f"{BEGAN} {context.attempt}"
+    await ChaosRow(call_id=context.call_id, number=page, note=note, provider_response_id="").asave()
+    await asyncio.sleep(0.03)
+    return f"considered {page}"
+
+
+@prompt_section
+class BookPrompt(PromptSection):
+    async def render_message(self, **ctx: Any) -> str:
+        return "Read this book with me. " + "It is a long one, and it has many words. " * 1000
+
+
+@service
+class ReadsABook(DjangoBaseService):
+    prompt_plan = (BookPrompt,)
+    tools = (read_page, consider)
+    tool_limits = ToolLimits(turns=TURNS + 1)
