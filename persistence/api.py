@@ -34,6 +34,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation
 from orchestration.types import JsonObject, Role
 from orchestration.values.generic_refs import Reference, which_exist
+from persistence.bulk import api as bulk_runs
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.operations import DRY_RUN, REPROCESS, RERUN, REVERT
 from persistence.reprocessing.reprocess import Policy, Report, ReprocessOutcome, reprocess, revert
@@ -338,4 +339,4 @@ def all_routers() -> list[Router]:
     An API may have any authentication that signs a user of Django in. Without a handler for ApiError its errors are
     Ninja's own, `{"detail": message}`.
     """
-    return [batch.router, calls.router, operations_router(), router]
+    return [batch.router, calls.router, operations_router(), router, bulk_runs.router]

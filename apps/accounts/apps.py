@@ -13,3 +13,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.accounts.receivers")
+        from apps.accounts.auth import why_not_usable
+        from persistence.bulk.rights import add_credential_check
+
+        add_credential_check(why_not_usable)

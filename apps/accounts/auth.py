@@ -19,11 +19,12 @@ from apps.accounts.models import ApiKey, User
 from apps.accounts.models.roles import scopes_of
 from apps.accounts.throttle import Window, charge
 from orchestration.api.errors import ApiError
-from orchestration.api.permissions import Needs, require_permission, require_scope
+from orchestration.api.permissions import OPERATE, Needs, require_permission, require_scope
 
 if TYPE_CHECKING:
     from apps.accounts.models.roles import Scope
 
+KEY = "key:"
 READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -38,6 +39,11 @@ class Principal:
     def may_choose(self, model: str) -> bool:
         """Whether the key allows the model that the request names; a session allows any."""
         return self.key is None or not self.key.allowed_models or model in self.key.allowed_models
+
+    @property
+    def credential(self) -> str:
+        """The key, as what is done later remembers it: see `why_not_usable`."""
+        return f"{KEY}{self.key.pk}" if self.key else ""
 
     def charge(self, counts: str, cost: int) -> None:
         """Count the request for its user, whichever key it came with; ApiError 429 over the rate limit."""
@@ -145,6 +151,18 @@ def _has_token(request: HttpRequest) -> bool:
 session_auth = SessionAuth()
 api_auth: list[Any] = [KeyAuth(), session_auth]
 """For `NinjaAPI(auth=…)`: the key first, because a session without a CSRF token would refuse before it."""
+
+
+def why_not_usable(credential: str) -> str:
+    """Why what was asked for with a key must not go on: it may operate calls no more. Empty for what is no key."""
+    if not credential.startswith(KEY):
+        return ""
+    key = ApiKey.objects.usable().select_related("owner").filter(pk=credential.removeprefix(KEY)).first()
+    if key is None:
+        return "the API key with which it was asked for was revoked, or has expired"
+    return (
+        "" if OPERATE in key.effective_scopes() else f"the API key with which it was asked for lost the scope {OPERATE}"
+    )
 
 
 def check_rate(key: ApiKey) -> None:

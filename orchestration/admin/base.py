@@ -22,7 +22,7 @@ from orchestration.admin.extensions import AddedActions, Button
 from orchestration.admin.newer_rows import NEWER_THAN, newer_rows, watching
 from orchestration.admin.sections import Crumb, Fact, Head, Section, in_tabs
 from orchestration.theme.parts import ChangeList, InfinitePaginator, ModelAdmin, TabularInline, action
-from orchestration.theme.words import NOTHING
+from orchestration.theme.words import NOTHING, short_id
 from orchestration.values.declared_filters import DeclaredFilters
 from orchestration.values.generic_refs import Reference
 
@@ -53,11 +53,18 @@ def may_read_content(request: HttpRequest) -> bool:
 
 
 def link_to(reference: Reference | None) -> str:
-    """A reference as a link to its admin page, or as text when it has none."""
+    """A reference as a link to its admin page, or as text when it has none; a long key is shown by its end, and can be
+    copied whole."""
     if reference is None:
         return NOTHING
+    key = reference.object_id
+    name = reference.label.removesuffix(key)
+    shown = f"{name}{short_id(key)}"
+    attributes = format_html(' title="{}{}" data-id="{}"', name, key, key) if short_id(key) != key else ""
     url = reference.admin_url
-    return format_html('<a href="{}" class="orca-link">{}</a>', url, reference.label) if url else reference.label
+    if url:
+        return format_html('<a href="{}" class="orca-link"{}>{}</a>', url, attributes, shown)
+    return format_html("<span{}>{}</span>", attributes, shown) if attributes else shown
 
 
 class LeanChangeList(ChangeList):

@@ -46,6 +46,7 @@ from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.theme.parts import display
 from orchestration.theme.words import (
     NOTHING,
+    id_cell,
     moment,
     money,
     nowrap,
@@ -99,7 +100,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Call", ordering="id")
     def number(self, call: ServiceCallRecord) -> str:
-        return nowrap(short_id(call.pk))
+        return id_cell(call.pk)
 
     @display(description="Status", label=STATE_COLOURS)
     def state(self, call: ServiceCallRecord) -> str:
@@ -247,7 +248,7 @@ def call_link(call_id: str | None) -> str:
     """A call's short id as a link to its page."""
     if call_id is None:
         return NOTHING
-    return format_html('<a href="{}" class="orca-link orca-nowrap">{}</a>', call_url(call_id), short_id(call_id))
+    return format_html('<a href="{}" class="orca-link">{}</a>', call_url(call_id), id_cell(call_id))
 
 
 def created_before(request: HttpRequest) -> datetime | None:

@@ -18,6 +18,8 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.saved_searches import MOST_OF_ONE, SavedSearch
 
 LIST = "admin:orchestration_servicecallrecord_changelist"
+DELETE = "orchestration.delete_savedsearch"
+"""To remove what somebody else shares, who may have left."""
 LONGEST_QUERY = 4_000
 SHOWN = 100
 NO_NAME = "A search is saved under a name of at most 80 characters."
@@ -42,7 +44,7 @@ class Shown:
     shared_by: str
     """Who shares it, when that is somebody else."""
     forget_url: str
-    """Of one's own."""
+    """Where this person may remove it."""
 
 
 def asked_for(given: QueryDict) -> str:
@@ -66,7 +68,7 @@ def _shown(request: HttpRequest, row: SavedSearch, now: str) -> Shown:
         url=f"{reverse(LIST)}?{row.query}",
         is_current=bool(now) and row.query == now,
         shared_by="" if is_mine else str(row.owner),
-        forget_url=forget if is_mine else "",
+        forget_url=forget if is_mine or request.user.has_perm(DELETE) else "",
     )
 
 
@@ -93,7 +95,7 @@ def forget_search(request: HttpRequest, search_id: int) -> HttpResponse:
     row = SavedSearch.objects.filter(pk=search_id).first()
     if row is None:
         raise Http404
-    if row.owner_id != request.user.pk and not request.user.has_perm("orchestration.delete_savedsearch"):
+    if row.owner_id != request.user.pk and not request.user.has_perm(DELETE):
         raise PermissionDenied
     row.delete()
     messages.success(request, f"The saved search “{row.name}” was removed.")

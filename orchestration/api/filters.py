@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Schema
 
 from orchestration.api.errors import ApiError
-from orchestration.api.schemas import CallFilter
+from orchestration.api.schemas import CallSelection
 from orchestration.components.identity import SERVICES, Identity
 from orchestration.errors import IdentityError
 from orchestration.models.call_querysets import ServiceCallQuerySet
@@ -28,7 +28,7 @@ def refuse_unknown_filters(request: HttpRequest, filters: type[Schema]) -> None:
         )
 
 
-def filtered(rows: ServiceCallQuerySet, wanted: CallFilter) -> ServiceCallQuerySet:
+def filtered(rows: ServiceCallQuerySet, wanted: CallSelection) -> ServiceCallQuerySet:
     """The rows that match every filter that was given."""
     if wanted.status is not None:
         rows = rows.in_status(wanted.status)
@@ -52,7 +52,7 @@ def _service_identity(text: str) -> str:
         raise ApiError(422, error.code, str(error)) from error
 
 
-def _related_to(rows: ServiceCallQuerySet, wanted: CallFilter) -> ServiceCallQuerySet:
+def _related_to(rows: ServiceCallQuerySet, wanted: CallSelection) -> ServiceCallQuerySet:
     if wanted.related_model is None or wanted.related_id is None:
         raise ApiError(422, "incomplete_filter", "related_model and related_id go together.")
     app_label, _, model = wanted.related_model.lower().partition(".")

@@ -92,8 +92,8 @@ class CallIn(RequestSchema):
     model: Text128 | None = None
 
 
-class CallFilter(Schema):
-    """What to list, newest first."""
+class CallSelection(Schema):
+    """Which calls: those that match all that is given."""
 
     status: Status | None = None
     service: Annotated[str, Field(max_length=520, pattern=NO_NUL)] | None = None
@@ -106,6 +106,11 @@ class CallFilter(Schema):
     error_code: Text64 | None = None
     created_from: Moment | None = None
     created_to: Moment | None = None
+
+
+class CallFilter(CallSelection):
+    """What to list, newest first."""
+
     cursor: Annotated[str, Field(max_length=255)] | None = None
     """`next` of the page before."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50

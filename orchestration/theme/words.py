@@ -108,6 +108,12 @@ def short_id(call_id: str) -> str:
     return f"…{call_id[-8:]}" if len(call_id) > 12 else call_id
 
 
+def id_cell(key: object) -> str:
+    """A short id in a row of a list; the script of the console puts a button beside it that copies the whole."""
+    text = str(key)
+    return format_html('<span class="orca-nowrap" title="{0}" data-id="{0}">{1}</span>', text, short_id(text))
+
+
 def copyable(text: str, shown: str = "") -> str:
     """A text, or a short form of it, with a button that copies the whole."""
     return format_html(

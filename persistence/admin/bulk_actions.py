@@ -10,7 +10,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.module_loading import import_string
 
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import action_name
@@ -20,6 +19,7 @@ from orchestration.types import JsonObject
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import render, require
 from persistence.bulk.runs import freeze_rows
+from persistence.bulk.selection import form_of, stored_options
 from persistence.errors import BulkRefused
 from persistence.models import BulkRun
 
@@ -66,12 +66,12 @@ def start_run(modeladmin: Any, request: HttpRequest, operation: Operation, rows:
     """The page that asks for the options, then a draft of the run, whose own page asks for confirmation."""
     require(request, operation.permission)
     rows, count = picked(modeladmin, request, rows)
-    form_class = import_string(operation.form) if operation.form else forms.Form
+    form_class = form_of(operation)
     asked = bool(form_class.base_fields)
     form = form_class(request.POST if "confirmed" in request.POST else None if asked else {})
     if not form.is_valid():
         return choose(request, operation.title, form, count, action_name(operation))
-    options = {key: value for key, value in form.cleaned_data.items() if value not in (None, "", False)}
+    options = stored_options(form)
     rows = rows.order_by("created_at", "pk")
     query = list_query(request) if count is None else ""
     return freeze_and_show(request, operation.key, rows, options, asked_for(request, count), query)

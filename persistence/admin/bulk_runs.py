@@ -24,12 +24,12 @@ from orchestration.theme.words import NOTHING, exact, moment, seconds
 from persistence.admin.base import page_urls
 from persistence.admin.bulk_actions import has_pairs, pairs_url
 from persistence.admin.operation_forms import PaceForm, StartForm
-from persistence.bulk.figures import expected_rate, rate, time_left, troubles_by_cause
+from persistence.bulk.figures import expected_rate, rate, time_left, troubles_by_cause, undone
 from persistence.bulk.pace import pace_in_words
 from persistence.bulk.rights import VIEW_RUNS, permissions_of
 from persistence.bulk.runs import progress
 from persistence.models import BulkItem, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
-from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Channel, Trouble
+from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Channel
 from persistence.operations import DRY_RUN
 
 STATE_COLOURS = {
@@ -218,11 +218,6 @@ def asked_by(run: BulkRun) -> str:
     if run.requested_by is None:
         return "somebody who no longer exists" if run.channel in PEOPLE else "command line"
     return f"{run.requested_by}{', over REST' if run.channel == Channel.API else ''}"
-
-
-def undone(run: BulkRun) -> QuerySet[BulkItem]:
-    """Of a run that has ended: what was left alone, failed, or was not reached, and can be tried again."""
-    return run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED, ""))
 
 
 def pace_chosen(run: BulkRun) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class StartForm(PaceForm, ReasonForm):
 class ReprocessForm(forms.Form):
     policy = forms.ChoiceField(
         choices=POLICIES,
+        initial=Policy.KEEP.value,
         label="What to do with what was persisted before",
         help_text="Results that were not persisted yet are persisted in any case.",
         widget=SelectWidget,

@@ -289,7 +289,7 @@ def _events(happened: list[Mark]) -> Table:
         for mark in happened[:LISTED]
     ]
     return Table(
-        title="Deployments, pauses and restarts",
+        title="What happened",
         headers=["When", "What", "Which"],
         rows=rows,
         empty="Nothing of this kind happened in this period.",

@@ -25,13 +25,15 @@ from orchestration.theme.words import exact, short_id
 from orchestration.types import JsonObject
 from persistence.admin.base import VIEW_CALLS, note, page, render, require
 from persistence.admin.bulk_actions import run_url, unless_empty
-from persistence.admin.bulk_runs import how_far, kinds, shows_sample, undone
+from persistence.admin.bulk_runs import how_far, kinds, shows_sample
 from persistence.admin.dry_run import row_changes
 from persistence.admin.operation_forms import PaceForm, StartForm
+from persistence.bulk.figures import undone
 from persistence.bulk.pace import change_pace, pace_in_words
 from persistence.bulk.rehearsal import try_out
 from persistence.bulk.rights import VIEW_RUNS, Authority, permissions_of
 from persistence.bulk.runs import FIELDS, MOMENTS, abort, freeze_rows, pause, schedule, select, start, unschedule
+from persistence.bulk.selection import matching_again
 from persistence.errors import BulkRefused
 from persistence.models import BulkRun, BulkState
 from persistence.models.bulk import EXPORT
@@ -181,6 +183,9 @@ def matching_now(request: HttpRequest, run: BulkRun) -> tuple[QuerySet[ServiceCa
     """
     if run.list_query:
         return _on_the_list(request, run.list_query), run.filter
+    asked = matching_again(request.user, run.filter)
+    if asked is not None:
+        return asked, run.filter
     if run.filter and set(run.filter) <= {*FIELDS, *MOMENTS, "handler", "older_code"}:
         return select(run.filter), run.filter
     keys = run.items.values("call_id")

@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from orchestration.clock import database_now
-from persistence.models import BulkRun, BulkState
-from persistence.models.bulk import TROUBLES
+from persistence.models import BulkItem, BulkRun, BulkState
+from persistence.models.bulk import TROUBLES, Trouble
 
 NEWEST = 200
 """Items by which the rate is measured."""
@@ -43,6 +45,11 @@ def expected_rate(run: BulkRun, measured: float | None) -> float | None:
 def time_left(run: BulkRun, done: int, per_second: float | None) -> timedelta | None:
     """How long the rest takes at this rate."""
     return timedelta(seconds=(run.total - done) / per_second) if per_second else None
+
+
+def undone(run: BulkRun) -> QuerySet[BulkItem]:
+    """Of a run that has ended: what was left alone, failed, or was not reached, and can be tried again."""
+    return run.items.filter(outcome__in=(Trouble.FAILED, Trouble.REFUSED, ""))
 
 
 def troubles_by_cause(run: BulkRun) -> list[tuple[str, str, int]]:

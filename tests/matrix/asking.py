@@ -19,6 +19,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/service-calls/batch": {
         "items": [{"service": "engineapp.default.Triage", "context": {"ticket": "It is locked."}}]
     },
+    "POST /api/v1/bulk-runs": {"operation": "retry", "filter": {"status": "failed"}},
     "POST /api/v1/simulations/{simulation_id}/commands": {"kind": "event", "command_key": "k1", "text": "It rains."},
     "POST /v1/runs/{run_id}/revisions": {"edit_notes": "Shorter."},
 }

@@ -142,6 +142,7 @@ def _values(people: dict[str, User]) -> dict[str, Any]:
         "stopped_id": stopped.pk,
         "other_id": other_run.pk,
         "run_id": run.pk,
+        "bulk_run_id": bulk.pk,
         "search_id": a_row(SavedSearch, owner=people["operator"]).pk,
         "content_type_id": 1,
         "object_id": 1,

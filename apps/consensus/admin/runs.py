@@ -38,6 +38,7 @@ from orchestration.admin.sections import Fact, Section
 from orchestration.api.errors import ApiError
 from orchestration.theme.words import (
     NOTHING,
+    id_cell,
     moment,
     money,
     nowrap,
@@ -85,7 +86,7 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
 
     @display(description="Run", ordering="id")
     def number(self, run: Run) -> str:
-        return nowrap(f"…{str(run.pk)[-8:]}")
+        return id_cell(run.pk)
 
     @display(description="Idea")
     def excerpt(self, run: Run) -> str:

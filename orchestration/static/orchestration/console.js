@@ -120,6 +120,22 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// Beside a short id stands the button that copies the whole. It is made here, so that lists need not carry it in every
+// row, and is passed over by Tab: in a list, y copies the id of the row.
+const addCopyButtons = () => {
+  for (const shown of document.querySelectorAll("[data-id]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "orca-copy";
+    button.tabIndex = -1;
+    button.dataset.copy = shown.dataset.id;
+    button.setAttribute("aria-label", `Copy ${shown.dataset.id}`);
+    button.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span>';
+    (shown.closest("a") ?? shown).after(button);
+  }
+};
+document.addEventListener("DOMContentLoaded", addCopyButtons);
+
 // The tabs of a page: without this, all of them are below each other. The address names the tab, or something in it.
 const showTabs = (bar) => {
   const tabs = [...bar.querySelectorAll("a")];
@@ -171,7 +187,7 @@ const PLACES = {
   o: "Overview", c: "Calls", d: "Dead letters", h: "Held", b: "Bulk runs", w: "Workers", p: "Pauses", l: "Limits",
 };
 const KEYS = [
-  ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"], ["Enter", "open the row"],
+  ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"], ["Enter", "open the row"], ["y", "copy the id of the row"],
   ...Object.entries(PLACES).map(([letter, name]) => [`g ${letter}`, name]), ["?", "these keys"], ["Esc", "close"],
 ];
 const keyboard = () => {
@@ -220,6 +236,7 @@ const keyboard = () => {
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "x") current()?.querySelector("input.action-select")?.click();
+    else if (event.key === "y") current()?.querySelector("[data-copy]")?.click();
     else if (event.key === "?") { event.preventDefault(); help(); }
   });
 };

@@ -44,6 +44,18 @@ def listed(client: Client, **params: str) -> set[str]:
 # --- the list -------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
+def test_a_long_key_of_a_related_object_is_shown_by_its_end(root: Client) -> None:
+    """A whole UUID pushes the columns behind it out of the window; one click copies it."""
+    kind, key = ContentType.objects.get(app_label="consensus", model="run"), "019ab3de-0000-7000-8000-00001234abcd"
+    name = kind.model_class()._meta.verbose_name  # type: ignore[union-attr]  # is installed
+    queued(related_content_type=kind, related_object_id=key)
+    queued(related_content_type=ContentType.objects.get_for_model(User), related_object_id="7")
+    html = root.get(LIST).content.decode()
+    assert f' title="{name} {key}" data-id="{key}">{name} …1234abcd</a>' in html
+    assert ' class="orca-link">user 7</a>' in html
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["root", "staff"])
 def test_a_hundred_rows_cost_at_most_twelve_queries_and_no_count(who: str, request: pytest.FixtureRequest) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from orchestration.models import ModelPrice
-from orchestration.theme.words import ago, copyable, currency, exact, forget_currency, moment, money, short_id
+from orchestration.theme.words import ago, copyable, currency, exact, forget_currency, id_cell, moment, money, short_id
 
 NOW = datetime(2026, 11, 29, 18, 3, 12, tzinfo=UTC)
 
@@ -62,3 +62,4 @@ def test_an_id_is_short_to_read_and_copied_whole():
     assert short_id(key) == "…1234abcd"
     assert f'data-copy="{key}"' in copyable(key, short_id(key))
     assert ">…1234abcd<" in copyable(key, short_id(key))
+    assert id_cell(key) == f'<span class="orca-nowrap" title="{key}" data-id="{key}">…1234abcd</span>'
