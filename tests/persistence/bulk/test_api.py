@@ -52,7 +52,7 @@ def steered(who: Caller, run: dict[str, Any], verb: str, **body: Any) -> dict[st
     return answer.json()  # type: ignore[no-any-return]
 
 
-def test_a_run_is_forecast_started_watched_and_its_failures_retried(operator: Caller) -> None:
+def test_a_run_is_forecast_started_watched_and_done_again(operator: Caller) -> None:
     """The list is frozen; nothing is done before it is started."""
     for code in ("timeout", "timeout", "rate_limited"):
         failed(error_code=code)
@@ -220,7 +220,7 @@ def test_reasons_are_hidden_without_the_right_to_read_content(caller: Callable[.
     assert blind.get(f"/bulk-runs/{run['id']}/items").json()["items"][0]["error"] is None
 
 
-def test_the_command_line_and_exports_are_shown_to_who_may_view_runs(operator: Caller) -> None:
+def test_runs_of_others_are_shown_to_who_may_view_runs(operator: Caller) -> None:
     BulkRun.objects.create(kind="export", options={"exporter": "calls"}, state=BulkState.DONE)
     assert operator.get("/bulk-runs").json()["items"] == []
     User.objects.get(pk=operator.user.pk).user_permissions.add(Permission.objects.get(codename="view_bulkrun"))
