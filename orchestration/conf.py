@@ -19,6 +19,8 @@ HAVE_A_MODEL = frozenset({"openai", SIMULATOR})
 """Providers whose clients may leave out the model."""
 FORMER_NAMES = {"PUMP_BUDGET_SECONDS": "LOOP_BUDGET_SECONDS", "PUMP_DRAIN_SECONDS": "LOOP_DRAIN_SECONDS"}
 """Keys of ORCHESTRAI that are read under their former name, too, for one more release; the check W005 names them."""
+CONTENT_BYTES = {"image": 10_000_000, "audio": 25_000_000, "file": 32_000_000}
+"""The largest content of each kind, where MAX_CONTENT_BYTES does not say."""
 OTHER_PACKAGES = ("DOMAIN_PERSIST_",)
 """Key prefixes of ORCHESTRAI that another package reads and validates."""
 
@@ -94,6 +96,12 @@ class EngineSettings(BaseModel):
     """A tool that runs longer has failed, unless it says another time itself."""
     MAX_TOOL_RESULT_BYTES: Annotated[int, Field(gt=0)] = 200_000
     """The longest result of a tool, as the model gets it; a longer one is a failure, which the model is told."""
+    MAX_CONTENT_BYTES: dict[Literal["image", "audio", "file"], Annotated[int, Field(gt=0, lt=2**31)]] = {}
+    """The largest image, audio and file that is stored for a message; see CONTENT_BYTES for what is not named here."""
+    MAX_REQUEST_CONTENT_BYTES: Annotated[int, Field(gt=0)] = 32_000_000
+    """Images, audio and files of one request together; a provider may take less."""
+    CONTENT_STORAGE: str = "default"
+    """The alias in STORAGES under which images, audio and files of messages are kept."""
     ALLOW_PAID_REQUESTS: bool = True
     """False: no request leaves this machine (tests, CI)."""
     FAULT_POINTS: bool = False
@@ -114,6 +122,10 @@ class EngineSettings(BaseModel):
             raise ValueError("LINGER_SECONDS must be longer than WAKE_WINDOW_SECONDS, or a coalesced wake can be lost.")
         _ = self.retry
         return self
+
+    def content_bytes(self, kind: str) -> int:
+        """The largest content of a kind (`image`, `audio`, `file`), in bytes."""
+        return next((size for name, size in self.MAX_CONTENT_BYTES.items() if name == kind), CONTENT_BYTES[kind])
 
     @property
     def beat_seconds(self) -> float:

@@ -114,6 +114,18 @@ class IdempotencyConflict(InvalidCall):
     code = "idempotency_conflict"
 
 
+class ContentRefused(InvalidCall):
+    """This image, audio or file cannot be part of a message."""
+
+    code = "content_refused"
+
+
+class ContentTooLarge(ContentRefused):
+    """This image, audio or file is larger than MAX_CONTENT_BYTES."""
+
+    code = "content_too_large"
+
+
 class ToolError(OrchestrationError):
     """A tool could not do what it was asked for. The model is told this text, and may ask again.
 
@@ -151,6 +163,13 @@ class PromptError(CallError):
     """The prompt could not be rendered, so nothing was sent."""
 
     code = "prompt_failed"
+
+
+class ContentUnavailable(CallError):
+    """The storage did not give the content of a message, so nothing was sent."""
+
+    code = "content_unavailable"
+    retryable = True
 
 
 class InvalidOutput(CallError):

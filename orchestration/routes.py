@@ -78,6 +78,7 @@ DEFAULT_FALLBACK = (
     *("timeout", "connection_error", "provider_unavailable", "provider_conflict", "malformed_response"),
     *("provider_auth", "provider_forbidden", "provider_key_missing", "provider_key_invalid", "provider_token_failed"),
     *("insufficient_quota", "model_not_found", "not_configured", "capability_missing", "schema_not_supported"),
+    "content_not_supported",
 )
 """The codes for which a call goes to its next route, unless its service says others: what another provider may not
 have. Whatever is about the request, or about what was answered, it would most likely have, too."""

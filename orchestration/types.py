@@ -15,7 +15,9 @@ class Message(TypedDict):
     """One message as it is sent and audited. Those about tools are made by `orchestration/providers/turns.py`."""
 
     role: Role
-    content: str
+    content: str | list[JsonObject]
+    """Text; of the user and of tools also parts (`orchestration/values/content_parts.py`). The bytes of stored parts
+    are in `data`, as base64, when a provider gets the message, and nowhere else."""
     tool_calls: NotRequired[list[JsonObject]]
     """Of the assistant: `{"id", "name", "arguments"}` of each tool that it asks for; the arguments are JSON text."""
     surface: NotRequired[str]

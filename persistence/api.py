@@ -10,7 +10,7 @@ from django.db.models import Prefetch
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from orchestration.api import batch, calls
+from orchestration.api import batch, calls, contents
 from orchestration.api.errors import ApiError
 from orchestration.api.operations import operations_router
 from orchestration.api.permissions import (
@@ -24,6 +24,7 @@ from orchestration.api.permissions import (
     operated_call,
     refusals,
     require_model,
+    require_own_content,
     require_permission,
     require_scope,
     shows_content,
@@ -287,6 +288,7 @@ def _rerun(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObjec
     require_permission(request.auth, "orchestration.add_servicecallrecord")
     call = rerunnable_call(request, call_id)
     require_model(request.auth, body.model or call.model_requested)
+    require_own_content(request.auth, body.input, body.context, call=call)
     with refusals():
         new_call = rerun(
             call,
@@ -339,4 +341,4 @@ def all_routers() -> list[Router]:
     An API may have any authentication that signs a user of Django in. Without a handler for ApiError its errors are
     Ninja's own, `{"detail": message}`.
     """
-    return [batch.router, calls.router, operations_router(), router, bulk_runs.router]
+    return [batch.router, contents.router, calls.router, operations_router(), router, bulk_runs.router]

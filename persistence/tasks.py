@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from orchestration.components.lifecycle import ensure_autostarted
 from orchestration.conf import engine_settings
+from orchestration.content.removal import sweep
 from orchestration.engine.queue.transport import send_task
 from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
@@ -53,7 +54,8 @@ def run_bulk(run_id: int) -> int:
 def prune_content() -> dict[str, int]:
     """Purge what DOMAIN_PERSIST_RETENTION_DAYS says, for at most one budget; returns rows by kind.
 
-    Removes the files of old exports, too. Leaves a task behind when there is more.
+    Removes the files of old exports, and content of messages that nothing refers to, too. Leaves a task
+    behind when there is more.
     """
     prepare()
     settings = persistence_settings()
@@ -61,6 +63,7 @@ def prune_content() -> dict[str, int]:
     if not report.finished:
         send_task(PRUNE_TASK, queue=settings.DOMAIN_PERSIST_QUEUE)
     forget_old_exports()
+    sweep()
     PersistenceFailure.objects.forget_settled()
     return report.rows
 

@@ -138,6 +138,7 @@ RUN = {
     "README.md": "the tests above",
     "docs/adopt.md": "make newcomer",
     "docs/consensus.md": "tests/integration/test_example_pages.py",
+    "docs/content.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/gateway.md": "tests/integration/test_example_pages.py",
     "docs/operations.md": "tests/integration/test_runbooks.py",
     "docs/production.md": "tests/deploy/test_processes.py",

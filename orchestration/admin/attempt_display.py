@@ -16,6 +16,7 @@ from orchestration.admin.sections import Section
 from orchestration.models import AIRequestAudit
 from orchestration.models.tool_runs import ToolRun
 from orchestration.theme.words import NOTHING, money, seconds
+from orchestration.values.content_parts import in_words
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.sanitize import legible
 from orchestration.values.truncated_json import cut, value_of
@@ -109,7 +110,7 @@ def _messages(audit: AIRequestAudit) -> list[dict[str, Any]]:
     """The messages as sent; one cut text when they are too long for a page."""
     whole = value_of(audit, "messages")
     if isinstance(whole, list) and all(isinstance(message, dict) for message in whole):
-        return [{**message, "content": legible(str(message.get("content")))} for message in whole]
+        return [{**message, "content": legible(in_words(message.get("content")))} for message in whole]
     text = stored(audit, "messages", url=_request_download(audit, "messages"))
     return [{"role": "all messages", "content": text.text, "cut": text}] if text else []
 

@@ -21,6 +21,7 @@ from orchestration.admin.base import (
     may_read_content,
 )
 from orchestration.admin.call_actions import call_url
+from orchestration.admin.call_content import content_section
 from orchestration.admin.content_display import stored
 from orchestration.admin.failure_display import failure_sections, has_failed
 from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
@@ -87,6 +88,7 @@ def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]
     yield from failure_sections(request, call, audits, content=content)
     yield from _waits(call)
     yield _timeline(call, audits)
+    yield from content_section(call, content=content)
     beside = comparison_url(call.pk) if len(audits) > 1 else ""
     yield replace(attempts_section(audits, content=content, compare_url=beside), tab=Tab.ATTEMPTS)
     yield from added_call_sections(request, call)

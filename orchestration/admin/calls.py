@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, time
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -25,6 +26,7 @@ from orchestration.admin.base import (
     may_read_content,
 )
 from orchestration.admin.call_actions import CallOperations, call_url
+from orchestration.admin.call_content import VIEW, content_file
 from orchestration.admin.filters import (
     EXPENSIVE,
     ErrorCodeFilter,
@@ -208,6 +210,7 @@ class ServiceCallAdmin(CallOperations):
     def get_urls(self) -> list[URLPattern]:
         own: dict[str, tuple[Callable[..., HttpResponse], str]] = {
             "<path:object_id>/attempts/": (self.compare_attempts, COMPARISON),
+            "<path:object_id>/files/<str:digest>/": (partial(content_file, self), VIEW),
             "suggest/": (self.suggest, f"{NAME}_suggest"),
             "searches/save/": (self.save_search, f"{NAME}_save_search"),
             "searches/<int:search_id>/remove/": (self.forget_search, f"{NAME}_forget_search"),

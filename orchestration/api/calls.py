@@ -30,6 +30,7 @@ from orchestration.api.permissions import (
     needs,
     refusals,
     require_model,
+    require_own_content,
     require_permission,
     require_scope,
     shows_content,
@@ -119,8 +120,9 @@ def _submit(principal: Principal, body: CallIn, idempotency_key: str | None) -> 
 
 def call_spec(principal: Principal, body: CallIn) -> CallSpec:
     """What a body asks for, as its caller; ServiceNotFound, IdentityError, or ApiError: 403 for a model that is not for
-    the caller, 422 for the related object."""
+    the caller, 422 for the related object, or content that the caller did not upload."""
     require_model(principal, body.model)
+    require_own_content(principal, body.input, body.context)
     return CallSpec(
         service=registry_for(SERVICES).get(body.service),
         input=body.input,

@@ -18,6 +18,7 @@ from django.utils.translation import get_language
 
 from orchestration.access_log import log_content_access
 from orchestration.api.errors import ApiError, found, refused_as
+from orchestration.content.uploads import foreign_content
 from orchestration.errors import (
     IdempotencyConflict,
     IdentityError,
@@ -187,6 +188,13 @@ def require_model(principal: Principal, model: str | None) -> None:
     """ApiError 403 for a model that a request names and its key may not use; None names none."""
     if model and not principal.may_choose(model):
         raise ApiError(403, "model_not_allowed", f"This API key may not use the model {model!r}.", {"model": model})
+
+
+def require_own_content(principal: Principal, *values: Any, call: ServiceCallRecord | None = None) -> None:
+    """ApiError 422 for JSON that refers to an image, audio or file that is neither the caller's upload nor `call`'s."""
+    foreign = foreign_content(principal.user, *values, call=call)
+    if foreign:
+        raise ApiError(422, "unknown_content", f"You have uploaded no content {foreign[:12]}…; POST it to /content.")
 
 
 def may_read_content(principal: Principal) -> bool:

@@ -112,6 +112,23 @@ KNOWN = {
         places=(Place.PROMPTS,),
         differs="size",
     ),
+    "content_not_supported": Known(
+        said="The provider cannot take an image, audio or file of the message",
+        remedy="Use a client whose API takes it, or another format; docs/providers.md has a table. Then retry.",
+    ),
+    "content_too_large": Known(
+        said="The images, audio and files of the request are too large together",
+        remedy="Show the model less at a time, or raise MAX_REQUEST_CONTENT_BYTES as far as the provider goes.",
+        differs="size",
+    ),
+    "content_unavailable": Known(
+        said="The storage did not give an image, audio or file of the message",
+        remedy="Look at the storage that CONTENT_STORAGE names, and at what the workers may read there; then retry.",
+    ),
+    "content_lost": Known(
+        said="The storage lost an image, audio or file of the message",
+        remedy="Bring it back from a backup, or submit the call again with the file.",
+    ),
     "capability_missing": Known(
         said="The client cannot do what the service asks for",
         remedy="Choose another client or model for the service, or do without what the message names.",

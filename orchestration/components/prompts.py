@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Protocol
 
 from orchestration.components.fingerprints import DIGITS, fingerprint
 from orchestration.components.identity import DjangoIdentityMixin, Identity
-from orchestration.errors import PromptError
+from orchestration.errors import ContentRefused, PromptError
 from orchestration.isolation import isolated
 from orchestration.types import JsonObject, Message
+from orchestration.values.content_parts import TEXT, Content, content_of, media_of, text_of_content
 
 SEPARATOR = "\n\n"
 LABEL_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
@@ -34,8 +35,11 @@ class PromptSection(DjangoIdentityMixin):
         """What the model must do: part of the developer message. The context arrives as keywords."""
         return None
 
-    async def render_message(self, *_: Any, **ctx: Any) -> str | None:
-        """What the user says: part of the user message. The context arrives as keywords."""
+    async def render_message(self, *_: Any, **ctx: Any) -> str | JsonObject | Sequence[str | JsonObject] | None:
+        """What the user says: part of the user message. The context arrives as keywords.
+
+        Text, or a list of texts and of what `image`, `audio` and `file` of `orchestration.content` return.
+        """
         return None
 
     def note(self, **facts: Any) -> None:
@@ -79,7 +83,7 @@ Texts = Mapping[tuple[str, str], Text]
 class _Rendered:
     section: type[PromptSection]
     instruction: str | None
-    message: str | None
+    message: Content | None
     texts: dict[str, int] = field(default_factory=dict)
     notes: JsonObject = field(default_factory=dict)
 
@@ -160,8 +164,9 @@ async def _render(section: type[PromptSection], ctx: dict[str, Any]) -> _Rendere
     if run.error is not None:
         # The type only: the message of a section's exception may quote the context.
         label, kind = section.identity.label, type(run.error).__name__
-        raise PromptError(f"The prompt section {label} raised {kind}.") from run.error
-    return _Rendered(section, _text(section, instruction), _text(section, message), notes=instance.notes)
+        why = f": {run.error}" if isinstance(run.error, ContentRefused) else "."
+        raise PromptError(f"The prompt section {label} raised {kind}{why}") from run.error
+    return _Rendered(section, _text(section, instruction), _content(section, message), notes=instance.notes)
 
 
 def _edited(rendered: _Rendered, ctx: dict[str, Any], texts: Texts) -> _Rendered:
@@ -172,7 +177,7 @@ def _edited(rendered: _Rendered, ctx: dict[str, Any], texts: Texts) -> _Rendered
         instruction=_text(rendered.section, instruction.fill(rendered.instruction, ctx))
         if instruction
         else rendered.instruction,
-        message=_text(rendered.section, message.fill(rendered.message, ctx)) if message else rendered.message,
+        message=_refilled(rendered, message, ctx) if message else rendered.message,
         texts={part: text.version for part, text in found.items() if text},
     )
 
@@ -188,12 +193,33 @@ def _text(section: type[PromptSection], value: object) -> str | None:
     return value if value.strip() else None
 
 
+def _content(section: type[PromptSection], value: object) -> Content | None:
+    """Text, or parts; what is not there counts as nothing."""
+    if value is None or isinstance(value, str):
+        return _text(section, value)
+    try:
+        return content_of(value, "its message") or None
+    except ContentRefused as error:
+        raise PromptError(
+            f"The prompt section {section.identity.label} returned what cannot be sent: {error}"
+        ) from error
+
+
+def _refilled(rendered: _Rendered, text: Text, ctx: dict[str, Any]) -> Content | None:
+    """What an operator wrote in place of a section's text; its other parts follow."""
+    code = rendered.message
+    filled = _text(rendered.section, text.fill(None if code is None else text_of_content(code), ctx))
+    shown = media_of(code)
+    return [*([{"part": TEXT, "text": filled}] if filled else []), *shown] if shown else filled
+
+
 def _messages(rendered: Sequence[_Rendered]) -> list[Message]:
     instructions = SEPARATOR.join(part.instruction for part in rendered if part.instruction is not None)
-    texts = SEPARATOR.join(part.message for part in rendered if part.message is not None)
+    said = [part.message for part in rendered if part.message is not None]
+    whole = content_of([each for one in said for each in ([one] if isinstance(one, str) else one)], "the message")
     messages: list[Message] = []
     if instructions:
         messages.append({"role": "developer", "content": instructions})
-    if texts:
-        messages.append({"role": "user", "content": texts})
+    if whole:
+        messages.append({"role": "user", "content": whole})
     return messages

@@ -1,9 +1,10 @@
 """The models of the engine: calls, their audits and tools, throttles, prices, prompt texts, nodes.
 
-Stored REST answers, ordering keys, rollups, saved searches and runs of tools are the business of a few modules each,
-which import them from theirs.
+Content of messages, stored REST answers, ordering keys, rollups, saved searches and runs of tools are the business of a
+few modules each, which import them from theirs.
 """
 
+import orchestration.models.content
 import orchestration.models.engine_events
 import orchestration.models.idempotency
 import orchestration.models.ordering_keys

@@ -34,6 +34,7 @@ from orchestration.models.states import (
 from orchestration.models.usage import UsageColumns
 from orchestration.routes import Route
 from orchestration.types import Response
+from orchestration.values.content_parts import Reference
 from orchestration.values.generic_refs import ObjectKey
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
@@ -67,6 +68,9 @@ def call_gave_no_result(call: str = "call") -> Q:
 
 class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     """One logical service call: what was asked, where it is, what came of it."""
+
+    content_references: tuple[Reference, ...] = ()
+    """Of a new record: the stored content that it refers to."""
 
     id = UuidTextField(primary_key=True, max_length=64, default=new_call_id, editable=False)
     service_identity = models.CharField(max_length=255)

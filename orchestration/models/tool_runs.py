@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from orchestration.clock import database_now
 from orchestration.models.audits import AIRequestAudit
 from orchestration.models.calls import ServiceCallRecord
+from orchestration.values.content_parts import Content, content_of, has_parts
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
 
@@ -119,11 +120,13 @@ class ToolRun(models.Model):
         self.status, self.finished_at = status, database_now()
         self.result, self.error_code, self.error = result, error_code, error
 
-    def content(self) -> str:
-        """What the model is told of a finished run. The keys are sorted, because PostgreSQL keeps no order of them, and
-        a worker that goes on with the call must say the same."""
+    def content(self) -> Content:
+        """What the model is told of a finished run: text, or parts where the tool returned any. The keys of other JSON
+        are sorted, because PostgreSQL keeps no order of them, and a worker that goes on must say the same."""
         if self.status == ToolRunStatus.FAILED:
             return self.error
+        if has_parts(self.result):
+            return content_of(self.result, "result")
         if isinstance(self.result, str):
             return self.result
         return json.dumps(self.result, ensure_ascii=False, sort_keys=True)

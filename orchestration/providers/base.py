@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from orchestration.conf import ClientSettings
 from orchestration.errors import NotConfigured, ProviderError
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import TEXT_ALONE, ContentSupport, content_violations, kinds_of
 from orchestration.providers.keys import KeyVariable
 from orchestration.types import JsonObject, Message, Usage
 
@@ -136,6 +137,11 @@ class Provider(ABC):
         return []
 
     @classmethod
+    def content_support(cls, surface: str) -> ContentSupport:
+        """Which images, audio and files its messages may have."""
+        return TEXT_ALONE
+
+    @classmethod
     def passthrough_base(cls, client: ClientSettings) -> str:
         """The URL below which its `passthrough_apis` answer, for callers that speak them themselves; NotConfigured
         where none does."""
@@ -151,7 +157,11 @@ class Provider(ABC):
     def check(self, request: ProviderRequest) -> None:
         """ProviderError, before anything is sent, for a request that this provider cannot express."""
         lacking = missing_capabilities(
-            self.client, type(self), with_schema=request.schema is not None, with_tools=bool(request.tools)
+            self.client,
+            type(self),
+            with_schema=request.schema is not None,
+            with_tools=bool(request.tools),
+            with_content=kinds_of(request.messages),
         )
         if lacking:
             raise ProviderError(
@@ -159,6 +169,10 @@ class Provider(ABC):
                 code="capability_missing",
                 sent=False,
             )
+        refused = content_violations(self.content_support(self.surface), request.messages)
+        if refused:
+            message = f"{self.name} ({self.surface}) cannot take this content: {'; '.join(refused)}."
+            raise ProviderError(message, code="content_not_supported", sent=False)
         violations = [] if request.schema is None else self.schema_violations(self.surface, request.schema)
         violations += tool_violations(type(self), self.surface, request.tools)
         if violations:
@@ -166,12 +180,18 @@ class Provider(ABC):
 
 
 def missing_capabilities(
-    client: ClientSettings, cls: type[Provider], *, with_schema: bool, with_tools: bool
+    client: ClientSettings,
+    cls: type[Provider],
+    *,
+    with_schema: bool,
+    with_tools: bool,
+    with_content: Iterable[Capability] = (),
 ) -> list[Capability]:
     """Which capabilities a request needs that its client has not."""
     needed = [
         *([Capability.STRUCTURED_OUTPUT] if with_schema else []),
         *([Capability.TOOLS] if with_tools else []),
+        *with_content,
     ]
     return [capability for capability in needed if capability not in cls.capabilities or capability in client.without]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -50,6 +51,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedContent:
+    """An image, audio or file as it came."""
+
+    kind: str
+    media_type: str = ""
+    size: int = 0
+    """In bytes."""
+    sha256: str = ""
+    name: str = ""
+    url: str = ""
+    """What it was to fetch; then there are no bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedRequest:
     """The body of a request, read."""
 
@@ -60,13 +75,16 @@ class SimulatedRequest:
     schema: JsonObject | None = None
     tool_results: tuple[str, ...] = ()
     """What came of the tools that it asked for, in order."""
+    content: tuple[ReceivedContent, ...] = ()
+    """Its images, audio and files, in order."""
     stream: bool = False
     stream_usage: bool = False
 
     @property
     def digest(self) -> str:
         """16 hex digits of the messages."""
-        return hashlib.blake2b(orjson.dumps(self.texts), digest_size=8).hexdigest()
+        said = self.texts if not self.content else (self.texts, self.content)
+        return hashlib.blake2b(orjson.dumps(said), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +127,28 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
+
+
+def received(kind: str, data: Any, *, media_type: Any = "", name: Any = "", url: Any = "") -> ReceivedContent:
+    """Content from the base64 in a request, or from a URL, which may be a `data:` one; InvalidCall as real servers say
+    it of what is not valid."""
+    if isinstance(data, str) and data.startswith("data:"):
+        head, _, data = data.removeprefix("data:").partition(",")
+        media_type, _, encoding = head.partition(";")
+        if encoding != "base64":
+            raise InvalidCall(f"Invalid {kind}: a data URL must hold base64.")
+    elif isinstance(data, str) and "://" in data[:16]:
+        data, url = None, data
+    told = ReceivedContent(kind=kind, media_type=str(media_type or ""), name=str(name or ""), url=str(url or ""))
+    if url or data is None:  # the latter: what was uploaded before
+        return told
+    try:
+        content = b64decode(data, validate=True)
+    except (TypeError, ValueError):
+        raise InvalidCall(f"Invalid {kind}: its data is not valid base64.") from None
+    if not content:
+        raise InvalidCall(f"Invalid {kind}: it is empty.")
+    return replace(told, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def refuse_unanswered(asked: Iterable[str], answered: Iterable[str]) -> None:

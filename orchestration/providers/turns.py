@@ -21,7 +21,7 @@ def asking_turn(text: str, calls: list[JsonObject], *, surface: str = "", raw: J
     return message if raw is None else {**message, "surface": surface, "raw": raw}
 
 
-def result_turn(call: JsonObject, content: str, *, is_error: bool = False) -> Message:
+def result_turn(call: JsonObject, content: str | list[JsonObject], *, is_error: bool = False) -> Message:
     """What came of one of those calls."""
     return {
         "role": "tool",

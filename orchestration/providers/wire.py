@@ -10,8 +10,10 @@ from typing import Any
 
 from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderRequest
+from orchestration.providers.content import TEXT_ALONE, ContentSupport
 from orchestration.providers.errors import COMMON, ErrorTable
 from orchestration.types import JsonObject, Message, Usage
+from orchestration.values.content_parts import text_of_content
 from orchestration.values.sanitize import NUL, legible
 
 LARGEST_COUNT = 2**31 - 1
@@ -81,6 +83,8 @@ class Wire:
     """Where an answer has its counts."""
     model_field: str = "model"
     """Where an answer says which model made it."""
+    content: ContentSupport = TEXT_ALONE
+    """Which images, audio and files `to_request` can say."""
     schema_violations: Callable[[JsonObject], list[str]] = no_violations
     """Why an adapted strict schema cannot be expressed, as `path: rule` lines."""
     error_of: Callable[[Any], Any] = error_of
@@ -160,7 +164,7 @@ def split_instructions(messages: list[Message]) -> tuple[list[str], list[Message
     Messages without text are left out, which such APIs refuse. A prompt of instructions alone is the conversation.
     """
     spoken = [message for message in messages if message["content"] or message["role"] == "tool" or asks(message)]
-    instructions = [message["content"] for message in spoken if message["role"] in INSTRUCTING]
+    instructions = [text_of_content(message["content"]) for message in spoken if message["role"] in INSTRUCTING]
     conversation = [message for message in spoken if message["role"] not in INSTRUCTING]
     if conversation:
         return instructions, conversation

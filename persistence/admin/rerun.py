@@ -23,6 +23,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import TextareaWidget
 from orchestration.theme.words import money
 from orchestration.types import Message
+from orchestration.values.content_parts import Content, content_of, described, media_of, text_of_content
 from persistence.admin.base import ReasonForm, note, page, render, require, shown_call
 from persistence.admin.operation_forms import RerunForm
 from persistence.operations import RERUN
@@ -52,7 +53,8 @@ class OneRerunForm(RerunForm, ReasonForm):
         for number, message in enumerate(prompt):
             self.fields[f"message_{number}"] = forms.CharField(
                 label=f"Prompt: {message['role']}",
-                initial=message["content"],
+                initial=text_of_content(message["content"]),
+                help_text=" ".join(map(described, media_of(message["content"]))),
                 required=False,
                 strip=False,
                 widget=TextareaWidget(attrs={"rows": 8}),
@@ -62,12 +64,19 @@ class OneRerunForm(RerunForm, ReasonForm):
     def messages(self) -> list[Message] | None:
         """The prompt as it was edited; None when it was left alone, and is rendered anew."""
         edited: list[Message] = [
-            {"role": message["role"], "content": self.cleaned_data[f"message_{number}"].replace("\r\n", "\n")}
+            {"role": message["role"], "content": self._edited(number, message["content"])}
             for number, message in enumerate(self.prompt)
         ]
         if edited == self.prompt:
             return None
-        return [message for message in edited if message["content"].strip()]
+        return [message for message in edited if message["content"]]
+
+    def _edited(self, number: int, content: Content) -> Content:
+        """A message's text as it was edited; images, audio and files stay, and follow a text that was changed."""
+        text = self.cleaned_data[f"message_{number}"].replace("\r\n", "\n")
+        if text == text_of_content(content):
+            return content
+        return content_of([text, *media_of(content)], "The prompt") if text.strip() or media_of(content) else ""
 
 
 @page("calls/<str:call_id>/rerun/", "rerun")

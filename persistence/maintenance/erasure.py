@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from orchestration.clock import database_now
+from orchestration.content.removal import forget_uses
 from orchestration.engine.node import stop_requested
 from orchestration.engine.queue.transport import send_task
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
@@ -64,6 +65,9 @@ def erase_subject(subject: Model, *, dry_run: bool = True, seconds: float = math
     held = mine.exclude(finished_with())
     report.held = held.count()
     report.held_calls = list(held.order_by("pk").values_list("pk", flat=True)[:LISTED_HELD])
+    if isinstance(subject, get_user_model()) and not dry_run:
+        with transaction.atomic():
+            forget_uses("uploaded_by", [subject.pk])
     for some in batches(mine.filter(finished_with()).order_by("pk")):
         for name, rows in _rows_of(some).items():
             _erase(name, rows, report)

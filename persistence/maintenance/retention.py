@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from orchestration.clock import database_now
+from orchestration.content.removal import forget_uses
 from orchestration.engine.node import stop_requested
 from orchestration.fault_injection import fault
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
@@ -49,6 +50,8 @@ class Kind:
     """Which rows are finished with, when all content before `moment` goes."""
     about: Callable[[Model], Q | None] = lambda subject: None
     """Which rows are about a subject; None: such a subject has none."""
+    uses: str = ""
+    """The column of ContentUse for such rows: images, audio and files go with them, where nothing else has them."""
 
 
 def finished_with() -> Q:
@@ -67,12 +70,14 @@ KINDS: dict[str, Kind] = {
         clock="created_at",
         empty={"input": {}, "context": {}, "service_kwargs": {}, "result": None, "error": None},
         ready=lambda moment: finished_with() & Q(finished_at__lt=moment),
+        uses="call",
     ),
     "requests": Kind(
         model=AIRequestAudit,
         clock="dispatched_at",
         empty={"messages": [], "tools": [], "response_schema": None, "prompt_meta": {}},
         ready=lambda moment: _call_is_done(moment) & ~Q(outcome="pending"),
+        uses="request",
     ),
     "responses": Kind(
         model=AIResponseAudit,
@@ -88,6 +93,7 @@ KINDS: dict[str, Kind] = {
         clock="started_at",
         empty={"arguments": None, "result": None, "error": ""},
         ready=_call_is_done,
+        uses="tool_run",
     ),
     "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),
     "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
@@ -262,7 +268,11 @@ def empty(name: str, keys: list[Any]) -> int:
     found = with_content(name, kind.model._base_manager.filter(pk__in=keys))
     if kind.empty is None:
         return found.delete()[0]
-    return QuerySet.update(found, **kind.empty)  # audits are append-only everywhere but here
+    with transaction.atomic():
+        purged = QuerySet.update(found, **kind.empty)  # audits are append-only everywhere but here
+        if kind.uses:
+            forget_uses(kind.uses, keys)
+    return purged
 
 
 def batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:

@@ -24,7 +24,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/runs/{run_id}/revisions": {"edit_notes": "Shorter."},
 }
 """Where what the description requires is not enough."""
-FILES = ("POST /api/v1/simulations/{simulation_id}/images", "POST /api/v1/scenarios/{scenario_id}/images")
+FILES = {
+    "POST /api/v1/simulations/{simulation_id}/images": {},
+    "POST /api/v1/scenarios/{scenario_id}/images": {},
+    "POST /api/v1/content": {"kind": "image"},
+}
+"""Forms with a file, and their other fields."""
 REFUSED = ("401", "403")
 
 
@@ -101,7 +106,7 @@ def _answered(
 
 def _sent(world: World, endpoint: Endpoint) -> dict[str, Any]:
     if str(endpoint) in FILES:
-        return {"data": {"file": picture()}}
+        return {"data": {"file": picture(), **FILES[str(endpoint)]}}
     if str(endpoint) in QUERIES:
         return {"data": QUERIES[str(endpoint)]}
     if endpoint.body is None:

@@ -22,6 +22,9 @@ from apps.simulation.models import FeedbackQuestion, Simulation
 from apps.simulation.services.image_upload import add_image, read_picture
 from apps.trainerlab.models import Assignment, InstructorNote, TrainerSession
 from apps.trainerlab.services.pictures import add_picture
+from orchestration.content import image_now
+from orchestration.models import ServiceCallRecord
+from orchestration.models.content import ContentUse
 from orchestration.models.saved_searches import SavedSearch
 from orchestration.operations import RETRY
 from persistence.models import BulkRun
@@ -105,6 +108,13 @@ def _people() -> dict[str, User]:
     }
 
 
+def _shown_by(call: ServiceCallRecord) -> str:
+    """The digest of a picture that a call showed its model."""
+    digest = image_now(picture())["content"].removeprefix("sha256:")
+    ContentUse.objects.create(content_id=digest, call=call, kind="image")
+    return str(digest)
+
+
 def _values(people: dict[str, User]) -> dict[str, Any]:
     owner, author, now = people["owner"], people["author"], timezone.now()
     template = scenario_of(author, is_open=False)
@@ -139,6 +149,7 @@ def _values(people: dict[str, User]) -> dict[str, Any]:
         "verb": "start",
         "slug": "platform",
         "call_id": call.pk,
+        "digest": _shown_by(call),
         "stopped_id": stopped.pk,
         "other_id": other_run.pk,
         "run_id": run.pk,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "docs" / "testing.md", ROOT / "docs" / "tools.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
+ALSO = [ROOT / "docs" / f"{name}.md" for name in ("content", "testing", "tools")]
+PAGES = [*ALSO, *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 PLUGIN = ["-p", "orchestration.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
 ADOPT = ROOT / "docs" / "adopt.md"
 

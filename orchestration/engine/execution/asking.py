@@ -12,6 +12,7 @@ from orchestration.conf import engine_settings
 from orchestration.engine.execution import audit_rows
 from orchestration.engine.execution.answer_storage import store_failure, store_or_keep
 from orchestration.engine.execution.commands import OpenRequest
+from orchestration.engine.execution.content_loading import with_bytes
 from orchestration.engine.execution.context import CallContext
 from orchestration.engine.execution.fallback import destination
 from orchestration.engine.execution.response_building import response_of
@@ -41,7 +42,8 @@ async def ask(call: CallContext, request: AIRequestAudit) -> ProviderResponse:
     # Whatever the provider's client raises, how the request ended is stored before anything else happens.
     with request_span(request) as span:
         with isolated() as sending:
-            answer = storable(await _send(provider, audit_rows.to_provider_request(call, request, timeout)))
+            asked = audit_rows.to_provider_request(call, request, timeout)
+            answer = storable(await _send(provider, await with_bytes(call, provider, asked)))
             span.answered(answer)
         error = None if sending.error is None else _as_provider_error(sending.error)
         if error is not None:

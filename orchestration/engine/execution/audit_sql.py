@@ -11,9 +11,11 @@ from collections.abc import Collection, Sequence
 from django.db import connection
 from django.db.models import F
 
+from orchestration.content.uses import add_uses
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
 from orchestration.models.prepared_sql import as_recordset, cursor_for_many, insertion, recordset
+from orchestration.values.content_parts import has_media, references_in
 
 RUNNING = "status || '' = 'running'"
 """As no partial index knows it: the rows are to be found by their keys, however old the statistics are."""
@@ -35,6 +37,13 @@ def insert_requests(audits: Sequence[AIRequestAudit]) -> None:
     """Insert new audits, which get their keys, and count the attempts that they open."""
     if not audits:
         return
+    _insert_requests(audits)
+    with_media = [audit for audit in audits if has_media(audit.messages)]
+    if with_media:
+        add_uses([("request", audit.pk, references_in(audit.messages)) for audit in with_media], strict=False)
+
+
+def _insert_requests(audits: Sequence[AIRequestAudit]) -> None:
     if connection.vendor != "postgresql":
         AIRequestAudit.objects.bulk_create(audits)
         attempts = [audit.call_id for audit in audits if not audit.repair]

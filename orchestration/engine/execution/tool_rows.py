@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestration.content.uses import add_uses_of_result
 from orchestration.engine.execution.commands import AbandonRuns, BeginRuns, Command, EndRun
 from orchestration.models.tool_runs import ToolRun, ToolRunStatus
 
@@ -23,6 +24,7 @@ def write_runs(commands: Iterable[Command]) -> int:
                     ToolRun.objects.begin_again(command.again)
             case EndRun():
                 failed += ToolRun.objects.finish(command.run) and command.run.status == ToolRunStatus.FAILED
+                add_uses_of_result(command.run)
             case AbandonRuns():
                 ToolRun.objects.abandon([command.lease.call_id])
     for run in new:

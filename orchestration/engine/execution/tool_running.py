@@ -17,14 +17,16 @@ from pydantic import BaseModel, ValidationError
 
 from orchestration.components.tools import Tool
 from orchestration.conf import engine_settings
+from orchestration.content.uses import add_uses_of_result
 from orchestration.engine.execution.validation import problems
 from orchestration.engine.queue.database_thread import is_away
-from orchestration.errors import NotJson, StaleLease, ToolError
+from orchestration.errors import ContentRefused, NotJson, StaleLease, ToolError
 from orchestration.fault_injection import fault
 from orchestration.isolation import isolated
 from orchestration.log import describe
 from orchestration.models.tool_runs import ToolRun, ToolRunStatus
 from orchestration.receiver_guard import nothing_left_open
+from orchestration.values.content_parts import in_words
 from orchestration.values.sanitize import legible, to_json
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,10 @@ def stored_result(value: Any) -> Any:
     """What a tool returned as JSON that can be stored; NotJson for what has no such form, or is too long."""
     written = to_json(value.model_dump(mode="json") if isinstance(value, BaseModel) else value, "result")
     longest = engine_settings().MAX_TOOL_RESULT_BYTES
-    size = len(ToolRun(status=ToolRunStatus.DONE, result=written).content().encode())
+    try:
+        size = len(in_words(ToolRun(status=ToolRunStatus.DONE, result=written).content()).encode())
+    except ContentRefused as refused:  # a URL that no provider is to fetch
+        raise NotJson(str(refused)) from refused
     if size > longest:
         raise NotJson(f"it has {size:,} bytes; the limit (MAX_TOOL_RESULT_BYTES) is {longest:,}.")
     return written
@@ -116,6 +121,7 @@ def _run(tool: Tool, run: ToolRun, keywords: dict[str, Any]) -> Any:
         done.end(ToolRunStatus.DONE, result=result)
         if not ToolRun.objects.finish(done):
             raise StaleLease(f"Call {run.call_id} has another worker.")
+        add_uses_of_result(done)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from orchestration.components.registry import services
 from orchestration.components.routing import plan_of, route_of
 from orchestration.components.service import Service
 from orchestration.conf import clients_settings, engine_settings
+from orchestration.content.uses import add_uses
 from orchestration.engine.queue.transport import wake
 from orchestration.engine.tracing import carrier
 from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContext, NotJson, PayloadTooLarge
@@ -29,6 +30,7 @@ from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.prepared_sql import cursor_for_many, cursor_with_plans, insertion
 from orchestration.models.states import OrderingPolicy, Status
 from orchestration.types import JsonObject, Message
+from orchestration.values.content_parts import content_of, may_refer, references_in
 from orchestration.values.generic_refs import key_text, why_not_stored
 from orchestration.values.moments import check_moment
 from orchestration.values.sanitize import check_json
@@ -37,6 +39,8 @@ MAX_CALL_ATTEMPTS = 10
 MAX_RELATED_KEY = 64
 """Characters of the related object's primary key as text."""
 PRIORITIES = range(-32768, 32768)
+SHOWING = ("user", "tool")
+"""Whose messages may have images, audio and files."""
 ORDERING_POLICIES = tuple(OrderingPolicy.values)
 
 
@@ -62,7 +66,8 @@ class CallSpec:
     client: str | None = None
     parameters: JsonObject = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
-    """What to send instead of the prompt that the service's sections render; empty: the sections."""
+    """What to send instead of the prompt that the service's sections render; empty: the sections. A content is text, or
+    a list of texts and of parts (`orchestration/content/`)."""
     parent: ServiceCallRecord | None = None
     persist: bool = True
     """False: the result is stored with the call and goes no further: no handler takes it, and no signal says that it
@@ -98,6 +103,7 @@ def store(records: Sequence[ServiceCallRecord]) -> list[ServiceCallRecord]:
     plain = [record for record in records if record.idempotency_key is None]
     _number(plain)
     _insert(plain)
+    _add_uses(plain)
     return [record if record.idempotency_key is None else _store_keyed(record) for record in records]
 
 
@@ -122,6 +128,7 @@ def _store_keyed(record: ServiceCallRecord) -> ServiceCallRecord:
         with transaction.atomic():
             _number([record])
             _insert([record])
+            _add_uses([record])
     except IntegrityError:
         first = ServiceCallRecord.objects.filter(
             idempotency_key=record.idempotency_key, requested_by=record.requested_by
@@ -134,6 +141,13 @@ def _store_keyed(record: ServiceCallRecord) -> ServiceCallRecord:
             ) from None
         return first
     return record
+
+
+def _add_uses(records: Sequence[ServiceCallRecord]) -> None:
+    """Note which stored content they refer to; ContentRefused where that is gone."""
+    owned = [("call", record.pk, record.content_references) for record in records if record.content_references]
+    if owned:
+        add_uses(owned, strict=True)
 
 
 def _number(records: Iterable[ServiceCallRecord]) -> None:
@@ -158,12 +172,13 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     check_json(spec.parameters, "parameters")
     check_json(spec.messages, "messages")
     _check_options(spec)
+    spec = replace(spec, messages=_checked_messages(spec.messages)) if spec.messages else spec
     context = _with_required(service, spec)
-    _check_size(spec, context)
+    written = _check_size(spec, context)
     schema = service.wiring.schema
     client, model = route_of(service, spec.client, spec.model)
     plan = None if spec.client or spec.model else plan_of(service)
-    return ServiceCallRecord(
+    record = ServiceCallRecord(
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
         service_kwargs=_service_kwargs(spec),
@@ -186,6 +201,9 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         request_fingerprint=fingerprint(spec) if spec.idempotency_key else "",
         **_relations(spec),
     )
+    if spec.messages or may_refer(written):
+        record.content_references = tuple(references_in(spec.input, context, spec.messages))
+    return record
 
 
 def _relations(spec: CallSpec) -> dict[str, Any]:
@@ -285,11 +303,29 @@ def _with_required(service: type[Service], spec: CallSpec) -> JsonObject:
     return context
 
 
-def _check_size(spec: CallSpec, context: JsonObject) -> None:
-    size = len(json.dumps([spec.input, context], ensure_ascii=False).encode())
+def _checked_messages(messages: Any) -> list[Message]:
+    """The messages, with what is text alone as a text; InvalidCall for what is no message."""
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, dict) for each in messages):
+        raise InvalidCall("messages is a list of objects with a role and a content.")
+    return [_checked_message(message, f"messages[{number}].content") for number, message in enumerate(messages)]
+
+
+def _checked_message(message: Any, path: str) -> Message:
+    checked: Message = message
+    if isinstance(message.get("content"), list | tuple | dict):
+        media = message.get("role") in SHOWING
+        checked = {**checked, "content": content_of(message["content"], path, media=media)}
+    return checked
+
+
+def _check_size(spec: CallSpec, context: JsonObject) -> str:
+    """Input and context as JSON; PayloadTooLarge."""
+    written = json.dumps([spec.input, context], ensure_ascii=False)
+    size = len(written.encode())
     limit = engine_settings().MAX_PAYLOAD_BYTES
     if size > limit:
         raise PayloadTooLarge(f"input and context are {size:,} bytes; the limit (MAX_PAYLOAD_BYTES) is {limit:,}.")
+    return written
 
 
 # --- wake-ups -------------------------------------------------------------------------------

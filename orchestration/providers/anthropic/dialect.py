@@ -13,8 +13,10 @@ from orchestration.providers.anthropic.message_events import message_events
 from orchestration.providers.dialect import (
     Dialect,
     Failure,
+    ReceivedContent,
     Reply,
     SimulatedRequest,
+    received,
     refuse_unanswered,
     refuse_unsupported,
     text_of,
@@ -27,6 +29,7 @@ KEYWORDS = frozenset(
     | {"enum", "const", "default", "format", "minItems", "$ref", "$defs"}
 )
 """Of a schema; the real server answers 400 for any other."""
+KINDS = {"image": "image", "document": "file"}
 ERRORS = {
     "bad_request": (400, "invalid_request_error"),
     "unauthorized": (401, "authentication_error"),
@@ -66,8 +69,21 @@ def _read(body: JsonObject, _: str) -> SimulatedRequest:
         last_user_message=spoken[-1] if spoken else "",
         schema=_schema(body),
         tool_results=tuple(text_of(block.get("content")) for block in results),
+        content=tuple(each for message in messages for each in _content(message["content"])),
         stream=body.get("stream") is True,
     )
+
+
+def _content(content: Any) -> Iterator[ReceivedContent]:
+    """Images and documents, those in results of tools included."""
+    for block in content if isinstance(content, list) else ():
+        if block.get("type") == "tool_result":
+            yield from _content(block.get("content"))
+        if block.get("type") in KINDS:
+            source = block.get("source") or {}
+            where = {"url": source.get("url")} if source.get("type") == "url" else {}
+            told = {"media_type": source.get("media_type"), "name": block.get("title")}
+            yield received(KINDS[block["type"]], source.get("data"), **told, **where)
 
 
 def _blocks(messages: list[JsonObject], role: str, kind: str) -> list[JsonObject]:

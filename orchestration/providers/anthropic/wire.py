@@ -11,6 +11,7 @@ import re
 
 from orchestration.components.strict_schema import FORMATS
 from orchestration.providers.base import ProviderRequest
+from orchestration.providers.content import IMAGES, PDFS, ContentSupport
 from orchestration.providers.errors import provider_error
 from orchestration.providers.schema_subset import Subset, narrowed
 from orchestration.providers.wire import (
@@ -143,7 +144,7 @@ def _turns(conversation: list[Message]) -> list[JsonObject]:
             turns.append({"role": message["role"], "content": _content(message)})
             continue
         result: JsonObject = {"type": "tool_result", "tool_use_id": message["tool_call_id"]}
-        result |= {"content": message["content"]} | ({"is_error": True} if message.get("is_error") else {})
+        result |= {"content": _blocks(message["content"])} | ({"is_error": True} if message.get("is_error") else {})
         if turns and isinstance(turns[-1]["content"], list) and turns[-1]["role"] == "user":
             turns[-1]["content"].append(result)
         else:
@@ -154,13 +155,28 @@ def _turns(conversation: list[Message]) -> list[JsonObject]:
 def _content(message: Message) -> str | list[JsonObject]:
     calls = asks(message)
     if not calls:
-        return message["content"]
+        return _blocks(message["content"])
     own = as_objects((own_answer(message, "messages") or {}).get("content"))
     if own:  # what it thought is signed, and belongs to what it asked
         return own
     said = [{"type": "text", "text": message["content"]}] if message["content"] else []
     used = [{"type": "tool_use", "id": call["id"], "name": call["name"], "input": arguments_of(call)} for call in calls]
     return [*said, *used]
+
+
+def _blocks(content: str | list[JsonObject]) -> str | list[JsonObject]:
+    return [_block(part) for part in content] if isinstance(content, list) else content
+
+
+def _block(part: JsonObject) -> JsonObject:
+    if part["part"] == "text":
+        return {"type": "text", "text": part["text"]}
+    source: JsonObject = {"type": "base64", "media_type": part.get("media_type"), "data": part.get("data")}
+    if "url" in part:
+        source = {"type": "url", "url": part["url"]}
+    if part["part"] == "image":
+        return {"type": "image", "source": source}
+    return {"type": "document", "source": source} | ({"title": part["name"]} if part.get("name") else {})
 
 
 def _tool(tool: JsonObject) -> JsonObject:
@@ -190,6 +206,7 @@ MESSAGES = Wire(
     to_request=messages_request,
     to_answer=messages_answer,
     to_usage=messages_usage,
+    content=ContentSupport(media_types={"image": IMAGES, "file": PDFS}, urls=frozenset({"image", "file"})),
     schema_violations=schema_violations,
     limits=messages_limits,
 )

@@ -12,6 +12,7 @@ from orchestration.conf import ClientSettings
 from orchestration.errors import NotConfigured
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import ALL_CONTENT
 from orchestration.providers.errors import FILTERED, Meaning
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.keys import KeyVariable
@@ -50,7 +51,7 @@ class AzureProvider(HttpProvider):
 
     name = "azure"
     wires = {"responses": _of_azure(RESPONSES), "chat": _of_azure(CHAT)}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
     Options = AzureOptions
     key_variables = (KeyVariable("AZURE_OPENAI_API_KEY"),)
     key_header = ("api-key", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestration.conf import ClientSettings
 from orchestration.providers.base import Api, ProviderRequest
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import ALL_CONTENT
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.openai.provider import PATHS
 from orchestration.providers.openai.wire import COMPATIBLE_CHAT, RESPONSES
@@ -15,7 +16,7 @@ class CompatibleProvider(HttpProvider):
 
     name = "compatible"
     wires = {"chat": COMPATIBLE_CHAT, "responses": RESPONSES}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
     key_required = False
     passthrough_apis = frozenset({Api.OPENAI, Api.ANTHROPIC})
     """Many of them answer `/messages`, too; the others say that they do not know it."""

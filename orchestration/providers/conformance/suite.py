@@ -15,6 +15,7 @@ from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderResponse
 from orchestration.providers.conformance.answers import Answers, Server
 from orchestration.providers.conformance.asking import CLIENT, KEY, MODEL, question, strict
+from orchestration.providers.conformance.contents import Contents
 from orchestration.providers.conformance.odd_answers import odd_answers
 from orchestration.providers.dialect import Reply
 from orchestration.providers.http.contract import HttpReply
@@ -59,7 +60,7 @@ ERRORS: dict[str, Outcome] = {
 """What each kind of failure means to the engine."""
 
 
-class ProviderConformance(Answers):
+class ProviderConformance(Answers, Contents):
     """The whole suite. Subclass it as `class TestMine(ProviderConformance)`, with `provider` and what is particular.
 
     Needs pytest and Django's settings, no database. `EngineConformance` (`orchestration/testing/conformance.py`) asks

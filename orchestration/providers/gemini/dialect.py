@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ from orchestration.errors import InvalidCall
 from orchestration.providers.dialect import (
     Dialect,
     Failure,
+    ReceivedContent,
     Reply,
     SimulatedRequest,
+    received,
     refuse_unanswered,
     refuse_unsupported,
 )
@@ -59,8 +62,21 @@ def _read(body: JsonObject, model: str) -> SimulatedRequest:
         texts=tuple(filter(None, texts)),
         last_user_message=spoken[-1] if spoken else "",
         schema=_schema(body.get("generationConfig") or {}),
+        content=tuple(_received(contents)),
         tool_results=tuple(str(value) for each in answered for value in each.get("response", {}).values()),
     )
+
+
+def _received(contents: list[JsonObject]) -> Iterator[ReceivedContent]:
+    """Images, audio and files, those in results of tools included."""
+    for part in (part for content in contents for part in content.get("parts") or ()):
+        for one in [part, *(part.get("functionResponse", {}).get("parts") or ())]:
+            blob = one.get("inlineData") or one.get("fileData")
+            if blob:
+                media_type = str(blob.get("mimeType") or "")
+                kind = media_type.partition("/")[0]
+                kind = kind if kind in {"image", "audio"} else "file"
+                yield received(kind, blob.get("data"), media_type=media_type, url=blob.get("fileUri"))
 
 
 def _parts(contents: list[JsonObject], kind: str) -> list[JsonObject]:

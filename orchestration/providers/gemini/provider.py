@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import ALL_CONTENT
 from orchestration.providers.gemini.wire import GENERATE_CONTENT
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.keys import KeyVariable, https_hosts
@@ -16,7 +17,7 @@ class GeminiProvider(HttpProvider):
 
     name = "gemini"
     wires = {"generateContent": GENERATE_CONTENT}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
     default_url = "https://generativelanguage.googleapis.com/v1beta"
     key_variables = (KeyVariable("GEMINI_API_KEY", https_hosts(r"generativelanguage\.googleapis\.com")),)
     key_header = ("x-goog-api-key", "")

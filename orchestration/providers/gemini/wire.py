@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderRequest
+from orchestration.providers.content import PDFS, ContentSupport
 from orchestration.providers.errors import COMMON, FILTERED, Meaning, provider_error
 from orchestration.providers.retry_after import seconds_of
 from orchestration.providers.schema_subset import Subset, narrowed
@@ -36,6 +37,7 @@ from orchestration.providers.wire import (
     total_of,
 )
 from orchestration.types import JsonObject, Message, Usage
+from orchestration.values.content_parts import media_of, text_of_content
 
 OWN_FIELDS = frozenset({"model", "contents", "systemInstruction", "tools", "messages", "stream"})
 """Parts of a request that only ProviderRequest's own fields may set."""
@@ -50,6 +52,17 @@ NAMES = {
     "frequency_penalty": "frequencyPenalty",
 }
 SURFACE = "generateContent"
+MIME_TYPES = {"audio/mpeg": "audio/mp3"}
+"""Those that it has under another name."""
+CONTENT = ContentSupport(
+    media_types={
+        "image": frozenset({"image/png", "image/jpeg", "image/webp"}),
+        "audio": frozenset({"audio/wav", "audio/mpeg", "audio/ogg", "audio/flac"}),
+        "file": PDFS,
+    },
+    urls=frozenset({"image", "audio", "file"}),
+    result_urls=False,
+)
 SUBSET = Subset(
     keywords=frozenset({"enum", "minItems", "maxItems", "minimum", "maximum"}),
     formats=frozenset({"date-time", "date", "time"}),
@@ -175,7 +188,8 @@ def _contents(conversation: list[Message]) -> list[JsonObject]:
 
 def _content(message: Message) -> JsonObject:
     role = "model" if message["role"] == "assistant" else "user"
-    said: list[JsonObject] = [{"text": message["content"]}] if message["content"] else []
+    content = message["content"]
+    said = [_part(part) for part in content] if isinstance(content, list) else [{"text": content}] if content else []
     if not asks(message):
         return {"role": role, "parts": said}
     candidates = as_objects((message.get("raw") or {}).get("candidates"))
@@ -191,8 +205,18 @@ def _content(message: Message) -> JsonObject:
 
 def _response(message: Message) -> JsonObject:
     outcome = "error" if message.get("is_error") else "output"
-    response = {"name": message["name"], "response": {outcome: message["content"]}}
-    return {"functionResponse": response | _named(message["tool_call_id"])}
+    response: JsonObject = {"name": message["name"], "response": {outcome: text_of_content(message["content"])}}
+    shown = [_part(part) for part in media_of(message["content"])]
+    return {"functionResponse": response | ({"parts": shown} if shown else {}) | _named(message["tool_call_id"])}
+
+
+def _part(part: JsonObject) -> JsonObject:
+    if part["part"] == "text":
+        return {"text": part["text"]}
+    typed = {"mimeType": MIME_TYPES.get(part["media_type"], part["media_type"])} if part.get("media_type") else {}
+    if "url" in part:
+        return {"fileData": {"fileUri": part["url"]} | typed}
+    return {"inlineData": {"data": part["data"]} | typed}
 
 
 def _named(call_id: str) -> JsonObject:
@@ -234,6 +258,7 @@ GENERATE_CONTENT = Wire(
     to_request=content_request,
     to_answer=content_answer,
     to_usage=content_usage,
+    content=CONTENT,
     usage_field="usageMetadata",
     model_field="modelVersion",
     schema_violations=schema_violations,

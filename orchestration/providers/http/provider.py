@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from orchestration.conf import ClientSettings, engine_settings
 from orchestration.errors import PaidRequestsForbidden, ProviderError
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
+from orchestration.providers.content import ContentSupport
 from orchestration.providers.credentials import Credential
 from orchestration.providers.errors import provider_error
 from orchestration.providers.http.addresses import is_loopback
@@ -62,6 +63,10 @@ class HttpProvider(Provider):
     @classmethod
     def schema_violations(cls, surface: str, schema: JsonObject) -> list[str]:
         return cls.wires[surface].schema_violations(schema)
+
+    @classmethod
+    def content_support(cls, surface: str) -> ContentSupport:
+        return cls.wires[surface].content
 
     def path(self, request: ProviderRequest) -> str:
         """Where a request goes, below `base_url`."""

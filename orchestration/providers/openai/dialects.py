@@ -9,7 +9,16 @@ from typing import Any
 import orjson
 
 from orchestration.errors import InvalidCall
-from orchestration.providers.dialect import Dialect, Failure, Reply, SimulatedRequest, refuse_unanswered, text_of
+from orchestration.providers.dialect import (
+    Dialect,
+    Failure,
+    ReceivedContent,
+    Reply,
+    SimulatedRequest,
+    received,
+    refuse_unanswered,
+    text_of,
+)
 from orchestration.providers.event_stream import event_bytes, words
 from orchestration.providers.openai.fake_payloads import (
     chat_chunks,
@@ -31,6 +40,7 @@ DEPLOYMENT = r"(?:/openai/deployments/(?P<model>[^/]+))?"
 ANY_OBJECT: JsonObject = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 """What JSON mode without a schema gets."""
 ID_OF_RESULT = {"messages": "tool_call_id", "input": "call_id", "prompt": ""}
+AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 ERRORS = {
     "bad_request": (400, "invalid_request_error", "invalid_value"),
     "unauthorized": (401, "invalid_request_error", "invalid_api_key"),
@@ -66,11 +76,33 @@ def _read(field: str, schema_of: Callable[[JsonObject], tuple[JsonObject, JsonOb
             last_user_message=spoken[-1] if spoken else "",
             schema=_schema(*schema_of(body)),
             tool_results=tuple(texts[number] for number in results),
+            content=tuple(each for message in messages for each in _content(message)),
             stream=body.get("stream") is True,
             stream_usage=_object(body.get("stream_options")).get("include_usage") is True,
         )
 
     return read
+
+
+def _content(message: JsonObject) -> Iterator[ReceivedContent]:
+    """Images, audio and files of a message, or of a tool's result."""
+    content = message.get("content") or message.get("output")
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            continue
+        inner = _object(part.get(part.get("type", "")))
+        match part.get("type"):
+            case "input_image":
+                yield received("image", part.get("image_url"))
+            case "image_url":
+                yield received("image", inner.get("url"))
+            case "input_audio":
+                yield received("audio", inner.get("data"), media_type=AUDIO.get(str(inner.get("format"))))
+            case "input_file":
+                data = part.get("file_data") or part.get("file_url")
+                yield received("file", data, name=part.get("filename"))
+            case "file":
+                yield received("file", inner.get("file_data"), name=inner.get("filename"))
 
 
 def _messages(body: JsonObject, field: str) -> list[JsonObject]:

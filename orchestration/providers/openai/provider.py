@@ -7,6 +7,7 @@ import os
 from orchestration.conf import ClientSettings
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import ALL_CONTENT
 from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.keys import DEFAULT_VARIABLE, KeyVariable, https_hosts
 from orchestration.providers.openai.wire import CHAT, RESPONSES
@@ -28,7 +29,7 @@ class OpenAIProvider(HttpProvider):
 
     name = "openai"
     wires = {"responses": RESPONSES, "chat": CHAT}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
     default_url = "https://api.openai.com/v1"
     key_variables = (KeyVariable(DEFAULT_VARIABLE), KeyVariable("OPENAI_API_KEY", OWN_HOSTS))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestration.providers.base import ProviderRequest
+from orchestration.providers.content import IMAGES, PDFS, ContentSupport, data_url, file_name
 from orchestration.providers.errors import reported_error
 from orchestration.providers.wire import (
     CONTENT_FILTER,
@@ -25,6 +26,7 @@ from orchestration.providers.wire import (
     total_of,
 )
 from orchestration.types import JsonObject, Message, Usage
+from orchestration.values.content_parts import media_of, text_of_content
 
 OWN_FIELDS = frozenset({"model", "messages", "input", "stream", "response_format", "tools"})
 """Parts of a request that only ProviderRequest's own fields may set."""
@@ -32,6 +34,7 @@ RESPONSES_NAMES = dict.fromkeys(LIMIT_NAMES, "max_output_tokens")
 CHAT_NAMES = {"max_output_tokens": "max_completion_tokens"}
 COMPATIBLE_NAMES = dict.fromkeys(LIMIT_NAMES, "max_tokens")
 """Servers that are compatible know the old name."""
+AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 COUNTS = (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens"))
 """Token counts, as Responses and as Chat Completions call them."""
 
@@ -59,8 +62,8 @@ def compatible_chat_request(request: ProviderRequest) -> JsonObject:
 
 
 def _chat_request(request: ProviderRequest, names: dict[str, str]) -> JsonObject:
-    messages = [_spoken(message) for message in request.messages]
-    body: JsonObject = {"model": request.model, "messages": messages} | parameters_of(request, OWN_FIELDS, names)
+    body: JsonObject = {"model": request.model, "messages": _all_spoken(request.messages)}
+    body |= parameters_of(request, OWN_FIELDS, names)
     if request.schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": _strict_schema(request)}
     if request.tools:
@@ -151,10 +154,28 @@ def _nested_tool(tool: JsonObject) -> JsonObject:
     return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
 
 
+def _all_spoken(messages: list[Message]) -> list[JsonObject]:
+    """The messages of Chat Completions. Its results of tools are text alone: the user shows what else they have, after
+    the last of the results that follow each other."""
+    spoken: list[JsonObject] = []
+    shown: list[JsonObject] = []
+    for message in messages:
+        if message["role"] != "tool" and shown:
+            spoken.append({"role": "user", "content": shown})
+            shown = []
+        spoken.append(_spoken(message))
+        if message["role"] == "tool" and media_of(message["content"]):
+            told: JsonObject = {"type": "text", "text": f"From the tool {message['name']} ({message['tool_call_id']}):"}
+            shown += [told, *map(_chat_part, media_of(message["content"]))]
+    return [*spoken, {"role": "user", "content": shown}] if shown else spoken
+
+
 def _spoken(message: Message) -> JsonObject:
     """A message of Chat Completions."""
+    content = message["content"]
     if message["role"] == "tool":
-        return {"role": "tool", "tool_call_id": message["tool_call_id"], "content": message["content"]}
+        text = text_of_content(content) or ("See below." if media_of(content) else "")
+        return {"role": "tool", "tool_call_id": message["tool_call_id"], "content": text}
     role = "system" if message["role"] == "developer" else message["role"]
     calls = [
         {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
@@ -162,15 +183,40 @@ def _spoken(message: Message) -> JsonObject:
     ]
     if calls:
         return {"role": role, "content": message["content"] or None, "tool_calls": calls}
-    return {"role": role, "content": message["content"]}
+    return {"role": role, "content": [_chat_part(part) for part in content] if isinstance(content, list) else content}
+
+
+def _chat_part(part: JsonObject) -> JsonObject:
+    match part["part"]:
+        case "image":
+            return {"type": "image_url", "image_url": {"url": data_url(part)}}
+        case "audio":
+            sound = {"data": part["data"], "format": AUDIO_FORMATS[part["media_type"]]}
+            return {"type": "input_audio", "input_audio": sound}
+        case "file":
+            return {"type": "file", "file": {"filename": file_name(part), "file_data": data_url(part)}}
+    return {"type": "text", "text": part["text"]}
+
+
+def _input_part(part: JsonObject) -> JsonObject:
+    """A part of a message, or of a tool's result, of Responses."""
+    match part["part"]:
+        case "image":
+            return {"type": "input_image", "detail": "auto", "image_url": data_url(part)}
+        case "file" if "url" in part:
+            return {"type": "input_file", "file_url": part["url"]}
+        case "file":
+            return {"type": "input_file", "filename": file_name(part), "file_data": data_url(part)}
+    return {"type": "input_text", "text": part["text"]}
 
 
 def _items(message: Message) -> list[JsonObject]:
     """A message as items of the input of Responses."""
+    content = message["content"]
+    written = [_input_part(part) for part in content] if isinstance(content, list) else content
     if message["role"] == "tool":
-        output = {"call_id": message["tool_call_id"], "output": message["content"]}
-        return [{"type": "function_call_output"} | output]
-    said: JsonObject = {"role": message["role"], "content": message["content"]}
+        return [{"type": "function_call_output", "call_id": message["tool_call_id"], "output": written}]
+    said: JsonObject = {"role": message["role"], "content": written}
     if not asks(message):
         return [said]
     own = as_objects((own_answer(message, "responses") or {}).get("output"))
@@ -214,6 +260,20 @@ def _raise_reported(raw: JsonObject) -> None:
         raise error
 
 
-RESPONSES = Wire(name="responses", to_request=responses_request, to_answer=responses_answer, to_usage=usage_of)
-CHAT = Wire(name="chat", to_request=chat_request, to_answer=chat_answer, to_usage=usage_of)
+RESPONSES = Wire(
+    name="responses",
+    to_request=responses_request,
+    to_answer=responses_answer,
+    to_usage=usage_of,
+    content=ContentSupport(media_types={"image": IMAGES, "file": PDFS}, urls=frozenset({"image", "file"})),
+)
+CHAT = Wire(
+    name="chat",
+    to_request=chat_request,
+    to_answer=chat_answer,
+    to_usage=usage_of,
+    content=ContentSupport(
+        media_types={"image": IMAGES, "audio": frozenset(AUDIO_FORMATS), "file": PDFS}, urls=frozenset({"image"})
+    ),
+)
 COMPATIBLE_CHAT = replace(CHAT, to_request=compatible_chat_request)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from orchestration.errors import InvalidCall, ProviderError
-from orchestration.providers.dialect import Dialect, Reply, SimulatedRequest
+from orchestration.providers.dialect import Dialect, ReceivedContent, Reply, SimulatedRequest
 from orchestration.providers.simulator.dialects import BUILT_IN, dialect_of, read_request
 from orchestration.providers.simulator.faults import REFUSING, Fault, Script
 from orchestration.providers.simulator.request_log import Entry, RequestLog
@@ -26,6 +26,8 @@ Delivery = Literal["whole", "hang", "trickle", "reset", "cut"]
 DELIVERIES: dict[str, Delivery] = {"hang": "hang", "trickle": "trickle", "reset": "reset", "cut": "cut"}
 NO_JSON = "I would rather explain this in a sentence than in JSON."
 RESULTS = "$results"
+CONTENT_CHARACTERS = 4000
+"""As many characters an image, audio or file counts for: about a thousand tokens, as real models count a page."""
 REFUSAL = "I cannot help with that. (simulated refusal)"
 CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 """Headers in which APIs expect a key, in lower case."""
@@ -100,6 +102,7 @@ class Simulation:
             correlation=correlation,
             fault=fault.kind if fault else "ok",
             status=0 if outgoing.delivery in {"hang", "reset"} else outgoing.status,
+            content=list(request.content) if request else [],
             credential=next((name for name in headers or () if name in CREDENTIALS), ""),
             input_tokens=outgoing.tokens[0],
             output_tokens=outgoing.tokens[1],
@@ -174,7 +177,7 @@ def _reply(request: SimulatedRequest, fault: Fault, reply_id: str, context: Json
     return Reply(
         id=reply_id,
         model=request.model,
-        prompt_characters=sum(map(len, request.texts)),
+        prompt_characters=sum(map(len, request.texts)) + CONTENT_CHARACTERS * len(request.content),
         cached_tokens=fault.cached_tokens,
         reasoning_tokens=fault.reasoning_tokens,
         **spoken,
@@ -201,11 +204,16 @@ def _text(request: SimulatedRequest, fault: Fault, context: JsonObject) -> str:
             return '{"simulated_wrong_shape": true}'
     return good_text(
         orjson.dumps(request.schema),
-        orjson.dumps(request.texts),
+        orjson.dumps(request.texts if not request.content else [*request.texts, *map(_told, request.content)]),
         request.last_user_message,
         orjson.dumps(context),
         responders(),
     )
+
+
+def _told(content: ReceivedContent) -> str:
+    """Content as a text of the prompt: other bytes have another answer."""
+    return f"[{content.kind} {content.name} {content.sha256[:16] or content.url}]"
 
 
 @lru_cache(maxsize=2048)

@@ -6,12 +6,13 @@ import itertools
 import secrets
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import orjson
 
+from orchestration.providers.dialect import ReceivedContent
 from orchestration.types import JsonObject
 
 Ending = Literal["open", "answered", "client_left", "broken_off"]
@@ -41,6 +42,8 @@ class Entry:
     input_tokens: int = 0
     output_tokens: int = 0
     """What its answer says was used, be it that the answer did not arrive; 0 where there is none."""
+    content: list[ReceivedContent] = field(default_factory=list)
+    """Images, audio and files that came: their sizes and digests."""
     outcome: Ending = "open"
     ended: float | None = None
 

@@ -3,6 +3,7 @@
 append_only, audits: orchestration/engine/execution/test_group_commit, orchestration/admin/test_audits
 call_kinds: orchestration/engine/queue/test_pausing
 call_querysets: orchestration/engine/queue/test_claim
+content: orchestration/content/test_removal
 counters: orchestration/engine/queue/test_unreadable_rows
 engine_events: orchestration/engine/test_deployments
 format_version: persistence/test_newer_rows

@@ -13,6 +13,7 @@ from orchestration.conf import ClientSettings, clients_settings
 from orchestration.errors import NotConfigured
 from orchestration.providers.base import Api
 from orchestration.providers.capabilities import Capability
+from orchestration.providers.content import NEEDED
 from orchestration.providers.credentials import why_no_key
 from orchestration.providers.registry import client_problems, provider_class
 from orchestration.providers.short_names import SHORT_NAMES
@@ -42,12 +43,15 @@ def test_its_clients_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_its_table_is_true() -> None:
     assert set(ROWS) == set(SHORT_NAMES)
-    for name, (surfaces, structured, tools, _, _, key, gateway) in ROWS.items():
+    for name, (surfaces, structured, tools, content, _, _, key, gateway) in ROWS.items():
         client = ClientSettings(provider=name, model="m", base_url="https://a.example")
         cls = provider_class(client)
         named = re.findall(r"`(\w+)`", surfaces)
         assert not named or tuple(named) == cls.surfaces
         assert (tools == "no") == (Capability.TOOLS not in cls.capabilities)
+        for kind, capability in NEEDED.items():
+            if not content.startswith("as"):
+                assert (kind in content) == (capability in cls.capabilities)
         assert (structured == "no") == (Capability.STRUCTURED_OUTPUT not in cls.capabilities)
         assert [variable.name for variable in cls.key_variables] == re.findall(r"`([A-Z_]+)`", key)
         if name != "simulator":

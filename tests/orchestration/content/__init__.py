@@ -1,0 +1,6 @@
+"""Tests of `orchestration/content/`. Modules that are tested under other names:
+
+of_call: orchestration/admin/test_call_content
+uploads: orchestration/api/test_contents
+uses: test_removal
+"""
