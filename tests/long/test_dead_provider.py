@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.db.models import Sum
+from pytest_django import Settings
 
 from orchestration.models import AIRequestAudit, AIResponseAudit, ModelPrice, ServiceCallRecord
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.server import SimulatedProviderServer
 from tests.clusters import running_cluster
-from tests.paid_once import submit
+from tests.paid_once import all_ended, submit
 from tests.waiting import until
 
 pytestmark = [
@@ -31,8 +32,8 @@ PER_MILLION = {("openai", FIRST): (5, 15), ("compatible", SECOND): (2, 3)}
 """Prices of input and output."""
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, first: str, second: str) -> None:
-    """For clusters that start from here on."""
+def configure(settings: Settings, monkeypatch: pytest.MonkeyPatch, first: str, second: str) -> None:
+    """For this process, and for clusters that start from here on."""
     clients = {
         "first": {
             "provider": "openai",
@@ -42,7 +43,9 @@ def configure(monkeypatch: pytest.MonkeyPatch, first: str, second: str) -> None:
         },
         "second": {"provider": "compatible", "base_url": second, "model": SECOND},
     }
-    monkeypatch.setenv("ORCA_TEST_CLIENTS", json.dumps({"CLIENTS": clients, "ROUTES": ["first", "second"]}))
+    pod = {"MODE": "pod", "CLIENTS": clients, "ROUTES": ["first", "second"]}
+    settings.ORCA_CONFIG = pod
+    monkeypatch.setenv("ORCA_TEST_CLIENTS", json.dumps(pod))
     monkeypatch.setenv("ORCA_PROVIDER_API_KEY", "simulated")
     for (provider, model), (per_input, per_output) in PER_MILLION.items():
         ModelPrice.objects.create(
@@ -93,15 +96,17 @@ def assert_books_agree(client: str, server: SimulatedProviderServer) -> None:
     assert set(paid.values_list("price__provider", "price__model", "model")) <= {(provider, model, model)}
 
 
-def test_a_thousand_calls_finish_on_the_second_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_thousand_calls_finish_on_the_second_provider(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """No call fails, none is charged a failure, and once the first provider is back so are the calls."""
     with SimulatedProviderServer() as first, SimulatedProviderServer() as second:
         first.script([Fault(kind="reset", times=0)])
-        configure(monkeypatch, first.base_url, second.base_url)
+        configure(settings, monkeypatch, first.base_url, second.base_url)
         with running_cluster(tmp_path):
             submit(CALLS)
-            succeeded = ServiceCallRecord.objects.in_status("succeeded")
-            until(lambda: succeeded.count() == CALLS, "all calls", 300)
+            until(lambda: all_ended(CALLS), "all calls", 300)
+            assert ServiceCallRecord.objects.in_status("succeeded").count() == CALLS
             assert set(ServiceCallRecord.objects.values_list("client", "model", "failures")) == {("second", SECOND, 0)}
             assert not ServiceCallRecord.objects.filter(route_reason=None).exists()
             assert_books_agree("first", first)
@@ -110,8 +115,6 @@ def test_a_thousand_calls_finish_on_the_second_provider(monkeypatch: pytest.Monk
             assert book(second)["answers"] == CALLS
             first.script([])
             until(lambda: _returns(submit(1)[0]), "a call on the first provider", 60)
-            calls = ServiceCallRecord.objects.count()
-            until(lambda: succeeded.count() == calls, "the others", 60)
         assert_books_agree("first", first)
         assert_books_agree("second", second)
         costs = AIResponseAudit.objects.aggregate(cost=Sum("cost"))["cost"]
@@ -119,5 +122,6 @@ def test_a_thousand_calls_finish_on_the_second_provider(monkeypatch: pytest.Monk
 
 
 def _returns(call: ServiceCallRecord) -> bool:
-    until(lambda: ServiceCallRecord.objects.in_status("succeeded").filter(pk=call.pk).exists(), "the call", 60)
-    return ServiceCallRecord.objects.get(pk=call.pk).client == "first"
+    until(lambda: all_ended(ServiceCallRecord.objects.count()), "the call", 60)
+    call.refresh_from_db()
+    return call.client == "first"
