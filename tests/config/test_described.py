@@ -13,6 +13,8 @@ from django.test import Client
 from apps.accounts.models import ApiKey, User
 from apps.accounts.models.roles import Scope
 from apps.consensus.workflow.start import start_run
+from orchestration.operations import RETRY
+from persistence.models import BulkRun
 from tests.apps.accounts.test_throttle import filled
 from tests.descriptions import documents
 
@@ -72,11 +74,17 @@ def test_no_number_is_a_moment_anywhere(caller: Client, value: Any) -> None:
     assert len(found) >= 7
     browser = Client()
     browser.force_login(User.objects.get())
+    run = BulkRun.objects.create(kind=RETRY.key, requested_by=User.objects.get())
     for method, path, name in found:
         if method == "get":
             answer = caller.get(path, {name: str(value)})
         else:
             asking = browser if path.endswith("/api-keys") else caller
-            answer = asking.generic(method.upper(), filled(path), json.dumps({name: value}), "application/json")
+            answer = asking.generic(
+                method.upper(),
+                filled(path.replace("{bulk_run_id}", str(run.pk))),
+                json.dumps({name: value}),
+                "application/json",
+            )
         assert answer.status_code == 422, (path, name)
         assert name in json.dumps(answer.json()["details"]), (path, name)

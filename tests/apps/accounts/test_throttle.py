@@ -63,6 +63,7 @@ NUMBERED = {
     "{id}",
     "{object_id}",
     "{content_type_id}",
+    "{bulk_run_id}",
     "{key_id}",
     "{invitation_id}",
     "{question_id}",
