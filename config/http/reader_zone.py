@@ -1,4 +1,4 @@
-"""Pages show times in the reader's zone. The console and the API keep UTC, as logs and other programs do."""
+"""Pages, those of the console, too, show times in the reader's zone. The API keeps UTC, as logs and programs do."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from django.utils.decorators import sync_and_async_middleware
 
 from apps.accounts.reader_zone import zone_of
 from config.http.error_envelope import is_api
-
-CONSOLE = "/admin/"
 
 
 @sync_and_async_middleware
@@ -38,4 +36,4 @@ def reader_zone(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 
 def _shown_in(request: HttpRequest) -> Any:
-    return None if is_api(request) or request.path_info.startswith(CONSOLE) else zone_of(request)
+    return None if is_api(request) else zone_of(request)

@@ -26,6 +26,7 @@ from orchestration.theme.words import (
     NOTHING,
     moment,
     money,
+    rounded_money,
 )
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import cut
@@ -150,7 +151,7 @@ class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
 
     @display(description="Cost")
     def cost_shown(self, answer: AIResponseAudit) -> str:
-        return money(answer.cost)
+        return rounded_money(answer.cost)
 
     @display(description="Latency")
     def latency(self, answer: AIResponseAudit) -> str:

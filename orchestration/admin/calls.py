@@ -50,8 +50,8 @@ from orchestration.theme.words import (
     NOTHING,
     id_cell,
     moment,
-    money,
     nowrap,
+    rounded_money,
     short_id,
 )
 from orchestration.values.generic_refs import reference
@@ -111,7 +111,7 @@ class ServiceCallAdmin(CallOperations):
     @display(description="Service")
     def service(self, call: ServiceCallRecord) -> str:
         label = call_detail.service_label(call)
-        return format_html('<span class="orca-nowrap" title="{}">{}</span>', label, label.rpartition(".")[2])
+        return format_html('<span class="orca-ellipsis" title="{}">{}</span>', label, label.rpartition(".")[2])
 
     @display(description="Related")
     def related(self, call: ServiceCallRecord) -> str:
@@ -131,7 +131,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Cost")
     def cost_shown(self, call: ServiceCallRecord) -> str:
-        return money(call.cost)
+        return rounded_money(call.cost)
 
     @display(description="Created", ordering="created_at")
     def created(self, call: ServiceCallRecord) -> str:

@@ -94,7 +94,8 @@ def _workers(now: datetime) -> Iterator[Alert]:
     named = ", ".join(f"{node.name} silent for {_ago(now, node.beat_at)}" for node in silent[:NAMED])
     if not alive:
         running = ServiceCallRecord.objects.running().count()
-        shown = f" {running:,} calls are shown as running and are not." if running else ""
+        many = "1 call is" if running == 1 else f"{running:,} calls are"
+        shown = f" {many} shown as running and {'is' if running == 1 else 'are'} not." if running else ""
         yield Alert(
             code="no_worker",
             level="error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from django.core.signals import request_started
 from django.dispatch import receiver
@@ -98,6 +98,15 @@ def forget_currency(**_: object) -> None:
 def money(cost: Decimal | None) -> str:
     """A cost without trailing zeros, with its currency; a dash when it is unknown."""
     return NOTHING if cost is None else f"{cost.normalize():f} {currency()}".rstrip()
+
+
+def rounded_money(cost: Decimal | None) -> str:
+    """A cost to three digits for a column of a list; the whole is shown when one points at it."""
+    if cost is None:
+        return NOTHING
+    with localcontext(prec=3):
+        shown = money(+cost)
+    return format_html('<span class="orca-nowrap" title="{}">{}</span>', money(cost), shown)
 
 
 # --- ids ------------------------------------------------------------------------------------

@@ -247,9 +247,10 @@ def stage(run: BulkRun) -> str:
 
 
 def in_words(value: object) -> str:
-    """JSON as `key: value, key: value`."""
+    """JSON as `key: value, key: value`, without how the address of a list writes that something is equal."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {in_words(item)}" if item != {} else str(key) for key, item in value.items()) or "-"
+        named = ((str(key).removesuffix("__exact").replace("_", " "), item) for key, item in value.items())
+        return ", ".join(f"{key}: {in_words(item)}" if item != {} else key for key, item in named) or NOTHING
     return str(value)
 
 

@@ -50,6 +50,7 @@
   const COLOURS = {
     deployment: "#7c3aed", prompt: "#7c3aed", pause: "#d97706", resume: "#16a34a", circuit_closed: "#16a34a", start: "#2563eb",
   };
+  const LETTERS = { prompt: "T", circuit_opened: "O", circuit_closed: "C" };
   const marksAt = (index) => JSON.parse(page.querySelector(".orca-charts").dataset.marks).filter(([at]) => at === index);
   const drawMarks = {
     id: "orca-marks",
@@ -68,7 +69,7 @@
         ctx.moveTo(x, chartArea.top + 12);
         ctx.lineTo(x, chartArea.bottom);
         ctx.stroke();
-        ctx.fillText(kind[0].toUpperCase(), x, chartArea.top + 9);
+        ctx.fillText(LETTERS[kind] ?? kind[0].toUpperCase(), x, chartArea.top + 9);
       }
       ctx.restore();
     },

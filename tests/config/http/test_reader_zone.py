@@ -8,13 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.template import Context, Template
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.accounts.models.roles import UserRole
 from apps.accounts.reader_zone import COOKIE, abbreviation
 from apps.trainerlab.models import Assignment
 from tests.apps.people import person, signed_in
 from tests.apps.training.visits import Visitor, scenario_of
+from tests.orchestration.factories import failed
 
 MOMENT = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
 
@@ -55,6 +59,18 @@ def test_pages_are_in_the_zone_that_the_browser_names(cookie: str, expected: str
     Assignment.objects.create(template=scenario_of(instructor.user), trainee=trainee.user, due_at=due)
     trainee.client.cookies[COOKIE] = cookie
     assert expected in trainee.get("/simulations").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_console_is_in_the_zone_of_its_reader() -> None:
+    """A time on a page and the text that a filter is written in are of one zone; the API is for programs."""
+    call = failed(created_at=datetime(2026, 11, 1, 22, 30, tzinfo=UTC))
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.com", "pw"))
+    client.cookies[COOKIE] = "Asia/Tokyo"
+    page = client.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
+    assert "2026-11-02 07:30:00 JST" in page
+    assert "2026-11-01T22:30:00Z" in client.get(f"/api/v1/service-calls/{call.pk}").content.decode()
 
 
 @pytest.mark.django_db

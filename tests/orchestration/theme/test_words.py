@@ -8,7 +8,19 @@ import pytest
 from django.utils import timezone
 
 from orchestration.models import ModelPrice
-from orchestration.theme.words import ago, copyable, currency, exact, forget_currency, id_cell, moment, money, short_id
+from orchestration.theme.words import (
+    NOTHING,
+    ago,
+    copyable,
+    currency,
+    exact,
+    forget_currency,
+    id_cell,
+    moment,
+    money,
+    rounded_money,
+    short_id,
+)
 
 NOW = datetime(2026, 11, 29, 18, 3, 12, tzinfo=UTC)
 
@@ -55,6 +67,15 @@ def test_a_cost_has_the_currency_of_the_prices():
     forget_currency()
     assert (money(Decimal("1.50")), currency()) == ("1.5 EUR/USD", "EUR/USD")
     forget_currency()
+
+
+@pytest.mark.django_db
+def test_a_cost_in_a_column_has_three_digits_and_the_whole_to_point_at():
+    whole = Decimal("0.00012994")
+    assert (
+        rounded_money(whole) == f'<span class="orca-nowrap" title="{money(whole)}">{money(Decimal("0.00013"))}</span>'
+    )
+    assert rounded_money(None) == NOTHING
 
 
 def test_an_id_is_short_to_read_and_copied_whole():
