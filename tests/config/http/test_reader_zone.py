@@ -69,7 +69,8 @@ def test_the_console_is_in_the_zone_of_its_reader() -> None:
     client.force_login(User.objects.create_superuser("root@example.com", "pw"))
     client.cookies[COOKIE] = "Asia/Tokyo"
     page = client.get(reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))).content.decode()
-    assert "2026-11-02 07:30:00 JST" in page
+    assert "2026-11-02 07:30:00.000" in page
+    assert "Times of the day are in JST." in page
     assert "2026-11-01T22:30:00Z" in client.get(f"/api/v1/service-calls/{call.pk}").content.decode()
 
 
