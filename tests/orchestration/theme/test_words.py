@@ -70,7 +70,7 @@ def test_a_cost_has_the_currency_of_the_prices():
 
 
 @pytest.mark.django_db
-def test_a_cost_in_a_column_has_three_digits_and_the_whole_to_point_at():
+def test_a_cost_in_a_column_has_three_digits():
     whole = Decimal("0.00012994")
     assert (
         rounded_money(whole) == f'<span class="orca-nowrap" title="{money(whole)}">{money(Decimal("0.00013"))}</span>'
