@@ -24,6 +24,16 @@ def still_failing(prefix: str = "") -> models.Q:
     return models.Q(**{f"{prefix}domain_persist_state": PersistState.DEAD}) | waits
 
 
+INTO = "INSERT INTO persistence_failure (call_id, handler, fingerprint, cause, first_at, last_at)"
+AGAIN = (
+    "ON CONFLICT (call_id) DO UPDATE SET first_at = CASE WHEN persistence_failure.fingerprint = excluded.fingerprint"
+    " THEN persistence_failure.first_at ELSE excluded.first_at END,"
+    " handler = excluded.handler, fingerprint = excluded.fingerprint, cause = excluded.cause,"
+    " last_at = excluded.last_at"
+)
+"""The first time of a cause stays as long as the cause is the same."""
+
+
 class PersistenceFailureQuerySet(models.QuerySet["PersistenceFailure"]):
     def current(self) -> PersistenceFailureQuerySet:
         """Those of results that are dead, or wait for another try; others are left over."""
@@ -44,16 +54,11 @@ class PersistenceFailureQuerySet(models.QuerySet["PersistenceFailure"]):
         return Statement("DELETE FROM persistence_failure WHERE call_id = %s", [call_id])
 
     def noting(self, call_id: str, handler: str, fingerprint: str, cause: JsonObject, now: datetime) -> Statement:
-        """The statement that notes a failure; the first time of a cause stays as long as the cause is the same."""
+        """The statement that notes a failure."""
         moment = connection.ops.adapt_datetimefield_value(now)
         stored = "%s::jsonb" if is_postgresql() else "%s"
         return Statement(
-            "INSERT INTO persistence_failure (call_id, handler, fingerprint, cause, first_at, last_at)"  # noqa: S608 - constants
-            f" VALUES (%s, %s, %s, {stored}, %s, %s) ON CONFLICT (call_id) DO UPDATE SET"
-            " first_at = CASE WHEN persistence_failure.fingerprint = excluded.fingerprint"
-            " THEN persistence_failure.first_at ELSE excluded.first_at END,"
-            " handler = excluded.handler, fingerprint = excluded.fingerprint, cause = excluded.cause,"
-            " last_at = excluded.last_at",
+            f"{INTO} VALUES (%s, %s, %s, {stored}, %s, %s) {AGAIN}",
             [call_id, handler, fingerprint, json.dumps(cause), moment, moment],
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -19,6 +20,7 @@ from orchestration.models.persist_state import STATE
 from orchestration.models.prepared_sql import as_recordset, cursor_for_many, recordset
 from persistence.models import PersistedChunk
 from persistence.models.chunks import ObjectRow
+from persistence.models.failures import AGAIN, INTO
 from persistence.outbox.outbox_row import DUE
 
 JSON_COLUMNS = ("summary", "unseen", "files")
@@ -52,6 +54,19 @@ MARK = (
     "UPDATE service_call_record SET domain_persist_state = 'persisted', domain_persist_error = NULL,"
     " domain_persist_attempts = domain_persist_attempts + 1, next_persist_at = NULL, persisted_at = %s, updated_at = %s"
 )
+
+
+CHARGE = (
+    ("id", "text"),
+    ("attempts", "integer"),
+    ("state", "text"),
+    ("error", "text"),
+    ("next_at", "timestamptz"),
+    ("handler", "text"),
+    ("fingerprint", "text"),
+    ("cause", "text"),
+)
+"""`attempts` were charged before; `cause` is JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,23 @@ def write_together(done: Sequence[Persisted]) -> None:
             written = _write_in_turn(cursor, chunks, links, calls)
     if written != (len(done), len(done)):
         raise TransitionRefused(f"Of {len(done)} results {written[0]} could be opened and {written[1]} marked.")
+
+
+def charge_at_once(rows: Sequence[Sequence[Any]], now: datetime) -> None:
+    """Charge failed attempts, one row of CHARGE each, of calls whose rows are locked; PostgreSQL only.
+    TransitionRefused when one of them is not as it was."""
+    note = f"{INTO} SELECT v_id, v_handler, v_fingerprint, v_cause::jsonb, %s, %s FROM v {AGAIN}"  # noqa: S608 - constants
+    with cursor_for_many() as cursor:
+        cursor.execute(
+            f"WITH v AS (SELECT * FROM {recordset(CHARGE)}), noted AS ({note})"  # noqa: S608 - constants
+            " UPDATE service_call_record SET domain_persist_state = v_state, domain_persist_attempts = v_attempts + 1,"
+            " domain_persist_error = v_error, next_persist_at = v_next_at, updated_at = %s FROM v"
+            f" WHERE id = v_id AND domain_persist_attempts = v_attempts AND {STATE} = 'pending'",
+            [_recordset(CHARGE, rows), now, now, now],
+        )
+        charged = cursor.rowcount
+    if charged != len(rows):
+        raise TransitionRefused(f"Of {len(rows)} failed attempts {charged} could be charged.")
 
 
 def _write_at_once(cursor: Any, chunks: list[Any], links: list[Any], calls: list[str]) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from orchestration.isolation import isolated
 from persistence import log
 from persistence.models.failures import PersistenceFailure
 from persistence.outbox.announcements import after_commit, isolate_hooks
-from persistence.outbox.charging import charge
+from persistence.outbox.charging import charge_together
 from persistence.outbox.group_rows import Persisted, lock_together, opened, write_together
 from persistence.outbox.idempotent_unit import chunk_for, run_consumer
 from persistence.outbox.outcomes import Outcome
@@ -105,8 +105,7 @@ class _Group:
                 if not (in_time and self._apart.admits(work) and self._settle(work, rows)):
                     break
                 settled += 1
-        for work, error in self._failed:  # not before: what is undone later goes back to a savepoint before all of them
-            work.outcome = charge(work, error)
+        charge_together(self._failed)  # not before: what is undone later goes back to a savepoint before all of them
         if self._done:
             write_together(self._done)
             PersistenceFailure.objects.forget(self._failed_before)

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
 from orchestration.signals import ai_response_ready
@@ -24,7 +25,7 @@ from tests.persistence.outbox.test_outbox_row import together
 from tests.persistence.results import async_note, digest, lonely, note, nothing
 from tests.persistence.statements import DOMAIN, LINK, LOCK, MARK, OPEN, reads_of, steps_of
 from tests.seedapp.models import Attachment, Message, Simulation, Tally
-from tests.seedapp.orca.persist.behaviours import kill_the_process
+from tests.seedapp.orca.persist.behaviours import NotePersistence, kill_the_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -165,7 +166,8 @@ def test_results_of_a_broken_handler_share_one_commit(patient, told):
         counts = drain_batch()
     assert (counts.claimed, counts.failed, ran) == (3, 3, ["fail"] * 3)
     steps = [step for step in steps_of(captured) if step]
-    assert steps == [*[LOCK] * 3, *[DOMAIN] * 3, *[MARK] * 3], "found, read, locked together"
+    charges = 1 if connection.vendor == "postgresql" else 3
+    assert steps == [*[LOCK] * 3, *[DOMAIN] * 3, *[MARK] * charges], "found, read, locked, and charged together"
     assert [query["sql"] for query in captured].count("COMMIT") == 1
     assert [state_of(record) for record in records] == [(PersistState.DEAD, 10)] * 3
     assert PersistenceFailure.objects.count() == 3
@@ -179,6 +181,34 @@ def test_a_failure_before_others_is_charged_with_them(patient):
     assert ran == ["fail", "a", "b"]
     assert state_of(failing) == (PersistState.PENDING, 1)
     assert [state_of(record) for record in others] == [(PersistState.PERSISTED, 1)] * 2
+
+
+def test_charges_of_a_group_are_those_of_results_alone(patient, caplog):
+    """Each with its own cause, moment and log line, and the first time of a cause that stays."""
+    dying, failing, other = note(fail, domain_persist_attempts=9), note(fail), note(fail_otherwise)
+    drain_batch()
+    first = PersistenceFailure.objects.get(pk=failing.pk).first_at
+    ServiceCallRecord.objects.filter(pk__in=[failing.pk, other.pk]).update(next_persist_at=database_now())
+    drain_batch()
+    for record, state, attempts, exception in (
+        (dying, PersistState.DEAD, 10, "ValueError"),
+        (failing, PersistState.PENDING, 2, "ValueError"),
+        (other, PersistState.PENDING, 2, "ZeroDivisionError"),
+    ):
+        assert state_of(record) == (state, attempts)
+        record.refresh_from_db()
+        assert (record.next_persist_at is None) is (state == PersistState.DEAD)
+        assert record.domain_persist_error.startswith(exception)
+        failure = PersistenceFailure.objects.get(pk=record.pk)
+        assert (failure.cause["exception"], failure.handler) == (exception, str(NotePersistence.identity))
+        assert failure.cause["frames"][-1]["source"]
+    failure = PersistenceFailure.objects.get(pk=failing.pk)
+    assert failure.first_at == first < failure.last_at
+    assert (caplog.text.count("result dead"), caplog.text.count("persisting failed")) == (1, 4)
+
+
+def fail_otherwise(handler, response):
+    return 1 / 0
 
 
 def test_a_charge_of_a_group_that_is_undone_is_made_once(patient, told, caplog):
