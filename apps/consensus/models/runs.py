@@ -70,6 +70,9 @@ class StepStatus(models.TextChoices):
     FAILED = "failed"
 
 
+UNDER_WAY = (StepStatus.PENDING, StepStatus.RUNNING)
+
+
 class RunQuerySet(OwnedQuerySet["Run"]):
     """Who may change a run may retry, cancel and revise it."""
 
@@ -258,6 +261,7 @@ class StepProgress(CompareAndSet):
             models.UniqueConstraint(fields=("run", "step"), name="step_once_in_a_run"),
             models.CheckConstraint(condition=Q(status__in=StepStatus.values), name="step_status_known"),
         )
+        indexes = (models.Index(fields=("call",), condition=Q(status__in=UNDER_WAY), name="step_under_way"),)
 
     def __str__(self) -> str:
         return f"{self.step} of {self.run_id}"

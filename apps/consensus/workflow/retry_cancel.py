@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from apps.consensus import log
 from apps.consensus.errors import NotCancellable, NotRetryable, StillStopping
 from apps.consensus.models import ProposalVersion, Run, StepProgress, StepStatus
-from apps.consensus.models.runs import EXPAND
+from apps.consensus.models.runs import EXPAND, UNDER_WAY
 from apps.consensus.workflow.steps import fail_when_settled, request_proposal, request_reviews
 from orchestration.engine.queue.transport import wake
 from orchestration.errors import TransitionRefused
@@ -36,7 +36,8 @@ REASONS = {
     "POISONED": "The worker process stopped too many times while the step ran.",
 }
 """Messages by code. The provider's own message is in the audit only."""
-UNDER_WAY = (StepStatus.PENDING, StepStatus.RUNNING)
+VERDICT_COLUMNS = ("call__status", "call__error_code", "call__attempts", "call__domain_persist_state")
+"""What is read of a call that gave no result: no content."""
 
 
 def step_began(call_id: str, attempt: int) -> None:
@@ -65,25 +66,29 @@ def settle_overdue(call_ids: Collection[str] | None = None) -> int:
     because a signal is lost with its process.
     """
     found = overdue_steps() if call_ids is None else overdue_steps().filter(call__in=call_ids)
-    return sum(_settle(step_id, str(run_id)) for step_id, run_id in list(found.values_list("pk", "run_id")))
+    return sum(map(_settle, sorted(set(found.order_by().values_list("run_id", flat=True)))))
 
 
-def _settle(step_id: int, run_id: str) -> bool:
+def _settle(run_id: object) -> int:
+    """All such steps of one run, in one transaction: when a provider is down, they come by the thousand."""
     with transaction.atomic():
-        run = Run.objects.locked(run_id)
-        step = run.steps.filter(pk__in=overdue_steps()).select_related("call").filter(pk=step_id).first()
-        if step is None or step.call is None:
-            return False
-        code = code_of(step.call)
-        failed = step.fail(code, reason_of(code), step.call.attempts)
-        transaction.on_commit(partial(log.step_changed, step, error_code=code), robust=True)
-        fail_when_settled(run)
-        return failed
+        run = Run.objects.locked(str(run_id))
+        failed, own = 0, [field.name for field in StepProgress._meta.concrete_fields]
+        steps = run.steps.filter(call_gave_no_result(), status__in=UNDER_WAY).order_by("position")
+        for step in steps.select_related("call").only(*own, *VERDICT_COLUMNS):
+            if step.call is None:
+                continue
+            code = code_of(step.call)
+            failed += step.fail(code, reason_of(code), step.call.attempts)
+            transaction.on_commit(partial(log.step_changed, step, error_code=code), robust=True)
+        if failed:
+            fail_when_settled(run)
+    return failed
 
 
 def code_of(call: ServiceCallRecord) -> str:
-    """Why a call has no result, as the run's code."""
-    if call.result is not None:
+    """Why a call gave no result, as the run's code."""
+    if call.domain_persist_state == PersistState.DEAD:
         return NOT_STORED
     return PROVIDER_AUTH if call.error_code in AUTH_CODES else (call.error_code or call.status).upper()
 

@@ -7,11 +7,14 @@ import logging
 from collections import Counter
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.consensus.errors import NotCancellable, NotRetryable
 from apps.consensus.models import Run, RunStatus
 from apps.consensus.workflow.retry_cancel import cancel_run, retry_run, settle_overdue
+from orchestration.clock import database_now
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
@@ -203,6 +206,27 @@ def test_a_result_that_cannot_be_stored_fails_its_step(ann: User) -> None:
     run.refresh_from_db()
     assert run.status == RunStatus.COMPLETED
     assert asked()["expand"] == 1
+
+
+def test_the_steps_of_a_run_fail_together(ann: User) -> None:
+    """Of a storm: one transaction a run, the rows of calls read without their content."""
+    run = played(ann, *script())
+    reviews = ServiceCallRecord.objects.filter(consensus_steps__run=run, consensus_steps__step__startswith="review")
+    assert reviews.count() > 1
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.RUNNING, finished_at=None)
+    ServiceCallRecord.objects.filter(pk__in=reviews.values("pk")).update(
+        status="failed", error_code="timeout", result=None, finished_at=database_now(), domain_persist_state="none"
+    )
+    run.steps.filter(step__startswith="review").update(status="running")
+    with CaptureQueriesContext(connection) as captured:
+        assert settle_overdue() == reviews.count()
+    assert sum("FOR NO KEY UPDATE" in each["sql"] for each in captured) <= 1
+    assert not [each["sql"] for each in captured if "service_kwargs" in each["sql"]]
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, "TIMEOUT")
+    numbers = list(run.events.order_by("sequence").values_list("sequence", flat=True))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert settle_overdue() == 0
 
 
 # --- logs -----------------------------------------------------------------------------------
