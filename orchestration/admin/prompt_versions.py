@@ -14,8 +14,9 @@ from django.urls import reverse
 from orchestration.admin.attempt_display import difference
 from orchestration.admin.filters import add_call_filter
 from orchestration.models import PromptText
-from orchestration.stats.prompt_use import NEWEST_REQUESTS, calls_with, count_of_calls_with
+from orchestration.stats.prompt_use import NEWEST_REQUESTS, calls_with, use_of
 from orchestration.theme.parts import TextFilter
+from orchestration.theme.words import currency
 from orchestration.values.generic_refs import admin_path, key_of
 
 LISTED = 30
@@ -72,10 +73,9 @@ def versions_page(request: HttpRequest, object_id: str) -> HttpResponse:
         "new": new,
         "lines": list(difference(old.text, new.text)) if other else [],
         "versions": [(text, versions_url(text.pk), calls_url(text.pk)) for text in versions[:LISTED]],
-        "counts": [(text, count_of_calls_with(text), calls_url(text.pk)) for text in _both(shown, other)]
-        if may_see_calls
-        else [],
+        "counts": [(text, use_of(text), calls_url(text.pk)) for text in _both(shown, other)] if may_see_calls else [],
         "newest": NEWEST_REQUESTS,
+        "currency": currency(),
         "edit_url": admin_path("orchestration_prompttext_change", shown.pk),
     }
     return TemplateResponse(request, "admin/orchestration/prompt_versions.html", context)

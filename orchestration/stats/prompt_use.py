@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet
 
 from orchestration.models import AIRequestAudit, PromptText, ServiceCallRecord
+from orchestration.models.states import TERMINAL, PersistState, Status
 from orchestration.stats.figures import COUNTED_UP_TO, Counted
 
 NEWEST_REQUESTS = 50_000
@@ -87,7 +89,37 @@ def _rendered_with(text: PromptText) -> Q:
     return found
 
 
-def count_of_calls_with(text: PromptText) -> Counted:
-    """How many calls were rendered with this version, among the newest requests of its time."""
-    found = calls_with(text).distinct()[: COUNTED_UP_TO + 1].count()
-    return Counted(count=min(found, COUNTED_UP_TO), more=found > COUNTED_UP_TO)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What became of the calls that were rendered with a version, among the newest requests of its time."""
+
+    calls: Counted
+    ended: int
+    """Those of them that succeeded, failed or were cancelled; the figures below are theirs."""
+    failed: int
+    dead: int
+    """Their results could not be persisted."""
+    repaired: int
+    """An answer was not valid, and the model was told why."""
+    tokens: float | None
+    """Of each, on average."""
+    cost: Decimal | None
+    """Of each that has a price, on average."""
+
+
+def use_of(text: PromptText) -> Use:
+    """The figures of a version; of the newest calls alone, where there are more than are counted."""
+    newest = calls_with(text).distinct()[: COUNTED_UP_TO + 1]
+    ended = Q(status__in=TERMINAL)
+    repairs = AIRequestAudit.objects.filter(call=OuterRef("pk"), repair__gt=0)
+    found: dict[str, Any] = ServiceCallRecord.objects.filter(pk__in=newest).aggregate(
+        calls=Count("pk"),
+        ended=Count("pk", filter=ended),
+        failed=Count("pk", filter=Q(status=Status.FAILED)),
+        dead=Count("pk", filter=Q(domain_persist_state=PersistState.DEAD)),
+        repaired=Count("pk", filter=ended & Q(Exists(repairs))),
+        tokens=Avg("total_tokens", filter=ended),
+        cost=Avg("cost", filter=ended),
+    )
+    calls = found.pop("calls")
+    return Use(calls=Counted(count=min(calls, COUNTED_UP_TO), more=calls > COUNTED_UP_TO), **found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from orchestration.errors import TransitionRefused
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import forget_texts
 from orchestration.stats import prompt_use
-from orchestration.stats.prompt_use import calls_with, count_of_calls_with, texts_used_by
+from orchestration.stats.prompt_use import calls_with, texts_used_by, use_of
 from orchestration.testing import drain
 from tests.orchestration.factories import failed, queued, request_audit
 
@@ -84,12 +85,34 @@ def test_the_calls_of_a_version_are_found_and_counted(root: Client) -> None:
     three = asked()
     assert set(calls_with(first)) == {one.pk, two.pk}
     assert set(calls_with(second)) == {three.pk}
-    assert str(count_of_calls_with(first)) == "2"
+    assert str(use_of(first).calls) == "2"
     listed = root.get(CALLS, {"prompt": first.pk}).context["cl"].result_list
     assert {call.pk for call in listed} == {one.pk, two.pk}
     page = html(root.get(versions(first)))
     assert f'<a class="orca-link" href="{CALLS}?prompt={first.pk}">Calls made with v1 (2)</a>' in page
     assert "Calls made with v2 (1)" in page
+
+
+def test_a_version_is_known_by_its_figures(root: Client) -> None:
+    """A prompt that does harm shows: its calls fail, are repaired, cannot be persisted, or cost more."""
+    made = text("Be brief.")
+    good, bad, dead, waiting = asked(), asked(), asked(), asked()
+    for call, changes in (
+        (good, {"total_tokens": 100, "cost": Decimal("0.01")}),
+        (bad, {"status": "failed", "total_tokens": 0, "cost": None, "domain_persist_state": "none"}),
+        (dead, {"total_tokens": 200, "cost": None, "domain_persist_state": "dead"}),
+        (waiting, {"status": "queued", "total_tokens": 900, "domain_persist_state": "none"}),
+    ):
+        ServiceCallRecord.objects.filter(pk=call.pk).update(**changes)
+    request_audit(good, attempt=2, repair=1).save()
+    use = use_of(made)
+    assert (str(use.calls), use.ended, use.failed, use.dead, use.repaired) == ("4", 3, 1, 1, 1)
+    assert (use.tokens, use.cost) == (100, Decimal("0.01"))
+    page = html(root.get(versions(made)))
+    assert "Calls made with v1 (4)" in page
+    assert "0.010000" in page
+    nothing = use_of(text("Be kind."))
+    assert (nothing.ended, nothing.tokens, nothing.cost) == (0, None, None)
 
 
 def test_a_version_in_any_place_of_a_prompt_is_found() -> None:
