@@ -94,6 +94,22 @@ def cut_off(page: Any) -> list[str]:
     return [f"cut off: {each}" for each in page.evaluate(CUT_OFF)]
 
 
+MOUSE_ONLY = """() => {
+    const native = 'a[href], button, input, select, textarea, summary, label';
+    const reached = `${native}, [tabindex="0"], [role=tab], [role=option]`;
+    return [...document.querySelectorAll('body *')].filter(it =>
+        (it.matches('[x-on\\\\:click], [onclick]') || getComputedStyle(it).cursor === 'pointer')
+        && it.checkVisibility({visibilityProperty: true, opacityProperty: true}) && it.getBoundingClientRect().width > 1
+        && !it.closest(reached) && !it.querySelector(reached) && it.id !== 'changelist-filter-close'
+    ).map(it => it.outerHTML.slice(0, 160));
+}"""
+
+
+def mouse_only(page: Any) -> list[str]:
+    """What can be clicked, and not be reached by the keyboard; the area beside a panel, which Escape closes, may be."""
+    return [f"only for a mouse: {each}" for each in page.evaluate(MOUSE_ONLY)]
+
+
 def look_at(page: Any, name: str, *, full_page: bool = False) -> None:
     """Nothing keeps anybody from using it, in light and in dark, and it fits. With $SCREENSHOTS: pictures."""
     for width in (390, 1024, 1440):
@@ -101,7 +117,7 @@ def look_at(page: Any, name: str, *, full_page: bool = False) -> None:
         wide = wider_than(page, width)
         assert not wide, f"{name} is wider than {width}: {wide}"
         picture(page, f"{name}-{width}", full_page=full_page)
-    found = problems_in_both_themes(page)
+    found = problems_in_both_themes(page) + mouse_only(page)
     assert not found, f"{name}: {found}"
     show_in(page, "dark")
     picture(page, f"{name}-dark", full_page=full_page)

@@ -1,9 +1,11 @@
-"""Nights of somebody on call, played in the console: ten causes, a wrong prompt, a dead provider, killed workers."""
+"""Nights of somebody on call, played in the console by keys alone: ten causes, a wrong prompt, a dead provider, killed
+workers; on a desk, and, with the long tests, on two smaller screens."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +13,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.urls import reverse
 from pydantic import BaseModel
 
+from apps.accounts.models import User
 from orchestration.clock import database_now
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import PromptText, ServiceCallRecord, WorkerNode
@@ -24,7 +26,8 @@ from orchestration.providers.simulator.provider import scripted
 from persistence.bulk.worker import work as work_on_run
 from persistence.models import BulkRun
 from persistence.testing import persist
-from tests.browser.accessible import problems_in_both_themes, wider_than
+from tests.browser.accessible import mouse_only, problems_in_both_themes, wider_than
+from tests.browser.by_keyboard import Keyboard
 from tests.browser.chatting import SIZES, elsewhere, expect, work
 from tests.clusters import running_cluster, until
 from tests.persistence.results import note
@@ -32,7 +35,6 @@ from tests.seedapp.models import Message, Tally
 from tests.seedapp.orca.persist.behaviours import CONDUCT, GenerateNote
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
-LIST = reverse("admin:orchestration_servicecallrecord_changelist")
 
 
 class Order(BaseModel):
@@ -91,78 +93,105 @@ def looks_well(page: Any) -> None:
     """Nothing keeps anybody from using it, in light and dark, and nothing sticks out at three widths."""
     assert problems_in_both_themes(page) == []
     assert [found for width in SIZES for found in wider_than(page, width)] == []
+    assert mouse_only(page) == []
 
 
-def keys(page: Any, *pressed: str) -> None:
-    for key in pressed:
-        page.keyboard.press(key)
+@pytest.fixture(params=[1440, pytest.param(1024, marks=pytest.mark.long), pytest.param(390, marks=pytest.mark.long)])
+def keyboard(request: pytest.FixtureRequest, page: Any, live_server: Any, root: User) -> Keyboard:
+    """Of somebody who has signed in with it, and sees the overview."""
+    own = Keyboard(page)
+    own.resize(request.param)
+    own.sign_in(live_server.url, root.email)
+    return own
 
 
-def test_ten_causes_are_understood_and_repaired(console: Any, live_server: Any, wrong: set[str]) -> None:
-    """From the overview, by keys: each cause says what broke, where, and what helps; then all are persisted."""
-    console.reload()
-    causes = console.locator("section, div", has_text="Results that cannot be persisted, by cause").last
+def confirm_run(keyboard: Keyboard, reason: str, name: str) -> BulkRun:
+    """Start the run on the page of its forecast, and let a worker do it: the page shows its end by itself."""
+    page = keyboard.page
+    keyboard.skip_menu()
+    keyboard.fill(page.get_by_label("Reason"), reason)
+    keyboard.enter(page.get_by_role("button", name=name))
+    page.get_by_role("button", name="Abort").wait_for()
+    run = BulkRun.objects.latest("pk")
+    elsewhere(lambda: work_on_run(run.pk))
+    page.get_by_text(": done", exact=False).wait_for()
+    return run
+
+
+def run_over(keyboard: Keyboard, rows: int, action: str) -> None:
+    """Select the first rows of a list, choose what is done to them, and continue to the forecast."""
+    page = keyboard.page
+    for number in range(rows):
+        keyboard.press("j", "x")
+        expect(page.locator("input.action-select:checked")).to_have_count(number + 1)
+    keyboard.press("a")
+    keyboard.choose(page.locator("select[name=action]"), action)
+    keyboard.enter(page.get_by_role("button", name="Run"))
+    keyboard.skip_menu()
+    keyboard.enter(page.get_by_role("button", name="Continue"))
+
+
+def test_ten_causes_are_understood_and_repaired(wrong: set[str], keyboard: Keyboard) -> None:
+    """From the overview: each cause says what broke, where, and what helps; then all are persisted."""
+    page = keyboard.page
+    causes = page.locator("section, div", has_text="Results that cannot be persisted, by cause").last
     for _, said in CAUSES.values():
         expect(causes.get_by_role("row").filter(has_text=said)).to_have_count(1)
-    keys(console, "g", "d")
-    console.get_by_role("heading", name="10 dead results in 10 groups").wait_for()
-    groups = console.locator("article.orca-card.orca-stack")
+    keyboard.go("d")
+    page.get_by_role("heading", name="10 dead results in 10 groups").wait_for()
+    groups = page.locator("article.orca-card.orca-stack")
     expect(groups).to_have_count(10)
     for number in range(10):
+        keyboard.press("j")
+        assert groups.nth(number).evaluate("it => it.contains(document.activeElement)"), "j goes from group to group"
         assert "What helps:" in groups.nth(number).inner_text()
         assert groups.nth(number).locator("code").count(), "the line with its source"
-    looks_well(console)
+    looks_well(page)
     wrong.clear()
-    console.goto(f"{live_server.url}{LIST}?domain_persist_state__exact=dead")
-    for _ in CAUSES:
-        keys(console, "j", "x")
-    expect(console.locator("input.action-select:checked")).to_have_count(10)
-    console.locator("select[name=action]").select_option("persist_selected")
-    for name in ("Run", "Continue"):
-        console.get_by_role("button", name=name).press("Enter")
-    console.get_by_label("Reason").fill("the handlers are mended")
-    console.get_by_role("button", name="Reprocess").press("Enter")
-    console.get_by_role("button", name="Abort").wait_for()
-    elsewhere(lambda: work_on_run(BulkRun.objects.latest("pk").pk))
-    console.get_by_text(": done", exact=False).wait_for()
-    keys(console, "g", "o")
-    console.get_by_text("No result is dead, and none fails.").wait_for()
+    keyboard.go("o")
+    keyboard.skip_menu()
+    keyboard.enter(page.locator(".orca-tile", has_text="Dead letters").get_by_role("link", name="10"))
+    page.wait_for_url("**domain_persist_state__exact=dead")
+    run_over(keyboard, 10, "persist_selected")
+    confirm_run(keyboard, "the handlers are mended", "Reprocess")
+    keyboard.go("o")
+    page.get_by_text("No result is dead, and none fails.").wait_for()
     assert set(Message.objects.values_list("role", flat=True)) == set(CAUSES)
 
 
-def test_a_provider_that_is_down_is_seen_paused_resumed(
-    console: Any, live_server: Any, settings: Any, node: WorkerNode
-) -> None:
+def test_a_provider_that_is_down_is_seen_paused_resumed(settings: Any, node: WorkerNode, keyboard: Keyboard) -> None:
     """Its calls wait behind a pause instead of failing one by one, and run when it is back."""
     settings.ORCHESTRAI = {
         **settings.ORCHESTRAI,
         **{"RETRY_MAX_ATTEMPTS": 1, "CIRCUIT_FAILURES": 2, "CIRCUIT_OPEN_SECONDS": 0.1},
     }
     CONDUCT["night"] = lambda handler, response: Message.objects.create(role="night")
-    box = console.locator("#orca-alerts")
+    page = keyboard.page
+    box = page.locator("#orca-alerts")
     with scripted(Fault(kind="unavailable", times=0)):
         elsewhere(lambda: ask(3))
         work()
-        box.get_by_text("The provider of client default", exact=False).first.wait_for()
-        keys(console, "g", "p")
-        console.get_by_role("link", name="Add", exact=False).first.press("Enter")
-        console.get_by_label("Kind").select_option("model")
-        console.get_by_label("Name").fill("default/*")
-        console.get_by_label("Reason").fill("the provider is down")
-        console.locator("button[name=_save]").press("Enter")
-        console.get_by_text("running calls continue.", exact=False).wait_for()
+        box.get_by_text("The provider of client default", exact=False).first.wait_for(state="attached")
+        keyboard.go("p")
+        keyboard.enter(page.get_by_role("link", name="Add", exact=False).first)
+        page.wait_for_url("**/pause/add/")
+        keyboard.skip_menu()
+        keyboard.choose(page.get_by_label("Kind"), "model")
+        keyboard.fill(page.get_by_label("Name"), "default/*")
+        keyboard.fill(page.get_by_label("Reason"), "the provider is down")
+        keyboard.enter(page.locator("button[name=_save]"))
+        page.get_by_text("running calls continue.", exact=False).wait_for()
         elsewhere(lambda: ask(2))
         work()
-    keys(console, "g", "h")
-    console.get_by_text("the provider is down", exact=False).wait_for()
-    looks_well(console)
+    keyboard.go("h")
+    page.get_by_text("the provider is down", exact=False).wait_for()
+    looks_well(page)
     assert ServiceCallRecord.objects.queued().count() >= 2
-    keys(console, "g", "p")
-    console.locator("input.action-select").first.wait_for(state="attached")
-    keys(console, "j", "x")
-    console.locator("select[name=action]").select_option("resume_selected")
-    console.get_by_role("button", name="Run").press("Enter")
-    console.get_by_text("Resumed:", exact=False).wait_for()
+    keyboard.go("p")
+    keyboard.press("j", "x", "a")
+    keyboard.choose(page.locator("select[name=action]"), "resume_selected")
+    keyboard.enter(page.get_by_role("button", name="Run"))
+    page.get_by_text("Resumed:", exact=False).wait_for()
 
     def all_answered() -> bool:
         work()
@@ -181,26 +210,31 @@ def ask(count: int) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.long
-def test_killed_workers_and_supervisors_are_seen(console: Any, live_server: Any, tmp_path: Path) -> None:
-    """A worker that is replaced is counted; a node that is gone is told on the page that is open."""
+def test_killed_workers_and_supervisors_are_seen(keyboard: Keyboard, tmp_path: Path) -> None:
+    """A worker that is replaced is counted; a node that is gone is told on the page that is open, within ten seconds
+    and what a busy machine takes."""
     forget_alerts()
-    box = console.locator("#orca-alerts")
+    page = keyboard.page
+    box = page.locator("#orca-alerts")
     with running_cluster(tmp_path, node="night") as cluster:
-        keys(console, "g", "w")
-        row = console.get_by_role("row").filter(has_text="night")
+        keyboard.go("w")
+        row = page.get_by_role("row").filter(has_text="night")
         row.get_by_text("healthy").wait_for()
         expect(box.get_by_text("No worker is alive")).to_have_count(0)
         restarts = cluster.row.restarts
         os.kill(cluster.main, signal.SIGKILL)
         until(lambda: cluster.row.restarts > restarts, "the supervisor starts another cluster", 60.0)
-        console.reload()
+        keyboard.go("w")
         expect(row).to_contain_text(str(cluster.row.restarts))
         everybody = cluster.processes()
         cluster.process.kill()
         for pid in everybody:
             os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
         box.get_by_text("No worker is alive (night silent for", exact=False).wait_for()
-        box.get_by_role("link", name="Start manage.py qcluster").press("Enter")
+        assert time.monotonic() - killed < 20
+        keyboard.skip_menu()
+        keyboard.enter(box.get_by_role("link", name="Start manage.py qcluster"))
         row.get_by_text("silent").wait_for()
     connection.close()
 
@@ -230,54 +264,58 @@ def notes() -> Iterator[None]:
     forget_texts()
 
 
-def ask_all_selected(page: Any, action: str) -> None:
-    """Choose all rows of a list, by keys, and what is done to them, and say so on the pages that follow."""
-    for _ in range(3):
-        keys(page, "j", "x")
-    page.locator("select[name=action]").select_option(action)
-    page.get_by_role("button", name="Run").press("Enter")
-
-
-def confirm(page: Any, name: str) -> BulkRun:
-    """Start the run on the page of its forecast, and let a worker do it."""
-    page.get_by_label("Reason").fill("v2 shouts")
-    page.get_by_role("button", name=name).press("Enter")
-    page.get_by_role("button", name="Abort").wait_for()
-    run = BulkRun.objects.latest("pk")
-    elsewhere(lambda: work_on_run(run.pk))
-    page.reload()
-    return run
-
-
-def test_a_wrong_prompt_is_found_and_its_rows_reverted(console: Any, live_server: Any, notes: None) -> None:
-    """By the number of calls of its version; they are rerun with the one before, compared, and what they wrote goes."""
+def test_a_wrong_prompt_is_found_and_its_rows_reverted(notes: None, keyboard: Keyboard) -> None:
+    """By the figures of its versions; it is mended, its calls are rerun and compared, and what they wrote goes."""
+    page = keyboard.page
     write_prompt("{code} Be calm.")
     elsewhere(lambda: ask(1))
     work()
-    wrong = write_prompt("{code} Be loud.")
+    write_prompt("{code} Be loud.")
     elsewhere(lambda: ask(3))
     work()
     assert sorted(Message.objects.values_list("content", flat=True)) == ["A LOUD NOTE"] * 3 + ["a calm note"]
-    console.goto(f"{live_server.url}{reverse('admin:orchestration_prompttext_versions', args=(wrong.pk,))}")
-    console.get_by_role("link", name="Calls made with v1 (1)").wait_for()
-    looks_well(console)
-    bad = console.get_by_role("link", name="Calls made with v2 (3)")
-    listed = str(bad.get_attribute("href"))
-    bad.press("Enter")
-    console.wait_for_url("**prompt=**")
-    write_prompt("{code} Be calm.")
-    ask_all_selected(console, "replay_selected")
-    console.get_by_role("button", name="Continue").press("Enter")
-    console.get_by_text("the new answers are kept to be compared", exact=False).wait_for()
-    confirm(console, "Rerun 3 calls")
+    open_versions(keyboard)
+    page.get_by_role("link", name="Calls made with v1 (1)").wait_for()
+    looks_well(page)
+    keyboard.skip_menu()
+    keyboard.enter(page.get_by_role("link", name="Edit", exact=True))
+    keyboard.skip_menu()
+    keyboard.fill(page.get_by_label("Text"), "{code} Be calm.")
+    keyboard.fill(page.get_by_label("Note"), "v2 shouts")
+    keyboard.enter(page.locator("button[name=_save]"))
+    page.get_by_text("is in use from the next prompt on", exact=False).wait_for()
+    forget_texts()
+    open_calls_of_v2(keyboard)
+    run_over(keyboard, 3, "replay_selected")
+    page.get_by_text("the new answers are kept to be compared", exact=False).wait_for()
+    confirm_run(keyboard, "v2 shouts", "Rerun 3 calls")
     work()
     assert Message.objects.count() == 4, "nothing was persisted again"
-    console.get_by_role("link", name="Pairs: old beside new").press("Enter")
-    expect(console.locator("del", has_text="A LOUD NOTE")).to_have_count(3)
-    expect(console.locator("ins", has_text="a calm note")).to_have_count(3)
-    looks_well(console)
-    console.goto(f"{live_server.url}{listed}")
-    ask_all_selected(console, "revert_selected")
-    console.get_by_role("button", name="Continue").press("Enter")
-    confirm(console, "Revert 3 calls")
+    keyboard.skip_menu()
+    keyboard.enter(page.get_by_role("link", name="Pairs: old beside new"))
+    expect(page.locator("del", has_text="A LOUD NOTE")).to_have_count(3)
+    expect(page.locator("ins", has_text="a calm note")).to_have_count(3)
+    looks_well(page)
+    open_calls_of_v2(keyboard)
+    run_over(keyboard, 3, "revert_selected")
+    confirm_run(keyboard, "v2 shouts", "Revert 3 calls")
     assert list(Message.objects.values_list("content", flat=True)) == ["a calm note"]
+
+
+def open_versions(keyboard: Keyboard) -> None:
+    """Of the newest prompt text, from anywhere."""
+    page = keyboard.page
+    keyboard.go("t")
+    keyboard.skip_menu()
+    keyboard.enter(page.locator("#content").get_by_role("link", name="Prompt texts"))
+    page.wait_for_url("**/prompttext/")
+    keyboard.press("j")
+    keyboard.enter(page.get_by_role("link", name="what changed").first)
+    page.get_by_role("heading", name="Versions", exact=True).wait_for()
+
+
+def open_calls_of_v2(keyboard: Keyboard) -> None:
+    open_versions(keyboard)
+    keyboard.skip_menu()
+    keyboard.enter(keyboard.page.get_by_role("link", name="Calls made with v2", exact=False).first)
+    keyboard.page.wait_for_url("**prompt=**")

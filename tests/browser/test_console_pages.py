@@ -18,7 +18,7 @@ from orchestration.models import AIRequestAudit, ServiceCallRecord, WorkerNode
 from orchestration.stats.aggregation import roll_up
 from persistence.admin import overview
 from persistence.models import PersistedChunk
-from tests.browser.accessible import cut_off, problems, problems_in_both_themes, violations, wider_than
+from tests.browser.accessible import cut_off, mouse_only, problems, problems_in_both_themes, violations, wider_than
 from tests.browser.pictures import FOLDER, picture
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed
@@ -70,7 +70,7 @@ def test_main_pages_are_accessible_in_both_themes_and_on_phones(
         console.goto(f"{live_server.url}{url}")
         picture(console, name, full_page=name in {"overview", "call"})  # before the workers are silent for too long
         found += [f"{name} {problem}" for problem in problems_in_both_themes(console)]
-        found += [f"{name} {element}" for element in (*violations(console), *cut_off(console))]
+        found += [f"{name} {element}" for element in (*violations(console), *cut_off(console), *mouse_only(console))]
         found += [f"{name} is wider than a phone: {element}" for element in wider_than(console, 390)]
     assert not found, "\n".join(found)
 

@@ -18,7 +18,7 @@ from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate
 from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.apps.consensus.reviewing import IDEA, blocking, says, script
-from tests.browser.accessible import cut_off, violations
+from tests.browser.accessible import cut_off, mouse_only, violations
 from tests.browser.chatting import SIZES, chat, elsewhere, sign_in
 from tests.browser.pictures import picture
 
@@ -111,7 +111,7 @@ def walk(page: Any, live_server: Any, pages: dict[str, str]) -> list[str]:
                 page.locator("h1").first.wait_for()
                 if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                     found.append(f"{name} {width}: wider than the screen")
-                found += [f"{name} {width}: {each}" for each in cut_off(page)]
+                found += [f"{name} {width}: {each}" for each in (*cut_off(page), *mouse_only(page))]
                 if name in SHOW_ANSWERS and not page.get_by_text("Simulated.", exact=True).first.is_visible():
                     found.append(f"{name} {width}: does not say that its answers are simulated")
                 found += [f"{name} {width} {scheme}: {each}" for each in violations(page)]

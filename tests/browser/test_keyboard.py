@@ -1,13 +1,21 @@
-"""The keys of the console: places, rows, and the help that names them."""
+"""The keys of the console: places, rows, the help that names them, and what the theme left to the mouse."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
-from tests.browser.accessible import problems
+from orchestration.clock import database_now
+from orchestration.models import ProviderCircuit
+from orchestration.monitoring.alerts import forget_alerts
+from orchestration.stats.aggregation import roll_up
+from persistence.admin import overview
+from tests.browser.accessible import mouse_only, problems
+from tests.browser.by_keyboard import Keyboard
+from tests.browser.chatting import expect
 from tests.orchestration.factories import failed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -61,3 +69,84 @@ def test_the_first_stop_leads_past_the_menu_to_the_rows(console: Any, live_serve
     console.goto(f"{live_server.url}{reverse('admin:index')}")
     console.keyboard.press("Tab")
     assert console.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_selected_rows_are_acted_on_by_keys(console: Any, live_server: Any) -> None:
+    failed()
+    console.goto(f"{live_server.url}{LIST}")
+    keyboard = Keyboard(console)
+    keyboard.press("a")
+    assert console.evaluate("document.activeElement === document.body"), "there is nothing to choose yet"
+    keyboard.press("j", "x", "a")
+    keyboard.choose(console.locator("select[name=action]"), "retry_selected")
+    keyboard.enter(console.get_by_role("button", name="Run"))
+    console.get_by_text("will be queued again").wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_filters_are_reached_used_and_left(console: Any, live_server: Any, width: int) -> None:
+    """The theme's button for them is none, and they stand far behind the rows."""
+    failed()
+    keyboard = Keyboard(console)
+    keyboard.resize(width)
+    console.goto(f"{live_server.url}{LIST}")
+    opener = console.get_by_role("button", name="Filters")
+    keyboard.press("/", "Escape")
+    keyboard.enter(opener)
+    panel = console.locator("#changelist-filter")
+    expect(panel).to_be_visible()
+    console.wait_for_function("document.querySelector('#changelist-filter').contains(document.activeElement)")
+    assert mouse_only(console) == []
+    assert problems(console) == []
+    keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(opener).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.enter(panel.get_by_role("link", name="Queued", exact=True))
+    console.wait_for_url("**status__exact=queued**")
+
+
+@pytest.mark.parametrize("width", [1024, 390])
+def test_the_menu_is_opened_and_closed_by_keys(console: Any, width: int) -> None:
+    keyboard = Keyboard(console)
+    keyboard.resize(width)
+    console.reload()
+    menu, opener = console.get_by_role("navigation", name="Console"), console.get_by_role("button", name="Menu")
+    expect(menu).to_be_hidden()
+    for close in ("Escape", "Enter"):
+        keyboard.enter(opener)
+        expect(menu).to_be_visible()
+        console.wait_for_function("document.querySelector('#nav-sidebar').contains(document.activeElement)")
+        assert mouse_only(console) == []
+        if close == "Enter":
+            keyboard.reach(menu.get_by_role("button", name="Close"))
+        keyboard.press(close)
+        expect(menu).to_be_hidden()
+        expect(opener).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.enter(menu.get_by_role("link", name="Bulk runs"))
+    console.wait_for_url("**/bulkrun/")
+
+
+def test_a_refresh_leaves_the_focus_where_it_is(console: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a line of what is broken, on the box that hides the others, and on a table of the overview."""
+    monkeypatch.setattr(overview, "REFRESH_SECONDS", 1)
+    forget_alerts()
+    broken("default"), broken("other"), failed()
+    roll_up()
+    console.reload()
+    keyboard, box = Keyboard(console), console.locator("#orca-alerts")
+    box.locator("summary").wait_for()
+    keyboard.skip_menu()
+    tiles, tables = console.locator(".orca-figure a"), console.locator(".orca-scroll")
+    for target in (box.locator("summary"), tables.first, tiles.last):
+        keyboard.reach(target)
+        target.evaluate("it => { window.before = it; }")
+        broken(f"another {ProviderCircuit.objects.count()}")
+        console.wait_for_function("!window.before.isConnected", timeout=20_000)
+        expect(target).to_be_focused()
+    forget_alerts()
+
+
+def broken(client: str) -> None:
+    ProviderCircuit.objects.create(client=client, state="open", retry_at=database_now() + timedelta(hours=1))

@@ -13,6 +13,7 @@ from orchestration.clock import database_now
 from orchestration.models.engine_events import EngineEvent, EventKind
 from orchestration.stats.aggregation import roll_up
 from tests.browser.accessible import look_at
+from tests.browser.chatting import expect
 from tests.orchestration.factories import failed, queued
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -60,4 +61,20 @@ def test_a_point_of_a_chart_opens_its_calls_by_keys(console: Any, live_server: A
     chart.focus()
     console.keyboard.press("Enter")
     console.wait_for_url("**finished_at_from_0**")
-    assert console.locator("#result_list tbody tr").count() == 2
+    expect(console.locator("#result_list tbody tr")).to_have_count(2)
+
+
+def test_a_chosen_point_stays_the_same_moment(console: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far the charts have moved since it was chosen."""
+    console.reload()
+    chart = console.locator("#chart-calls")
+    console.wait_for_function("Chart.getChart('chart-calls')?.data.points")
+    chart.focus()
+    for _ in range(3):
+        console.keyboard.press("ArrowLeft")
+    at = console.evaluate("Chart.getChart('chart-calls').chosenAt")
+    console.evaluate(
+        """() => { const {data} = Chart.getChart('chart-calls'); data.points = [...data.points.slice(1), 2e9]; }"""
+    )
+    with console.expect_request(f"**/overview/calls/*at={at}*"):
+        console.keyboard.press("Enter")

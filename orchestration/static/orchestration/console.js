@@ -1,10 +1,74 @@
-// Icons are words in an icon font. Where a link or a button has a text of its own, a screen reader need not read them.
-document.addEventListener("DOMContentLoaded", () => {
-  for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
-    const control = icon.closest("a, button");
-    if (!control || control.textContent.trim() !== icon.textContent.trim()) icon.setAttribute("aria-hidden", "true");
+// Controls of the theme that are no buttons: the keyboard reaches them, too, and they say what they are.
+const SAYS = { dock_to_right: "Menu", close: "Close", more_vert: "More", more_horiz: "More" };
+const PRESSED_BY_MOUSE = "[x-on\\:click]:not(a[href], button, input, label, summary, #changelist-filter-close)";
+const makePressable = (root) => {
+  for (const control of root.querySelectorAll(PRESSED_BY_MOUSE)) {
+    if (control.querySelector("a[href], button, input, select, textarea")) continue; // it is around what can be reached
+    control.tabIndex = 0;
+    control.setAttribute("role", "button");
+    const said = control.title || SAYS[control.textContent.trim()];
+    if (said) control.setAttribute("aria-label", said);
   }
+};
+
+// Icons are words in an icon font. Where a link or a button has a text of its own, a screen reader need not read them.
+const hideIcons = (root) => {
+  for (const icon of root.querySelectorAll(".material-symbols-outlined")) {
+    const control = icon.closest("a, button, [role=button]");
+    if (control?.hasAttribute("aria-label") ? control !== icon : control?.textContent.trim() !== icon.textContent.trim()) {
+      icon.setAttribute("aria-hidden", "true");
+    }
+  }
+};
+const OPENED = { filterOpen: "#changelist-filter", sidebarMobileOpen: "#nav-sidebar" };
+const openedBy = (control) => {
+  const name = Object.keys(OPENED).find((each) => control.getAttribute("x-on:click").includes(each));
+  if (name) return document.querySelector(OPENED[name]);
+  const menu = /^relatedWidgetWrapper(.*)$/.exec(control.getAttribute("x-ref") ?? "");
+  return menu ? document.getElementById(`related-widget-wrapper-${menu[1]}`) : null;
+};
+const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, summary, textarea, [tabindex='0']";
+const focusable = (box) => [...box.querySelectorAll(FOCUSABLE)].filter((each) => each.checkVisibility());
+const pressByKey = () => {
+  let opened = null; // and what it was opened with, where the focus goes back to
+  let opener = null;
+  const afterwards = (act) => requestAnimationFrame(() => requestAnimationFrame(act)); // the theme shows and hides first
+  document.addEventListener("keydown", (event) => {
+    const control = event.target;
+    if ((event.key === "Enter" || event.key === " ") && control.matches?.(PRESSED_BY_MOUSE)) {
+      event.preventDefault();
+      control.click();
+      const box = openedBy(control);
+      if (box) afterwards(() => {
+        if (!box.checkVisibility()) { opener?.focus(); return; }
+        [opened, opener] = [box, control];
+        focusable(box)[0]?.focus();
+      });
+    } else if (event.key === "Escape" && opened?.contains(control)) {
+      const close = opened.querySelector("[x-on\\:click*=sidebarMobileOpen]");
+      if (close?.checkVisibility()) close.click();
+      afterwards(() => { if (!opened.checkVisibility()) opener.focus(); });
+    }
+  });
+};
+document.addEventListener("DOMContentLoaded", () => {
+  makePressable(document);
+  hideIcons(document);
+  pressByKey();
 });
+document.addEventListener("htmx:load", (event) => makePressable(event.target));
+
+// What a page replaces by itself keeps the focus: on the same element, or on what is in the place of one that is gone.
+const keepFocus = (box, replace) => {
+  const at = document.activeElement;
+  const nameOf = (each) => [each.tagName, each.getAttribute("href"), each.closest("[data-alert]")?.dataset.alert].join();
+  const alike = (name) => focusable(box).filter((each) => nameOf(each) === name);
+  const was = box.contains(at) && { name: nameOf(at), nth: alike(nameOf(at)).indexOf(at), place: focusable(box).indexOf(at) };
+  replace();
+  if (!was || at.isConnected) return;
+  const [same, all] = [alike(was.name), focusable(box)];
+  (same[was.nth] ?? same[0] ?? all[Math.min(was.place, all.length - 1)])?.focus({ preventScroll: true });
+};
 
 // select2 names its box after what is chosen alone, so an empty one has no name: the field's label comes first.
 const nameBoxes = () => {
@@ -33,6 +97,7 @@ const watchAlerts = (box) => {
   let asking = false;
   let awaySince = null;
   let codes = null;
+  let shown = null;
 
   const away = (text) => {
     box.querySelector("[data-alert=away]")?.remove();
@@ -44,11 +109,13 @@ const watchAlerts = (box) => {
   };
 
   const show = (html) => {
+    if (html === shown && !box.querySelector("[data-alert=away]")) return; // whoever reads it is not disturbed
     const isOpen = box.querySelector("details")?.open;
-    const focused = box.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    box.innerHTML = html;
-    if (isOpen) box.querySelector("details")?.setAttribute("open", "");
-    if (focused) box.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    keepFocus(box, () => {
+      box.innerHTML = html;
+      if (isOpen) box.querySelector("details")?.setAttribute("open", "");
+    });
+    shown = html;
   };
 
   const tell = () => {
@@ -182,19 +249,22 @@ const showTabs = (bar) => {
 };
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".orca-tabs").forEach(showTabs));
 
-// The keyboard: g and a letter opens a page of the menu; j, k, x and Enter are for the rows of a list; ? says so.
+// The keyboard: g and a letter opens a page of the menu; j, k, x, a, y and Enter are for the rows of a list; ? says so.
 const PLACES = {
-  o: "Overview", c: "Calls", d: "Dead letters", h: "Held", b: "Bulk runs", w: "Workers", p: "Pauses", l: "Limits",
+  o: "Overview", c: "Calls", d: "Dead letters", h: "Held", b: "Bulk runs", r: "Objects", w: "Workers", p: "Pauses",
+  l: "Limits", i: "Circuits", t: "Prompts and schemas", f: "Platform", a: "Access",
 };
 const KEYS = [
-  ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"], ["Enter", "open the row"], ["y", "copy the id of the row"],
+  ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"],
+  ["a", "what to do with the selected rows"], ["Enter", "open the row"], ["y", "copy the id of the row"],
   ...Object.entries(PLACES).map(([letter, name]) => [`g ${letter}`, name]), ["?", "these keys"], ["Esc", "close"],
 ];
 const keyboard = () => {
   let leads = 0;
-  const rows = () => [...document.querySelectorAll("#result_list tbody tr")];
-  const linkOf = (row) => row.querySelector("th a, a.orca-row-link, td a");
-  const current = () => document.activeElement?.closest("#result_list tbody tr");
+  const ROWS = "#result_list tbody tr, article.orca-card"; // groups of failures are the rows of their page
+  const rows = () => [...document.querySelectorAll(ROWS)];
+  const linkOf = (row) => row.querySelector("th a, a.orca-row-link, td a, a[href], button");
+  const current = () => document.activeElement?.closest(ROWS);
   const isWriting = (target) => target.isContentEditable || target.matches?.("input:not([type=checkbox]), textarea, select");
 
   const go = (letter) => {
@@ -237,6 +307,7 @@ const keyboard = () => {
     else if (event.key === "k") step(-1);
     else if (event.key === "x") current()?.querySelector("input.action-select")?.click();
     else if (event.key === "y") current()?.querySelector("[data-copy]")?.click();
+    else if (event.key === "a") { event.preventDefault(); focusable(document).find((each) => each.name === "action")?.focus(); }
     else if (event.key === "?") { event.preventDefault(); help(); }
   });
 };

@@ -10,11 +10,11 @@
   const tell = (state) => { told.textContent = told.dataset[state].replace("{}", window.orcaClock(freshAt)); };
 
   const replace = (fresh) => {
-    const focused = document.activeElement?.closest("[data-live]") ? document.activeElement.getAttribute("href") : null;
-    for (const part of fresh.querySelectorAll("[data-live]")) {
-      page.querySelector(`[data-live="${part.dataset.live}"]`).replaceWith(part);
-    }
-    if (focused) page.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`)?.focus();
+    keepFocus(page, () => { // of console.js
+      for (const part of fresh.querySelectorAll("[data-live]")) {
+        page.querySelector(`[data-live="${part.dataset.live}"]`).replaceWith(part);
+      }
+    });
     page.querySelector(".orca-charts").dataset.marks = fresh.querySelector(".orca-charts").dataset.marks;
     for (const canvas of fresh.querySelectorAll("canvas")) {
       const shown = document.getElementById(canvas.id);
@@ -24,7 +24,8 @@
       chart.data.labels = data.labels;
       chart.data.points = data.points;
       data.datasets.forEach((series, index) => { chart.data.datasets[index].data = series.data; });
-      chart.update();
+      if (chart.chosenAt !== undefined) mark(chart, chosenIn(chart)); // another place by now, the same moment
+      else chart.update();
     }
   };
 
@@ -82,11 +83,19 @@
     const what = series === null && new Set(opens).size > 1 ? "all" : opens[series ?? 0];
     location.assign(`${base}&at=${chart.data.points[index]}&what=${what}`);
   };
-  const choosePoint = (chart, index) => {
+  const chosenIn = (chart) => {
+    const index = chart.data.points.indexOf(chart.chosenAt);
+    return index < 0 ? chart.data.points.length - 1 : index;
+  };
+  const mark = (chart, index) => {
     const active = chart.data.datasets.map((_, datasetIndex) => ({ datasetIndex, index }));
     chart.setActiveElements(active);
     chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
     chart.update();
+  };
+  const choosePoint = (chart, index) => {
+    chart.chosenAt = chart.data.points[index];
+    mark(chart, index);
     const values = chart.data.datasets.map((series) => `${series.label} ${series.data[index] ?? "nothing"}`);
     const happened = marksAt(index).map(([, , text]) => text);
     document.getElementById("orca-point").textContent = `${chart.data.labels[index]}: ${[...values, ...happened].join(", ")}`;
@@ -96,7 +105,6 @@
     chart.data.points = JSON.parse(canvas.dataset.value).points;
     chart.options.plugins.tooltip = { callbacks: { afterBody: ([item]) => marksAt(item.dataIndex).map(([, , text]) => text) } };
     chart.update();
-    let chosen = chart.data.labels.length - 1;
     canvas.addEventListener("click", (event) => {
       const [near] = chart.getElementsAtEventForMode(event, "index", { intersect: false }, true);
       const [hit] = chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, true);
@@ -106,9 +114,8 @@
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) {
         event.preventDefault();
-        chosen = Math.min(Math.max(chosen + by, 0), chart.data.labels.length - 1);
-        choosePoint(chart, chosen);
-      } else if (event.key === "Enter") open(chart, chosen, null);
+        choosePoint(chart, Math.min(Math.max(chosenIn(chart) + by, 0), chart.data.points.length - 1));
+      } else if (event.key === "Enter") open(chart, chosenIn(chart), null);
     });
   };
   window.addEventListener("load", () => {
