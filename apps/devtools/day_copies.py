@@ -36,13 +36,12 @@ COPIED = frozenset({"orchestration.AIRequestAudit", "orchestration.AIResponseAud
 """What rows refer to by an integer, and which is copied, too."""
 ENDED = "created_at >= %(since)s AND status NOT IN ('queued', 'running')"
 OWN_RESULT = """
-    jsonb_set(
-        row.result || jsonb_build_object('call_id', pg_temp.moved(row.id, %(back)s),
-            'correlation_id', md5(row.correlation_id::text || %(back)s)::uuid,
-            'request_correlation_id', md5(row.correlation_id::text || %(back)s)::uuid),
-        '{context,call_id}', to_jsonb(pg_temp.moved(row.id, %(back)s)))
+    row.result || jsonb_build_object('call_id', pg_temp.moved(row.id, %(back)s),
+        'correlation_id', md5(row.correlation_id::text || %(back)s)::uuid,
+        'request_correlation_id', md5(row.correlation_id::text || %(back)s)::uuid,
+        'context', row.result->'context' || jsonb_build_object('call_id', pg_temp.moved(row.id, %(back)s)))
 """
-"""A result names its call and its correlation."""
+"""A result names its call and its correlation. One value put together: each step of `jsonb_set` copies all of it."""
 OF_DAY = "call_id IN (SELECT id FROM day_service_call_record)"
 OF_CALLS = f"id BETWEEN %(first)s AND %(last)s AND {OF_DAY}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -128,10 +129,20 @@ class Command(PlainCommand):
 
 
 def _analyze() -> None:
+    """Two tables at a time: it takes a quarter of all, and one processor each."""
     if connection.vendor == "postgresql":
+        tables = [model._meta.db_table for _, model in TABLES]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(_analyze_one, tables))
+
+
+def _analyze_one(table: str) -> None:
+    """On a connection of this thread."""
+    try:
         with connection.cursor() as cursor:
-            for _, model in TABLES:
-                cursor.execute(f'VACUUM ANALYZE "{model._meta.db_table}"')
+            cursor.execute(f'VACUUM ANALYZE "{table}"')
+    finally:
+        connection.close()
 
 
 def _rows(bundles: list[Bundle], name: str) -> Iterator[dict[str, Any]]:
