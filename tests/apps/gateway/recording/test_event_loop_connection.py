@@ -138,7 +138,7 @@ def test_an_error_leaves_a_usable_connection():
 
     async def scenario(writer: BatchWriter) -> None:
         good = opening("good", made)
-        good.models = ()
+        good.targets = ()
         await writer.open(good)
         for bad in ("good", "long" * 20):
             with pytest.raises(GatewayError):
@@ -198,7 +198,7 @@ def test_what_is_cancelled_is_committed_and_others_go_on(tmp_path: Path):
 
     async def scenario(writer: BatchWriter) -> None:
         first, second = opening("first", made), opening("second", made)
-        first.models = second.models = ()
+        first.targets = second.targets = ()
         waiting = asyncio.ensure_future(writer.open(first))
         await asyncio.sleep(0)
         waiting.cancel()
