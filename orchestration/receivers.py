@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from orchestration import signals
 from orchestration.conf import engine_settings
 from orchestration.engine.deployments import note_deployment
+from orchestration.models.stream_chunks import StreamChunk
 from orchestration.stats.aggregation import roll_up
 
 ROLLUP_SECONDS = 2.0
@@ -25,3 +26,9 @@ def keep_rollups(sender: object = None, **_: Any) -> None:
 def tell_deployments(sender: object = None, **_: Any) -> None:
     """With the first tick of a node that runs other code."""
     note_deployment()
+
+
+@receiver(signals.tick)
+def forget_streams(sender: object = None, **_: Any) -> None:
+    """Pieces of streams that the worker of their call could not delete."""
+    StreamChunk.objects.outlived().delete()

@@ -11,6 +11,7 @@ from typing import Any
 from orchestration.components.prompts import PromptSection
 from orchestration.components.routing import routes_faults
 from orchestration.components.schemas import OutputSchema
+from orchestration.components.text_paths import is_path
 from orchestration.components.tools import Tool, ToolLimits
 from orchestration.retry import RetryPolicy
 from orchestration.services import DjangoBaseService
@@ -60,6 +61,10 @@ ATTRIBUTES: dict[str, Rule] = {
     "timeout": Rule(
         "a positive number of seconds or None",
         lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0),
+    ),
+    "stream": Rule(
+        'True, False, or the path of a text in the schema ("reply", "messages[].text")',
+        lambda value: isinstance(value, bool) or is_path(value),
     ),
     "tools": Rule(
         "a list of functions with @tool, and of dicts that describe a provider's own",

@@ -65,6 +65,7 @@ class DjangoBaseService(DjangoIdentityMixin):
     retry: ClassVar[RetryPolicy | None] = None
     parameters: ClassVar[JsonObject] = {}
     timeout: ClassVar[float | None] = None
+    stream: ClassVar[bool | str] = False
     tools: ClassVar[Sequence[Tool | JsonObject]] = ()
     tool_limits: ClassVar[ToolLimits] = ToolLimits()
 

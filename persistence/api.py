@@ -10,7 +10,7 @@ from django.db.models import Prefetch
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from orchestration.api import batch, calls, contents
+from orchestration.api import batch, calls, contents, streams
 from orchestration.api.errors import ApiError
 from orchestration.api.operations import operations_router
 from orchestration.api.permissions import (
@@ -341,4 +341,4 @@ def all_routers() -> list[Router]:
     An API may have any authentication that signs a user of Django in. Without a handler for ApiError its errors are
     Ninja's own, `{"detail": message}`.
     """
-    return [batch.router, contents.router, calls.router, operations_router(), router, bulk_runs.router]
+    return [batch.router, contents.router, calls.router, streams.router, operations_router(), router, bulk_runs.router]

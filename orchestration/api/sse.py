@@ -80,12 +80,24 @@ class Poll:
 
 
 class EventStream:
-    """What to send after each poll, the same for both kinds of server. `poll(n)` finds what came after number n."""
+    """What to send after each poll, the same for both kinds of server. `poll(n)` finds what came after number n.
 
-    def __init__(self, poll: Callable[[int], Poll], after: int) -> None:
+    `pause`: seconds between two polls while something happens; `thread_seconds`: how long it may take a thread of a
+    WSGI server.
+    """
+
+    def __init__(
+        self,
+        poll: Callable[[int], Poll],
+        after: int,
+        *,
+        pause: float = PAUSE_SECONDS,
+        thread_seconds: float = MAX_STREAM_SECONDS,
+    ) -> None:
         self.after = after
         self.ended = False
         self._poll = poll
+        self._busy_pause, self._thread_seconds = pause, thread_seconds
         self._deadline = time.monotonic() + MAX_STREAM_SECONDS
         self._quiet_since = self._last_event_at = time.monotonic()
 
@@ -101,6 +113,7 @@ class EventStream:
 
     def texts(self) -> Iterator[str]:
         """For WSGI: it takes a thread for as long as it lasts."""
+        self._deadline = time.monotonic() + min(self._thread_seconds, MAX_STREAM_SECONDS)
         yield f"retry: {RECONNECT_MS}\n\n"
         while not self.ended:
             text = self._next()
@@ -113,7 +126,7 @@ class EventStream:
     def _pause(self) -> float:
         """Seconds until the next poll: short while something happens."""
         quiet = time.monotonic() - self._last_event_at > QUIET_AFTER_SECONDS
-        return QUIET_PAUSE_SECONDS if quiet else PAUSE_SECONDS
+        return QUIET_PAUSE_SECONDS if quiet else self._busy_pause
 
     def _next(self) -> str:
         if stop_asked():
@@ -151,13 +164,13 @@ def _as_text(event: StoredEvent) -> str:
     return f"id: {event.sequence}\nevent: {event.kind}\ndata: {data}\n\n"
 
 
-def resumed_after(last_event_id: str | None, otherwise: int = 0) -> int:
+def resumed_after(last_event_id: str | None, otherwise: int = 0, *, most: int = LAST) -> int:
     """The number that a reader has seen last; ApiError 422 when what it sends is none."""
     if not last_event_id:
         return otherwise
     if not (last_event_id.isascii() and last_event_id.isdigit()):
         raise ApiError(422, "invalid_last_event_id", "Last-Event-ID is the id of an event of this stream, a number.")
-    return min(int(last_event_id), LAST)
+    return min(int(last_event_id), most)
 
 
 def streaming_response(request: HttpRequest, stream: EventStream) -> StreamingHttpResponse:

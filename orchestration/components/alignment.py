@@ -10,6 +10,7 @@ from orchestration.components.identity import CODECS, PROMPTS, SCHEMAS, Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.registry import Registry, registry_for
 from orchestration.components.service import Service, Wiring
+from orchestration.components.text_paths import leads_to_text, steps_of
 from orchestration.components.tools import described, runnable
 from orchestration.errors import ComponentDefinitionError, ComponentNotFound, IdentityError, NotConfigured
 
@@ -64,16 +65,16 @@ def wire_all(services: Iterable[type[Service]]) -> list[WiringProblem]:
 def plan_wiring(service: type[Service]) -> tuple[Wiring, list[WiringProblem]]:
     """What the service would be wired to, and what prevents it; changes nothing."""
     finder = _Finder(service)
-    return (
-        Wiring(
-            schema=finder.one(SCHEMAS, "schema", service.schema),
-            sections=finder.sections(),
-            codec=finder.one(CODECS, "codec", service.codec),
-            tools=runnable(service.tools),
-            described_tools=described(service.tools),
-        ),
-        finder.problems,
+    wiring = Wiring(
+        schema=finder.one(SCHEMAS, "schema", service.schema),
+        sections=finder.sections(),
+        codec=finder.one(CODECS, "codec", service.codec),
+        tools=runnable(service.tools),
+        described_tools=described(service.tools),
     )
+    if not finder.problems:
+        finder.check_stream(wiring)
+    return wiring, finder.problems
 
 
 def aligned(component: type, identity: Identity, registry: Registry) -> dict[Identity, type]:
@@ -123,6 +124,20 @@ class _Finder:
         registry = registry_for(PROMPTS)
         found = [self._declared(registry, "prompt_plan", entry) for entry in plan]
         return tuple(section for section in found if section is not None)
+
+    def check_stream(self, wiring: Wiring) -> None:
+        """The text that is streamed must be one of the answer."""
+        stream, schema = self.service.stream, wiring.schema
+        if stream is False:
+            return
+        if schema is None and stream is not True:
+            self._problem("other", f"stream names {stream}, and its answers have no schema.", "Set stream = True.")
+        elif schema is not None and stream is True:
+            what = f"stream is True, and its answers are the JSON of {schema.identity}."
+            self._problem("other", what, 'Name the text in it that is streamed: stream = "reply", "messages[].text".')
+        elif schema is not None and not leads_to_text(schema.strict.json_schema, steps_of(str(stream))):
+            what = f"stream names {stream}, where {schema.identity} has no text."
+            self._problem("other", what, "Name a text: its fields with dots between, `[]` after a list.")
 
     def _declared(self, registry: Registry, attribute: str, declared: object) -> Any:
         if isinstance(declared, type):

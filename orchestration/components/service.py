@@ -43,6 +43,7 @@ class Service(Protocol):
     retry: ClassVar[RetryPolicy | None]
     parameters: ClassVar[JsonObject]
     timeout: ClassVar[float | None]
+    stream: ClassVar[bool | str]
     tools: ClassVar[Sequence[Tool | JsonObject]]
     tool_limits: ClassVar[ToolLimits]
     identity: ClassVar[Identity]

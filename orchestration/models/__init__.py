@@ -10,6 +10,7 @@ import orchestration.models.idempotency
 import orchestration.models.ordering_keys
 import orchestration.models.rollups
 import orchestration.models.saved_searches
+import orchestration.models.stream_chunks
 import orchestration.models.tool_runs  # noqa: F401 - Django finds models that are imported
 from orchestration.models.audits import AIRequestAudit, AIResponseAudit
 from orchestration.models.calls import ServiceCallRecord

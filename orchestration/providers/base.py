@@ -15,6 +15,7 @@ from orchestration.errors import NotConfigured, ProviderError
 from orchestration.providers.capabilities import Capability
 from orchestration.providers.content import TEXT_ALONE, ContentSupport, content_violations, kinds_of
 from orchestration.providers.keys import KeyVariable
+from orchestration.providers.streams.reading import Heard
 from orchestration.types import JsonObject, Message, Usage
 
 
@@ -126,6 +127,14 @@ class Provider(ABC):
         nor the answer nor a key. PaidRequestsForbidden where ALLOW_PAID_REQUESTS is off and the request would leave
         this machine.
         """
+
+    async def stream(self, request: ProviderRequest, heard: Heard) -> ProviderResponse:
+        """As `send`, and `heard` is told each piece of the answer's text while it comes. What it is told is to be shown
+        and no more: what is returned, or raised, is the truth. A provider without the capability tells all at once."""
+        answer = await self.send(request)
+        if answer.text:
+            heard(answer.text)
+        return answer
 
     @abstractmethod
     async def aclose(self) -> None:

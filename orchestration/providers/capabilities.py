@@ -18,3 +18,5 @@ class Capability(StrEnum):
     """It takes audio."""
     FILES = "files"
     """It takes PDFs."""
+    STREAMING = "streaming"
+    """Its answers can be read while they are written."""

@@ -33,6 +33,7 @@ from orchestration.providers.retry_after import granted, retry_after
 from orchestration.providers.simulator.hashing_embedder import embeddings_payload
 from orchestration.providers.simulator.model import Outgoing, Simulation
 from orchestration.providers.simulator.provider import current_simulation, say_it_is_simulated
+from orchestration.providers.simulator.request_log import Entry
 from orchestration.providers.simulator.responder import responders
 
 
@@ -190,7 +191,7 @@ class SimulatorPassthrough:
         entry, outgoing = simulation.answer(path, body, correlation=request_id)
         try:
             await simulation.pass_time(entry, outgoing)
-            yield _simulated(outgoing)
+            yield _simulated(simulation, entry, outgoing)
             simulation.request_log.ended(entry, "answered")
         finally:
             simulation.request_log.ended(entry, "client_left")  # any other ending was entered before
@@ -203,19 +204,14 @@ class SimulatorPassthrough:
         return model_payload(name) if name else models_payload([self.model])
 
 
-def _simulated(outgoing: Outgoing) -> Reply:
+def _simulated(simulation: Simulation, entry: Entry, outgoing: Outgoing) -> Reply:
     events = outgoing.events
     return Reply(
         outgoing.status,
         outgoing.content_type if events is None else "text/event-stream",
         granted(retry_after(outgoing.headers)),
-        _parts(outgoing.body) if events is None else _each(events),
+        _parts(outgoing.body) if events is None else simulation.pieces(entry, outgoing),
     )
-
-
-async def _each(events: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for event in events:
-        yield event
 
 
 async def _parts(body: bytes) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.content import TEXT_ALONE, ContentSupport
 from orchestration.providers.errors import COMMON, ErrorTable
+from orchestration.providers.streams.reading import Streaming
 from orchestration.types import JsonObject, Message, Usage
 from orchestration.values.content_parts import text_of_content
 from orchestration.values.sanitize import NUL, legible
@@ -95,6 +96,8 @@ class Wire:
     """Its headers about limits (in lower case) under OpenAI's names, and no others."""
     wait_of: Callable[[Any], float | None] = no_wait
     """Seconds that an error asks to wait, where its body says so."""
+    streaming: Streaming | None = None
+    """How its answers come in pieces; None: they come at once."""
 
 
 # --- reading ----------------------------------------------------------------------------------

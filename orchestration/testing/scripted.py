@@ -19,6 +19,7 @@ from orchestration.providers.registry import substituted
 from orchestration.providers.simulator.faults import OK, Fault, Kind, Script
 from orchestration.providers.simulator.model import Simulation
 from orchestration.providers.simulator.provider import SimulatorProvider
+from orchestration.providers.streams.reading import StreamReading
 from orchestration.types import JsonObject
 
 Answer = str | dict[str, Any] | list[Any] | BaseModel
@@ -189,10 +190,10 @@ class _Client(SimulatorProvider):
         super().__init__(client_name, plain, simulation=simulation)
         self._scripted = scripted
 
-    async def send(self, request: ProviderRequest) -> ProviderResponse:
+    async def exchange(self, request: ProviderRequest, reading: StreamReading | None) -> ProviderResponse:
         token = _fault.set(self._scripted.plan(request))
         try:
-            return await super().send(request)
+            return await super().exchange(request, reading)
         finally:
             _fault.reset(token)
 

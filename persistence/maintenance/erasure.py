@@ -25,6 +25,7 @@ from orchestration.content.removal import forget_uses
 from orchestration.engine.node import stop_requested
 from orchestration.engine.queue.transport import send_task
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
+from orchestration.models.stream_chunks import StreamChunk
 from orchestration.models.tool_runs import ToolRun
 from orchestration.tasks import beat
 from orchestration.values.generic_refs import key_from, key_text
@@ -126,6 +127,7 @@ def _rows_of(call_ids: Iterable[str]) -> dict[str, QuerySet[Any]]:
         "requests": AIRequestAudit._base_manager.filter(call_id__in=ids),
         "responses": AIResponseAudit._base_manager.filter(call_id__in=ids),
         "tools": ToolRun._base_manager.filter(call_id__in=ids),
+        "streams": StreamChunk._base_manager.filter(call_id__in=ids),
         "summaries": PersistedChunk._base_manager.filter(call_id__in=ids),
         "changes": PersistedObject._base_manager.filter(chunk__call_id__in=ids),
     }

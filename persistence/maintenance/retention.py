@@ -25,6 +25,7 @@ from orchestration.fault_injection import fault
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.batches import in_batches
 from orchestration.models.states import TERMINAL, PersistState
+from orchestration.models.stream_chunks import StreamChunk
 from orchestration.models.tool_runs import ToolRun
 from orchestration.tasks import beat
 from orchestration.values.moments import later
@@ -95,6 +96,7 @@ KINDS: dict[str, Kind] = {
         ready=_call_is_done,
         uses="tool_run",
     ),
+    "streams": Kind(model=StreamChunk, ready=_call_is_done),
     "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),
     "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
 }

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from apps.gateway.delta_fields import NAMES, PIECEWISE, names_call
 from apps.gateway.masking.json_text import is_json_text, quoted_value
+from orchestration.providers.streams.delta_fields import NAMES, PIECEWISE, names_call
 
 DEEPEST = 50
 Place = tuple[Any, ...]

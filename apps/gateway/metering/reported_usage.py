@@ -39,14 +39,6 @@ class ReportedUsage:
     total: int | None = None
 
 
-def find_usage(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """The usage in an answer or a chunk of a stream; some servers put it into a choice or under `x_groq`."""
-    choices = answer.get("choices")
-    places = [answer, answer.get("x_groq"), *(choices if isinstance(choices, list) else ())]
-    found = (place.get("usage") for place in places if isinstance(place, dict))
-    return next((usage for usage in found if isinstance(usage, dict)), None)
-
-
 def read_usage(usage: Any) -> ReportedUsage:
     """The counts of a `usage`. A side that is missing is the difference of the total and the other one; tokens that
     only the total has are of the response: some servers leave out what was thought, and bill it."""

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from apps.gateway.errors import GatewayError, all_paused, from_connection, from_reply, from_report, not_asked
-from apps.gateway.metering.reported_usage import find_usage, read_usage
+from apps.gateway.metering.reported_usage import read_usage
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.answer_json import error_in, read_document
-from apps.gateway.proxy.sse_parser import EventReader, event_data, read_chunk
+from apps.gateway.proxy.sse_parser import read_chunk
 from apps.gateway.routing.targets import Passed, Target
 from orchestration.errors import NotConfigured, PaidRequestsForbidden, ProviderError
+from orchestration.providers.openai.chat_assembly import find_usage
 from orchestration.providers.passthrough import Reply
+from orchestration.providers.streams.event_reader import EventReader, event_data
 from orchestration.types import Usage
 from orchestration.values.json_bodies import write_json
 

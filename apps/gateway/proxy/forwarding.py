@@ -8,14 +8,15 @@ from typing import Any
 from apps.gateway.errors import GatewayError, from_connection, from_report, malformed_answer
 from apps.gateway.http.request import Headers
 from apps.gateway.masking import StreamRestorer
-from apps.gateway.metering.reported_usage import find_usage
 from apps.gateway.models import Endpoint, Status
 from apps.gateway.proxy.answer_json import Document, error_in, read_document
-from apps.gateway.proxy.assembly import DONE, Assembly, as_chunks
+from apps.gateway.proxy.assembly import DONE, as_chunks
 from apps.gateway.proxy.request_lifecycle import ModelRequest
-from apps.gateway.proxy.sse_parser import NO_USAGE, EventReader, event_data, read_chunk
+from apps.gateway.proxy.sse_parser import NO_USAGE, read_chunk
 from orchestration.errors import ProviderError
+from orchestration.providers.openai.chat_assembly import Assembly, find_usage
 from orchestration.providers.passthrough import Reply
+from orchestration.providers.streams.event_reader import EventReader, event_data
 from orchestration.values.json_bodies import write_json
 
 STREAM_TYPE: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from apps.gateway.errors import GatewayError, from_report
 from apps.gateway.masking import Restorer
 from apps.gateway.proxy.answer_json import error_in, read_document
 from apps.gateway.proxy.forwarding import StreamForwarder
-from apps.gateway.proxy.sse_parser import event_data, malformed
-from orchestration.providers.event_stream import event_bytes
-
-Event = dict[str, Any]
-Place = tuple[Any, ...]
+from orchestration.providers.openai.response_assembly import Event, Place
+from orchestration.providers.streams.event_reader import event_data, malformed
+from orchestration.providers.streams.event_writer import event_bytes
 
 
 @dataclass(frozen=True, slots=True)

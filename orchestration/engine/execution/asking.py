@@ -8,6 +8,7 @@ import time
 
 from orchestration import signals
 from orchestration.components.routing import route_of
+from orchestration.components.text_paths import steps_of
 from orchestration.conf import engine_settings
 from orchestration.engine.execution import audit_rows
 from orchestration.engine.execution.answer_storage import store_failure, store_or_keep
@@ -17,6 +18,7 @@ from orchestration.engine.execution.context import CallContext
 from orchestration.engine.execution.fallback import destination
 from orchestration.engine.execution.response_building import response_of
 from orchestration.engine.execution.validation import storable
+from orchestration.engine.streaming.relay import Request
 from orchestration.engine.tracing import request_span
 from orchestration.errors import OrchestrationError, ProviderError
 from orchestration.fault_injection import fault, is_armed
@@ -24,6 +26,7 @@ from orchestration.isolation import isolated
 from orchestration.log import describe
 from orchestration.models import AIRequestAudit
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
+from orchestration.providers.capabilities import Capability
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +46,15 @@ async def ask(call: CallContext, request: AIRequestAudit) -> ProviderResponse:
     with request_span(request) as span:
         with isolated() as sending:
             asked = audit_rows.to_provider_request(call, request, timeout)
-            answer = storable(await _send(provider, await with_bytes(call, provider, asked)))
+            answer = storable(await _send(call, provider, await with_bytes(call, provider, asked)))
             span.answered(answer)
         error = None if sending.error is None else _as_provider_error(sending.error)
         if error is not None:
             span.failed(error.code)
     if error is not None:
         call.usage += error.usage
+        if call.runtime.relay is not None:
+            call.runtime.relay.discard(call.lease)
         await store_failure(call, request, error, time.monotonic() - started)
         raise error from sending.error
     fault("after_answer")
@@ -67,13 +72,28 @@ def whom(call: CallContext) -> tuple[Provider, str]:
     return call.runtime.providers.get(route.client), route.model
 
 
-async def _send(provider: Provider, request: ProviderRequest) -> ProviderResponse:
+async def _send(call: CallContext, provider: Provider, request: ProviderRequest) -> ProviderResponse:
+    answering = _streamed(call, provider, request) if _streams(call, provider) else provider.send(request)
     if not is_armed("in_flight"):
-        return await provider.send(request)
-    sending = asyncio.ensure_future(provider.send(request))
+        return await answering
+    sending = asyncio.ensure_future(answering)
     await asyncio.sleep(IN_FLIGHT_SECONDS)
     fault("in_flight")
     return await sending
+
+
+def _streams(call: CallContext, provider: Provider) -> bool:
+    able = Capability.STREAMING in provider.capabilities and Capability.STREAMING not in provider.client.without
+    return bool(call.service.stream) and call.runtime.relay is not None and able
+
+
+async def _streamed(call: CallContext, provider: Provider, request: ProviderRequest) -> ProviderResponse:
+    """Ask for a stream, and relay it."""
+    stream, relay = call.service.stream, call.runtime.relay
+    assert relay is not None and call.request is not None  # noqa: S101, PT018 - for the type checker
+    steps = steps_of(stream) if isinstance(stream, str) else ()
+    telling = relay.begin(call.lease, steps, Request(call.request.attempt, call.request.repair))
+    return await provider.stream(request, telling.hear)
 
 
 def _as_provider_error(raised: Exception) -> ProviderError:

@@ -17,6 +17,7 @@ from orchestration.engine.execution.group_commit import GroupCommit
 from orchestration.engine.execution.tool_running import RunBlocking, in_callers_thread
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import when_database_answers
+from orchestration.engine.streaming.relay import Relay
 from orchestration.models import AIRequestAudit, PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import StoredTexts, known_texts, load_texts
 from orchestration.providers.base import Provider
@@ -68,6 +69,8 @@ class Runtime:
     thread."""
     run_blocking: RunBlocking = in_callers_thread
     """How tools that are plain functions are run."""
+    relay: Relay | None = None
+    """Tells listeners what models say; None where nobody can listen."""
     _texts: asyncio.Task[StoredTexts] | None = None
 
     async def stored_texts(self) -> StoredTexts:

@@ -58,14 +58,16 @@ async def run_call(call: CallContext) -> None:
     try:
         with isolated() as run, call_span(call.record) as span:
             await _attempt_until_settled(call, span)
+        if isinstance(run.error, StaleLease):
+            logger.warning("stale write rejected call_id=%s token=%s", call.lease.call_id, call.lease.token)
+        elif run.error is not None:  # left running, the call would be taken for a dead worker's and run again
+            logger.error("call ended by the engine call_id=%s error=%s", call.lease.call_id, describe(run.error))
+            await end_broken(call, run.error)
     except asyncio.CancelledError:
         await interrupted(call)
-        return
-    if isinstance(run.error, StaleLease):
-        logger.warning("stale write rejected call_id=%s token=%s", call.lease.call_id, call.lease.token)
-    elif run.error is not None:  # left running, the call would be taken for a dead worker's and run again
-        logger.error("call ended by the engine call_id=%s error=%s", call.lease.call_id, describe(run.error))
-        await end_broken(call, run.error)
+    finally:
+        if call.runtime.relay is not None:
+            await call.runtime.relay.end(call.lease)
 
 
 async def _attempt_until_settled(call: CallContext, span: TracedSpan) -> None:

@@ -32,6 +32,7 @@ from orchestration.engine.queue import notifications
 from orchestration.engine.queue.claim import Lease, claim, hand_over, worker_name
 from orchestration.engine.queue.database_thread import DATABASE_AWAY, database_thread, in_database
 from orchestration.engine.queue.transport import wake
+from orchestration.engine.streaming.relay import Relay
 from orchestration.engine.throttling.snapshot import Limits
 from orchestration.engine.worker.rescuer import give_back_unheld, rescue
 from orchestration.fault_injection import fault
@@ -112,9 +113,9 @@ class WorkerLoop:
         return self.report
 
     async def _run(self, group_commit: GroupCommit) -> None:
-        async with Providers() as providers:
+        async with Providers() as providers, Relay() as relay:
             self._runtime = runtime = Runtime(
-                group_commit=group_commit, providers=providers, run_blocking=in_thread_of_its_own
+                group_commit=group_commit, providers=providers, run_blocking=in_thread_of_its_own, relay=relay
             )
             group_commit.successors = self
             beside = [asyncio.create_task(each) for each in (self._measure_lag(), self._listen())]
@@ -127,10 +128,11 @@ class WorkerLoop:
 
     async def run_until_idle(self) -> LoopReport:
         """Run what is due, and what becomes due through it, to its end; no linger, no budget (tests, commands)."""
-        async with GroupCommit(gather_seconds=0, limits=self._limits) as group_commit, Providers() as providers:
-            runtime = Runtime(group_commit=group_commit, providers=providers)
-            while await self._fill(runtime) or self._running:
-                await self._wait(POLL_SECONDS)
+        async with GroupCommit(gather_seconds=0, limits=self._limits) as group_commit:
+            async with Providers() as providers, Relay() as relay:
+                runtime = Runtime(group_commit=group_commit, providers=providers, relay=relay)
+                while await self._fill(runtime) or self._running:
+                    await self._wait(POLL_SECONDS)
         return self.report
 
     # --- claiming and running ---------------------------------------------------------------

@@ -21,7 +21,7 @@ from orchestration.providers.dialect import (
     refuse_unsupported,
     text_of,
 )
-from orchestration.providers.event_stream import event_bytes, words
+from orchestration.providers.streams.event_writer import event_bytes, words
 from orchestration.types import JsonObject
 
 KEYWORDS = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from orchestration.providers.event_stream import Split, at_once
+from orchestration.providers.streams.event_writer import Split, at_once
 from orchestration.types import JsonObject
 from orchestration.values.json_bodies import write_json
 

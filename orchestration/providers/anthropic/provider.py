@@ -35,7 +35,9 @@ class AnthropicProvider(HttpProvider):
 
     name = "anthropic"
     wires = {"messages": MESSAGES}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.IMAGES, Capability.FILES})
+    capabilities = frozenset(
+        {Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.STREAMING, Capability.IMAGES, Capability.FILES}
+    )
     Options = AnthropicOptions
     default_url = "https://api.anthropic.com/v1"
     key_variables = (KeyVariable("ANTHROPIC_API_KEY", https_hosts(r"api\.anthropic\.com")),)

@@ -10,10 +10,12 @@ import json
 import re
 
 from orchestration.components.strict_schema import FORMATS
+from orchestration.providers.anthropic.message_assembly import MessageAssembly
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.content import IMAGES, PDFS, ContentSupport
 from orchestration.providers.errors import provider_error
 from orchestration.providers.schema_subset import Subset, narrowed
+from orchestration.providers.streams.reading import Streaming
 from orchestration.providers.wire import (
     COMMON_LIMITS,
     LIMIT_NAMES,
@@ -95,6 +97,17 @@ def messages_answer(raw: JsonObject) -> Answer:
         service_tier=as_label(usage.get("service_tier"), 32),
         usage=messages_usage(raw),
     )
+
+
+def messages_stream(body: JsonObject) -> JsonObject:
+    """The body of `POST /messages` for a stream."""
+    return body | {"stream": True}
+
+
+def messages_text(event: JsonObject) -> str:
+    """The piece of text in an event."""
+    delta = as_object(event.get("delta")) if event.get("type") == "content_block_delta" else {}
+    return as_text(delta.get("text")) if delta.get("type") == "text_delta" else ""
 
 
 def messages_usage(raw: JsonObject) -> Usage:
@@ -209,4 +222,5 @@ MESSAGES = Wire(
     content=ContentSupport(media_types={"image": IMAGES, "file": PDFS}, urls=frozenset({"image", "file"})),
     schema_violations=schema_violations,
     limits=messages_limits,
+    streaming=Streaming(to_request=messages_stream, assembly=MessageAssembly, text_of=messages_text),
 )

@@ -51,7 +51,7 @@ class AzureProvider(HttpProvider):
 
     name = "azure"
     wires = {"responses": _of_azure(RESPONSES), "chat": _of_azure(CHAT)}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.STREAMING, *ALL_CONTENT})
     Options = AzureOptions
     key_variables = (KeyVariable("AZURE_OPENAI_API_KEY"),)
     key_header = ("api-key", "")

@@ -16,7 +16,7 @@ class CompatibleProvider(HttpProvider):
 
     name = "compatible"
     wires = {"chat": COMPATIBLE_CHAT, "responses": RESPONSES}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.STREAMING, *ALL_CONTENT})
     key_required = False
     passthrough_apis = frozenset({Api.OPENAI, Api.ANTHROPIC})
     """Many of them answer `/messages`, too; the others say that they do not know it."""

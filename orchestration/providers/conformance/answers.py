@@ -46,7 +46,7 @@ class Order(BaseModel):
 
 
 class Answers(Asking):
-    """Text, structure, refusals, counts, limits; the first half of the suite."""
+    """Text, structure, refusals, counts, limits; the first part of the suite."""
 
     withholds: ClassVar[str] = "filtered"
     """How an answer comes that a filter stopped: `filtered` or `refusal`."""

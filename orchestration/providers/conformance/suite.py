@@ -1,4 +1,4 @@
-"""What every provider makes of failures, and of what is not an answer: the second half of the suite."""
+"""What every provider makes of failures, and of what is not an answer: the last part of the suite."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pytest
 
 from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderResponse
-from orchestration.providers.conformance.answers import Answers, Server
+from orchestration.providers.conformance.answers import Server
 from orchestration.providers.conformance.asking import CLIENT, KEY, MODEL, question, strict
 from orchestration.providers.conformance.contents import Contents
 from orchestration.providers.conformance.odd_answers import odd_answers
+from orchestration.providers.conformance.streams import Streams
 from orchestration.providers.dialect import Reply
 from orchestration.providers.http.contract import HttpReply
 from orchestration.providers.registry import client_settings, open_provider
@@ -60,7 +61,7 @@ ERRORS: dict[str, Outcome] = {
 """What each kind of failure means to the engine."""
 
 
-class ProviderConformance(Answers, Contents):
+class ProviderConformance(Streams, Contents):
     """The whole suite. Subclass it as `class TestMine(ProviderConformance)`, with `provider` and what is particular.
 
     Needs pytest and Django's settings, no database. `EngineConformance` (`orchestration/testing/conformance.py`) asks

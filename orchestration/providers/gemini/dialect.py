@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from orchestration.providers.dialect import (
     refuse_unanswered,
     refuse_unsupported,
 )
+from orchestration.providers.streams.event_writer import words
 from orchestration.types import JsonObject
 
 KEYWORDS = frozenset(
@@ -145,4 +147,40 @@ GENERATE_CONTENT = Dialect(
     payload=_payload,
     failure=_failure,
     failed=_failed,
+)
+
+
+def _read_for_stream(body: JsonObject, model: str) -> SimulatedRequest:
+    return replace(_read(body, model), stream=True)
+
+
+def _events(_: SimulatedRequest, reply: Reply) -> Iterator[bytes]:
+    """Pieces of the text, each in an answer of its own; the last one ends it, and has the calls of tools."""
+    whole = _payload(reply)
+    candidate: JsonObject = whole["candidates"][0]
+    parts = candidate.get("content", {}).get("parts", [])
+    for word in words(reply.text):
+        yield _event(whole, {"content": {"role": "model", "parts": [{"text": word}]}, "index": 0}, counted=0)
+    rest = [part for part in parts if "text" not in part]
+    content: JsonObject = (
+        {"content": {"role": "model", "parts": rest or [{"text": ""}]}} if "content" in candidate else {}
+    )
+    yield _event(whole, candidate | content, counted=whole["usageMetadata"]["candidatesTokenCount"])
+
+
+def _event(whole: JsonObject, candidate: JsonObject, *, counted: int) -> bytes:
+    usage = whole["usageMetadata"] | {"candidatesTokenCount": counted}
+    return b"data: " + orjson.dumps(whole | {"candidates": [candidate], "usageMetadata": usage}) + b"\r\n\r\n"
+
+
+def _failed_events(failed: JsonObject) -> Iterator[bytes]:
+    yield b"data: " + orjson.dumps(failed) + b"\r\n\r\n"
+
+
+STREAM_GENERATE_CONTENT = replace(
+    GENERATE_CONTENT,
+    path=re.compile(r"/models/(?P<model>[^/:]+):streamGenerateContent(?:\?alt=sse)?"),
+    read=_read_for_stream,
+    events=_events,
+    failed_events=_failed_events,
 )

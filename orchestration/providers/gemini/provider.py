@@ -17,7 +17,7 @@ class GeminiProvider(HttpProvider):
 
     name = "gemini"
     wires = {"generateContent": GENERATE_CONTENT}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.STREAMING, *ALL_CONTENT})
     default_url = "https://generativelanguage.googleapis.com/v1beta"
     key_variables = (KeyVariable("GEMINI_API_KEY", https_hosts(r"generativelanguage\.googleapis\.com")),)
     key_header = ("x-goog-api-key", "")
@@ -25,3 +25,6 @@ class GeminiProvider(HttpProvider):
     def path(self, request: ProviderRequest) -> str:
         model = request.model.removeprefix("models/")
         return f"/models/{quote(model, safe='')}:generateContent"
+
+    def stream_path(self, request: ProviderRequest) -> str:
+        return self.path(request).replace(":generateContent", ":streamGenerateContent?alt=sse")

@@ -14,8 +14,10 @@ from orchestration.errors import ProviderError
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.content import PDFS, ContentSupport
 from orchestration.providers.errors import COMMON, FILTERED, Meaning, provider_error
+from orchestration.providers.gemini.content_assembly import ContentAssembly
 from orchestration.providers.retry_after import seconds_of
 from orchestration.providers.schema_subset import Subset, narrowed
+from orchestration.providers.streams.reading import Streaming
 from orchestration.providers.wire import (
     GENERATED,
     LIMIT_NAMES,
@@ -127,7 +129,7 @@ def content_answer(raw: JsonObject) -> Answer:
         raise malformed("its candidate has no content")
     parts = as_objects(content.get("parts"))
     return Answer(
-        text="".join(as_text(part.get("text")) for part in parts if part.get("thought") is not True),
+        text=_text(parts),
         truncated=reason not in WHOLE,
         filtered=reason in WITHHELD,
         tool_calls=[_called(part["functionCall"]) for part in parts if isinstance(part.get("functionCall"), dict)],
@@ -136,6 +138,16 @@ def content_answer(raw: JsonObject) -> Answer:
         model=as_label(raw.get("modelVersion"), 128),
         usage=content_usage(raw),
     )
+
+
+def content_text(event: JsonObject) -> str:
+    """The piece of text in an event of a stream; that of the first candidate, which is the answer."""
+    first = next((each for each in as_objects(event.get("candidates")) if each.get("index", 0) == 0), {})
+    return _text(as_objects(as_object(first.get("content")).get("parts")))
+
+
+def _text(parts: list[JsonObject]) -> str:
+    return "".join(as_text(part.get("text")) for part in parts if part.get("thought") is not True)
 
 
 def content_usage(raw: JsonObject) -> Usage:
@@ -265,4 +277,5 @@ GENERATE_CONTENT = Wire(
     error_of=reason_of,
     errors=ERRORS,
     wait_of=wait_of,
+    streaming=Streaming(to_request=dict, assembly=ContentAssembly, text_of=content_text),
 )

@@ -21,7 +21,8 @@ from orchestration.providers.http.addresses import is_loopback
 from orchestration.providers.http.contract import HttpReply, Transport
 from orchestration.providers.response_bodies import Body, read_body
 from orchestration.providers.retry_after import retry_after
-from orchestration.providers.wire import Answer, Wire, as_label
+from orchestration.providers.streams.reading import Heard, StreamReading
+from orchestration.providers.wire import Answer, Wire, as_label, malformed
 from orchestration.types import JsonObject
 
 TRANSPORT = "orchestration.providers.http.transport"
@@ -72,6 +73,10 @@ class HttpProvider(Provider):
         """Where a request goes, below `base_url`."""
         raise NotImplementedError
 
+    def stream_path(self, request: ProviderRequest) -> str:
+        """Where a request goes whose answer is to come as a stream."""
+        return self.path(request)
+
     def sendable(self, request: ProviderRequest) -> ProviderRequest:
         """The request as its wire format gets it: with what the client's options change."""
         return request
@@ -82,28 +87,43 @@ class HttpProvider(Provider):
 
     async def send(self, request: ProviderRequest) -> ProviderResponse:
         """Send once. Raises ProviderError, PaidRequestsForbidden; cancelling closes the HTTP request."""
+        return await self.exchange(request, None)
+
+    async def stream(self, request: ProviderRequest, heard: Heard) -> ProviderResponse:
+        """As `send`. A server that answers at once all the same is understood, too."""
+        if self.wire.streaming is None:
+            return await super().stream(request, heard)
+        return await self.exchange(request, StreamReading(self.wire.streaming, heard))
+
+    async def exchange(self, request: ProviderRequest, reading: StreamReading | None) -> ProviderResponse:
+        """Send once, for an answer that comes at once, or as a stream that `reading` reads."""
         if not (self._free or engine_settings().ALLOW_PAID_REQUESTS):
             raise PaidRequestsForbidden
         self.check(request)
-        body = self._written(request)
+        body = self._written(request, as_stream=reading is not None)
+        path = self.path(request) if reading is None else self.stream_path(request)
         started = time.perf_counter()
-        received: list[bytes] = []
+        received: list[bytes] = [] if reading is None else reading
         sent = False
         try:
             async with asyncio.timeout(request.timeout):
-                headers = await self._headers_of(request)
+                headers = await self._headers_of(request, as_stream=reading is not None)
                 transport = self._transport or await self._opened()
                 sent = True
-                reply = await transport.post(self.path(request), body, headers, request.timeout, received)
+                reply = await transport.post(path, body, headers, request.timeout, received)
         except TimeoutError:
             message = f"No whole answer within {request.timeout:g} s."
             late = ProviderError(message, code="timeout", retryable=True, sent=sent)
-            raise self._with_part(late, received) from None
+            reply = self._settled(late, received)
         except ProviderError as error:
-            raise self._with_part(error, received) from None
+            reply = self._settled(error, received)
         if not 200 <= reply.status < 300:  # a redirect is not followed
             raise self._of_status(reply)
-        return self._to_response(reply, started)
+        if reading is None:
+            return self._to_response(reply, started)
+        response = self._to_response(self._assembled(reading, reply), started)
+        reading.tell_all(response.text)
+        return response
 
     async def aclose(self) -> None:
         if self._transport is not None:
@@ -117,13 +137,18 @@ class HttpProvider(Provider):
                 self._transport = make(self.base_url, connections=engine_settings().CONCURRENCY, tls=tls)
             return self._transport
 
-    async def _headers_of(self, request: ProviderRequest) -> dict[str, str]:
+    async def _headers_of(self, request: ProviderRequest, *, as_stream: bool) -> dict[str, str]:
         headers = self._headers if self._credential is None else self._headers | await self._credential.headers()
+        if as_stream:
+            headers = headers | {"Accept-Encoding": "identity"}  # what is compressed comes late, and is read last
         return headers | {"X-Client-Request-Id": request.request_id} if request.request_id else headers
 
-    def _written(self, request: ProviderRequest) -> bytes:
+    def _written(self, request: ProviderRequest, *, as_stream: bool) -> bytes:
         try:
-            return orjson.dumps(self.wire.to_request(self.sendable(request)))
+            body = self.wire.to_request(self.sendable(request))
+            if as_stream and self.wire.streaming is not None:
+                body = self.wire.streaming.to_request(body)
+            return orjson.dumps(body)
         except TypeError as error:  # orjson: lone surrogates, integers beyond 64 bits
             raise ProviderError(
                 f"The request cannot be written as JSON: {error}.", code="bad_request", sent=False
@@ -173,13 +198,45 @@ class HttpProvider(Provider):
             error.usage = self.wire.to_usage(body.value)
             error.model = as_label(body.value.get(self.wire.model_field), 128)
 
+    def _settled(self, error: ProviderError, received: list[bytes]) -> HttpReply:
+        """A stream that was whole before its connection failed; else raises the error."""
+        if isinstance(received, StreamReading):
+            received.end()
+            if received.is_settled:
+                return HttpReply(200, (), b"", received.first_at)
+            if received.error:
+                raise self._reported(received)
+        raise self._with_part(error, received) from None
+
+    def _assembled(self, reading: StreamReading, reply: HttpReply) -> HttpReply:
+        """A stream as the answer that it amounts to; ProviderError when it is not whole."""
+        if not reading.has_events and any(name.lower() == b"content-encoding" for name, _ in reply.headers):
+            reading.replace(reply.body)
+        reading.end()
+        if not reading.has_events:  # it came at once
+            return reply
+        if reading.error:
+            raise self._reported(reading)
+        if not reading.is_whole:
+            why = "an event cannot be read" if reading.is_unreadable else "the stream ended before the answer did"
+            raise self._with_part(malformed(why), reading)
+        return HttpReply(reply.status, reply.headers, reading.body(), reply.first_byte)
+
+    def _reported(self, reading: StreamReading) -> ProviderError:
+        """The error that came in a stream."""
+        error = self._with_part(provider_error(200, reading.error, self.wire.errors), reading)
+        error.body = {"error": self._evidence(reading.error), "answer": error.body}
+        error.retry_after = self.wire.wait_of(reading.error)
+        return error
+
     def _with_part(self, error: ProviderError, received: list[bytes]) -> ProviderError:
         """The error with what had come by then, and with the counts in it."""
         if received:
-            body = read_body(b"".join(received), self.wire.usage_field)
+            content = received.body() if isinstance(received, StreamReading) else b"".join(received)
+            body = read_body(content, self.wire.usage_field)
             error.body = self._evidence(body.stored)
             if isinstance(body.value, dict) and self.wire.usage_field in body.value:
-                error.usage = self.wire.to_usage(body.value)
+                self._count(error, body)
         return error
 
     def _of_status(self, reply: HttpReply) -> ProviderError:

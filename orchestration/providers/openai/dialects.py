@@ -19,7 +19,6 @@ from orchestration.providers.dialect import (
     refuse_unanswered,
     text_of,
 )
-from orchestration.providers.event_stream import event_bytes, words
 from orchestration.providers.openai.fake_payloads import (
     chat_chunks,
     chat_payload,
@@ -30,6 +29,7 @@ from orchestration.providers.openai.fake_payloads import (
     responses_payload,
 )
 from orchestration.providers.openai.response_events import response_events
+from orchestration.providers.streams.event_writer import event_bytes, words
 from orchestration.types import JsonObject
 
 CHAT = "/chat/completions"

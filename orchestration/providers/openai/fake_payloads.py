@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from orchestration.providers.dialect import Reply
-from orchestration.providers.event_stream import words
+from orchestration.providers.streams.event_writer import words
 from orchestration.types import JsonObject
 
 MODELS_CREATED = 1735689600

@@ -29,7 +29,7 @@ class OpenAIProvider(HttpProvider):
 
     name = "openai"
     wires = {"responses": RESPONSES, "chat": CHAT}
-    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, *ALL_CONTENT})
+    capabilities = frozenset({Capability.STRUCTURED_OUTPUT, Capability.TOOLS, Capability.STREAMING, *ALL_CONTENT})
     default_url = "https://api.openai.com/v1"
     key_variables = (KeyVariable(DEFAULT_VARIABLE), KeyVariable("OPENAI_API_KEY", OWN_HOSTS))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from orchestration.providers.event_stream import Split, at_once
+from orchestration.providers.streams.event_writer import Split, at_once
 from orchestration.types import JsonObject
 
 PARTS = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}

@@ -9,6 +9,9 @@ from typing import Any
 from orchestration.providers.base import ProviderRequest
 from orchestration.providers.content import IMAGES, PDFS, ContentSupport, data_url, file_name
 from orchestration.providers.errors import reported_error
+from orchestration.providers.openai.chat_assembly import Assembly
+from orchestration.providers.openai.response_assembly import ResponseAssembly
+from orchestration.providers.streams.reading import Streaming
 from orchestration.providers.wire import (
     CONTENT_FILTER,
     LIMIT_NAMES,
@@ -120,6 +123,27 @@ def chat_answer(raw: JsonObject) -> Answer:
         service_tier=as_label(raw.get("service_tier"), 32),
         usage=usage_of(raw),
     )
+
+
+def responses_stream(body: JsonObject) -> JsonObject:
+    """The body of `POST /responses` for a stream."""
+    return body | {"stream": True}
+
+
+def chat_stream(body: JsonObject) -> JsonObject:
+    """The body of `POST /chat/completions` for a stream, whose last chunk counts its tokens."""
+    return body | {"stream": True, "stream_options": as_object(body.get("stream_options")) | {"include_usage": True}}
+
+
+def responses_text(event: JsonObject) -> str:
+    """The piece of text in an event of Responses."""
+    return as_text(event.get("delta")) if event.get("type") == "response.output_text.delta" else ""
+
+
+def chat_text(chunk: JsonObject) -> str:
+    """The piece of text in a chunk; that of the first choice, which is the answer."""
+    first = next((choice for choice in as_objects(chunk.get("choices")) if choice.get("index", 0) == 0), {})
+    return _content(as_object(first.get("delta") or first.get("message")).get("content"))
 
 
 def usage_of(raw: JsonObject) -> Usage:
@@ -266,6 +290,7 @@ RESPONSES = Wire(
     to_answer=responses_answer,
     to_usage=usage_of,
     content=ContentSupport(media_types={"image": IMAGES, "file": PDFS}, urls=frozenset({"image", "file"})),
+    streaming=Streaming(to_request=responses_stream, assembly=ResponseAssembly, text_of=responses_text),
 )
 CHAT = Wire(
     name="chat",
@@ -275,5 +300,6 @@ CHAT = Wire(
     content=ContentSupport(
         media_types={"image": IMAGES, "audio": frozenset(AUDIO_FORMATS), "file": PDFS}, urls=frozenset({"image"})
     ),
+    streaming=Streaming(to_request=chat_stream, assembly=Assembly, text_of=chat_text),
 )
 COMPATIBLE_CHAT = replace(CHAT, to_request=compatible_chat_request)

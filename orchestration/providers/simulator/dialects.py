@@ -9,10 +9,10 @@ import orjson
 from orchestration.errors import InvalidCall
 from orchestration.providers.anthropic.dialect import MESSAGES
 from orchestration.providers.dialect import Dialect, SimulatedRequest
-from orchestration.providers.gemini.dialect import GENERATE_CONTENT
+from orchestration.providers.gemini.dialect import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from orchestration.providers.openai.dialects import DIALECTS as OPENAI
 
-BUILT_IN: tuple[Dialect, ...] = (*OPENAI, MESSAGES, GENERATE_CONTENT)
+BUILT_IN: tuple[Dialect, ...] = (*OPENAI, MESSAGES, GENERATE_CONTENT, STREAM_GENERATE_CONTENT)
 VERSION = re.compile(r"/(?:openai/)?v1(?:beta)?(?=/)")
 """What stands before the paths of the dialects in addresses of HTTP."""
 

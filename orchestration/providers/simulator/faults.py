@@ -24,7 +24,7 @@ Kind = Literal[
     "content_filter",  # cut off by the content filter
     "tool_call",  # calls the tool in `data`: {"name", "arguments"}, or several; says `text` beside it
     "failed",  # HTTP 200 with an error inside
-    "malformed",  # HTTP 200 whose body breaks off inside the JSON
+    "malformed",  # HTTP 200 whose body breaks off inside the JSON; a stream with an event that is no JSON
     "html",  # HTTP 200 with a web page
     "bad_request",  # 400
     "unauthorized",  # 401
@@ -40,9 +40,9 @@ Kind = Literal[
     "server_error",  # 500
     "unavailable",  # 503, with `retry_after`
     "hang",  # accepts the request and never answers
-    "trickle",  # sends the body byte by byte, for ever
+    "trickle",  # sends the body byte by byte, for ever; half of a stream, and then nothing more
     "reset",  # closes the connection instead of answering
-    "cut",  # closes the connection in the middle of the body
+    "cut",  # closes the connection in the middle of the body; of a stream after so many `events`
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 REFUSING = frozenset(
@@ -69,6 +69,10 @@ class Fault:
     """How likely it strikes when it matches; a miss does not count for `times`."""
     latency_ms: Annotated[int, Field(ge=0)] | None = None
     """Wait this long before answering, instead of the simulator's own latency."""
+    pace_ms: Annotated[int, Field(ge=0)] | None = None
+    """Wait this long before each event of a stream but the first, instead of the simulator's own pace."""
+    events: Annotated[int, Field(ge=0)] | None = None
+    """Of a stream that is `cut`, or `malformed`: how many events are sent before; half of them where not given."""
     results_below: Annotated[int, Field(ge=1)] | None = None
     """Only requests whose conversation has fewer results of tools than this: so a `tool_call` ends. In its arguments
     `"$results"` is their number."""

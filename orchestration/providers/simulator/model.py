@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -31,6 +31,8 @@ CONTENT_CHARACTERS = 4000
 REFUSAL = "I cannot help with that. (simulated refusal)"
 CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 """Headers in which APIs expect a key, in lower case."""
+GARBAGE = b'data: {"broken": \n\n'
+"""An event that is no JSON."""
 WEB_PAGE = b"<!doctype html><title>Bad gateway</title><p>This is a web page, not an API."
 
 
@@ -50,21 +52,24 @@ class Outgoing:
     """Set when the client asked for a stream: what to send piece by piece instead of `body`."""
     tokens: tuple[int, int] = (0, 0)
     """Of input and output, as it says them."""
+    pace: float = 0.0
+    """Seconds before each event but the first."""
 
 
 class Simulation:
-    """Answers requests by a script and logs them. `script` and `latency_ms` may be replaced at any time."""
+    """Answers requests by a script and logs them. `script`, `latency_ms` and `pace_ms` may be replaced at any time."""
 
     def __init__(
         self,
         *,
         script: Script | None = None,
         latency_ms: int = 0,
+        pace_ms: int = 0,
         request_log: RequestLog | None = None,
         dialects: Iterable[Dialect] = (),
     ) -> None:
         self.script = script or Script()
-        self.latency_ms = latency_ms
+        self.latency_ms, self.pace_ms = latency_ms, pace_ms
         self.request_log = request_log or RequestLog()
         self.dialects = (*dialects, *BUILT_IN)
         """Those of a provider that is tested, before the built-in ones."""
@@ -112,13 +117,25 @@ class Simulation:
 
     async def pass_time(self, entry: Entry, outgoing: Outgoing) -> None:
         """Take as long as the answer is to take, without end where it hangs; ProviderError where the connection is to
-        break. For providers in this process: over HTTP the server does it."""
+        break. For providers in this process: over HTTP the server does it. A stream breaks within: see `pieces`."""
         await asyncio.sleep(outgoing.latency)
-        if outgoing.delivery in {"hang", "trickle"}:
+        if outgoing.delivery == "hang" or (outgoing.delivery == "trickle" and outgoing.events is None):
             await asyncio.Event().wait()
-        if outgoing.delivery in {"reset", "cut"}:
-            self.request_log.ended(entry, "broken_off")
-            raise ProviderError("The connection broke.", code="connection_error", retryable=True)
+        if outgoing.delivery == "reset" or (outgoing.delivery == "cut" and outgoing.events is None):
+            raise self._broken(entry)
+
+    async def pieces(self, entry: Entry, outgoing: Outgoing) -> AsyncIterator[bytes]:
+        """The events of a stream at their pace, until it hangs, or breaks (ProviderError), where it is to."""
+        async for event in paced(outgoing):
+            yield event
+        if outgoing.delivery == "trickle":
+            await asyncio.Event().wait()
+        if outgoing.delivery == "cut":
+            raise self._broken(entry)
+
+    def _broken(self, entry: Entry) -> ProviderError:
+        self.request_log.ended(entry, "broken_off")
+        return ProviderError("The connection broke.", code="connection_error", retryable=True)
 
     def _planned(
         self, dialect: Dialect, request: SimulatedRequest, fault: Fault, reply_id: str, context: JsonObject
@@ -140,9 +157,27 @@ class Simulation:
             headers=dict(dialect.limits),
             latency=latency,
             delivery=DELIVERIES.get(fault.kind, "whole"),
-            events=dialect.events(request, reply) if request.stream and dialect.events else None,
+            events=_streamed(fault, dialect.events(request, reply)) if request.stream and dialect.events else None,
+            pace=(self.pace_ms if fault.pace_ms is None else fault.pace_ms) / 1000,
             tokens=(reply.input_tokens, reply.output_tokens),
         )
+
+
+async def paced(outgoing: Outgoing) -> AsyncIterator[bytes]:
+    """The events of a stream, each at its time."""
+    for number, event in enumerate(outgoing.events or ()):
+        if number and outgoing.pace:
+            await asyncio.sleep(outgoing.pace)
+        yield event
+
+
+def _streamed(fault: Fault, events: Iterator[bytes]) -> Iterator[bytes]:
+    """The events that are sent: those of a stream that breaks, hangs or holds garbage are the first ones."""
+    if fault.kind not in {"cut", "malformed", "trickle"}:
+        return events
+    every = list(events)
+    first = every[: len(every) // 2 if fault.events is None else fault.events]
+    return iter([*first, GARBAGE] if fault.kind == "malformed" else first)
 
 
 def _check_headers(dialect: Dialect, headers: Collection[str] | None) -> None:

@@ -23,6 +23,7 @@ from orchestration.providers.simulator.faults import Fault, Script
 from orchestration.providers.simulator.model import Outgoing, Simulation
 from orchestration.providers.simulator.request_log import Entry
 from orchestration.providers.simulator.responder import responders
+from orchestration.providers.streams.reading import StreamReading
 from orchestration.types import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -52,25 +53,28 @@ class SimulatorProvider(HttpProvider):
     def path(self, request: ProviderRequest) -> str:
         return {**PATHS, "messages": "/messages"}.get(self.surface, f"/models/{request.model}:generateContent")
 
+    def stream_path(self, request: ProviderRequest) -> str:
+        return self.path(request).replace(":generateContent", ":streamGenerateContent?alt=sse")
+
     def extra_headers(self) -> dict[str, str]:
         return {"anthropic-version": VERSION}
 
-    async def send(self, request: ProviderRequest) -> ProviderResponse:
-        """As HttpProvider.send; the call's context flows into the answer."""
+    async def exchange(self, request: ProviderRequest, reading: StreamReading | None) -> ProviderResponse:
+        """As HttpProvider.exchange; the call's context flows into the answer."""
         token = _context.set(request.context)
         try:
-            return await super().send(request)
+            return await super().exchange(request, reading)
         finally:
             _context.reset(token)
 
 
 @contextmanager
-def scripted(*faults: Fault, seed: int = 0, latency_ms: int = 0) -> Iterator[Simulation]:
+def scripted(*faults: Fault, seed: int = 0, latency_ms: int = 0, pace_ms: int = 0) -> Iterator[Simulation]:
     """For tests: within the block, simulated providers of this process follow these faults.
 
     Yields the Simulation, whose `request_log.entries` are the requests of the block.
     """
-    simulation = Simulation(script=Script(faults, seed=seed), latency_ms=latency_ms)
+    simulation = Simulation(script=Script(faults, seed=seed), latency_ms=latency_ms, pace_ms=pace_ms)
     _simulations.append(simulation)
     try:
         yield simulation
@@ -99,15 +103,21 @@ class _Transport:
             headers=[name.lower() for name in headers],
         )
         try:
-            return await self._delivered(simulation, entry, outgoing)
+            return await self._delivered(simulation, entry, outgoing, received)
         finally:
             simulation.request_log.ended(entry, "client_left")  # cancelled; any other ending was entered before
 
-    async def _delivered(self, simulation: Simulation, entry: Entry, outgoing: Outgoing) -> HttpReply:
+    async def _delivered(
+        self, simulation: Simulation, entry: Entry, outgoing: Outgoing, received: list[bytes]
+    ) -> HttpReply:
         await simulation.pass_time(entry, outgoing)
+        if outgoing.events is not None:
+            async for event in simulation.pieces(entry, outgoing):
+                received.append(event)
         simulation.request_log.ended(entry, "answered")
         headers = [(name.encode(), value.encode()) for name, value in outgoing.headers.items()]
-        return HttpReply(outgoing.status, headers, outgoing.body, time.perf_counter())
+        body = outgoing.body if outgoing.events is None else b"".join(received)
+        return HttpReply(outgoing.status, headers, body, time.perf_counter())
 
     async def aclose(self) -> None:
         """There are no connections."""

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from orchestration.providers.openai.fake_payloads import error_payload, model_pa
 from orchestration.providers.simulator.dialects import VERSION, dialect_of
 from orchestration.providers.simulator.faults import Fault, Script, parse_faults
 from orchestration.providers.simulator.hashing_embedder import embeddings_payload
-from orchestration.providers.simulator.model import Outgoing, Simulation
+from orchestration.providers.simulator.model import Outgoing, Simulation, paced
 from orchestration.providers.simulator.request_log import Entry, RequestLog
 from orchestration.providers.simulator.responder import responders
 from orchestration.types import JsonObject
@@ -214,7 +214,8 @@ class _Server:
             return self._break_off(request, entry)
         response = web.StreamResponse(status=outgoing.status, headers=outgoing.headers)
         if outgoing.events is not None:
-            await _write_stream(request, response, outgoing.events)
+            if not await _write_stream(request, response, outgoing):
+                return self._break_off(request, entry, response)
         else:
             response.content_type = outgoing.content_type
             if outgoing.delivery == "whole":
@@ -242,17 +243,23 @@ class _Server:
         return response or web.Response()
 
 
-async def _write_stream(request: web.Request, response: web.StreamResponse, events: Iterator[bytes]) -> None:
+async def _write_stream(request: web.Request, response: web.StreamResponse, outgoing: Outgoing) -> bool:
+    """Whether it came to its end; False when the connection is to break now."""
     response.content_type = "text/event-stream"
     await response.prepare(request)
-    for event in events:
+    async for event in paced(outgoing):
         await response.write(event)
+    if outgoing.delivery == "trickle":
+        await _trickle(response, b": keep-alive\n\n")
+    if outgoing.delivery == "cut":
+        return False
     await response.write_eof()
+    return True
 
 
-async def _trickle(response: web.StreamResponse) -> None:
+async def _trickle(response: web.StreamResponse, piece: bytes = b" ") -> None:
     while True:
-        await response.write(b" ")
+        await response.write(piece)
         await asyncio.sleep(TRICKLE_SECONDS)
 
 

@@ -1,6 +1,6 @@
 """Tests of `apps/gateway/`. Modules that are tested under other names:
 
-asgi, errors, delta_fields: test_any_shape, test_clients, api/test_chat
+asgi, errors: test_any_shape, test_clients, api/test_chat
 conf: routing/test_aliases
 auth, models/keys: metering/test_quotas
 large_body_server: http/test_large_bodies

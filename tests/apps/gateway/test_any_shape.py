@@ -13,17 +13,20 @@ from apps.gateway.cache.lookup import is_whole
 from apps.gateway.compression import Level, compress_request
 from apps.gateway.errors import GatewayError, from_report
 from apps.gateway.masking import MaskingFailed, Restorer, StreamRestorer, mask_request
-from apps.gateway.metering.reported_usage import find_usage, read_usage, said_tokens
+from apps.gateway.metering.reported_usage import read_usage, said_tokens
 from apps.gateway.metering.token_estimate import priced_apart, size_of
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.answer_json import error_in, write_json
-from apps.gateway.proxy.assembly import Assembly, as_chunks
-from apps.gateway.proxy.messages import MessageAssembly, MessageRestorer
+from apps.gateway.proxy.assembly import as_chunks
+from apps.gateway.proxy.messages import MessageRestorer
 from apps.gateway.proxy.request_checks import check_body, kept_elsewhere, others_named
-from apps.gateway.proxy.responses import ResponseAssembly, ResponseRestorer
+from apps.gateway.proxy.responses import ResponseRestorer
+from orchestration.providers.anthropic.message_assembly import MessageAssembly
 from orchestration.providers.anthropic.message_events import message_events
-from orchestration.providers.event_stream import event_bytes
+from orchestration.providers.openai.chat_assembly import Assembly, find_usage
+from orchestration.providers.openai.response_assembly import ResponseAssembly
 from orchestration.providers.openai.response_events import response_events
+from orchestration.providers.streams.event_writer import event_bytes
 
 NAMES = (
     *("type", "text", "content", "role", "index", "id", "function", "name", "arguments", "tool_calls", "choices"),

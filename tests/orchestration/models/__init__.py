@@ -13,6 +13,7 @@ ordering_keys: orchestration/engine/queue/test_claim, orchestration/engine/execu
 persist_state: persistence/outbox/test_drain
 rollups: orchestration/stats/test_aggregation
 saved_searches: orchestration/admin/test_saved_searches
+stream_chunks: orchestration/engine/streaming/test_relay
 tables: integration/test_migrate
 throttles: orchestration/engine/throttling/test_limits, orchestration/engine/throttling/test_circuit
 tool_runs: orchestration/engine/execution/test_tool_turns

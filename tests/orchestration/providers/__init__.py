@@ -4,7 +4,6 @@ base, credentials: test_registry, test_keys
 content: conformance/test_suite
 dialect, simulated_answers: simulator/test_server
 errors: test_errors_over_http
-event_stream: simulator/test_server
 passthrough: test_keys
 wire: openai/test_wire, anthropic/test_wire, gemini/test_wire
 """

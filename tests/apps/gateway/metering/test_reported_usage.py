@@ -9,9 +9,10 @@ from django.core.cache import cache
 from django.db import connection
 from django.urls import reverse
 
-from apps.gateway.metering.reported_usage import ReportedUsage, find_usage, read_usage, said_tokens
+from apps.gateway.metering.reported_usage import ReportedUsage, read_usage, said_tokens
 from apps.gateway.models import Estimated, Interaction
 from apps.gateway.proxy.answer_json import read_document
+from orchestration.providers.openai.chat_assembly import find_usage
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from apps.gateway.masking import Restorer, StreamRestorer
 from apps.gateway.metering.reported_usage import said_tokens
 from apps.gateway.models import Interaction
 from apps.gateway.proxy.answer_json import write_json
-from apps.gateway.proxy.assembly import Assembly, as_chunks
-from apps.gateway.proxy.sse_parser import EventReader, event_data, read_chunk
+from apps.gateway.proxy.assembly import as_chunks
+from apps.gateway.proxy.sse_parser import read_chunk
+from orchestration.providers.openai.chat_assembly import Assembly
+from orchestration.providers.streams.event_reader import EventReader, event_data
 from tests.apps.gateway.proxy.recorded_streams import DOUBTFUL, RECORDED, Json
 from tests.apps.gateway.raw_provider import CHUNKED, END, USAGE, Part, RawProvider, chunked, event
 from tests.apps.gateway.serving import ask, gateway, key

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.gateway.masking import Restorer
-from apps.gateway.proxy.messages import MessageAssembly, MessageRestorer
+from apps.gateway.proxy.messages import MessageRestorer
+from orchestration.providers.anthropic.message_assembly import MessageAssembly
 from orchestration.providers.anthropic.message_events import message_events
 
 Json = dict[str, Any]

@@ -1,4 +1,4 @@
 """Tests of `orchestration/providers/conformance/`. Modules that are tested under other names:
 
-answers, asking, contents, odd_answers: test_suite
+answers, asking, contents, odd_answers, streams: test_suite
 """

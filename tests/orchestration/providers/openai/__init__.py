@@ -2,5 +2,6 @@
 
 dialects, fake_payloads: test_wire, orchestration/providers/simulator/test_server
 provider: test_wire, orchestration/providers/test_keys
-response_events: apps/gateway/api/test_responses
+chat_assembly: apps/gateway/proxy/test_assembly
+response_assembly, response_events: apps/gateway/api/test_responses
 """

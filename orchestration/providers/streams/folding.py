@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from apps.gateway.delta_fields import APPENDED, NAMES, PIECEWISE, names_call
+from orchestration.providers.streams.delta_fields import APPENDED, NAMES, PIECEWISE, names_call
 
 LATEST = frozenset({"expires_at", "index", "created"})
 """Numbers of which the latest counts."""

@@ -1,0 +1,1 @@
+"""Streams of events: how they are written, read, and put together to the answer that they are pieces of."""

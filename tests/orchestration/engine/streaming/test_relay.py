@@ -1,0 +1,237 @@
+"""What a model says reaches listeners while it says it, and the call is none the better or worse for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import override_settings
+
+from orchestration.engine.queue.claim import Lease
+from orchestration.engine.queue.enqueue import CallSpec, submit
+from orchestration.engine.streaming import listening, relay
+from orchestration.engine.streaming.listening import Listener, StreamEvent, last_words
+from orchestration.engine.streaming.relay import Request, Telling
+from orchestration.models import ServiceCallRecord
+from orchestration.models.stream_chunks import StreamChunk
+from orchestration.providers.http.provider import HttpProvider
+from orchestration.providers.simulator.faults import Fault
+from orchestration.providers.simulator.provider import scripted
+from orchestration.testing import drain
+from tests.engineapp.orca.services.speaks import Speaks, SpeaksInShape, SpeaksWithTools
+from tests.engineapp.orca.services.triage import FreeText
+from tests.orchestration.factories import running
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+WORDS = "one two three four five six seven eight nine ten"
+LINES = {"mood": "ä", "lines": [{"text": 'Say "no",\nor \\ 😀'}, {"text": "Then go."}], "rating": 3}
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(relay, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "READ_AGAIN_SECONDS", 0.0)
+    yield
+    listening._watched.clear()
+
+
+class Ear:
+    """Listens from the first piece on, after each one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[StreamEvent] = []
+        self._listener: Listener | None = None
+        self._store, self._leave = relay._store, relay._leave
+        monkeypatch.setattr(relay, "_store", self.stored)
+        monkeypatch.setattr(relay, "_leave", self.left)
+
+    def stored(self, rows: Any) -> None:
+        self._store(rows)
+        self.listen(rows[0][0].call_id)
+
+    def left(self, lease: Any, rows: Any) -> None:
+        self._leave(lease, rows)
+        self.listen(lease.call_id)
+
+    def listen(self, call_id: str) -> None:
+        self._listener = self._listener or Listener(call_id)
+        after = self.events[-1].sequence if self.events else 0
+        self.events += self._listener.news(after)[0]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Without repetitions."""
+        kinds = [event.kind for event in self.events]
+        return [kind for kind, before in zip(kinds, [None, *kinds], strict=False) if kind != before]
+
+    @property
+    def shown(self) -> list[str]:
+        """What a page would show at the end, by parts."""
+        parts: dict[int, str] = {}
+        for event in self.events:
+            if event.kind == "discarded":
+                parts = {}
+            else:
+                parts[event.data["part"]] = parts.get(event.data["part"], "") + event.data["text"]
+        return [text for _, text in sorted(parts.items())]
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
+    return Ear(monkeypatch)
+
+
+def run(service: Any, *faults: Fault, pace_ms: int = 15, **fields: Any) -> ServiceCallRecord:
+    with scripted(*faults, pace_ms=pace_ms):
+        call = submit(CallSpec(**{"service": service, "context": {"ticket": "it burns"}, **fields}))
+        drain(scheduled=True)
+    return ServiceCallRecord.objects.get(pk=call.pk)
+
+
+def test_a_text_is_told_while_it_is_written(ear: Ear) -> None:
+    call = run(Speaks, Fault(kind="text", text=WORDS))
+    assert (call.status, call.response().output) == ("succeeded", WORDS)
+    assert len(ear.events) > 2
+    assert (ear.kinds, ear.shown) == (["text"], [WORDS])
+    assert not StreamChunk.objects.exists()
+    assert last_words(call.pk) == {"status": "succeeded", "error_code": "", "parts": [WORDS]}
+
+
+@pytest.mark.parametrize("surface", ["responses", "chat", "messages", "generateContent"])
+def test_texts_are_read_out_of_json(ear: Ear, surface: str) -> None:
+    """In every wire format, and in whatever pieces the JSON comes."""
+    client = {"provider": "simulator", "model": "gpt-4o-mini", "surface": surface}
+    with override_settings(ORCA_CONFIG={"MODE": "single", "CLIENT": client}):
+        call = run(SpeaksInShape, Fault(kind="json", data=LINES))
+    texts = [line["text"] for line in LINES["lines"]]
+    assert call.response().structured_data == LINES
+    assert (ear.kinds, ear.shown) == (["text"], texts)
+    assert last_words(call.pk)["parts"] == texts
+
+
+@pytest.mark.parametrize("kind", ["cut", "malformed", "reset", "server_error", "refusal", "truncated"])
+def test_a_listener_is_told_of_a_discarded_attempt(ear: Ear, kind: Any) -> None:
+    """One that said nothing was not told, so that nothing of it is discarded."""
+    fault = Fault(kind=kind, text=WORDS, events=12)
+    call = run(Speaks, fault, Fault(kind="text", text="At last."), max_attempts=3)
+    if kind in {"refusal", "truncated"}:  # not worth another attempt
+        assert call.status == "failed"
+        assert not StreamChunk.objects.exists()
+        return
+    assert (call.status, call.response().output) == ("succeeded", "At last.")
+    assert ear.kinds == (["text", "discarded", "text"] if kind in {"cut", "malformed"} else ["text"])
+    assert ear.shown == ["At last."]
+
+
+def test_a_repair_begins_anew(ear: Ear) -> None:
+    wrong = {**LINES, "rating": 9}
+    call = run(SpeaksInShape, Fault(kind="json", data=wrong), Fault(kind="json", data=LINES))
+    assert (call.status, call.attempts) == ("succeeded", 1)
+    assert ear.kinds == ["text", "discarded", "text"]
+    assert ear.shown == [line["text"] for line in LINES["lines"]]
+
+
+def test_what_is_said_before_a_tool_is_no_answer(ear: Ear) -> None:
+    asks = Fault(kind="tool_call", text="Let me ask Bo.", data={"name": "ask_around", "arguments": {"name": "Bo"}})
+    call = run(SpeaksWithTools, asks, Fault(kind="text", text=WORDS))
+    assert call.response().output == WORDS
+    assert ear.kinds == ["text", "discarded", "text"]
+    assert ear.shown == [WORDS]
+
+
+def test_json_that_is_none_shows_nothing(ear: Ear) -> None:
+    call = run(SpeaksInShape, Fault(kind="not_json", times=0), max_attempts=1)
+    assert call.status == "failed"
+    assert ear.events == []
+
+
+def test_calls_that_do_not_stream_cost_nothing(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither do those whose client cannot stream."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("it was asked for a stream")
+
+    monkeypatch.setattr(HttpProvider, "stream", refuse)
+    assert run(FreeText, pace_ms=0).status == "succeeded"
+    client = {"provider": "simulator", "model": "gpt-4o-mini", "without": ["streaming"]}
+    with override_settings(ORCA_CONFIG={"MODE": "single", "CLIENT": client}):
+        assert run(Speaks, pace_ms=0).status == "succeeded"
+    assert ear.events == []
+
+
+def test_a_database_that_takes_no_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Any) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(relay, "_store", away)
+    call = run(Speaks, Fault(kind="text", text=WORDS))
+    assert (call.status, call.response().output) == ("succeeded", WORDS)
+    assert call.request_audits.count() == 1
+
+
+def test_only_the_worker_that_has_the_call_tells(ear: Ear) -> None:
+    call, other = running(lease_token=2), running(lease_token=1)
+    rows = [
+        (Lease(pk, token), StreamChunk(call_id=pk, attempt=1, text=f"{token}"))
+        for pk, token in ((call.pk, 1), (call.pk, 2), (other.pk, 1), ("00000000-0000-7000-8000-000000000000", 1))
+    ]
+    ear._store(rows)
+    told = list(StreamChunk.objects.order_by("id").values_list("call_id", "text"))
+    assert told == [(call.pk, "2"), (other.pk, "1")]
+
+
+def test_pieces_of_a_call_go_with_its_end(ear: Ear) -> None:
+    """Of one that another attempt follows they stay, marked."""
+    call = running(lease_token=1)
+    lease, chunk = Lease(call.pk, 1), StreamChunk(call_id=call.pk, attempt=1, text="x")
+    ear._store([(lease, chunk)])
+    ear._leave(Lease(call.pk, 0), [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])
+    assert StreamChunk.objects.count() == 1
+    ear._leave(lease, [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])
+    assert StreamChunk.objects.filter(is_discarded=True).count() == 1
+    assert StreamChunk.objects.outlived().count() == 0
+    ServiceCallRecord.objects.filter(pk=call.pk).update(status="cancelled", finished_at=call.created_at)
+    assert StreamChunk.objects.outlived().count() == 2
+    ear._leave(lease, [])
+    assert not StreamChunk.objects.exists()
+
+
+def test_a_long_answer_is_told_up_to_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "LONGEST_TOLD", 10)
+    heard = telling()
+    for _ in range(9):
+        heard.hear("four")
+    assert "".join(row.text for row in heard.take()) == "four" * 3
+    assert heard.take() == []
+
+
+def test_lost_pieces_silence_the_rest_of_a_request() -> None:
+    heard = telling()
+    heard.hear("one")
+    heard.take()
+    heard.give_up()
+    heard.hear("two")
+    assert [(row.text, row.is_discarded) for row in heard.take()] == [("", True)]
+    heard.begin(Request(1, 1))
+    heard.hear("three")
+    assert [(row.text, row.repair) for row in heard.take()] == [("three", 1)]
+
+
+@pytest.mark.parametrize("key", ['"lines": [{"text": "other"}]', '"lines": []', '"lines": 5'])
+def test_a_key_that_comes_twice_stops_the_telling(key: str) -> None:
+    heard = telling("lines", "[]", "text")
+    heard.hear('{"lines": [{"text": "first"}], ')
+    assert [row.text for row in heard.take()] == ["first"]
+    heard.hear(key)
+    assert heard.take() == []
+
+
+def telling(*steps: str) -> Telling:
+
+    heard = Telling(Lease("00000000-0000-7000-8000-000000000000", 1), steps, asyncio.Event())
+    heard.begin(Request(1, 0))
+    return heard
