@@ -250,6 +250,8 @@ PROVIDER_OPTIONS = json_object("ORCA_PROVIDER_OPTIONS")
 PROVIDER_TOKEN = text("ORCA_PROVIDER_TOKEN") or None
 """A function, `module:function`, that returns a bearer token in place of a key."""
 CONCURRENCY = number("ORCA_CONCURRENCY", 256, at_least=1)
+SIMULATOR_PACE_MS = number("ORCA_SIMULATOR_PACE_MS", 30, at_least=0)
+"""Milliseconds between two words of a simulated patient, whom one hears speak."""
 
 CONSENSUS: dict[str, Any] = {
     "MAX_RETRIES_PER_PERSONA": whole("MAX_RETRIES_PER_PERSONA", 3, at_least=1, at_most=10),

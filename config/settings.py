@@ -179,6 +179,7 @@ ORCHESTRAI: dict[str, Any] = {
     "CONCURRENCY": env.CONCURRENCY,
     "RUN_DIR": env.RUN_DIR,
     "QUEUE": "llm" if env.DEDICATED_CLUSTERS else None,
+    "SIMULATOR_PACE_MS": env.SIMULATOR_PACE_MS,
     "SIMULATOR_RESPONDERS": [
         "apps.consensus.simulator.reviews:reviewers",
         "apps.simulation.simulator.patient:patient",

@@ -109,6 +109,8 @@ class EngineSettings(BaseModel):
     SIMULATOR_RESPONDERS: tuple[str, ...] = ()
     """Functions, as `"module:function"`, that give the simulator's answers to the prompts that they know: see
     orchestration/providers/simulator/responder.py. By itself it answers by the schema alone."""
+    SIMULATOR_PACE_MS: Annotated[int, Field(ge=0)] = 0
+    """Milliseconds between two pieces of an answer that the simulator streams in this process."""
     QUEUE: str | None = None
     """The cluster that runs worker loops; None: the default one."""
     RUN_DIR: Path = Path("var/run")

@@ -46,6 +46,7 @@ def answers(url: str) -> bool:
 
 
 os.environ["ORCA_VAR_DIR"] = own_folder()
+os.environ.setdefault("ORCA_SIMULATOR_PACE_MS", "0")  # nobody listens
 if POSTGRES_WANTED:
     candidates = [os.environ.pop("DATABASE_URL", ""), LOCAL_POSTGRES]
     answering = [url for url in candidates if url.startswith("postgres") and answers(url)]

@@ -143,6 +143,7 @@ RUN = {
     "docs/operations.md": "tests/integration/test_runbooks.py",
     "docs/production.md": "tests/deploy/test_processes.py",
     "docs/providers.md": "tests/orchestration/providers/conformance/test_document.py",
+    "docs/streaming.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/testing.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/tools.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/training.md": "tests/integration/test_example_pages.py",

@@ -15,6 +15,7 @@ from apps.training.views import (
     previews,
     scenarios,
     trainee,
+    typing,
 )
 
 app_name = "training"
@@ -26,6 +27,7 @@ urlpatterns = [
     path("simulations", trainee.mine, name="mine"),
     path(ONE, chat.chat, name="chat"),
     path(f"{ONE}/live", chat.live, name="live"),
+    path(f"{ONE}/typing/<any_uuid:call_id>", typing.typing, name="typing"),
     path(f"{ONE}/say", chat.say, name="say"),
     path(f"{ONE}/order", chat.order, name="order"),
     path(f"{ONE}/picture", chat.picture, name="picture"),

@@ -45,7 +45,7 @@ def readable_call(request: ApiRequest, call_id: str) -> ServiceCallRecord:
     summary="What the model says while it says it, as server-sent events",
     openapi_extra=STREAM_ANSWER,
 )
-@needs(READ, CONTENT, row=readable_call)
+@needs(READ, row=readable_call)
 def stream_service_call(
     request: ApiRequest, call_id: str, after: After = 0, last_event_id: LastEventId = None
 ) -> StreamingHttpResponse:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.chatlab.models import Delivery, Message, MessageMedia, MessageType
+from apps.chatlab.models.messages import MessageQuerySet
 from apps.shell.navigation import directs
 from apps.simulation.models import FeedbackStatus, Simulation, SimulationStatus
 from apps.simulation.services.failure_messages import Subject, cause_of, explanation
@@ -42,10 +43,20 @@ def added_messages(request: HttpRequest, simulation: Simulation, rows: list[Mess
 
 def waiting(simulation: Simulation) -> bool:
     """Whether the patient is about to say something; the laboratory is not the patient."""
+    return simulation.status == SimulationStatus.PREPARING or _unanswered(simulation).exists()
+
+
+def speaks_in(simulation: Simulation) -> str:
+    """Where what the patient is about to say can be heard while it is written; empty when nothing is to come."""
     if simulation.status == SimulationStatus.PREPARING:
-        return True
-    pending = Message.objects.pending().filter(simulation=simulation)
-    return pending.exclude(message_type=MessageType.ORDER).exists()
+        call_id = simulation.initial_call_id
+    else:
+        call_id = _unanswered(simulation).order_by("sequence").values_list("call_id", flat=True).first()
+    return reverse("training:typing", args=(simulation.uuid, call_id)) if call_id else ""
+
+
+def _unanswered(simulation: Simulation) -> MessageQuerySet:
+    return Message.objects.pending().filter(simulation=simulation).exclude(message_type=MessageType.ORDER)
 
 
 def state_part(simulation: Simulation) -> Part:
@@ -117,10 +128,12 @@ def vitals_part(known: Known) -> Part:
 
 
 def typing_part(simulation: Simulation) -> Part:
-    """The dots of a patient who is about to say something."""
+    """The dots of a patient who is about to say something, and where the words come from that take their place."""
     typing = simulation.status in OPEN and waiting(simulation)
-    context = {"simulation": simulation, "typing": typing}
-    return Part(id="typing", template="training/parts/typing.html", shown=[typing, simulation.status], context=context)
+    heard = speaks_in(simulation) if typing else ""
+    context = {"simulation": simulation, "typing": typing, "heard": heard}
+    shown = [typing, simulation.status, heard]
+    return Part(id="typing", template="training/parts/typing.html", shown=shown, context=context)
 
 
 def notice_part(simulation: Simulation, *, mine: bool) -> Part:

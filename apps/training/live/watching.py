@@ -9,7 +9,7 @@ from apps.simulation.models import Simulation, SimulationMetadata, SimulationSta
 from apps.simulation.models.cases import findings_of
 from apps.simulation.services.known import known_about
 from apps.trainerlab.models import InstructorNote, SessionEvent
-from apps.training.live.conversation import facts_part, waiting
+from apps.training.live.conversation import facts_part, speaks_in, waiting
 from apps.training.live.fragments import Part
 from orchestration.clock import database_now
 
@@ -53,11 +53,12 @@ def monitor_part(simulation: Simulation) -> Part:
 def typing_part(simulation: Simulation) -> Part:
     """The dots of a patient who is about to say something, and that the session has ended."""
     typing = not simulation.has_ended and waiting(simulation)
-    context = {"simulation": simulation, "typing": typing}
+    heard = speaks_in(simulation) if typing else ""
+    context = {"simulation": simulation, "typing": typing, "heard": heard}
     return Part(
         id="watch-typing",
         template="training/parts/watch_typing.html",
-        shown=[typing, simulation.has_ended],
+        shown=[typing, simulation.has_ended, heard],
         context=context,
     )
 

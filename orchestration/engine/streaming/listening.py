@@ -116,6 +116,7 @@ class Listener:
         if is_over:
             return [], True
         events: list[StreamEvent] = []
+        newest = rows[-1].id if rows else 0
         if rows and not self._is_known:
             self._is_known = True
             if after and not self._resume(rows, after):
@@ -124,7 +125,7 @@ class Listener:
             if not after:
                 rows = _of_last_request(rows)
         rows = [row for row in rows if row.id > max(after, self._seen)]
-        self._seen = rows[-1].id if rows else self._seen
+        self._seen = newest
         return [*events, *self._told(rows, after)], False
 
     def _resume(self, rows: Sequence[Row], after: int) -> bool:

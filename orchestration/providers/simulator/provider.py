@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import lru_cache
 
-from orchestration.conf import ClientSettings
+from orchestration.conf import ClientSettings, engine_settings
 from orchestration.providers.anthropic.provider import VERSION
 from orchestration.providers.anthropic.wire import MESSAGES
 from orchestration.providers.base import ProviderRequest, ProviderResponse
@@ -102,6 +103,8 @@ class _Transport:
             context=_context.get(),
             headers=[name.lower() for name in headers],
         )
+        if simulation is _simulations[0]:
+            outgoing = replace(outgoing, pace=engine_settings().SIMULATOR_PACE_MS / 1000)
         try:
             return await self._delivered(simulation, entry, outgoing, received)
         finally:

@@ -111,4 +111,4 @@ def test_an_offset_that_is_no_number_is_refused(ann: Caller, offset: str) -> Non
     header = listen(ann, call, {"Last-Event-ID": offset.encode().decode("latin-1")})
     assert header.status_code == (422 if offset else 200), "none was given"
     query = listen(ann, call, after=offset)
-    assert (query.status_code, query.json()["code"]) == (422, "validation_error")
+    assert (query.status_code, query.json()["code"]) == (422, "invalid_request")

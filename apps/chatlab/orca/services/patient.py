@@ -21,6 +21,8 @@ from apps.simulation.orca.mixins import StandardizedPatientMixin
 from orchestration.decorators import service
 from orchestration.services import DjangoBaseService
 
+SPOKEN = "messages[].content[].text"
+"""What of the answer is shown while it is written."""
 PATIENT = (PatientNameSection, SafetySection, BehaviourSection, DisclosureSection, ModifiersSection, ReplyStyleSection)
 
 
@@ -31,6 +33,7 @@ class GeneratePatientInitial(ChatlabMixin, StandardizedPatientMixin, DjangoBaseS
     required_context_keys = ("simulation_id",)
     schema = PatientInitialOutputSchema
     prompt_plan = (*PATIENT, OpeningSection)
+    stream = SPOKEN
 
 
 @service
@@ -47,3 +50,4 @@ class GeneratePatientReply(ChatlabMixin, StandardizedPatientMixin, DjangoBaseSer
         RecentHistorySection,
         TraineeMessageSection,
     )
+    stream = SPOKEN
