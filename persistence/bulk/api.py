@@ -230,7 +230,7 @@ def get_bulk_run(request: ApiRequest, bulk_run_id: int) -> JsonObject:
     response={200: BulkItemPage, **error_responses(404, 422)},
     summary="The calls of a bulk run, and what became of each",
 )
-@needs(READ)
+@needs(READ, row=visible_run)
 def list_bulk_items(request: ApiRequest, bulk_run_id: int, wanted: Query[ItemFilter]) -> JsonObject:
     """In the order of the run; `after` is `next` of the page before."""
     require_scope(request.auth, READ)

@@ -23,8 +23,7 @@ def gateway_metrics() -> Iterator[Metric]:
     requests: list[Sample] = [(label, found["requests"]) for label, found in labelled]
     yield Metric("gateway_requests_today", "gauge", "Requests to the gateway since midnight UTC.", requests)
     rerouted: list[Sample] = [(label, found["rerouted"]) for label, found in labelled]
-    said = "Those of them that did not go to their first route."
-    yield Metric("gateway_requests_rerouted_today", "gauge", said, rerouted)
+    yield Metric("gateway_requests_rerouted_today", "gauge", "Those that did not go to their first route.", rerouted)
     kinds = ("prompt", "response")
     tokens: list[Sample] = [(label | {"kind": kind}, found[kind]) for label, found in labelled for kind in kinds]
     yield Metric("gateway_tokens_today", "gauge", "Tokens of the gateway since midnight UTC.", tokens)

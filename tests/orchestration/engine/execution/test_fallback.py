@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from django.test import override_settings
 from orchestration.engine.queue.enqueue import CallSpec, submit_many
 from orchestration.errors import CallHeld, ProviderError
 from orchestration.models import EngineCounter, ModelPrice, Pause, ServiceCallRecord
+from orchestration.retry import RetryPolicy
 from orchestration.testing import drain, scripted_provider
 from orchestration.testing.scripted import ScriptedProvider
 from persistence.reprocessing.rerun import rerun
@@ -39,6 +41,8 @@ LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def two_routes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(RetryPolicy, "ceiling", lambda *_: 60.0)
+    monkeypatch.setattr(random, "uniform", max)  # no retry is due before the test is over
     route(monkeypatch, *ROUTES)
     with with_clients:
         yield
