@@ -21,6 +21,7 @@ const suggestTo = (input, url) => {
   const options = () => [...list.children];
   const close = () => {
     asked += 1;
+    clearTimeout(waiting); // what was about to be asked would open it again
     isOld = goesDown = false;
     active = -1;
     list.hidden = true;
