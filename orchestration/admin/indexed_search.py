@@ -24,6 +24,7 @@ from django.db.models.fields.json import KeyTransform
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.theme.words import exact
 from orchestration.values.generic_refs import key_of, stored_text
 from orchestration.values.json_bodies import NotReadable, read_json
 from orchestration.values.uuid_keys import parse_uuid
@@ -245,7 +246,7 @@ def _within_window(found: Found, before: datetime | None) -> Found:
     if oldest is not None:
         found.rows = found.rows.filter(created_at__gte=oldest)
         found.note = (
-            f"Looked through the newest {WINDOW:,} calls, back to {oldest:%Y-%m-%d %H:%M} UTC. To look further back,"
+            f"Looked through the newest {WINDOW:,} calls, back to {exact(oldest)}. To look further back,"
             " filter by the date until which they were created."
         )
     found.rows = found.rows.alias(**found.aliases).filter(*found.windowed)

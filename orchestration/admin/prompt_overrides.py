@@ -26,7 +26,7 @@ from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import PromptPart
 from orchestration.stats.prompt_use import texts_used_by
 from orchestration.theme.parts import SelectWidget, TextareaWidget, display
-from orchestration.theme.words import moment
+from orchestration.theme.words import exact, moment
 from orchestration.values.generic_refs import admin_path
 
 CODE = "the section's code"
@@ -80,7 +80,7 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         self.data = sent = sent.copy()
         sent["base"] = str(newest)
         raise ValidationError(
-            f"{other.created_by or 'Somebody'} saved version {newest} at {other.created_at:%Y-%m-%d %H:%M} UTC, while"
+            f"{other.created_by or 'Somebody'} saved version {newest} at {exact(other.created_at)}, while"
             f" you wrote this one. Look at {versions_url(other.pk)} first; save again to put your text in its place."
         )
 
