@@ -66,6 +66,8 @@ def requests_with(keys: list[ApiKey]) -> Interaction:
     Interaction.objects.filter(pk=answered.pk).update(
         cache_hit=True, cache_kind="exact", compression="low", tokens_saved=12, masked=True, answered_by="gpt-4o-mini"
     )
+    rerouted = {"client": "azure-sweden", "route_reason": "openai/gpt-4o: circuit_open, rack/llama-3.3-70b: timeout"}
+    Interaction.objects.filter(pk=answered.pk).update(**rerouted)
     payload = {"prompt_enc": encrypt(ASKED), "sent_enc": encrypt(ASKED), "response_enc": encrypt(ANSWERED)}
     InteractionPayload.objects.create(interaction=answered, key_id="k", **payload)
     return answered

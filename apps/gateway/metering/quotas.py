@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from apps.accounts.models import ApiKey, BudgetPeriod
+from apps.accounts.models import BudgetPeriod
 from apps.gateway.errors import GatewayError
 from apps.gateway.models import KeyMeter, KeyPolicy
 from orchestration.engine.throttling.token_bucket import MINUTE, Bucket, counted_from, seconds_gone
@@ -168,13 +168,15 @@ def _lacking(meter: KeyMeter, demand: Demand, now: datetime) -> GatewayError | N
             "tokens",
             wait,
         )
-    return _over_budget(key, meter, demand, now)
+    return over_budget(meter, demand.cost, now) if demand.runs else None
 
 
-def _over_budget(key: ApiKey, meter: KeyMeter, demand: Demand, now: datetime) -> GatewayError | None:
-    if key.budget is None or not demand.runs or key.spent + meter.reserved + demand.cost <= key.budget:
+def over_budget(meter: KeyMeter, cost: Decimal, now: datetime) -> GatewayError | None:
+    """Why the key's budget has no room for this much more; None when it has."""
+    key = meter.api_key
+    if key.budget is None or key.spent + meter.reserved + cost <= key.budget:
         return None
-    if key.spent + demand.cost <= key.budget:
+    if key.spent + cost <= key.budget:
         wait: float | None = BUSY_SECONDS  # what others reserved is given back when they end
     else:
         wait = _next_period(key.budget_period, now)

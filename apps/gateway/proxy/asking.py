@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from apps.gateway.errors import GatewayError, all_paused, from_connection, from_reply, from_report, not_asked
@@ -12,8 +13,10 @@ from apps.gateway.metering.reported_usage import read_usage
 from apps.gateway.models import Endpoint
 from apps.gateway.proxy.answer_json import error_in, read_document
 from apps.gateway.proxy.sse_parser import read_chunk
+from apps.gateway.recording.operations import Extend
 from apps.gateway.routing.targets import Passed, Target
 from orchestration.errors import NotConfigured, PaidRequestsForbidden, ProviderError
+from orchestration.models.prices import MAX_COST
 from orchestration.providers.openai.chat_assembly import find_usage
 from orchestration.providers.passthrough import Reply
 from orchestration.providers.streams.event_reader import EventReader, event_data
@@ -107,7 +110,23 @@ class Asking:
             raise failure
         if request.forget_unknown_cost():
             self.lost.append(target)
+            await self._reserve_more(found)
         return found
+
+    async def _reserve_more(self, following: Target) -> None:
+        """What was given up may be billed, and the next one is, too; GatewayError 429 where the budget ends."""
+        request = self.request
+        row, worst = request.row, request.worst
+        if not row.reserved_cost or not worst:
+            return
+        lost = sum((worst[target.priced] for target in self.lost), Decimal(0))
+        dearest = max(worst[target.priced] for target in (following, *self._left))
+        needed = request.reserved_at_first - max(worst.values()) + lost + dearest
+        more = min(needed, MAX_COST) - row.reserved_cost
+        if more > 0:
+            grant = await request.runtime.writer.extend(Extend(row, more))
+            if grant.refusal is not None:
+                raise grant.refusal
 
     async def _next(self, targets: list[Target]) -> Target | None:
         for target in targets:

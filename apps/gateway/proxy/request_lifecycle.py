@@ -71,6 +71,7 @@ class ModelRequest:
         """What may be asked, in this order."""
         self.worst: dict[tuple[str, str], Decimal] = {}
         """The most that an answer of each can cost."""
+        self.reserved_at_first = Decimal(0)
         self.provider_ms = 0.0
         self.deadline: asyncio.Timeout | None = None
 
@@ -138,7 +139,7 @@ class ModelRequest:
         """
         op = await self.compute(self._opening, search)
         grant = await self.runtime.writer.open(op)
-        self.levels, self.worst = grant.levels, op.worst
+        self.levels, self.worst, self.reserved_at_first = grant.levels, op.worst, self.row.reserved_cost
         self.opened = True
         self.closed = self.row.status != Status.IN_FLIGHT
         await self.runtime.writer.keep(op)

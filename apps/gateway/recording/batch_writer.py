@@ -17,7 +17,7 @@ from apps.gateway.metering.price_cache import prices
 from apps.gateway.recording.decisions import priced_models
 from apps.gateway.recording.event_loop_connection import EventLoopConnection
 from apps.gateway.recording.flush import flush, flushed
-from apps.gateway.recording.operations import Close, Content, Grant, Leave, Open, Operation
+from apps.gateway.recording.operations import Close, Content, Extend, Grant, Leave, Open, Operation
 from apps.gateway.recording.statements import FOR_POSTGRES, insert_payload, update_answer
 from orchestration.engine.queue.database_thread import is_away
 from orchestration.engine.queue.write_batcher import PendingWrite, WriteBatcher
@@ -95,6 +95,11 @@ class BatchWriter(WriteBatcher[Operation]):
         """The request's place at its key is free."""
         await self.write(op)
 
+    async def extend(self, op: Extend) -> Grant:
+        """Whether a request may cost more than it has reserved. GatewayError 503 without a database."""
+        grant: Grant = await self.write(op)
+        return grant
+
     async def aclose(self) -> None:
         await self.finish()
         await self.database.aclose()
@@ -159,7 +164,7 @@ def _seal_and(write: Callable[[str, Content], None], request_id: str, content: C
 
 
 def _is_late(pending: PendingWrite[Operation]) -> bool:
-    patience = PATIENCE_SECONDS if isinstance(pending.op, Open) else CLOSING_SECONDS
+    patience = PATIENCE_SECONDS if isinstance(pending.op, Open | Extend) else CLOSING_SECONDS
     return time.monotonic() - pending.since >= patience
 
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 from apps.gateway.conf import gateway_settings
 from apps.gateway.errors import GatewayError, bad_request, invalid_key
 from apps.gateway.metering.price_cache import cost_of
-from apps.gateway.metering.quotas import Demand, Levels, admit, charge, levels, settle
+from apps.gateway.metering.quotas import Demand, Levels, admit, charge, levels, over_budget, settle
 from apps.gateway.metering.token_estimate import LARGEST, likely_tokens
 from apps.gateway.models import Estimated, Interaction, KeyMeter, Status
-from apps.gateway.recording.operations import Close, Grant, Open, Operation
+from apps.gateway.recording.operations import Close, Extend, Grant, Open, Operation
 from orchestration.models.prices import MAX_COST
 from orchestration.types import Usage
 
@@ -63,6 +63,15 @@ def refuse(op: Open, error: GatewayError, state: Levels | None) -> Grant:
         op.content.response = op.content.response_enc = None
     op.refusal = error
     return Grant(error, state)
+
+
+def extend(op: Extend, meter: KeyMeter, now: datetime) -> Grant:
+    """Reserve what a running request needs more, unless its key's budget has no room for that."""
+    refusal = over_budget(meter, op.more, now)
+    if refusal is None:
+        meter.reserved += op.more
+        op.row.reserved_cost = op.reserved_cost
+    return Grant(refusal, levels(meter))
 
 
 def worst_cost(op: Open) -> Cost:

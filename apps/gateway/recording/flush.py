@@ -13,6 +13,7 @@ from apps.gateway.models import Interaction, KeyMeter, Status
 from apps.gateway.recording.batch_transaction import OneByOne, Transaction, driven, run_transaction
 from apps.gateway.recording.decisions import (
     Cost,
+    extend,
     grant,
     grant_unlimited,
     grant_without_key,
@@ -20,13 +21,14 @@ from apps.gateway.recording.decisions import (
     settle_end,
     worst_cost,
 )
-from apps.gateway.recording.operations import Close, Grant, Leave, Open, Operation
+from apps.gateway.recording.operations import Close, Extend, Grant, Leave, Open, Operation
 from apps.gateway.recording.statements import (
     FOR_POSTGRES,
     STATEMENTS,
     Held,
     States,
     closed_writes,
+    extended_writes,
     freed_writes,
     hold,
     key_writes,
@@ -51,9 +53,10 @@ def flushed(ops: Sequence[Operation], before: Mapping[int, Grant]) -> Transactio
     opened = [op for op in ops if isinstance(op, Open) and id(op) not in grants]
     closed = [op for op in ops if isinstance(op, Close)]
     left = [op for op in ops if isinstance(op, Leave)]
+    more = [op for op in ops if isinstance(op, Extend) and id(op) not in grants]
     _prepare(opened, closed)
     worst = {id(op): worst_cost(op) for op in opened}
-    ending: list[Close | Leave] = [*closed, *left]
+    ending: list[Close | Leave | Extend] = [*closed, *left, *more]
     keys = {op.row.api_key_id for op in ops if op.row.api_key_id is not None}
     metered = {op.row.api_key_id for op in ending if op.row.api_key_id is not None and _is_metered(op.row)}
     asking = [op for op in opened if op.search is not None and op.hit is None]
@@ -63,9 +66,11 @@ def flushed(ops: Sequence[Operation], before: Mapping[int, Grant]) -> Transactio
     _refill(held)
     freed = _leave(left, held, states)
     _settle(closed, held, states, freed)
+    extended = _extend(more, held, states, grants, now)
     for op in opened:
         grants[id(op)] = _granted(op, held, worst[id(op)], now)
     writes = [*key_writes(held), *freed_writes(freed), *closed_writes(closed), *opened_writes(opened)]
+    writes += extended_writes(extended)
     return [grants.get(id(op)) for op in ops], writes
 
 
@@ -118,10 +123,16 @@ def held_meters(key_ids: Iterable[int]) -> Iterator[dict[int, KeyMeter]]:
 
 
 def _granted_before(ops: Sequence[Operation]) -> dict[int, Grant]:
-    """The decisions of those whose rows exist already."""
+    """The decisions of those whose rows exist already, or have what they were to reserve."""
     opened = {op.row.request_id: op for op in ops if isinstance(op, Open)}
     there = Interaction.objects.filter(request_id__in=opened).values_list("request_id", flat=True)
-    return {id(opened[request_id]): Grant(opened[request_id].refusal) for request_id in there}
+    found = {id(opened[request_id]): Grant(opened[request_id].refusal) for request_id in there}
+    more = {op.row.request_id: op for op in ops if isinstance(op, Extend)}
+    rows = Interaction.objects.filter(request_id__in=more).values_list("request_id", "reserved_cost")
+    for request_id, reserved in rows if more else ():
+        if reserved == more[request_id].reserved_cost:
+            found[id(more[request_id])] = Grant()
+    return found
 
 
 def _is_metered(row: Interaction) -> bool:
@@ -140,6 +151,19 @@ def _leave(ops: Sequence[Leave], held: Held, before: States) -> list[str]:
         if running:
             freed.append(op.row.request_id)
     return freed
+
+
+def _extend(ops: Sequence[Extend], held: Held, before: States, grants: dict[int, Grant], now: datetime) -> list[Extend]:
+    """Reserve more for requests that run; those that did."""
+    extended = []
+    for op in ops:
+        meter = held.meters.get(op.row.api_key_id or 0)
+        is_running = before.get(op.row.request_id, ("", False))[0] == Status.IN_FLIGHT
+        grants[id(op)] = Grant()
+        if meter is not None and is_running:
+            grants[id(op)] = extend(op, meter, now)
+            extended += [op] if grants[id(op)].refusal is None else []
+    return extended
 
 
 def _settle(ops: Sequence[Close], held: Held, before: States, freed: Sequence[str]) -> None:

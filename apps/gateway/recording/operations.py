@@ -106,12 +106,26 @@ class Leave:
     row: Interaction
 
 
+@dataclass(slots=True, eq=False)
+class Extend:
+    """A request goes on to another route, although the answer that it gives up may be billed, too."""
+
+    row: Interaction
+    more: Decimal
+    """What it reserves beside what it has."""
+    reserved_cost: Decimal = field(init=False)
+    """Of the request from here on."""
+
+    def __post_init__(self) -> None:
+        self.reserved_cost = self.row.reserved_cost + self.more
+
+
 @dataclass(slots=True)
 class Grant:
-    """The outcome of an Open: a refusal, or the state of the key's limits."""
+    """The outcome of an Open or of an Extend: a refusal, or the state of the key's limits."""
 
     refusal: GatewayError | None = None
     levels: Levels | None = None
 
 
-Operation = Open | Close | Leave
+Operation = Open | Close | Leave | Extend

@@ -19,7 +19,7 @@ from apps.accounts.models import ApiKey
 from apps.gateway.cache.store import BY_KEYS, BY_WORDINGS
 from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPolicy
 from apps.gateway.recording.batch_transaction import Call, OneByOne, Rows, Steps
-from apps.gateway.recording.operations import Close, Content, Open
+from apps.gateway.recording.operations import Close, Content, Extend, Open
 from orchestration.models.prepared_sql import as_recordset, is_postgresql, recordset
 from orchestration.models.prices import MAX_COST
 
@@ -76,6 +76,7 @@ STATES_SQL = (
 )
 ADD_SPENT_SQL = f"UPDATE {KEYS} SET spent = LEAST({MAX_COST}, GREATEST(0, spent + %s)) WHERE id = %s"  # noqa: S608 - constants
 FREE_SQL = "UPDATE interactions SET slot_freed = true WHERE request_id = %s"
+EXTEND_SQL = f"UPDATE interactions SET reserved_cost = %s WHERE request_id = %s AND {NOT_ENDED}"  # noqa: S608
 
 
 @dataclass(slots=True)
@@ -224,6 +225,15 @@ def freed_writes(request_ids: Iterable[str]) -> Iterator[Call]:
     return (("free", [request_id]) for request_id in request_ids)
 
 
+def extended_writes(ops: Iterable[Extend]) -> Iterator[Call]:
+    for op in ops:
+        cost = op.row.reserved_cost
+        yield (
+            "extend",
+            [cost if is_postgresql() else _adapted(Interaction, ["reserved_cost"], [cost])[0], op.row.request_id],
+        )
+
+
 def _values(row: Any, names: Sequence[str]) -> list[Any]:
     stored = vars(row)
     return [stored[name] for name in names]
@@ -324,6 +334,7 @@ FOR_POSTGRES = {
     "meters": METERS_SQL,
     "add_spent": ADD_SPENT_SQL,
     "free": FREE_SQL,
+    "extend": EXTEND_SQL,
     "close": CLOSE_SQL,
     "open": OPEN_SQL,
 }
@@ -331,6 +342,7 @@ FOR_ONE_ROW = {
     "meter": METER_SQL,
     "spent": SPENT_SQL,
     "free": FREE_SQL,
+    "extend": EXTEND_SQL,
     "insert": INSERT_SQL,
     "end": END_SQL,
     "payload": PAYLOAD_SQL,

@@ -22,7 +22,7 @@ from apps.gateway.maintenance.orphan_requests import sweep
 from apps.gateway.metering.token_estimate import LARGEST, Size, size_of
 from apps.gateway.models import GatewayWorker, Interaction, InteractionPayload, KeyMeter, Status
 from apps.gateway.recording.flush import flush
-from apps.gateway.recording.operations import Close, Content, Leave, Open
+from apps.gateway.recording.operations import Close, Content, Extend, Grant, Leave, Open
 from orchestration.clock import database_now
 from orchestration.models.prices import MAX_COST
 from tests.apps.gateway.raw_provider import CHUNKED, END, GOOD, HANG, HELD, USAGE, Part, RawProvider, delta, event, http
@@ -283,3 +283,35 @@ def test_what_is_said_is_readable_nowhere_but_in_the_payload(tmp_path, provider,
     for word in (*planted[1:], secret):
         assert word not in shown
     assert MODEL in shown
+
+
+@pytest.mark.postgres
+def test_more_is_reserved_once_however_often_it_is_written() -> None:
+    """A connection that broke at the commit, before or after it; nothing beyond the budget, or of a row that ended."""
+    price()
+    made, _ = key(budget=Decimal(100))
+    row = Interaction.begun("r", "chat", "w")
+    row.api_key, row.model, row.provider = made, MODEL, "openai"
+    flush([Open(row, Content(b"{}"), size=Size(1, 100, 100), targets=(("openai", MODEL),))])
+
+    def reserved() -> list[Decimal]:
+        return [KeyMeter.objects.get(pk=made.pk).reserved, Interaction.objects.get().reserved_cost]
+
+    op = Extend(row, Decimal(15))
+    for again in (False, True, True):
+        [granted] = flush([op], again)
+        assert granted is not None
+        assert granted.refusal is None
+        assert reserved() == [Decimal(35)] * 2
+    lost = Extend(row, Decimal(5))
+    row.reserved_cost += 5  # as if it had been decided, and not committed
+    flush([lost], again=True)
+    assert reserved() == [Decimal(40)] * 2
+    [refused] = flush([Extend(row, Decimal(61))])
+    assert refused is not None
+    assert refused.refusal is not None
+    assert reserved() == [Decimal(40)] * 2
+    row.status, row.cost = Status.COMPLETED, None
+    flush([Close(row)])
+    assert flush([Extend(row, Decimal(1))]) == [Grant()]
+    assert reserved()[0] == 0

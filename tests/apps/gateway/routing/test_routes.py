@@ -222,24 +222,34 @@ def test_a_pause_is_kept_and_the_rest_a_last_resort(provider):
 
 @pytest.mark.postgres
 def test_a_budget_holds_for_the_dearest_and_pays_each_by_its_own():
-    """Reserved is the most that one of them costs; a lost answer is charged at most its own."""
-    made, secret = key(budget=Decimal(10_000))
+    """Reserved is the most that one of them costs. What a lost answer may cost is charged, by its own price, and the
+    next route is asked only while there is room for both."""
     usage = {"prompt_tokens": 10, "completion_tokens": 20}
     good = http(200, httpx2.Response(200, json={"choices": [{"message": {"content": "ok"}}], "usage": usage}).content)
+    body = ask(model="one", max_tokens=50)
     with RawProvider([HANG]) as first, RawProvider(good) as second:
         with two_providers(first.base_url, second.base_url, "one", IDLE_SECONDS=0.3) as server:
-            body = ask(model="one", max_tokens=50)
-            headers = {"Authorization": f"Bearer {secret}"}
-            assert httpx2.post(f"{server.base_url}/chat/completions", json=body, headers=headers).status_code == 200
-            assert httpx2.post(f"{server.base_url}/chat/completions", json=body, headers=headers).status_code == 200
-    rows = list(Interaction.objects.order_by("id"))
-    for row in rows:
-        worst_of_first = row.reserved_cost / 2
-        assert (row.provider, row.estimated) == ("compatible", "cost")
-        assert row.cost == worst_of_first + 30 * Decimal("0.2")
-    meter = KeyMeter.objects.get(pk=made.pk)
-    assert (meter.reserved, meter.in_flight) == (0, 0)
-    assert ApiKey.objects.get(pk=made.pk).spent == sum(row.cost for row in rows)
+
+            def post(budget: Decimal) -> tuple[int, Interaction]:
+                made, secret = key(budget=budget)
+                headers = {"Authorization": f"Bearer {secret}"}
+                answer = httpx2.post(f"{server.base_url}/chat/completions", json=body, headers=headers, timeout=20)
+                row, meter = last(), KeyMeter.objects.get(pk=made.pk)
+                assert (meter.reserved, meter.in_flight) == (0, 0)
+                assert ApiKey.objects.get(pk=made.pk).spent == (row.cost or 0)
+                return answer.status_code, row
+
+            status, row = post(Decimal(10_000))
+            worst = row.reserved_cost / 3  # of the first route; the second costs twice as much
+            assert (status, row.provider, row.estimated) == (200, "compatible", "cost")
+            assert row.cost == worst + 30 * Decimal("0.2")
+            status, row = post(3 * worst)
+            assert (status, row.client, row.cost) == (200, "spare", worst + 30 * Decimal("0.2"))
+            status, row = post(3 * worst - Decimal("0.01"))
+            assert (status, row.status, row.error_code) == (429, Status.FAILED, "insufficient_quota")
+            assert (row.client, row.cost, row.reserved_cost) == ("c-one", worst, 2 * worst)
+            assert post(2 * worst - Decimal("0.01"))[1].status == Status.REFUSED
+    assert (len(first.bodies), len(second.bodies)) == (3, 2)
 
 
 def test_a_budget_needs_a_price_of_every_route(provider):
