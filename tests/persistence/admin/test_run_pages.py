@@ -11,7 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from persistence.bulk.runs import freeze
+from orchestration.models import ServiceCallRecord
+from orchestration.operations import RETRY
+from persistence.bulk.runs import freeze, freeze_rows
+from persistence.bulk.selection import ASKED_OVER_REST
 from persistence.bulk.worker import work
 from persistence.models import BulkRun, BulkState
 from persistence.operations import DRY_RUN, REVERT
@@ -107,6 +110,16 @@ def test_calls_that_were_ticked_are_repeated_as_they_are(root: Client) -> None:
     made = BulkRun.objects.latest("pk")
     assert (made.total, made.options) == (2, {"policy": "keep"})
     assert made.filter == {"the same calls as": f"run #{run.pk}"}
+
+
+def test_a_run_that_was_asked_over_rest_is_repeated_here(root: Client) -> None:
+    asked = {ASKED_OVER_REST: {"status": "failed"}}
+    run = freeze_rows(RETRY.key, ServiceCallRecord.objects.filter(pk=failed().pk), asked=asked)
+    BulkRun.objects.update(state=BulkState.ABORTED, finished_at=timezone.now())
+    failed()
+    assert "<strong>2 calls</strong> will be queued again" in post(root, "run_repeat", run)
+    assert BulkRun.objects.latest("pk").filter == asked
+    assert "<strong>1 call</strong> will be queued again" in post(root, "run_again", run), "it was not reached"
 
 
 def test_a_filter_that_the_list_forgot_is_said(root: Client) -> None:
