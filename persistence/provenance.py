@@ -79,8 +79,12 @@ class ProvenanceMixin(Base):
 
     @admin.display(description="Made by calls")
     def made_by_calls(self, obj: Model) -> SafeString | str:
-        entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED])
-        return format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
+        known = vars(obj)  # a form asks for each value several times
+        if "_made_by_calls" not in known:
+            entries = entries_for(obj).order_by("-pk")[:MAX_LISTED]
+            known["_made_by_calls"] = format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
+        shown: SafeString | str = known["_made_by_calls"]
+        return shown
 
 
 def provenance_sections(obj: Model) -> Iterator[Section]:

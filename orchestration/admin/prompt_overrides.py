@@ -24,7 +24,7 @@ from orchestration.components.registry import registry_for, services
 from orchestration.errors import TransitionRefused
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import PromptPart
-from orchestration.stats.prompt_use import texts_used_by
+from orchestration.stats.prompt_use import prompt_read_once
 from orchestration.theme.parts import SelectWidget, TextareaWidget, display
 from orchestration.theme.words import exact, moment
 from orchestration.values.generic_refs import admin_path
@@ -221,7 +221,8 @@ def prompt_sections(request: HttpRequest, call: ServiceCallRecord) -> Iterable[S
     if service is None or not request.user.has_perm("orchestration.view_prompttext"):
         return
     names = [str(section.identity) for section in service.wiring.sections]
-    used = texts_used_by(call)
+    prompt = prompt_read_once(call)
+    used = None if prompt is None else prompt.texts
     texts = _texts(names, used or {})
     listed = [
         {"label": name.rpartition(".")[2], "parts": [_part(name, part.value, texts, used) for part in PromptPart]}

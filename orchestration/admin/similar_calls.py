@@ -21,7 +21,7 @@ from orchestration.causes.groups import PERIOD, failed_groups, fingerprint_of
 from orchestration.clock import database_now
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.states import Status
-from orchestration.stats.prompt_use import NEWEST_REQUESTS, Prompt, calls_with_version, prompt_of
+from orchestration.stats.prompt_use import NEWEST_REQUESTS, Prompt, calls_with_version, prompt_read_once
 from orchestration.theme.parts import TextFilter
 from orchestration.values.generic_refs import reference
 
@@ -35,7 +35,7 @@ def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
     """Links to lists of calls, as far as there is something that they have in common with this one."""
     if call.error_code:
         yield _of_the_same_cause(call)
-    prompt = prompt_of(call)
+    prompt = prompt_read_once(call)
     if prompt is not None and prompt.version:
         sent_by = ceil((prompt.sent_at + LOOKED_BEYOND).timestamp())
         yield Fact(

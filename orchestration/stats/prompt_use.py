@@ -50,6 +50,15 @@ def prompt_of(call: ServiceCallRecord) -> Prompt | None:
     return Prompt(version=str(meta.get("version", "")), sent_at=sent_at, texts=texts)
 
 
+def prompt_read_once(call: ServiceCallRecord) -> Prompt | None:
+    """`prompt_of`, asked for once for this instance: several parts of the page of a call show something of it."""
+    known = vars(call)
+    if "_prompt" not in known:
+        known["_prompt"] = prompt_of(call)
+    found: Prompt | None = known["_prompt"]
+    return found
+
+
 def texts_used_by(call: ServiceCallRecord) -> Mapping[Part, int] | None:
     """The versions that the call's last prompt was rendered with; what is not named came from the section's code. None
     when nothing was sent."""

@@ -2,9 +2,10 @@
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.test import RequestFactory
 
-from persistence.provenance import ProvenanceMixin, call_for, objects_for
+from persistence.provenance import ProvenanceMixin, call_for, entries_for, objects_for
 from persistence.testing import persist
 from tests.persistence.reprocessing.test_reprocess import one_message
 from tests.persistence.results import note
@@ -43,3 +44,23 @@ def test_the_mixin_shows_the_calls_on_an_admin_page():
     assert record.pk in page.made_by_calls(message)
     assert "created by" in page.made_by_calls(message)
     assert page.made_by_calls(Message()) == "-"
+
+
+def test_a_page_asks_once_for_the_calls_of_its_object(django_assert_num_queries):
+    """A form asks for each of its values several times."""
+    record = note(one_message)
+    persist(record)
+    message = Message.objects.get()
+    page = type("Page", (ProvenanceMixin, admin.ModelAdmin), {})(Message, admin.site)
+    page.made_by_calls(message)
+    with django_assert_num_queries(0):
+        assert record.pk in page.made_by_calls(message)
+
+
+@pytest.mark.postgres_only
+def test_the_newest_calls_of_an_object_have_an_index():
+    """Without it, PostgreSQL walks through the objects of all calls, from the newest on, for one with few."""
+    entries = entries_for(Message.objects.create(role="a")).order_by("-pk")[:20]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        assert "persisted_object_newest" in entries.explain()
