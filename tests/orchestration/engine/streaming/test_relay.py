@@ -15,6 +15,7 @@ from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.engine.streaming import listening, relay
 from orchestration.engine.streaming.listening import Listener, StreamEvent, last_words
 from orchestration.engine.streaming.relay import Request, Telling
+from orchestration.engine.worker.rescuer import rescue
 from orchestration.models import ServiceCallRecord
 from orchestration.models.stream_chunks import StreamChunk
 from orchestration.providers.http.provider import HttpProvider
@@ -23,7 +24,7 @@ from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.engineapp.orca.services.speaks import Speaks, SpeaksInShape, SpeaksWithTools
 from tests.engineapp.orca.services.triage import FreeText
-from tests.orchestration.factories import running
+from tests.orchestration.factories import expired, request_audit, running
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -125,6 +126,35 @@ def test_a_listener_is_told_of_a_discarded_attempt(ear: Ear, kind: Any) -> None:
     assert (call.status, call.response().output) == ("succeeded", "At last.")
     assert ear.kinds == (["text", "discarded", "text"] if kind in {"cut", "malformed"} else ["text"])
     assert ear.shown == ["At last."]
+
+
+def test_a_worker_that_is_killed_amid_a_stream(ear: Ear) -> None:
+    """The next one answers anew, and who listened is told so."""
+    call = expired(service_identity=str(Speaks.identity), attempts=1)
+    request_audit(call).save()
+    StreamChunk.objects.create(call=call, attempt=1, text="half of an")
+    ear.listen(call.pk)
+    rescue()
+    with scripted(Fault(kind="text", text=WORDS), pace_ms=15):
+        drain(scheduled=True)
+    call.refresh_from_db()
+    assert (call.status, call.deaths, call.attempts) == ("succeeded", 1, 2)
+    assert [audit.outcome for audit in call.request_audits.order_by("attempt")] == ["unknown", "answered"]
+    assert (ear.kinds, ear.shown) == (["text", "discarded", "text"], [WORDS])
+    assert not StreamChunk.objects.exists()
+
+
+def test_another_route_begins_anew(ear: Ear) -> None:
+    clients = {name: {"provider": "simulator", "model": f"model-{name}"} for name in ("first", "second")}
+    config = {"MODE": "pod", "CLIENTS": clients}
+    routes = ["first", "second"]
+    faults = (Fault(kind="cut", text=WORDS, events=12), Fault(kind="text", text="At last."))
+    with override_settings(ORCA_CONFIG=config), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Speaks, "routes", routes)
+        call = run(Speaks, *faults)
+    assert (call.status, call.failures) == ("succeeded", 0)
+    assert [audit.client_name for audit in call.request_audits.order_by("attempt")] == ["first", "second"]
+    assert (ear.kinds, ear.shown) == (["text", "discarded", "text"], ["At last."])
 
 
 def test_a_repair_begins_anew(ear: Ear) -> None:
