@@ -83,8 +83,9 @@ async def _send(call: CallContext, provider: Provider, request: ProviderRequest)
 
 
 def _streams(call: CallContext, provider: Provider) -> bool:
-    able = Capability.STREAMING in provider.capabilities and Capability.STREAMING not in provider.client.without
-    return bool(call.service.stream) and call.runtime.relay is not None and able
+    if not call.service.stream or call.runtime.relay is None:  # nearly always: spare the hot path
+        return False
+    return Capability.STREAMING in provider.capabilities and Capability.STREAMING not in provider.client.without
 
 
 async def _streamed(call: CallContext, provider: Provider, request: ProviderRequest) -> ProviderResponse:
