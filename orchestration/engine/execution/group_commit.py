@@ -54,10 +54,6 @@ logger = logging.getLogger(__name__)
 STALE_WRITES = "stale_writes_rejected"
 AT_ONCE = 32
 """Writers that go on before the event loop looks at anything else: each takes some tenths of a millisecond."""
-WORTH_A_PAUSE = 3
-ENOUGH = 32
-"""A batch gathers on while a pause brings so many more, until it has ENOUGH of them: its statements are planned, and
-its round trips made, for all together, which costs as much CPU as ten calls."""
 CommandT = TypeVar("CommandT", bound=Command)
 AuditT = TypeVar("AuditT", AIRequestAudit, AIResponseAudit)
 
@@ -96,9 +92,6 @@ class GroupCommit(WriteBatcher[Command]):
 
     def _gather_seconds(self, waiting: int) -> float:
         return self._gather if max(waiting, self._last_batch) > 1 else 0.0  # a call that runs alone waits for nobody
-
-    def _gathers_on(self, came: int) -> bool:
-        return came >= WORTH_A_PAUSE and len(self._waiting) < ENOUGH
 
     async def _commit(self, batch: list[PendingWrite[Command]]) -> None:
         self.lag.note(time.monotonic() - batch[0].since)

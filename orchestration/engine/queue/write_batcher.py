@@ -70,19 +70,13 @@ class WriteBatcher(ABC, Generic[OpT]):
     async def _run(self) -> None:
         while not (self._closing and not self._waiting):
             await self._work.wait()
-            await self._let_more_come()
+            pause = self._gather_seconds(len(self._waiting))
+            if pause and not self._closing:
+                await asyncio.sleep(pause)
             self._work.clear()
             batch, self._waiting = self._waiting, []
             if batch:
                 await self._commit(batch)
-
-    async def _let_more_come(self) -> None:
-        pause = self._gather_seconds(len(self._waiting))
-        goes_on = pause > 0
-        while goes_on and not self._closing:
-            before = len(self._waiting)
-            await asyncio.sleep(pause)
-            goes_on = self._gathers_on(len(self._waiting) - before)
 
     def _retry(self, batch: list[PendingWrite[OpT]]) -> None:
         """Put writes back in front of those that came meanwhile, to be committed together."""
@@ -93,10 +87,6 @@ class WriteBatcher(ABC, Generic[OpT]):
     @abstractmethod
     def _gather_seconds(self, waiting: int) -> float:
         """How long to let more writes arrive when so many wait."""
-
-    def _gathers_on(self, came: int) -> bool:
-        """Whether to wait as long once more, after a pause in which so many writes came."""
-        return False
 
     @abstractmethod
     async def _commit(self, batch: list[PendingWrite[OpT]]) -> None:

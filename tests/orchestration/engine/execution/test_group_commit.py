@@ -11,7 +11,7 @@ from django.utils import timezone
 from psycopg.errors import StatementTooComplex
 
 from orchestration.engine.execution.commands import AbandonRequest, ChargeFailure, OpenRequest, Settle, StoreAnswer
-from orchestration.engine.execution.group_commit import STALE_WRITES, Flushed, GroupCommit, commit
+from orchestration.engine.execution.group_commit import STALE_WRITES, GroupCommit, commit
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import is_away
 from orchestration.errors import AppendOnly, NotStorable, StaleLease
@@ -220,38 +220,6 @@ def test_the_writes_of_one_moment_share_one_transaction(django_assert_num_querie
     with django_assert_num_queries(4):  # savepoint, lock, update, release
         async_to_sync(write_all)()
     assert ServiceCallRecord.objects.finished().count() == 20
-
-
-@pytest.mark.parametrize(
-    ("at_once", "later", "first"), [(8, (4, 4, 4), 20), (8, (2, 9), 10), (40, (9,), 49), (1, (9,), 1)]
-)
-def test_a_batch_gathers_while_enough_comes(monkeypatch, at_once, later, first):
-    """It takes what comes in its pauses until one brings little, or it is large; one write alone does not wait."""
-    records = [running() for _ in range(at_once + sum(later))]
-    batches, commands, pauses, sleep = [], map(settle, records), iter(later), asyncio.sleep
-
-    async def pause(seconds, result=None):
-        if seconds == 7:
-            written.extend(asyncio.ensure_future(group_commit.write(next(commands))) for _ in range(next(pauses, 0)))
-        return await sleep(0, result)
-
-    def flush(commands, successors):
-        batches.append(len(commands))
-        return Flushed([None] * len(commands), [])
-
-    async def run():
-        nonlocal group_commit
-        async with GroupCommit(gather_seconds=7) as group_commit:
-            written.extend(asyncio.ensure_future(group_commit.write(next(commands))) for _ in range(at_once))
-            while len(written) < len(records) and batches == []:
-                await sleep(0)
-            await asyncio.gather(*written)
-
-    group_commit, written = None, []
-    monkeypatch.setattr("orchestration.engine.execution.group_commit._flush", flush)
-    monkeypatch.setattr("orchestration.engine.queue.write_batcher.asyncio.sleep", pause)
-    async_to_sync(run)()
-    assert batches[0] == first
 
 
 def test_the_writer_of_a_stale_write_hears_of_it():
