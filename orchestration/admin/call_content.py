@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 
-from orchestration.access_log import log_content_access
+from orchestration.access_log import has_just_looked, log_content_access
 from orchestration.admin.base import DetailAdmin, may_read_content
 from orchestration.admin.sections import Section, Tab
 from orchestration.content.of_call import content_of_call, served
@@ -32,16 +32,17 @@ def content_section(call: ServiceCallRecord, *, content: bool) -> Iterator[Secti
 
 
 def content_file(admin: DetailAdmin, request: HttpRequest, object_id: str, digest: str) -> HttpResponse:
-    """One content of a call: an image as it is with `?inline=1`, else a download, which is logged."""
+    """One content of a call: an image as it is with `?inline=1`, else a download. Each look is logged, but for those of
+    the page itself, which is."""
     if not (admin.has_view_permission(request) and may_read_content(request)):
         raise PermissionDenied
     call = admin.get_object(request, unquote(object_id))
     wanted = [each for each in content_of_call(call) if each.file.pk == digest] if call is not None else []
     if not wanted:
         raise Http404
-    inline = "inline" in request.GET  # in the page, whose look is logged already
-    if not inline:
-        log_content_access(request.user, call, f": downloaded the {wanted[0].kind} {digest[:12]}")
+    inline = "inline" in request.GET and wanted[0].is_shown
+    if not (inline and has_just_looked(request.user, call)):
+        log_content_access(request.user, call, f": {wanted[0].kind} {digest[:12]}")
     try:
         return served(wanted[0], inline=inline)
     except ContentUnavailable as error:

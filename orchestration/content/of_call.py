@@ -36,10 +36,15 @@ class CallContent:
         return self.name or f"{self.file.pk[:12]}.{ENDINGS.get(self.file.media_type, 'bin')}"
 
     @property
+    def is_shown(self) -> bool:
+        """Whether a browser may show it by itself."""
+        return self.file.media_type in SHOWN_INLINE
+
+    @property
     def has_thumbnail(self) -> bool:
         """Whether a page shows it small, scaled by the browser."""
         pixels = self.file.pixels
-        return self.file.media_type in SHOWN_INLINE and pixels is not None and pixels <= MOST_PIXELS
+        return self.is_shown and pixels is not None and pixels <= MOST_PIXELS
 
 
 def content_of_call(call: ServiceCallRecord) -> list[CallContent]:
@@ -57,7 +62,7 @@ def served(content: CallContent, *, inline: bool) -> HttpResponse:
     """The bytes as a response. Only images are shown in place, and only where `inline` asks for it: nothing else in
     here can be opened by a browser as part of the site. ContentUnavailable."""
     digest, media_type = content.file.pk, content.file.media_type
-    attached = not (inline and media_type in SHOWN_INLINE)
+    attached = not (inline and content.is_shown)
     return HttpResponse(
         read([digest])[digest],
         content_type=media_type if media_type in ENDINGS else "application/octet-stream",

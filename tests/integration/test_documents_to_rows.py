@@ -19,7 +19,7 @@ from orchestration.providers.simulator.server import SimulatedProviderServer
 from persistence.models import PersistedObject
 from tests.clusters import running_cluster
 from tests.seedapp.models import Message
-from tests.seedapp.orca.findings import ReadFindings
+from tests.seedapp.orca.findings import GenerateFindings
 from tests.waiting import until
 
 pytestmark = [
@@ -57,8 +57,8 @@ def test_a_pdf_and_a_picture_become_rows(tmp_path: Path, settings: Any, monkeypa
         with running_cluster(tmp_path):
             documents = [file_now(ContentFile(PDF, "Befund Ärztin.pdf")), image_now(PICTURE, name="rash.png")]
             for name in WIRES:
-                submit(CallSpec(service=ReadFindings, context={"documents": documents}, client=name))
-            until(lambda: not unfinished(), "four calls to be persisted", 90)
+                submit(CallSpec(service=GenerateFindings, context={"documents": documents}, client=name))
+            until(lambda: not unfinished(), "four calls to be persisted", 30)
         log = server.request_log()
     assert {call.error_code for call in ServiceCallRecord.objects.all()} == {""}
     sent = [(each["kind"], each["size"], each["sha256"]) for entry in log for each in entry["content"]]
@@ -73,7 +73,10 @@ def test_a_pdf_and_a_picture_become_rows(tmp_path: Path, settings: Any, monkeypa
 
 
 def unfinished() -> bool:
-    return ServiceCallRecord.objects.exclude(status="succeeded", domain_persist_state="persisted").exists()
+    calls = ServiceCallRecord.objects.all()
+    assert [(call.client, call.error_code, call.error) for call in calls if call.status == "failed"] == []
+    assert "skipped" not in {call.domain_persist_state for call in calls}
+    return any(call.domain_persist_state != "persisted" for call in calls)
 
 
 def digest(data: bytes) -> str:

@@ -66,7 +66,10 @@ def test_bytes_are_served_as_they_are_and_harmless(root: Client) -> None:
         assert response["X-Content-Type-Options"] == "nosniff"
         assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
         assert "no-store" in response["Cache-Control"]
-    assert LogEntry.objects.filter(change_message__contains="downloaded the file").count() == 1
+    looks = LogEntry.objects.filter(object_id=call.pk).order_by("pk").values_list("change_message", flat=True)
+    assert [look.partition(": ")[2][:5] for look in looks] == ["image", "image", "file "]
+    assert root.get(url_of(call, png()) + "?inline=1").status_code == 200
+    assert len(looks.all()) == 3  # a page loads its pictures after it
 
 
 def test_what_a_row_calls_html_is_not_served_as_that(root: Client) -> None:

@@ -26,7 +26,7 @@ class FindingsSection(PromptSection):
 
 
 @service
-class ReadFindings(DjangoBaseService):
+class GenerateFindings(DjangoBaseService):
     required_context_keys = ("documents",)
     prompt_plan = (FindingsSection,)
 
