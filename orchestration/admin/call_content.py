@@ -20,8 +20,8 @@ VIEW = "orchestration_servicecallrecord_file"
 
 
 def content_section(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
-    """What the model was shown; nothing where it was only text."""
-    found = content_of_call(call) if content else []
+    """What the model was shown; nothing where it was only text. The call is one of `marked`."""
+    found = content_of_call(call) if content and vars(call).get("has_content") else []
     if found:
         yield Section(
             title="Images, audio and files",

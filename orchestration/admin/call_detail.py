@@ -27,6 +27,7 @@ from orchestration.admin.failure_display import failure_sections, has_failed
 from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
 from orchestration.admin.similar_calls import similar_calls
 from orchestration.clock import database_now
+from orchestration.content.of_call import marked
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.stats.timeline import phases, timeline
@@ -243,4 +244,4 @@ def _history(call: ServiceCallRecord) -> Iterator[Section]:
 
 def call_columns(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
     """Calls as the page reads them: content cut by the database."""
-    return cut(rows, CONTENT).defer(*CONTENT)
+    return marked(cut(rows, CONTENT).defer(*CONTENT))

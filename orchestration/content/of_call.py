@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 
@@ -45,6 +45,15 @@ class CallContent:
         """Whether a page shows it small, scaled by the browser."""
         pixels = self.file.pixels
         return self.is_shown and pixels is not None and pixels <= MOST_PIXELS
+
+
+def marked(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:
+    """Calls that know, as `has_content`, whether there is any: most have none, and need no query for that."""
+    by_call, by_request, by_run = (
+        Exists(ContentUse.objects.filter(**{path: OuterRef("pk")}))
+        for path in ("call", "request__call", "tool_run__call")
+    )
+    return rows.annotate(has_content=Q(by_call) | Q(by_request) | Q(by_run))
 
 
 def content_of_call(call: ServiceCallRecord) -> list[CallContent]:
