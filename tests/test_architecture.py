@@ -389,3 +389,10 @@ def _exports(tree: ast.Module) -> list[ast.expr]:
 @pytest.mark.parametrize("package", ["orchestration", "persistence"])
 def test_a_package_has_few_modules_at_its_top(package):
     assert len([path for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
+
+
+def test_attributes_are_rarely_looked_up_by_name():
+    """A protocol or a type says what an object has; `getattr` hides from readers and mypy who has what."""
+    calls = [node for module in modules().values() for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    named = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
+    assert named.count("getattr") + named.count("hasattr") <= 25

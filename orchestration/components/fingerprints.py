@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -45,8 +45,9 @@ def _parts(found: Any, seen: set[int]) -> Iterator[str]:
     yield _source(found)
     names = {name for function in _functions(found) for name in _names(function.__code__)}
     module: ModuleType | None = inspect.getmodule(found)
-    for name in sorted(names & set(vars(module) if module else ())):
-        value = getattr(module, name)
+    own: dict[str, Any] = vars(module) if module else {}
+    for name in sorted(names & own.keys()):
+        value = own[name]
         if isinstance(value, FunctionType | type) and value.__module__ == found.__module__:
             yield from _parts(value, seen)
         elif isinstance(value, PLAIN):
@@ -63,8 +64,13 @@ def _source(found: Any) -> str:
 
 def _functions(found: Any) -> Iterator[FunctionType]:
     """The function itself, or those of a class, whatever decorates them."""
-    for value in [found] if isinstance(found, FunctionType) else vars(found).values():
-        inner = inspect.unwrap(getattr(value, "__func__", getattr(value, "fget", value)))
+    members: Iterable[Any] = [found] if isinstance(found, FunctionType) else vars(found).values()
+    for value in members:
+        if isinstance(value, classmethod | staticmethod):
+            value = value.__func__
+        elif isinstance(value, property):
+            value = value.fget
+        inner = inspect.unwrap(value)
         if isinstance(inner, FunctionType):
             yield inner
 

@@ -241,9 +241,14 @@ def list_bulk_items(request: ApiRequest, bulk_run_id: int, wanted: Query[ItemFil
     content = may_read_content(request.auth)
 
     def show(item: BulkItem) -> JsonObject:
-        names = ("outcome", "counts", "done_at")
-        shown = {name: getattr(item, name) for name in names}
-        return {**shown, "call": item.call_id, "made": item.made_call_id, "error": item.error if content else None}
+        return {
+            "call": item.call_id,
+            "outcome": item.outcome,
+            "counts": item.counts,
+            "done_at": item.done_at,
+            "made": item.made_call_id,
+            "error": item.error if content else None,
+        }
 
     return page_shown(rows.filter(pk__gt=wanted.after).order_by("pk"), wanted.limit, show, lambda item: item.pk)
 
@@ -268,11 +273,20 @@ def _shown(request: ApiRequest, run: BulkRun) -> JsonObject:
 
 
 def _summary(request: ApiRequest, run: BulkRun) -> JsonObject:
-    same = ("title", "state", "options", "filter", "reason", "total", "per_minute", "error")
-    times = ("starts_at", "created_at", "started_at", "finished_at")
     operation = next((each for each in operations() if each.key == run.kind), None)
     return {
-        **{name: getattr(run, name) for name in (*same, *times)},
+        "title": run.title,
+        "state": run.state,
+        "options": run.options,
+        "filter": run.filter,
+        "reason": run.reason,
+        "total": run.total,
+        "per_minute": run.per_minute,
+        "error": run.error,
+        "starts_at": run.starts_at,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
         "id": run.pk,
         "operation": operation.name if operation else run.kind,
         "links": {

@@ -190,7 +190,8 @@ def _parts(call: ServiceCallRecord) -> list[str] | None:
     result: Any = call.result
     if not isinstance(result, dict):
         return None
-    stream = getattr(services.try_get(call.service_identity), "stream", False)
+    service = services.try_get(call.service_identity)
+    stream = service.stream if service is not None else False
     data = result.get("structured_data")
     if isinstance(stream, str) and isinstance(data, dict):
         return texts_at(data, steps_of(stream))
