@@ -34,7 +34,7 @@ REFERENCES = """
 """
 COPIED = frozenset({"orchestration.AIRequestAudit", "orchestration.AIResponseAudit", "persistence.PersistedChunk"})
 """What rows refer to by an integer, and which is copied, too."""
-ENDED = "created_at >= %(since)s AND status NOT IN ('queued', 'running')"
+ENDED = "id = ANY(%(calls)s) AND status NOT IN ('queued', 'running')"
 OWN_RESULT = """
     row.result || jsonb_build_object('call_id', pg_temp.moved(row.id, %(back)s),
         'correlation_id', md5(row.correlation_id::text || %(back)s)::uuid,
@@ -68,11 +68,11 @@ def without_indexes(tables: list[str]) -> Iterator[None]:
 def copy_day(
     counted: Mapping[type[models.Model], tuple[int, int]],
     others: Sequence[type[models.Model]],
-    since: Any,
+    calls: Sequence[str],
     days: int,
     numbers: int,
 ) -> None:
-    """Copy the calls created at `since` or later, and what belongs to them, to each of the `days` days before.
+    """Copy these calls of a day, and what belongs to them, to each of the `days` days before.
 
     `counted`: the first and the last integer key, by model, of the rows that belong to them. A copy's keys are
     `numbers` lower for each day. `others` have a call's id as their key. Calls that wait or run are not copied: old
@@ -81,7 +81,7 @@ def copy_day(
     copied: list[type[models.Model]] = [ServiceCallRecord, *counted, *others]
     with connection.cursor() as cursor:
         cursor.execute(MOVED)
-        cursor.execute(_day(ServiceCallRecord, ENDED), {"since": since})
+        cursor.execute(_day(ServiceCallRecord, ENDED), {"calls": list(calls)})
         for model in others:
             cursor.execute(_day(model, OF_DAY))
         for model, (first, last) in counted.items():

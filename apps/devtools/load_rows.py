@@ -73,6 +73,8 @@ class Load:
     next_request: int = 1
     next_answer: int = 1
     next_chunk: int = 1
+    made: list[str] = field(default_factory=list)
+    """Keys of the calls of a day that is to be copied."""
     random: Random = field(init=False)
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ class Command(PlainCommand):
             keys: dict[type[models.Model], tuple[int, int]] = dict(
                 zip((model for _, model in TABLES[1:5]), zip((*first, first[2]), last, strict=True), strict=True)
             )
-            copy_day(keys, [PersistenceFailure], load.until - timedelta(days=1), days - 1, numbers)
+            copy_day(keys, [PersistenceFailure], load.made, days - 1, numbers)
         _analyze()
 
     def _write(self, load: Load, leave: int = 0) -> tuple[int, int, int]:
@@ -119,6 +119,8 @@ class Command(PlainCommand):
                         table = tables.setdefault(name, Table(model, columns=rows[0]))
                         table.write(rows)
             written += len(some)
+            if leave:
+                load.made += [bundle.call["id"] for bundle in some]
             if written % 50_000 == 0:
                 self.stdout.write(f"{written:,} of {total:,}")
         for table in tables.values():

@@ -21,6 +21,7 @@ from persistence.models import PersistedChunk, PersistedObject
 from persistence.models.failures import PersistenceFailure
 from persistence.reprocessing.reports import ReprocessOutcome
 from persistence.reprocessing.reprocess import Policy, dry_run
+from tests.orchestration.factories import failed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -70,8 +71,11 @@ def test_many_calls_are_copies_of_a_day_that_fit_together(
     settings.DEBUG = True
     monkeypatch.setattr(seed_load, "MANY", 600)
     before = _indexes_and_references()
+    others = {failed(ordering_key="theirs", sequence=number).pk for number in (1, 2)}  # are not copied
     call_command("seed_load", calls=900, days=3)
     assert _indexes_and_references() == before
+    assert set(ServiceCallRecord.objects.filter(ordering_key="theirs").values_list("pk", flat=True)) == others
+    ServiceCallRecord.objects.filter(pk__in=others).delete()
     days = ServiceCallRecord.objects.values_list(TruncDate("created_at"), "id")
     assert len({day for day, _ in days}) >= 3
     assert 800 < len(days) <= 900
