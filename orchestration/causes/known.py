@@ -114,11 +114,13 @@ KNOWN = {
     ),
     "content_not_supported": Known(
         said="The provider cannot take an image, audio or file of the message",
-        remedy="Use a client whose API takes it, or another format; docs/providers.md has a table. Then retry.",
+        remedy="Use a client whose API takes it, or another format; docs/content.md has a table. Then retry.",
+        places=(Place.PAUSES,),
     ),
     "content_too_large": Known(
         said="The images, audio and files of the request are too large together",
         remedy="Show the model less at a time, or raise MAX_REQUEST_CONTENT_BYTES as far as the provider goes.",
+        places=(Place.PROMPTS,),
         differs="size",
     ),
     "content_unavailable": Known(

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('repair', models.PositiveIntegerField(default=0)),
                 ('part', models.PositiveIntegerField(default=0, help_text='Which of the texts that the answer has, from 0.')),
                 ('text', models.TextField(blank=True, default='')),
-                ('is_discarded', models.BooleanField(default=False, help_text='What was said before in this attempt is no answer.')),
+                ('is_discarded', models.BooleanField(default=False, help_text='What was said before in this attempt does not count.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('call', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='stream_chunks', to='orchestration.servicecallrecord')),
             ],

@@ -40,7 +40,7 @@ class StreamChunk(models.Model):
     repair = models.PositiveIntegerField(default=0)
     part = models.PositiveIntegerField(default=0, help_text="Which of the texts that the answer has, from 0.")
     text = models.TextField(blank=True, default="")
-    is_discarded = models.BooleanField(default=False, help_text="What was said before in this attempt is no answer.")
+    is_discarded = models.BooleanField(default=False, help_text="What was said before in this attempt does not count.")
     created_at = MomentField(default=database_now)
 
     objects = StreamChunkQuerySet.as_manager()

@@ -53,7 +53,7 @@ def test_a_pdf_and_a_picture_become_rows(tmp_path: Path, settings: Any, monkeypa
     with SimulatedProviderServer() as server:
         config = {"MODE": "pod", "CLIENTS": clients(server)}
         settings.ORCA_CONFIG = config
-        monkeypatch.setenv("ORCA_TEST_CLIENTS", json.dumps({"CLIENTS": clients(server)}))
+        monkeypatch.setenv("ORCA_TEST_CLIENTS", json.dumps(config))
         with running_cluster(tmp_path):
             documents = [file_now(ContentFile(PDF, "Befund Ärztin.pdf")), image_now(PICTURE, name="rash.png")]
             for name in WIRES:

@@ -43,8 +43,8 @@ def test_each_says_what_it_is_and_what_helps(code: str) -> None:
     assert known(code).remedy.endswith(".")
 
 
-DONE_ELSEWHERE = {"cancelled", "unreadable", "paid_requests_forbidden"}
-"""On the page of the call, in the database, in the settings."""
+DONE_ELSEWHERE = {"cancelled", "unreadable", "paid_requests_forbidden", "content_unavailable", "content_lost"}
+"""On the page of the call, in the database, in the settings, in the storage."""
 
 
 @pytest.mark.parametrize("code", sorted(set(KNOWN) - DONE_ELSEWHERE))
