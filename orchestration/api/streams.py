@@ -52,9 +52,9 @@ def stream_service_call(
     """Needs what reading the call's content needs. Every event has an id; send the last one as `Last-Event-ID`, or as
     `after`, to go on. An id that is none of this stream begins anew.
 
-    `text`: a piece, `{"part", "text", "attempt"}`; parts are numbered from 0. `discarded`: what was told does not count,
-    and another attempt begins. `end`: the call has ended, `{"status", "error_code", "parts"}`, with the texts of the
-    stored answer, which replace what was told. `stopping`, `unavailable`: reconnect.
+    `text`: a piece, `{"part", "text", "attempt"}`; parts are numbered from 0. `discarded`: what was told does not
+    count, and another attempt begins. `end`: the call has ended, `{"status", "error_code", "parts"}`, with the texts of
+    the stored answer, which replace what was told. `stopping`, `unavailable`: reconnect.
     """
     call = readable_call(request, call_id)
     shows_content(request, call)
