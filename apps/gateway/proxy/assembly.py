@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestration.providers.openai.chat_assembly import OF_A_CHOICE, TEXT_COMPLETION
+from orchestration.providers.wire import as_objects
 from orchestration.values.json_bodies import write_json
 
 DONE = b"data: [DONE]\n\n"
@@ -16,7 +17,7 @@ def as_chunks(answer: dict[str, Any], *, with_usage: bool) -> list[bytes]:
     head = {name: value for name, value in answer.items() if name not in {"choices", "usage", "object", "error"}}
     is_text = answer.get("object") == TEXT_COMPLETION
     head["object"] = TEXT_COMPLETION if is_text else "chat.completion.chunk"
-    choices = [choice for choice in answer.get("choices") or () if isinstance(choice, dict)]
+    choices = as_objects(answer.get("choices"))
     events = [head | {"choices": [part]} for choice in choices for part in _parts(choice)]
     if with_usage and answer.get("usage"):
         events.append(head | {"choices": [], "usage": answer["usage"]})

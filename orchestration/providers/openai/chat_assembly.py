@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestration.providers.streams.folding import Folded
+from orchestration.providers.wire import as_objects
 
 HEAD = ("id", "created", "model")
 """What names an answer; every chunk repeats it."""
@@ -64,7 +65,7 @@ class Assembly:
         if usage is not None:  # some servers report each side in a chunk of its own
             self.usage = (self.usage or {}) | {name: value for name, value in usage.items() if value is not None}
         self.is_text = self.is_text or chunk.get("object") == TEXT_COMPLETION
-        said = [self._feed(item) for item in chunk.get("choices") or () if isinstance(item, dict)]
+        said = [self._feed(item) for item in as_objects(chunk.get("choices"))]
         return any(said)
 
     def _feed(self, item: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.providers.anthropic.message_events import message_events
@@ -139,6 +139,7 @@ def test_characters_are_told_whole(pieces: list[str], told: list[str]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example([{"choices": 1}], "chat")
 @given(st.lists(JSON, max_size=6), st.sampled_from(sorted(WIRES)))
 def test_any_events_are_read(values: list[Any], name: str) -> None:
     """Nothing is raised, and what comes of it is JSON."""
