@@ -173,9 +173,11 @@ def in_words(content: Any) -> str:
 
 
 def references_in(*values: Any) -> list[Reference]:
-    """Stored content that JSON refers to anywhere, each digest once, in the order of digests."""
-    found = {each.digest: each for value in values for each in _references(value)}
-    return [found[digest] for digest in sorted(found)]
+    """Stored content that JSON refers to anywhere, each digest once, in the order in which they come."""
+    found: dict[str, Reference] = {}
+    for each in (each for value in values for each in _references(value)):
+        found.setdefault(each.digest, each)
+    return list(found.values())
 
 
 def may_refer(text: str) -> bool:

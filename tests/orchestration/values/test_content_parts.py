@@ -80,7 +80,7 @@ def test_what_instructs_has_text_alone() -> None:
 
 def test_references_are_found_anywhere_and_once() -> None:
     deep: Any = {"a": [{"b": part(B)}, part(A)], "again": part(B), "text": f"sha256:{'c' * 64}"}
-    assert [found.digest for found in references_in(deep, [part(A)], None, 7)] == [A, B]
+    assert [found.digest for found in references_in(deep, [part(A)], None, 7)] == [B, A]
     assert references_in({"content": f"sha256:{A}"}) == []
     assert may_refer('{"content": "sha256:')
     assert not may_refer("sha256:")
