@@ -14,7 +14,7 @@ from django.urls import reverse
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import action_name
 from orchestration.admin.extensions import matches_all, set_bulk_runner
-from orchestration.operations import Operation, operations
+from orchestration.operations import Operation
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import render, require
@@ -36,7 +36,7 @@ def pairs_url(run_id: int) -> str:
 
 def has_pairs(run: BulkRun) -> bool:
     """Whether a run makes calls to be compared with its own."""
-    return any(operation.pairs for operation in operations() if operation.key == run.kind)
+    return run.operation is not None and run.operation.pairs
 
 
 def asked_for(request: HttpRequest, count: int | None) -> JsonObject:

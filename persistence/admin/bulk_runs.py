@@ -230,7 +230,7 @@ def pace_chosen(run: BulkRun) -> dict[str, Any]:
 
 def shows_sample(run: BulkRun) -> bool:
     """Whether the rows of a few of its calls can be shown as they would become: before it starts, or of a dry run."""
-    operation = next((each for each in operations() if each.key == run.kind), None)
+    operation = run.operation
     return operation is not None and operation.tells_rows and (run.state == BulkState.DRAFT or operation.is_dry_run)
 
 

@@ -32,7 +32,7 @@ from orchestration.api.permissions import (
 from orchestration.api.row_pages import page_shown
 from orchestration.api.schemas import error_responses
 from orchestration.models import ServiceCallRecord
-from orchestration.operations import Operation, operations
+from orchestration.operations import Operation
 from orchestration.types import JsonObject
 from persistence.bulk.api_schemas import (
     BulkItemPage,
@@ -191,7 +191,7 @@ def repeat_bulk_run(request: ApiRequest, bulk_run_id: int) -> Status[JsonObject]
 def _ended(request: ApiRequest, bulk_run_id: int) -> tuple[BulkRun, Operation]:
     """A run that can be done again by the caller, with its operation."""
     run = steered_run(request, bulk_run_id)
-    operation = next((each for each in operations() if each.key == run.kind), None)
+    operation = run.operation
     if operation is None or not run.has_ended:
         why = f"Bulk run {run.pk} is {run.state}." if operation else f"A run of {run.title} cannot be done again here."
         raise ApiError(409, "bulk_refused", why)
@@ -273,7 +273,7 @@ def _shown(request: ApiRequest, run: BulkRun) -> JsonObject:
 
 
 def _summary(request: ApiRequest, run: BulkRun) -> JsonObject:
-    operation = next((each for each in operations() if each.key == run.kind), None)
+    operation = run.operation
     return {
         "title": run.title,
         "state": run.state,
@@ -331,7 +331,7 @@ def start_bulk_run(request: ApiRequest, bulk_run_id: int, body: StartIn) -> Json
     `per_minute` within your limit.
     """
     run = steered_run(request, bulk_run_id)
-    operation = next((each for each in operations() if each.key == run.kind), None)
+    operation = run.operation
     if operation is not None:
         _require(request.auth, operation)
         if operation.costs:

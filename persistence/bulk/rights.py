@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from orchestration.models import ServiceCallRecord
-from orchestration.operations import operations
 from orchestration.types import JsonObject
 from persistence.models import BulkRun
 from persistence.models.bulk import Channel
@@ -57,7 +56,7 @@ def permissions_of(run: BulkRun) -> tuple[str, ...]:
     """What one needs to steer a run, and to have it done: what doing the same by hand would need."""
     if run.kind in _permissions_of_kind:
         return _permissions_of_kind[run.kind](run.options)
-    return next(((each.permission,) for each in operations() if each.key == run.kind), (VIEW_RUNS,))
+    return (run.operation.permission if run.operation else VIEW_RUNS,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from orchestration.clock import database_now
 from orchestration.models.compare_and_set import CompareAndSet
 from orchestration.models.format_version import FormatVersionField
 from orchestration.models.prepared_sql import cursor_with_plans
-from orchestration.operations import operations
+from orchestration.operations import Operation, operations
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
 
@@ -106,10 +106,16 @@ class BulkRun(CompareAndSet):
         return f"{self.title} of {self.total} rows"
 
     @property
+    def operation(self) -> Operation | None:
+        """What it does to each of its rows; None for an export, and for what is no longer declared."""
+        return next((each for each in operations() if each.key == self.kind), None)
+
+    @property
     def title(self) -> str:
         """What the operation is called; the kind, when it is no longer declared."""
-        titles = {operation.key: operation.title for operation in operations()} | {EXPORT: "Export"}
-        return titles.get(self.kind, self.kind)
+        if self.kind == EXPORT:
+            return "Export"
+        return self.operation.title if self.operation else self.kind
 
     @property
     def has_ended(self) -> bool:
