@@ -57,7 +57,9 @@ def pid_of(victim: str, cluster: RunningCluster) -> int:
     if victim == "busy worker":
         return int(ServiceCallRecord.objects.running().values_list("worker", flat=True)[0].split(":")[1])
     if victim == "idle worker":
-        return next(pid for pid in workers if reads_a_pipe(pid))
+        idle: list[int] = []
+        until(lambda: bool(idle.extend(filter(reads_a_pipe, workers)) or idle), "a worker that waits for a task")
+        return idle[0]
     return {"monitor": monitor, "pusher": pusher}[victim]
 
 
