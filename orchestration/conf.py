@@ -131,8 +131,8 @@ class EngineSettings(BaseModel):
 
     @property
     def beat_seconds(self) -> float:
-        """Seconds between two beats of a supervisor."""
-        return min(self.TICK_SECONDS / 2, self.WEDGED_AFTER_SECONDS / 10)
+        """Seconds between two beats of a supervisor; 2 with the default settings."""
+        return min(self.TICK_SECONDS / 2, self.WEDGED_AFTER_SECONDS / 15)
 
     @property
     def retry(self) -> RetryPolicy:

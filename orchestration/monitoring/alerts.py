@@ -11,24 +11,38 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Min, Q
 
 from orchestration.clock import database_now
 from orchestration.conf import clients_settings
+from orchestration.engine.execution.throttle_feedback import BROKEN
 from orchestration.engine.queue.unreadable_rows import UNREADABLE
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, AIResponseAudit, ProviderCircuit, ServiceCallRecord, WorkerNode
+from orchestration.models.engine_events import EngineEvent, EventKind
 from orchestration.models.throttles import CircuitState
 from orchestration.stats.figures import LATE
 
 CACHE_SECONDS = 1.0
+POLL_SECONDS = 2
+"""How often an open page asks."""
 A_DAY = timedelta(days=1)
 UNANSWERED = timedelta(seconds=30)
-"""Requests that wait this long, while nothing at all was answered, are a provider that hangs."""
+"""A provider that answers nothing for this long hangs, however slow it was before."""
+UNUSUAL = timedelta(seconds=6)
+"""So does one that is silent for this long, if that is also SLOWER times what its slowest recent answer took."""
+SLOWER = 2
+ANSWERS = 200
+"""Of all providers: what is known about how long they take of late."""
 IN_A_ROW = 3
 """Failures in a row that are worth a word before the circuit opens."""
 RECENT = timedelta(minutes=5)
-"""When these began: nobody asked the provider since those of yesterday."""
+"""Since when failures in a row count, and processes that were replaced are told."""
+REPLACED = {
+    EventKind.KILLED.value: "A worker process was killed",
+    EventKind.RESTART.value: "A cluster of workers was restarted",
+}
+REPLACED_AT_MOST = 100
 NAMED = 3
 
 
@@ -94,8 +108,8 @@ def _workers(now: datetime) -> Iterator[Alert]:
     named = ", ".join(f"{node.name} silent for {_ago(now, node.beat_at)}" for node in silent[:NAMED])
     if not alive:
         running = ServiceCallRecord.objects.running().count()
-        many = "1 call is" if running == 1 else f"{running:,} calls are"
-        shown = f" {many} shown as running and {'is' if running == 1 else 'are'} not." if running else ""
+        shown = f" {_counted(running, 'call is', 'calls are')} shown as running and" if running else ""
+        shown += (" is not." if running == 1 else " are not.") if running else ""
         yield Alert(
             code="no_worker",
             level="error",
@@ -123,6 +137,21 @@ def _workers(now: datetime) -> Iterator[Alert]:
         )
 
 
+def _replaced(now: datetime) -> Iterator[Alert]:
+    events = EngineEvent.objects.filter(kind__in=REPLACED, at__gte=now - RECENT).order_by("-at")
+    found = list(events.values_list("kind", "about", "at")[:REPLACED_AT_MOST])
+    if found:
+        kind, about, at = found[0]
+        others = f"; {len(found) - 1} more within {RECENT.seconds // 60} min" if len(found) > 1 else ""
+        yield Alert(
+            code="replaced",
+            level="warning",
+            text=f"{REPLACED[kind]} {_ago(now, at)} ago ({about}{others}). Its calls go on in another one.",
+            remedy="See what happened; if it repeats, look whether the machine is short of memory",
+            page="index",
+        )
+
+
 def _providers(now: datetime) -> Iterator[Alert]:
     failing = Q(failures__gte=IN_A_ROW, failing_since__gte=now - RECENT)
     for circuit in ProviderCircuit.objects.filter(~Q(state=CircuitState.CLOSED) | failing):
@@ -140,20 +169,40 @@ def _providers(now: datetime) -> Iterator[Alert]:
 
 
 def _unanswered(now: datetime) -> Iterator[Alert]:
-    sent = AIRequestAudit.objects.pending().order_by().aggregate(first=Min("dispatched_at"), requests=Count("pk"))
-    if sent["first"] is None or now - sent["first"] < UNANSWERED:
-        return
-    answered = AIResponseAudit.objects.order_by().aggregate(last=Max("received_at"))["last"]
-    if answered is None or answered < max(sent["first"], now - UNANSWERED):
+    pending = AIRequestAudit.objects.pending().filter(call__lease_expires_at__gte=now)  # their workers live
+    sent = pending.order_by().values("client_name").annotate(first=Min("dispatched_at"), requests=Count("pk"))
+    waiting = [row for row in sent.order_by("client_name") if now - row["first"] >= UNUSUAL]
+    answers = _latest_answers() if waiting else {}
+    for row in waiting:
+        last, slowest = answers.get(row["client_name"], (None, None))
+        silent = now - max(row["first"], last or row["first"])
+        patience = UNANSWERED if slowest is None else min(UNANSWERED, max(UNUSUAL, SLOWER * slowest))
+        if silent < patience:
+            continue
+        usual = f" It took at most {slowest.total_seconds():.1f} s of late." if slowest is not None else ""
         yield Alert(
             code="unanswered",
-            level="error",
-            text=f"No provider has answered for {_ago(now, max(sent['first'], answered or sent['first']))}:"
-            f" {sent['requests']:,} requests wait.",
-            remedy="Check the provider with manage.py ai_healthcheck, or pause its model",
+            level="error" if silent >= UNANSWERED else "warning",
+            text=f"The provider of client {row['client_name']} has not answered for {silent.seconds} s:"
+            f" {_counted(row['requests'], 'request waits', 'requests wait')}.{usual}",
+            remedy="Check it with manage.py ai_healthcheck, or pause its models",
             page="orchestration_airequestaudit_changelist",
             query={"outcome__exact": "pending"},
         )
+
+
+def _latest_answers() -> dict[str, tuple[datetime, timedelta]]:
+    """By client, of the newest answers of all: when the last one came, and how long the slowest took. A timeout is no
+    answer."""
+    found: dict[str, tuple[datetime, timedelta]] = {}
+    newest = AIResponseAudit.objects.order_by("-received_at").values_list(
+        "ai_request__client_name", "received_at", "latency_ms", "error_code"
+    )
+    for client, received_at, latency, error_code in newest[:ANSWERS]:
+        if error_code not in BROKEN:
+            last, slowest = found.get(client, (received_at, timedelta()))
+            found[client] = (last, max(slowest, timedelta(milliseconds=latency)))
+    return found
 
 
 def _overdue(now: datetime) -> Iterator[Alert]:
@@ -188,7 +237,7 @@ def _set_aside(now: datetime) -> Iterator[Alert]:
         yield Alert(
             code="set_aside",
             level="warning",
-            text=f"{calls:,} calls are set aside: what is stored in them cannot be read.",
+            text=f"{_counted(calls, 'call is', 'calls are')} set aside: what is stored in them cannot be read.",
             remedy="Correct the columns that their error names, and retry them",
             page="orchestration_servicecallrecord_changelist",
             query={"error_code": UNREADABLE},
@@ -209,12 +258,17 @@ def _simulated(now: datetime) -> Iterator[Alert]:
 
 LOOKS: tuple[Callable[[datetime], Iterator[Alert]], ...] = (
     _workers,
+    _replaced,
     _providers,
     _unanswered,
     _overdue,
     _set_aside,
     _simulated,
 )
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _ago(now: datetime, then: datetime) -> str:

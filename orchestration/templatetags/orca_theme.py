@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
-from orchestration.monitoring.alerts import latest_alerts
+from orchestration.monitoring.alerts import POLL_SECONDS, latest_alerts
 from orchestration.theme.installed import has_console
 from orchestration.theme.styles import SCRIPTS, style_sheets
 from orchestration.theme.styles import badge as plain_badge
@@ -63,7 +63,7 @@ def alerts(context: template.Context) -> dict[str, Any]:
     if not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
         return {}
     request.has_alerts = True
-    return {"url": reverse(f"admin:{ALERTS}"), **shown(latest_alerts(look=False))}
+    return {"url": reverse(f"admin:{ALERTS}"), "seconds": POLL_SECONDS, **shown(latest_alerts(look=False))}
 
 
 @register.inclusion_tag("admin/orchestration/parts/newer.html", takes_context=True)

@@ -16,7 +16,7 @@ from orchestration.errors import NodeNameTaken
 from orchestration.models import WorkerNode
 from orchestration.models.engine_events import EngineEvent, EventKind
 
-BEATS_UNTIL_DEAD = 3
+BEATS_UNTIL_DEAD = 5
 """A supervisor that missed this many beats may be replaced."""
 
 
@@ -36,8 +36,8 @@ class Heartbeat:
     def acquire(self, cancelled: Callable[[], bool]) -> None:
         """Acquire the name; NodeNameTaken when a living supervisor owns it.
 
-        A row that is still young is watched: if it does not beat for three intervals, its supervisor is dead. Waits
-        at most that long, or until `cancelled()`.
+        A row that is still young is watched: if it does not beat for BEATS_UNTIL_DEAD intervals, its supervisor is
+        dead. Waits at most that long, or until `cancelled()`.
         """
         predecessor = self._acquire_file()
         row = WorkerNode.objects.filter(name=self.node).first()

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 KILLED_WORKER_SECONDS = 0.3
 """How long the calls of a killed worker of this node wait for their rescue."""
 HEARTBEAT_TASK = "orchestration.tasks.heartbeat"
-LONGEST_GAP_IN_BEATS = 4
+LONGEST_GAP_IN_BEATS = 6
 """A longer time between two checks means that this machine, or this process, was suspended."""
 START_SECONDS = 60.0
 """How long a new cluster may take to its first heartbeat, on a machine under load."""
