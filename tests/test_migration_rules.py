@@ -7,7 +7,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models.functions import Length, Now, Upper
 from django.db.utils import IntegrityError, NotSupportedError
 
-from orchestration.backends.online_operations import AddConstraintOnline, AddIndexOnline
+from orchestration.backends.online_operations import AddConstraintOnline, AddIndexOnline, RemoveIndexOnline
 from tests.migration_rules import INSTEAD, problems
 
 TEXT, NUMBER = models.CharField(max_length=20), models.IntegerField(null=True)
@@ -169,6 +169,32 @@ def test_an_online_operation_does_what_djangos_does(operation):
         with connection.schema_editor(atomic=False) as editor:
             operation.database_backwards("big", editor, after, before)
         assert name not in constraints()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(row)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_an_index_is_dropped_online_and_built_again():
+    bare = state()
+    before = bare.clone()
+    AddIndexOnline("row", INDEX).state_forwards("big", before)
+    after = before.clone()
+    operation = RemoveIndexOnline("row", INDEX.name)
+    operation.state_forwards("big", after)
+    row = before.apps.get_model("big", "Row")
+    with connection.schema_editor() as editor:
+        editor.create_model(row)
+    try:
+        assert INDEX.name in constraints()
+        for _ in range(2 if connection.vendor == "postgresql" else 1):
+            with connection.schema_editor(atomic=False) as editor:
+                operation.database_forwards("big", editor, before, after)
+        assert INDEX.name not in constraints()
+        with connection.schema_editor(atomic=False) as editor:
+            operation.database_backwards("big", editor, after, before)
+        assert INDEX.name in constraints()
     finally:
         with connection.schema_editor() as editor:
             editor.delete_model(row)

@@ -14,6 +14,8 @@ class AccountsConfig(AppConfig):
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.accounts.receivers")
         from apps.accounts.auth import why_not_usable
-        from persistence.bulk.rights import add_credential_check
+        from apps.accounts.throttle import seconds_to_wait
+        from persistence.bulk.rights import add_call_limit, add_credential_check
 
         add_credential_check(why_not_usable)
+        add_call_limit(seconds_to_wait)

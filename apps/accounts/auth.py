@@ -153,16 +153,15 @@ api_auth: list[Any] = [KeyAuth(), session_auth]
 """For `NinjaAPI(auth=…)`: the key first, because a session without a CSRF token would refuse before it."""
 
 
-def why_not_usable(credential: str) -> str:
-    """Why what was asked for with a key must not go on: it may operate calls no more. Empty for what is no key."""
+def why_not_usable(credential: str, scopes: tuple[str, ...] = (OPERATE,)) -> str:
+    """Why what was asked for with a key must not go on: it is gone, or lost a scope. Empty for what is not a key."""
     if not credential.startswith(KEY):
         return ""
     key = ApiKey.objects.usable().select_related("owner").filter(pk=credential.removeprefix(KEY)).first()
     if key is None:
         return "the API key with which it was asked for was revoked, or has expired"
-    return (
-        "" if OPERATE in key.effective_scopes() else f"the API key with which it was asked for lost the scope {OPERATE}"
-    )
+    lost = [scope for scope in scopes if scope not in key.effective_scopes()]
+    return f"the API key with which it was asked for lost the scope {lost[0]}" if lost else ""
 
 
 def check_rate(key: ApiKey) -> None:

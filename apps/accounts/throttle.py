@@ -91,6 +91,13 @@ WINDOWS = {
 """By the name that operations are counted under, with the noun that a refusal uses."""
 
 
+def seconds_to_wait(person: object, counts: str) -> int:
+    """Count one under `counts`, and return 0; over the limit nothing is counted, and these are the seconds to the next
+    window. `person` is a user's key."""
+    window, _ = WINDOWS[counts]
+    return window.hit(str(person))
+
+
 def charge(person: object, counts: str, cost: int = 1) -> None:
     """Count what somebody does under `counts`; ApiError 429 when that is over the limit. `person` is a user's key."""
     window, what = WINDOWS[counts]

@@ -22,6 +22,7 @@ DELETE = "orchestration.delete_savedsearch"
 """To remove what somebody else shares, who may have left."""
 LONGEST_QUERY = 4_000
 SHOWN = 100
+DELETED = "a deleted user"
 NO_NAME = "A search is saved under a name of at most 80 characters."
 TOO_LONG = f"Only a search or filter of at most {LONGEST_QUERY:,} characters is saved."
 NO_PART_OF_IT = ("p", "e", "_popup")
@@ -42,7 +43,7 @@ class Shown:
     url: str
     is_current: bool
     shared_by: str
-    """Who shares it, when that is somebody else."""
+    """Who shares it, when that is somebody else, also when they were deleted."""
     forget_url: str
     """Where this person may remove it."""
 
@@ -67,7 +68,7 @@ def _shown(request: HttpRequest, row: SavedSearch, now: str) -> Shown:
         name=row.name,
         url=f"{reverse(LIST)}?{row.query}",
         is_current=bool(now) and row.query == now,
-        shared_by="" if is_mine else str(row.owner),
+        shared_by="" if is_mine else str(row.owner or DELETED),
         forget_url=forget if is_mine or request.user.has_perm(DELETE) else "",
     )
 

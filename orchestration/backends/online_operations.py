@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import NotSupportedError
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations import AddConstraint, AddIndex
+from django.db.migrations.operations import AddConstraint, AddIndex, RemoveIndex
 from django.db.models import CheckConstraint, Model, UniqueConstraint
 from django.db.transaction import atomic
 
@@ -37,6 +37,27 @@ class AddIndexOnline(AddIndex):
         ):
             _outside_a_transaction(self, schema_editor)
             _drop_half_built(schema_editor, self.index.name)
+
+    def describe(self) -> str:
+        return f"{super().describe()} without a lock"
+
+
+class RemoveIndexOnline(RemoveIndex):
+    """RemoveIndex, with DROP INDEX CONCURRENTLY on PostgreSQL."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        if self.allow_migrate_model(
+            schema_editor.connection.alias, from_state.apps.get_model(app_label, self.model_name)
+        ):
+            _outside_a_transaction(self, schema_editor)
+            _drop_half_built(schema_editor, self.name)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        index = to_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+        AddIndexOnline(self.model_name, index).database_forwards(app_label, schema_editor, from_state, to_state)
 
     def describe(self) -> str:
         return f"{super().describe()} without a lock"
@@ -106,6 +127,8 @@ def _drop_half_built(schema_editor: BaseDatabaseSchemaEditor, index: str) -> Non
     schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(index)}")
 
 
-def _outside_a_transaction(operation: AddIndex | AddConstraint, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def _outside_a_transaction(
+    operation: AddIndex | RemoveIndex | AddConstraint, schema_editor: BaseDatabaseSchemaEditor
+) -> None:
     if schema_editor.connection.in_atomic_block:
         raise NotSupportedError(f"{operation.describe()}: set `atomic = False` on the migration.")

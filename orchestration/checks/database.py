@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,14 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
 
 SHOWN = 5
+POSTGRES_COLUMNS = (
+    "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+    " WHERE relkind IN ('r', 'p', 'f', 'v', 'm') AND attnum > 0 AND NOT attisdropped AND pg_table_is_visible(attrelid)"
+)
+SQLITE_COLUMNS = (
+    "SELECT made.name, columns.name FROM sqlite_master AS made, pragma_table_xinfo(made.name) AS columns"
+    " WHERE made.type IN ('table', 'view')"
+)
 
 
 @register(Tags.database)
@@ -51,18 +60,23 @@ def schema_faults(alias: str) -> list[str]:
 
 def missing_from(connection: BaseDatabaseWrapper, models: Iterable[type[Model]]) -> Iterator[str]:
     """Tables and columns of these models that a database does not have."""
+    columns = _columns(connection)
+    for model in models:
+        options = model._meta
+        if not options.managed or options.proxy or not router.allow_migrate_model(connection.alias, model):
+            continue
+        present = columns.get(options.db_table)
+        if present is None:
+            yield options.db_table
+            continue
+        yield from (f"{options.db_table}.{f.column}" for f in options.local_concrete_fields if f.column not in present)
+
+
+def _columns(connection: BaseDatabaseWrapper) -> dict[str, set[str]]:
+    """Of every table that a connection sees, in one query: Django's introspection takes two for each table."""
+    columns: dict[str, set[str]] = defaultdict(set)
     with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor))
-        for model in models:
-            options = model._meta
-            if not options.managed or options.proxy or not router.allow_migrate_model(connection.alias, model):
-                continue
-            if options.db_table not in tables:
-                yield options.db_table
-                continue
-            present = {
-                column.name for column in connection.introspection.get_table_description(cursor, options.db_table)
-            }
-            yield from (
-                f"{options.db_table}.{f.column}" for f in options.local_concrete_fields if f.column not in present
-            )
+        cursor.execute(POSTGRES_COLUMNS if connection.vendor == "postgresql" else SQLITE_COLUMNS)
+        for table, column in cursor.fetchall():
+            columns[table].add(column)
+    return columns

@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.deletion import Collector
 
 from orchestration.clock import database_now
 from orchestration.values.moments import MomentField
@@ -22,10 +23,23 @@ class SavedSearchQuerySet(models.QuerySet["SavedSearch"]):
         return self.filter(Q(owner=user.pk) | shared)
 
 
+def keep_shared(collector: Collector, field: Any, rows: SavedSearchQuerySet, using: str) -> None:
+    """What becomes of the searches of a user who is deleted: others use the shared ones, nobody sees the rest."""
+    models.SET_NULL(collector, field, rows.filter(is_shared=True), using)
+    models.CASCADE(collector, field, rows.filter(is_shared=False), using)
+
+
 class SavedSearch(models.Model):
     """What the list of calls was asked for. One that is saved under the same name again replaces it."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=keep_shared,
+        related_name="+",
+        db_index=False,
+        help_text="Empty for a shared one whose owner was deleted.",
+    )
     name = models.CharField(max_length=80)
     query = models.TextField(help_text="Search and filters, as the address of the list has them.")
     is_shared = models.BooleanField(default=False, help_text="Everybody who may see calls sees it.")

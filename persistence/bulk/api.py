@@ -46,7 +46,7 @@ from persistence.bulk.api_schemas import (
 )
 from persistence.bulk.figures import expected_rate, rate, time_left, troubles_by_cause, undone
 from persistence.bulk.pace import change_pace, pace_in_words
-from persistence.bulk.rights import VIEW_RUNS, Authority, permissions_of
+from persistence.bulk.rights import ADD_CALLS, VIEW_RUNS, Authority, permissions_of
 from persistence.bulk.runs import abort, freeze_rows, outcomes_of, pause, schedule, start
 from persistence.bulk.selection import (
     ASKED_OVER_REST,
@@ -62,8 +62,6 @@ from persistence.models.bulk import EXPORT, TROUBLES, Channel
 
 router = Router(tags=["bulk runs"])
 router.add_decorator(for_any_api)
-
-ADD_CALLS = "orchestration.add_servicecallrecord"
 
 
 # --- who may --------------------------------------------------------------------------------
@@ -327,16 +325,13 @@ def start_bulk_run(request: ApiRequest, bulk_run_id: int, body: StartIn) -> Json
     """From now on it writes in your name, and with your rights as they are then: when you lose them, or the key that
     you use now is revoked, the run ends.
 
-    One that asks models counts as so many service calls as it may make in the first minute: a run over many needs a
-    `per_minute` within your limit.
+    One that asks models counts each of its calls against your limit of calls when it makes it, and waits while that is
+    reached.
     """
     run = steered_run(request, bulk_run_id)
     operation = run.operation
     if operation is not None:
         _require(request.auth, operation)
-        if operation.costs:
-            most = run.forecast.get("will", run.total)
-            request.auth.charge("calls", max(1, min(most, body.per_minute or run.per_minute or most)))
     how: dict[str, Any] = {"reason": body.reason, "per_minute": body.per_minute, "authority": _authority(request.auth)}
     with refusals():
         if body.starts_at is None:

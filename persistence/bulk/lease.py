@@ -15,7 +15,7 @@ from orchestration.models.format_version import refuse_newer
 from orchestration.tasks import beat
 from persistence import log
 from persistence.bulk.pace import LONGEST_WAIT, item_after_next, near, seconds_until_next
-from persistence.bulk.rights import Rights, refusal, rights_of
+from persistence.bulk.rights import Rights, refusal, rights_of, seconds_to_wait
 from persistence.bulk.runs import wake_worker
 from persistence.models import BulkRun, BulkState
 
@@ -70,12 +70,13 @@ class RunLease:
         return not self.rights.objection
 
     def may_do_next(self) -> bool:
-        """Whether one more item may be done: the run is still held, and it is this item's turn by the pace of the run.
+        """Whether one more item may be done: the run is still held, it is this item's turn by the pace of the run, and
+        within the limit of whoever has calls made over REST.
 
         Waits for the turn, at most LONGEST_WAIT.
         """
         while self.is_still_held():
-            wait = seconds_until_next(self.run) or self._take_turn()
+            wait = seconds_until_next(self.run) or self._take_turn() or self._count()
             if not wait:
                 return True
             if wait > LONGEST_WAIT.total_seconds():
@@ -95,6 +96,14 @@ class RunLease:
             return AGAIN_SECONDS
         self.run.next_item_at = following
         return 0.0
+
+    def _count(self) -> float:
+        """Count the item; seconds to wait when the limit is reached, for which the run is put off."""
+        wait = seconds_to_wait(self.run)
+        if wait:
+            self.run.next_item_at = database_now() + timedelta(seconds=wait)
+            self._mine().update(next_item_at=self.run.next_item_at)
+        return wait
 
     def _paced(self) -> bool:
         """Whether the run has a pace, asked of the database as often as the lease is renewed."""

@@ -67,6 +67,6 @@ def pace_in_words(run: BulkRun) -> str:
 
 def seconds_until_next(run: BulkRun) -> float:
     """Until the next item may begin, by what is known of the run; 0 when it may."""
-    if not run.per_minute or run.next_item_at is None:
+    if run.next_item_at is None:
         return 0.0
     return max(0.0, (run.next_item_at - database_now()).total_seconds())

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from orchestration.api.permissions import OPERATE, WRITE
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject
 from persistence.models import BulkRun
@@ -16,13 +17,18 @@ from persistence.models.bulk import Channel
 
 VIEW_RUNS = "persistence.view_bulkrun"
 VIEW_CALLS = "orchestration.view_servicecallrecord"
+ADD_CALLS = "orchestration.add_servicecallrecord"
+CALLS = "calls"
+"""The limit that calls are counted against which a run makes over REST."""
 REMEDY = "Somebody who may do this can make a new run of what was not done."
 
 PermissionsOf = Callable[[JsonObject], tuple[str, ...]]
-CredentialCheck = Callable[[str], str]
+CredentialCheck = Callable[[str, tuple[str, ...]], str]
+CallLimit = Callable[[Any, str], float]
 
 _permissions_of_kind: dict[str, PermissionsOf] = {}
 _credential_checks: list[CredentialCheck] = []
+_call_limits: list[CallLimit] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +52,26 @@ def needs_permissions(kind: str, of: PermissionsOf) -> None:
 
 
 def add_credential_check(check: CredentialCheck) -> None:
-    """Say what keeps a credential from being used now: the function gets what a run stores, and returns the reason, or
-    nothing when it knows none."""
+    """Say what keeps a credential from being used now: the function gets what a run stores and the scopes that the run
+    needs, and returns the reason, or nothing when it knows none."""
     if check not in _credential_checks:
         _credential_checks.append(check)
+
+
+def add_call_limit(limit: CallLimit) -> None:
+    """Say how many calls a person may make: the function gets a user's key and the name of the limit, counts one, and
+    returns 0; or counts nothing, and returns the seconds to wait."""
+    if limit not in _call_limits:
+        _call_limits.append(limit)
+
+
+def seconds_to_wait(run: BulkRun) -> float:
+    """Count the next item of a run against the limit of the person in whose name it asks models over REST, as if they
+    sent each call themselves; the seconds to wait while that is reached, else 0. Count before a transaction begins."""
+    operation = run.operation
+    if run.channel != Channel.API or operation is None or not operation.costs:
+        return 0.0
+    return max((limit(run.authorized_by_id, CALLS) for limit in _call_limits), default=0.0)
 
 
 def permissions_of(run: BulkRun) -> tuple[str, ...]:
@@ -93,11 +115,13 @@ def _objection(person: Any, channel: str, run: BulkRun) -> str:
         return "the account of the person in whose name it runs is inactive"
     if channel == Channel.CONSOLE and not getattr(person, "is_staff", True):
         return "the person in whose name it runs may no longer use the console"
-    for permission in permissions_of(run):
+    makes_calls = channel == Channel.API and run.operation is not None and run.operation.pairs
+    for permission in (*permissions_of(run), *((ADD_CALLS,) if makes_calls else ())):
         if not person.has_perm(permission):
             return f"the person in whose name it runs no longer has the permission {permission}"
     if run.credential:
-        return next(filter(None, (check(run.credential) for check in _credential_checks)), "")
+        scopes = (OPERATE, WRITE) if makes_calls else (OPERATE,)
+        return next(filter(None, (check(run.credential, scopes) for check in _credential_checks)), "")
     return ""
 
 

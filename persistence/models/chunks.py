@@ -224,10 +224,7 @@ class PersistedObject(models.Model):
                 fields=("chunk",), condition=models.Q(role=ObjectRole.PRIMARY), name="persisted_object_one_primary"
             ),
         )
-        indexes = (
-            models.Index(fields=("object_id", "content_type"), name="persisted_object_lookup"),
-            models.Index(fields=("object_id", "content_type", "-id"), name="persisted_object_newest"),
-        )
+        indexes = (models.Index(fields=("object_id", "content_type", "-id"), name="persisted_object_newest"),)
 
     def __str__(self) -> str:
         return f"{self.content_type_id}:{self.object_id} ({self.role})"

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.accounts.models import User
 from orchestration.admin import saved_searches
 from orchestration.admin.saved_searches import NO_NAME, TOO_LONG
 from orchestration.models.saved_searches import SavedSearch
@@ -68,6 +69,18 @@ def test_a_shared_one_is_seen_by_all_and_removed_by_its_owner(staff: Callable[..
     offered = [address in client.get(LIST).content.decode() for client in (ada, bob, housekeeper)]
     assert offered == [True, False, True], "who shared it may have left"
     assert forget(housekeeper, ours) == 302
+
+
+def test_a_shared_one_stays_when_its_owner_is_deleted(staff: Callable[..., Client]) -> None:
+    ada, bob = (staff("view_servicecallrecord") for _ in range(2))
+    save(ada, "status__exact=failed", "Ours", is_shared="on")
+    save(ada, "status__exact=queued", "Hers")
+    User.objects.get(pk=SavedSearch.objects.get(name="Ours").owner_id).delete()
+    assert shown(bob) == {"Ours": False}
+    assert "a deleted user" in bob.get(LIST).content.decode()
+    assert not SavedSearch.objects.filter(name="Hers").exists()
+    save(bob, "status__exact=failed", "Ours", is_shared="on")
+    assert SavedSearch.objects.filter(name="Ours").count() == 2
 
 
 def test_text_of_content_is_shared_with_those_who_may_read_it(staff: Callable[..., Client]) -> None:

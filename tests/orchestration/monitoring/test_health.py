@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from orchestration.checks.database import check_schema
 from orchestration.models import WorkerNode
 from orchestration.monitoring import health
 from tests.orchestration.factories import queued
+
+FIRST_QUERIES, NEXT_QUERIES = 10, 4
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +40,17 @@ def test_ready_tells_the_workers_seen_and_the_oldest_due_call(client: Client) ->
     report = client.get("/readyz").json()
     assert (report["ready"], report["workers_seen"]) == (True, 1)
     assert report["oldest_due_seconds"] >= 40
+
+
+@pytest.mark.django_db
+@pytest.mark.postgres
+def test_the_first_visit_asks_little_and_the_next_less(
+    client: Client, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    """A probe has a second: the tables are compared in one query, however many there are."""
+    for most in (FIRST_QUERIES, NEXT_QUERIES):
+        with django_assert_max_num_queries(most):
+            assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.django_db

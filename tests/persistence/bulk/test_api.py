@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
 from apps.accounts.models import ApiKey, User
+from apps.accounts.throttle import CALLS, WINDOWS
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
 from orchestration.operations import operations
@@ -197,17 +199,43 @@ def test_a_key_reruns_only_with_its_models(operator: Caller) -> None:
     assert run["options"] == {"model": "gpt-4o", "temperature": 0.2}
 
 
-def test_what_asks_models_needs_a_pace_within_the_limit(
-    operator: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("per_minute", [None, 6_000])
+def test_each_call_counts_and_the_run_waits_at_the_limit(
+    operator: Caller, monkeypatch: pytest.MonkeyPatch, per_minute: int | None
 ) -> None:
-    charged: list[tuple[str, int]] = []
-    monkeypatch.setattr("apps.accounts.auth.charge", lambda person, counts, cost: charged.append((counts, cost)))
+    """However fast it is started, and whoever lifts its pace later: in the next minute it goes on."""
+    limit = replace(CALLS, limit=2)
+    monkeypatch.setitem(WINDOWS, "calls", (limit, "service calls"))
+    monkeypatch.setattr("apps.accounts.throttle._seconds", lambda: 60_000)
     for _ in range(3):
         failed()
     run = made(operator, filter={})
-    charged.clear()
-    steered(operator, run, "start", per_minute=2)
-    assert charged == [("writes", 1), ("calls", 2)]
+    steered(operator, run, "start", per_minute=per_minute)
+    assert [work(run["id"]), work(run["id"])] == [2, 0]
+    waiting = BulkRun.objects.get()
+    assert waiting.state == BulkState.RUNNING
+    assert waiting.next_item_at is not None
+    assert 50 < (waiting.next_item_at - database_now()).total_seconds() <= 60
+    assert limit.hit(str(operator.user.pk)), "nothing is left for the person's own calls"
+    monkeypatch.setattr("apps.accounts.throttle._seconds", lambda: 60_060)
+    BulkRun.objects.update(next_item_at=database_now())
+    assert work(run["id"]) == 1
+    assert BulkRun.objects.get().state == BulkState.DONE
+
+
+@pytest.mark.parametrize("lost", ["permission", "scope"])
+def test_a_rerun_ends_with_the_right_to_submit_calls(operator: Caller, lost: str) -> None:
+    memo("a")
+    run = made(operator, "rerun", filter={})
+    steered(operator, run, "start")
+    if lost == "scope":
+        ApiKey.objects.update(scopes=["calls:read", "calls:operate"])
+    else:
+        operator.user.user_permissions.remove(Permission.objects.get(codename="add_servicecallrecord"))
+    assert work(run["id"]) == 0
+    ended = BulkRun.objects.get()
+    assert ended.state == BulkState.FAILED
+    assert ("scope calls:write" if lost == "scope" else "permission orchestration.add_servicecallrecord") in ended.error
 
 
 def test_reasons_are_hidden_without_the_right_to_read_content(caller: Callable[..., Caller]) -> None:  # noqa: F811

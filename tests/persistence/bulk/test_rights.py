@@ -148,7 +148,7 @@ def test_the_command_line_and_older_rows_have_their_own_rules() -> None:
 def test_a_run_ends_with_the_key_it_was_asked_with(monkeypatch: pytest.MonkeyPatch) -> None:
     memo()
     monkeypatch.setattr(rights, "_credential_checks", [])
-    rights.add_credential_check(lambda credential: "the API key was revoked" if credential == "key:7" else "")
+    rights.add_credential_check(lambda credential, _: "the API key was revoked" if credential == "key:7" else "")
     ann = somebody("ann")
     User.objects.update(is_staff=False)  # over REST nobody needs the console
     runs = [
