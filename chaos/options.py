@@ -46,6 +46,8 @@ class Options:
     """Between two kills on average; calls are submitted over the same time."""
     latency_ms: int = 800
     """How long the simulated model thinks."""
+    pace_ms: int = 60
+    """Between two events of a stream."""
     quiet: float = 180.0
     """How long the end may take after the last strike."""
     postgres_url: str = GIVEN if GIVEN.startswith("postgres") else LOCAL_POSTGRES

@@ -39,7 +39,8 @@ def environment_of(options: Options, run: str, folder: Path, url: str) -> dict[s
 @contextmanager
 def provider(options: Options, environment: Mapping[str, str], folder: Path) -> Iterator[str]:
     """The simulated provider as a process of its own, with its own request log; yields its address."""
-    command = [*DJANGO, "simulated_provider", "--port", "0", "--latency-ms", str(options.latency_ms)]
+    speed = ["--latency-ms", str(options.latency_ms), "--pace-ms", str(options.pace_ms)]
+    command = [*DJANGO, "simulated_provider", "--port", "0", *speed]
     with (folder / "provider.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - ours
             [*command, "--request-log", str(folder / "ledger.jsonl")],

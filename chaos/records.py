@@ -47,12 +47,14 @@ class Findings:
     open_audits: list[str] = field(default_factory=list)
     """Requests whose audit says neither answered, failed nor unknown."""
     still_running: list[str] = field(default_factory=list)
+    misheard: list[str] = field(default_factory=list)
+    """Calls whose listener was told something else than what is stored; see chaos.listening."""
 
     @property
     def clean(self) -> bool:
         return not any((
             self.lost, self.duplicated, self.falsely_persisted, self.out_of_order,
-            self.unaccounted, self.open_audits, self.still_running,
+            self.unaccounted, self.open_audits, self.still_running, self.misheard,
         ))  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from orchestration.components.text_paths import is_path
 from orchestration.components.tools import Tool, ToolLimits
 from orchestration.retry import RetryPolicy
 from orchestration.services import DjangoBaseService
+from orchestration.values.content_parts import KINDS
 
 DESCRIPTORS = (property, cached_property, classmethod, staticmethod, partialmethod)
 
@@ -65,6 +66,10 @@ ATTRIBUTES: dict[str, Rule] = {
     "stream": Rule(
         'True, False, or the path of a text in the schema ("reply", "messages[].text")',
         lambda value: isinstance(value, bool) or is_path(value),
+    ),
+    "content_kinds": Rule(
+        f"a tuple of {', '.join(KINDS)}",
+        lambda value: is_names(value) and set(value) <= set(KINDS),
     ),
     "tools": Rule(
         "a list of functions with @tool, and of dicts that describe a provider's own",

@@ -66,6 +66,8 @@ class DjangoBaseService(DjangoIdentityMixin):
     parameters: ClassVar[JsonObject] = {}
     timeout: ClassVar[float | None] = None
     stream: ClassVar[bool | str] = False
+    content_kinds: ClassVar[Sequence[str]] = ()
+    """What its messages show besides text (`image`, `audio`, `file`), so that `manage.py check` knows."""
     tools: ClassVar[Sequence[Tool | JsonObject]] = ()
     tool_limits: ClassVar[ToolLimits] = ToolLimits()
 

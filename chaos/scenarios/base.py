@@ -17,6 +17,10 @@ class Scenario(ABC):
     def submit(self, call: PlannedCall, seed: int) -> str:
         """Submit a planned call and return its id; submitting it again returns the same id. Raises django.db.Error."""
 
+    def is_streamed(self, number: int) -> bool:
+        """Whether the planned call of this number is one that can be listened to."""
+        return False
+
     @abstractmethod
     def rows(self) -> Sequence[Any]:
         """The domain rows as they are now."""

@@ -1,4 +1,4 @@
-"""One call, one row; a third of the calls in strict order by key."""
+"""One call, one row; a third of the calls in strict order by key, every other one as a stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from django.utils import timezone
 
 from chaos.app.models import ChaosRow
-from chaos.app.orca.services.note import TakeNote
+from chaos.app.orca.services.note import DictateNote, TakeNote
 from chaos.plan import PlannedCall
 from chaos.records import Records, is_poisoned
 from chaos.scenarios.base import Scenario
@@ -26,11 +26,12 @@ MAX_ATTEMPTS = 10
 class NotesScenario(Scenario):
     """Rows are ChaosRow, in the order of their keys."""
 
-    service: type[DjangoBaseService] = TakeNote
+    services: tuple[type[DjangoBaseService], ...] = (TakeNote, DictateNote)
+    """Which take turns by the number of the call."""
 
     def submit(self, call: PlannedCall, seed: int) -> str:
         spec = CallSpec(
-            service=self.service,
+            service=self._service(call.number),
             context={"number": call.number},
             priority=call.priority,
             ordering_key=call.ordering_key,
@@ -39,6 +40,12 @@ class NotesScenario(Scenario):
             idempotency_key=f"chaos-{seed}-{call.number}",
         )
         return submit(spec).pk
+
+    def is_streamed(self, number: int) -> bool:
+        return bool(self._service(number).stream)
+
+    def _service(self, number: int) -> type[DjangoBaseService]:
+        return self.services[number % len(self.services)]
 
     def rows(self) -> Sequence[ChaosRow]:
         return list(ChaosRow.objects.order_by("id"))

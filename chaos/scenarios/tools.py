@@ -17,7 +17,7 @@ EXPECTED = TURNS * 2
 class ToolsScenario(NotesScenario):
     """Rows are ChaosRow: one of each answer, one of each `write_down`, and one of each attempt of a `look_up`."""
 
-    service = LookUp
+    services = (LookUp,)
 
     def lost(self, records: Records) -> list[str]:
         done = Counter(ToolRun.objects.filter(status=ToolRunStatus.DONE).values_list("call_id", flat=True))

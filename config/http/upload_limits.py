@@ -9,8 +9,24 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 
+from orchestration.conf import CONTENT_BYTES, engine_settings
+
 MAX_UPLOAD_BYTES = 10_000_000
 """Of a form with its files, unless its view raised the limit. Other bodies: DATA_UPLOAD_MAX_MEMORY_SIZE."""
+
+
+CONTENT_ROUTE = "api:upload_content"
+FORM_BYTES = 100_000
+"""Of a form around its file."""
+
+
+def limit_for(request: HttpRequest | None) -> int:
+    """Bytes of a form with its files: content for models may be as large as the engine takes it, and what is too large
+    for its kind is refused there."""
+    match = request.resolver_match if request is not None else None
+    if match is None or match.view_name != CONTENT_ROUTE:
+        return MAX_UPLOAD_BYTES
+    return max(MAX_UPLOAD_BYTES, FORM_BYTES + max(map(engine_settings().content_bytes, CONTENT_BYTES)))
 
 
 class UploadTooBig(RequestDataTooBig):
@@ -26,7 +42,7 @@ class BoundedUpload(FileUploadHandler):
 
     def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)
-        self.limit = MAX_UPLOAD_BYTES
+        self.limit = limit_for(request)
         """A view may raise it before the body is read: apps/training/uploads.py."""
         self._taken = 0
 

@@ -22,6 +22,7 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_content import content_section
+from orchestration.admin.call_stream import stream_section
 from orchestration.admin.content_display import stored
 from orchestration.admin.failure_display import failure_sections, has_failed
 from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
@@ -88,6 +89,7 @@ def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]
     content = may_read_content(request)
     yield from failure_sections(request, call, audits, content=content)
     yield from _waits(call)
+    yield from stream_section(call, content=content)
     yield _timeline(call, audits)
     yield from content_section(call, content=content)
     beside = comparison_url(call.pk) if len(audits) > 1 else ""

@@ -12,6 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -27,6 +28,8 @@ from orchestration.admin.base import (
 )
 from orchestration.admin.call_actions import CallOperations, call_url
 from orchestration.admin.call_content import VIEW, content_file
+from orchestration.admin.call_stream import VIEW as STREAM_VIEW
+from orchestration.admin.call_stream import call_words
 from orchestration.admin.filters import (
     EXPENSIVE,
     ErrorCodeFilter,
@@ -208,9 +211,10 @@ class ServiceCallAdmin(CallOperations):
     # --- the page of one call ---------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        own: dict[str, tuple[Callable[..., HttpResponse], str]] = {
+        own: dict[str, tuple[Callable[..., HttpResponseBase], str]] = {
             "<path:object_id>/attempts/": (self.compare_attempts, COMPARISON),
             "<path:object_id>/files/<str:digest>/": (partial(content_file, self), VIEW),
+            "<path:object_id>/stream/": (partial(call_words, self), STREAM_VIEW),
             "suggest/": (self.suggest, f"{NAME}_suggest"),
             "searches/save/": (self.save_search, f"{NAME}_save_search"),
             "searches/<int:search_id>/remove/": (self.forget_search, f"{NAME}_forget_search"),

@@ -20,6 +20,7 @@ from orchestration.components.service import Wiring
 from orchestration.conf import ClientSettings, ClientsSettings, clients_settings, engine_settings
 from orchestration.errors import BrokenComponent, ComponentDefinitionError, NotConfigured
 from orchestration.providers.base import missing_capabilities, schema_message, tool_violations
+from orchestration.providers.content import NEEDED
 from orchestration.providers.credentials import token_function, why_no_key
 from orchestration.providers.registry import client_problems, provider_class
 from orchestration.providers.short_names import SHORT_NAMES
@@ -152,19 +153,29 @@ def _client_of_service(
     except (NotConfigured, ComponentDefinitionError):
         return  # E013 and E005-E007 report it
     if why:
-        hint = f"Change the schema, or give the service a client of another provider than {name!r} has."
+        hint = f"Change what the service asks for, or give it a client that can do it in place of {name!r}."
         yield _error("E012", f"{identity} cannot be answered by the client {name!r}: {why}", hint)
 
 
 def _why_not(service: type[Any], client_name: str, client: ClientSettings) -> str:
     """What a service needs and its client has not; empty when it has all."""
     cls, schema = provider_class(client), service.wiring.schema
-    lacking = missing_capabilities(client, cls, with_schema=schema is not None, with_tools=bool(service.tools))
+    lacking = missing_capabilities(
+        client,
+        cls,
+        with_schema=schema is not None,
+        with_tools=bool(service.tools),
+        with_content=[NEEDED[kind] for kind in service.content_kinds],
+    )
     if lacking:
         return f"it has no {', '.join(lacking)}."
     surface = client.surface or cls.surfaces[0]
     if surface not in cls.surfaces:
         return ""
+    taken = cls.content_support(surface).media_types
+    refused = [kind for kind in service.content_kinds if not taken.get(kind)]
+    if refused:
+        return f"its API {surface} takes no {', '.join(refused)} (content_kinds)."
     violations = [] if schema is None else cls.schema_violations(surface, schema.strict.json_schema)
     violations += tool_violations(cls, surface, service.wiring.described_tools)
     return schema_message(cls.name, violations) if violations else ""

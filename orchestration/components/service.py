@@ -44,6 +44,7 @@ class Service(Protocol):
     parameters: ClassVar[JsonObject]
     timeout: ClassVar[float | None]
     stream: ClassVar[bool | str]
+    content_kinds: ClassVar[Sequence[str]]
     tools: ClassVar[Sequence[Tool | JsonObject]]
     tool_limits: ClassVar[ToolLimits]
     identity: ClassVar[Identity]

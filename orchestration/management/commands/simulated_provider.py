@@ -28,12 +28,17 @@ class Command(PlainCommand):
         parser.add_argument("--port", type=whole(0, 65_535), default=9100, help="0 chooses a free port and prints it.")
         parser.add_argument("--latency-ms", type=whole(0, 3_600_000), default=0, help="How long each answer takes.")
         parser.add_argument(
+            "--pace-ms", type=whole(0, 3_600_000), default=0, help="How long it waits before each event of a stream."
+        )
+        parser.add_argument(
             "--request-log", "--ledger", type=Path, help="Append every request, and how it ended, to this file."
         )
 
-    def handle(self, *, host: str, port: int, latency_ms: int, request_log: Path | None, **_: Any) -> None:
+    def handle(
+        self, *, host: str, port: int, latency_ms: int, pace_ms: int, request_log: Path | None, **_: Any
+    ) -> None:
         try:
-            simulation = Simulation(latency_ms=latency_ms, request_log=RequestLog(request_log))
+            simulation = Simulation(latency_ms=latency_ms, pace_ms=pace_ms, request_log=RequestLog(request_log))
         except OSError as error:
             raise CommandError(f"The request log {request_log} cannot be written: {error.strerror}.") from None
         try:

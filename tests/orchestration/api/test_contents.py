@@ -82,6 +82,21 @@ def test_what_is_refused(
     assert not ContentFile.objects.exists()
 
 
+@pytest.mark.parametrize(("size", "status", "said"), [(12_000_000, 201, ""), (33_000_000, 413, "32,100,000")])
+def test_an_upload_may_be_as_large_as_content(caller: Callable[..., Caller], size: int, status: int, said: str) -> None:
+    """Larger than other uploads; what is larger still is refused while it arrives."""
+    data = PDF[:-6] + bytes(size - len(PDF)) + PDF[-6:]
+    answer = uploaded(caller("ann", permissions=SUBMIT), data, "file", "a.pdf")
+    assert (answer.status_code, said in str(answer.json())) == (status, True)
+    assert ContentFile.objects.count() == (status == 201)
+
+
+def test_a_picture_of_the_size_of_a_pdf_is_too_large(caller: Callable[..., Caller]) -> None:
+    answer = uploaded(caller("ann", permissions=SUBMIT), png() + bytes(11_000_000), "image")
+    assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
+    assert "10,000,000" in answer.json()["message"]
+
+
 def test_only_own_uploads_can_be_referred_to(caller: Callable[..., Caller]) -> None:
     """A digest that was seen somewhere opens nothing."""
     ann, bob = caller("ann", permissions=SUBMIT), caller("bob", permissions=SUBMIT)

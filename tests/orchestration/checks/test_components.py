@@ -301,6 +301,42 @@ def test_a_service_that_its_client_cannot_answer_is_an_error(
 
 
 @pytest.mark.usefixtures("components")
+@pytest.mark.parametrize(
+    ("client", "kinds", "said"),
+    [
+        ({"provider": "anthropic"}, ("image", "file"), ""),
+        ({"provider": "anthropic"}, ("audio",), "it has no audio."),
+        ({"provider": "openai", "surface": "chat"}, ("audio",), ""),
+        ({"provider": "openai"}, ("image", "audio"), "its API responses takes no audio (content_kinds)."),
+        ({"provider": "gemini", "without": ["images"]}, ("image",), "it has no images."),
+    ],
+)
+def test_what_a_service_shows_is_held_against_its_clients(
+    client: dict[str, Any], kinds: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each of its routes; those that can are not named."""
+
+    @service(namespace="demo")
+    class GenerateReply(DjangoBaseService):
+        content_kinds = kinds
+        routes = ("able", "mine")
+
+        async def execute(self, **payload: Any) -> str:
+            return ""
+
+    monkeypatch.setenv("KEY", "sk-1")
+    mine = {"model": "m", **client, "api_key_envvar": "KEY"}
+    clients = {
+        "MODE": "pod",
+        "CLIENTS": {"able": {"provider": "simulator", "model": "m", "surface": "generateContent"}, "mine": mine},
+    }
+    found = messages(ORCA_ENTRYPOINT=f"{__name__}:get_entry_app", DEBUG=True, ORCA_CONFIG=clients)
+    assert list(found) == (["orchestration.E012"] if said else [])
+    if said:
+        assert f"cannot be answered by the client 'mine': {said}" in found["orchestration.E012"].msg
+
+
+@pytest.mark.usefixtures("components")
 def test_a_service_with_an_unknown_client_is_an_error() -> None:
     @service(namespace="demo")
     class GenerateReply(DjangoBaseService):

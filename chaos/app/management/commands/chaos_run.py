@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from chaos.clock import PlanClock
+from chaos.listening import Audience
 from chaos.nodes import Node, keep_until
 from chaos.options import VARIABLE, Options
 from chaos.plan import PROCESSES, Plan, make_plan
@@ -24,6 +25,7 @@ from chaos.scenarios import make_scenario
 from chaos.strikes import Striker
 from chaos.submitter import Submitter
 from orchestration.models import ServiceCallRecord, WorkerNode
+from orchestration.models.stream_chunks import StreamChunk
 
 START_SECONDS = 90.0
 STOPPED = {0, -signal.SIGTERM}
@@ -67,13 +69,14 @@ class Run:
         self._striker = Striker(options, plan.strikes, nodes, self._watch, self._clock)
         self._scenario = make_scenario(options.scenario)
         self._submitter = Submitter(self._scenario, plan.calls, options.seed, self._clock)
+        self._audience = Audience(self._streamed)
 
     def report(self, ledger: Path) -> dict[str, Any]:
         """Strike, wait until no call is left, stop the nodes, compare the records."""
         keep_until(self._nodes, self._all_work, START_SECONDS)
         began = time.monotonic()
         self._clock.start()
-        threads = (self._watch, self._striker, self._submitter)
+        threads = (self._watch, self._striker, self._submitter, self._audience)
         for thread in threads:
             thread.start()
         keep_until(
@@ -83,13 +86,16 @@ class Run:
         quiet = keep_until(self._nodes, self._is_quiet, self._options.quiet)
         ended = time.monotonic()
         self._watch.stop()
+        self._audience.stop()
         statuses = [node.stop() for node in self._nodes]
         records = read_records(self._submitter.submitted, ledger, self._scenario.rows())
         findings = compare(records, self._scenario)
+        findings.misheard = self._audience.misheard
         return {
             "ok": quiet and findings.clean and STOPPED.issuperset(statuses) and self._plan_was_carried_out(),
             "quiet": quiet,
             **records_report(records, findings),
+            "listened_to": self._audience.report(),
             "recovery_seconds": recovery_report(self._watch),
             "strikes": dict(sorted(self._striker.done.items())),
             "strikes_without_a_target": self._striker.missed,
@@ -99,6 +105,10 @@ class Run:
             "supervisors_ended_by_themselves": {node.name: node.exits for node in self._nodes if node.exits},
             "seconds": {"strikes": round(struck - began, 1), "until_quiet": round(ended - struck, 1)},
         }
+
+    def _streamed(self) -> list[str]:
+        submitted = list(self._submitter.submitted.items())
+        return [pk for number, pk in submitted if self._scenario.is_streamed(number)]
 
     def _plan_was_carried_out(self) -> bool:
         """Whether fewer strikes were carried out than requested; such a run proves too little."""
@@ -114,4 +124,5 @@ class Run:
     def _is_quiet(self) -> bool:
         unfinished = ServiceCallRecord.objects.in_status("queued", "running")
         pending = ServiceCallRecord.objects.in_persist_state("pending")
-        return not unfinished.exists() and not pending.exists()
+        told = StreamChunk.objects.all()
+        return not (unfinished.exists() or pending.exists() or told.exists() or self._audience.listens)

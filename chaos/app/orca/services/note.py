@@ -11,3 +11,13 @@ class TakeNote(DjangoBaseService):
     required_context_keys = ("number",)
     schema = NoteOutputSchema
     prompt_plan = (NoteSection,)
+
+
+@service
+class DictateNote(DjangoBaseService):
+    """The same as a stream."""
+
+    required_context_keys = ("number",)
+    schema = NoteOutputSchema
+    prompt_plan = (NoteSection,)
+    stream = "note"

@@ -77,3 +77,17 @@ def test_the_opening_is_heard_too(trainee: Visitor) -> None:
     simulation = begun(scenario_of(person(UserRole.INSTRUCTOR)), trainee.user)
     address = f"/training/simulations/{simulation.uuid}/typing/{simulation.initial_call_id}"
     assert "event: end" in heard(trainee, address)
+
+
+def test_without_scripts_the_page_loads_itself_until_the_answer(trainee: Visitor, running: Simulation) -> None:
+    """A form is posted, and the page that follows loads itself again; not while somebody may be writing."""
+    again, place = '<noscript><meta http-equiv="refresh" content="4"></noscript>', f"/simulations/{running.uuid}"
+    assert again not in trainee.get(place).content.decode()
+    page = trainee.post(f"{place}/say", content="Where does it hurt?", client_id="k").content.decode()
+    assert "Where does it hurt?" in page
+    assert again in page.partition("</head>")[0]
+    drain()
+    page = trainee.get(place).content.decode()
+    assert again not in page
+    reply = Message.objects.get(reply_to__content="Where does it hurt?")
+    assert f"message-{reply.pk}" in page or reply.content.split()[0] in page

@@ -53,3 +53,12 @@ class Scans(DjangoBaseService):
 
     prompt_plan = (AskedPrompt,)
     tools = (scan,)
+
+
+@service
+class SaysWhatItSees(DjangoBaseService):
+    """Asks a tool for pictures, and streams what it makes of them."""
+
+    prompt_plan = (ShownPrompt, AskedPrompt)
+    tools = (scan,)
+    stream = True

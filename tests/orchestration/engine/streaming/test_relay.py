@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ from django.db import OperationalError
 from django.test import override_settings
 
 from orchestration.engine.queue.claim import Lease
-from orchestration.engine.queue.enqueue import CallSpec, submit
-from orchestration.engine.streaming import listening, relay
-from orchestration.engine.streaming.listening import Listener, StreamEvent, last_words
+from orchestration.engine.streaming import relay
+from orchestration.engine.streaming.listening import last_words
 from orchestration.engine.streaming.relay import Request, Telling
 from orchestration.engine.worker.rescuer import rescue
 from orchestration.models import ServiceCallRecord
@@ -24,78 +22,10 @@ from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
 from tests.engineapp.orca.services.speaks import Speaks, SpeaksInShape, SpeaksWithTools
 from tests.engineapp.orca.services.triage import FreeText
+from tests.orchestration.engine.streaming.ear import LINES, WORDS, Ear, run
 from tests.orchestration.factories import expired, request_audit, running
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
-
-WORDS = "one two three four five six seven eight nine ten"
-LINES = {"mood": "ä", "lines": [{"text": 'Say "no",\nor \\ 😀'}, {"text": "Then go."}], "rating": 3}
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(relay, "FLUSH_SECONDS", 0.01)
-    monkeypatch.setattr(listening, "READ_AGAIN_SECONDS", 0.0)
-    yield
-    listening._watched.clear()
-
-
-class Ear:
-    """Listens from the first piece on, after each one."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.events: list[StreamEvent] = []
-        self._listener: Listener | None = None
-        self._store, self._leave = relay._store, relay._leave
-        monkeypatch.setattr(relay, "_store", self.stored)
-        monkeypatch.setattr(relay, "_leave", self.left)
-
-    def stored(self, rows: Any) -> None:
-        self._store(rows)
-        self.listen(rows[0][0].call_id)
-
-    def left(self, lease: Any, rows: Any) -> None:
-        self._leave(lease, rows)
-        self.listen(lease.call_id)
-
-    def listen(self, call_id: str) -> None:
-        self._listener = self._listener or Listener(call_id)
-        after = self.events[-1].sequence if self.events else 0
-        self.events += self._listener.news(after)[0]
-
-    @property
-    def kinds(self) -> list[str]:
-        """Without repetitions."""
-        kinds = [event.kind for event in self.events]
-        return [kind for kind, before in zip(kinds, [None, *kinds], strict=False) if kind != before]
-
-    @property
-    def shown(self) -> list[str]:
-        """What a page would show at the end, by parts."""
-        parts: dict[int, str] = {}
-        for event in self.events:
-            if event.kind == "discarded":
-                parts = {}
-            else:
-                parts[event.data["part"]] = parts.get(event.data["part"], "") + event.data["text"]
-        return [text for _, text in sorted(parts.items())]
-
-    def heard(self, *texts: str) -> bool:
-        """Whether the beginning of these was told, and nothing else; what comes last may come with the end."""
-        pairs = zip(self.shown, texts, strict=False)
-        return 0 < len(self.shown) <= len(texts) and all(text.startswith(told) for told, text in pairs)
-
-
-@pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
-    return Ear(monkeypatch)
-
-
-def run(service: Any, *faults: Fault, pace_ms: int = 15, **fields: Any) -> ServiceCallRecord:
-    with scripted(*faults, pace_ms=pace_ms):
-        call = submit(CallSpec(**{"service": service, "context": {"ticket": "it burns"}, **fields}))
-        drain(scheduled=True)
-    return ServiceCallRecord.objects.get(pk=call.pk)
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.usefixtures("quickly")]
 
 
 def test_a_text_is_told_while_it_is_written(ear: Ear) -> None:
@@ -218,7 +148,7 @@ def test_only_the_worker_that_has_the_call_tells(ear: Ear) -> None:
         (Lease(pk, token), StreamChunk(call_id=pk, attempt=1, text=f"{token}"))
         for pk, token in ((call.pk, 1), (call.pk, 2), (other.pk, 1), ("00000000-0000-7000-8000-000000000000", 1))
     ]
-    ear._store(rows)
+    ear.store(rows)
     told = list(StreamChunk.objects.order_by("id").values_list("call_id", "text"))
     assert told == [(call.pk, "2"), (other.pk, "1")]
 
@@ -227,7 +157,7 @@ def test_pieces_of_a_call_go_with_its_end(ear: Ear) -> None:
     """Of one that another attempt follows they stay, marked."""
     call = running(lease_token=1)
     lease, chunk = Lease(call.pk, 1), StreamChunk(call_id=call.pk, attempt=1, text="x")
-    ear._store([(lease, chunk)])
+    ear.store([(lease, chunk)])
     ear._leave(Lease(call.pk, 0), [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])
     assert StreamChunk.objects.count() == 1
     ear._leave(lease, [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])

@@ -55,7 +55,7 @@ def test_a_busy_port_is_a_clear_message() -> None:
             call_command("simulated_provider", port=port)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--port", "70000"), ("--latency-ms", "-1")])
+@pytest.mark.parametrize(("option", "value"), [("--port", "70000"), ("--latency-ms", "-1"), ("--pace-ms", "-1")])
 def test_impossible_options_are_refused(option: str, value: str) -> None:
     with pytest.raises(CommandError, match=f"{option}: must be a whole number from 0 to"):
         call_command("simulated_provider", option, value)
