@@ -6,16 +6,19 @@ import gc
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from orchestration.engine.leases import outage
+from tests import database_template
 from tests.emptying import empty_all
 from tests.environment import POSTGRES_WANTED, chromium
 from tests.leftovers import RUN_VARIABLE, leftovers
@@ -39,6 +42,16 @@ END_OTHER_SESSIONS = """
 """
 
 
+def pytest_configure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        database_template.begin_run()
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        database_template.end_run()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A run of what is marked for PostgreSQL does not import the files in which nothing is: half of the suite."""
     if "postgres or " not in config.option.markexpr or not collection_path.match("test_*.py"):
@@ -46,8 +59,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if b"postgres" not in collection_path.read_bytes() else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that `-m` leaves out are taken out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need what this machine, or this run, does not have are skipped with the reason."""
+    _leave_most_cases_to_the_long_run(items)
     on_postgres = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
     for item in items:
         needs_postgres = item.get_closest_marker("postgres_only") is not None or POSTGRES_WANTED
@@ -59,6 +74,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         items[:] = _long_ones_first(items, workers)
+
+
+def _leave_most_cases_to_the_long_run(items: list[pytest.Item]) -> None:
+    """Of the cases of a test marked `sampled(n)` the first, and each n-th after it, stay in `make test`."""
+    counts: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        if marker is None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        if counts[test] % marker.args[0]:
+            item.add_marker("long")
+        counts[test] += 1
 
 
 def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -118,13 +146,43 @@ def _why_no_postgres() -> str:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def making_the_template() -> Iterator[ExitStack]:
+    """Ends when a template exists: the other workers wait for it."""
+    with ExitStack() as stack:
+        stack.enter_context(database_template.one_at_a_time())
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None, making_the_template: ExitStack) -> bool:
+    """Whether the test database is a copy, so that nothing is left to migrate; pytest-django asks."""
+    return database_template.copy()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+    making_the_template: ExitStack,
+) -> Iterator[None]:
     """The test database, and at the end no foreign session in it: a server notices late that a process was killed,
     and until then the database cannot be dropped."""
+    if not django_db_keepdb:
+        database_template.keep()
+    making_the_template.close()
     yield
+    with django_db_blocker.unblock():
+        _end_other_sessions()
+        connections.close_all()
+    if django_db_keepdb:
+        database_template.drop_copy()
+
+
+def _end_other_sessions() -> None:
     if connection.vendor != "postgresql":
         return
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         for _ in range(50):
             cursor.execute(END_OTHER_SESSIONS)
             if not cursor.fetchall():

@@ -131,6 +131,7 @@ def run_over(keyboard: Keyboard, rows: int, action: str) -> None:
     keyboard.enter(page.get_by_role("button", name="Continue"))
 
 
+@pytest.mark.long
 def test_ten_causes_are_understood_and_repaired(wrong: set[str], keyboard: Keyboard) -> None:
     """From the overview: each cause says what broke, where, and what helps; then all are persisted."""
     page = keyboard.page
@@ -159,6 +160,7 @@ def test_ten_causes_are_understood_and_repaired(wrong: set[str], keyboard: Keybo
     assert set(Message.objects.values_list("role", flat=True)) == set(CAUSES)
 
 
+@pytest.mark.long
 def test_a_provider_that_is_down_is_seen_paused_resumed(settings: Any, node: WorkerNode, keyboard: Keyboard) -> None:
     """Its calls wait behind a pause instead of failing one by one, and run when it is back."""
     settings.ORCHESTRAI = {
@@ -277,6 +279,7 @@ def notes() -> Iterator[None]:
     forget_texts()
 
 
+@pytest.mark.long
 def test_a_wrong_prompt_is_found_and_its_rows_reverted(notes: None, keyboard: Keyboard) -> None:
     """By the figures of its versions; it is mended, its calls are rerun and compared, and what they wrote goes."""
     page = keyboard.page

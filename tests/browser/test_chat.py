@@ -292,6 +292,7 @@ def test_a_whole_session_by_keyboard_alone(page: Any, live_server: Any, trainee:
         page.wait_for_url("**/feedback")
 
 
+@pytest.mark.long
 def test_typing_beside_two_hundred_messages_blocks_nothing(page: Any, live_server: Any, trainee: User) -> None:
     """No task of the page takes a tenth of a second. What the page's own thread has computed is read after each key,
     which bounds every task in between: time in which the machine does something else does not count."""

@@ -251,6 +251,7 @@ def test_feedback_teaches_and_leads_to_another_go(page: Any, live_server: Any, i
     assert Simulation.objects.filter(user=simulation.user).count() == 2
 
 
+@pytest.mark.long
 def test_a_debrief_of_ten_minutes_prints_on_three_pages(page: Any, live_server: Any, instructor: User) -> None:
     simulation = ten_minutes(instructor)
     sign_in(page, live_server, instructor, f"/training/simulations/{simulation.uuid}/debrief")

@@ -131,18 +131,21 @@ def test_pages_before_the_sign_in(page: Any, live_server: Any) -> None:
     assert walk(page, live_server, before_the_sign_in()) == []
 
 
+@pytest.mark.long
 def test_pages_of_a_trainee(page: Any, live_server: Any) -> None:
     pages = of_a_trainee()
     sign_in(page, live_server, User.objects.get(email=TRAINEE), pages["mine"], PASSWORD)
     assert walk(page, live_server, pages) == []
 
 
+@pytest.mark.long
 def test_pages_of_an_instructor(page: Any, live_server: Any) -> None:
     pages = of_an_instructor()
     sign_in(page, live_server, User.objects.get(email=INSTRUCTOR), pages["board"], PASSWORD)
     assert walk(page, live_server, pages) == []
 
 
+@pytest.mark.long
 def test_the_conversation_and_the_design(page: Any, live_server: Any) -> None:
     running = Simulation.objects.filter(ended_at=None).latest("pk")
     path = chat(running)

@@ -26,9 +26,9 @@ SHORT_LEASES = {"LEASE_SECONDS": 3, "RENEW_SECONDS": 1}
 DEFAULTS = {"TICK_SECONDS": 10, "WEDGED_AFTER_SECONDS": 30, "GRACE_SECONDS": 20}
 """Over the fast settings of tests.clusters; leases are not among those."""
 RECOVERY_SECONDS = 15.0
-OFTEN = ("busy worker", "whole group")
+OFTEN = ("busy worker",)
 """What is killed in the suite on the database's broker; all the others by `make test-long`."""
-SELDOM = ("idle worker", "monitor", "pusher", "sentinel", "main process")
+SELDOM = ("whole group", "idle worker", "monitor", "pusher", "sentinel", "main process")
 
 
 def submit_some() -> list[ServiceCallRecord]:
@@ -105,6 +105,7 @@ def test_a_cluster_on_redis_heals_after_the_end_of_its(victim, slow_provider, tm
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 def test_a_killed_workers_calls_run_again_within_fifteen_seconds(slow_provider, tmp_path, monkeypatch):
     """Two workers have one worker loop between them: when it dies, only the supervisor can rescue its call."""
     monkeypatch.setenv("Q_WORKERS", "2")

@@ -101,6 +101,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NOT_JSON)
+@pytest.mark.sampled(5)
 def test_what_is_not_json_is_400_everywhere(ask: Any, name: str) -> None:
     offered = list(operations())
     assert len(offered) > 15
@@ -119,6 +120,7 @@ def test_what_is_not_json_is_400_everywhere(ask: Any, name: str) -> None:
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NOT_AN_OBJECT)
+@pytest.mark.sampled(5)
 def test_json_that_is_not_what_is_asked_for_is_4xx(ask: Any, name: str) -> None:
     for method, path in operations():
         answer = ask(method, path, NOT_AN_OBJECT[name])

@@ -70,6 +70,7 @@ BODIES_OF_A_GOOD_ANSWER = {
 
 
 @pytest.mark.parametrize("what", BODIES_OF_A_GOOD_ANSWER)
+@pytest.mark.sampled(5)
 def test_what_is_odd_beside_an_answer_harms_nothing(what: str, root: Client) -> None:
     record = ask(triage.Triage, BODIES_OF_A_GOOD_ANSWER[what])
     assert (record.status, record.error) == ("succeeded", None)
@@ -96,6 +97,7 @@ ODD_TEXTS = {
 
 
 @pytest.mark.parametrize("what", ODD_TEXTS)
+@pytest.mark.sampled(4)
 def test_an_answer_that_cannot_be_used_is_repaired(what: str) -> None:
     odd = orjson.dumps(chat("TEXT")).replace(b"TEXT", ODD_TEXTS[what])
     record = ask(triage.Triage, odd, chat(GOOD))
@@ -106,6 +108,7 @@ def test_an_answer_that_cannot_be_used_is_repaired(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ODD_TEXTS)
+@pytest.mark.sampled(4)
 def test_an_answer_that_stays_unusable_is_invalid(what: str, root: Client) -> None:
     odd = orjson.dumps(chat("TEXT")).replace(b"TEXT", ODD_TEXTS[what])
     record = ask(triage.Triage, odd)
@@ -123,6 +126,7 @@ def test_a_free_text_that_cannot_be_used_is_repaired(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 400, '"nan"', '"1e999"'])
+@pytest.mark.sampled(4)
 def test_a_float_that_json_has_not_is_invalid(number: str) -> None:
     for text in (f'{{"value": {number}, "values": []}}', f'{{"value": 1, "values": [{number}]}}'):
         record = ask(Measured, chat(text))
@@ -148,6 +152,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 @pytest.mark.parametrize("what", UNREADABLE)
+@pytest.mark.sampled(5)
 def test_bytes_that_are_no_answer_are_kept_and_counted(what: str, surface: str, root: Client) -> None:
     record = ask(triage.Triage, UNREADABLE[what], surface=surface)
     assert (record.status, record.error_code, record.retryable) == ("failed", "malformed_response", True)
@@ -191,6 +196,7 @@ def test_counts_are_looked_for_at_few_places(monkeypatch: pytest.MonkeyPatch) ->
         ({"prompt_tokens": "-1", "completion_tokens": "\u0665", "total_tokens": "1e3"}, (0, 0, 0)),
     ],
 )
+@pytest.mark.sampled(4)
 def test_odd_counts_are_counted_sanely(usage: Any, expected: tuple[int, ...], root: Client) -> None:
     body = orjson.dumps(chat(GOOD) | {"usage": None}).replace(b'"usage":null', b'"usage":' + _dumps(usage))
     record = ask(triage.Triage, body)

@@ -53,6 +53,7 @@ NOT_WHOLE = {
 
 
 @pytest.mark.parametrize("what", NOT_WHOLE)
+@pytest.mark.sampled(2)
 def test_what_came_of_a_broken_answer_is_stored_and_counted(what: str, root: Client) -> None:
     record = ask(triage.Triage, NOT_WHOLE[what])
     wanted = "malformed_response" if "said to be" in what else "connection_error"
@@ -144,6 +145,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("what", ERRORS)
+@pytest.mark.sampled(3)
 def test_an_error_inside_a_200_keeps_its_code_and_reason(what: str) -> None:
     error, code, retryable = ERRORS[what]
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
@@ -175,6 +177,7 @@ def test_an_error_inside_a_200_waits_as_long_as_it_says() -> None:
     "body", [b"", b"<html>\x00\xff</html>", b'"text"', b"[1]", b'{"error":{"message":"\\ud83d"}}', b"NaN"]
 )
 @pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.sampled(3)
 def test_the_body_of_an_http_error_is_kept(status: int, body: bytes, root: Client) -> None:
     record = ask(triage.Triage, http(status, body))
     code = {400: "bad_request", 429: "rate_limited", 500: "provider_unavailable"}[status]

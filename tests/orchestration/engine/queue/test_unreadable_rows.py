@@ -68,6 +68,7 @@ def everything_answers(client: Client, admin_client: Client, call: ServiceCallRe
 
 @pytest.mark.slow
 @bad_time
+@pytest.mark.sampled(3)
 def test_a_call_due_at_no_time_is_set_aside(bad: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
     write(broken, "due_at", bad)
@@ -88,6 +89,7 @@ def test_a_call_due_at_no_time_is_set_aside(bad: str, client: Client, admin_clie
 @pytest.mark.slow
 @bad_time
 @pytest.mark.parametrize("column", ["created_at", "updated_at", "started_at", "cancel_requested_at", "next_persist_at"])
+@pytest.mark.sampled(8)
 def test_any_time_of_a_queued_call_is_read(bad: str, column: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
     write(broken, column, bad)
@@ -98,6 +100,7 @@ def test_any_time_of_a_queued_call_is_read(bad: str, column: str, client: Client
 
 
 @bad_time
+@pytest.mark.sampled(3)
 def test_a_lease_that_never_ends_is_ended(bad: str, client: Client, admin_client: Client) -> None:
     broken = running()
     write(broken, "lease_expires_at", bad)
@@ -123,6 +126,7 @@ def test_a_result_that_waits_for_no_time_is_persisted(bad: str) -> None:
 
 @pytest.mark.slow
 @bad_time
+@pytest.mark.sampled(3)
 def test_a_finished_call_with_a_broken_time_stops_nothing(bad: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
     drain()
@@ -135,6 +139,7 @@ def test_a_finished_call_with_a_broken_time_stops_nothing(bad: str, client: Clie
 
 
 @bad_time
+@pytest.mark.sampled(3)
 def test_a_key_that_ends_at_no_time_breaks_no_page(bad: str, client: Client, admin_client: Client) -> None:
     key, secret = ApiKey.issue(person(), "n", [])
     write(key, "expires_at", bad)
@@ -145,6 +150,7 @@ def test_a_key_that_ends_at_no_time_breaks_no_page(bad: str, client: Client, adm
 
 
 @bad_time
+@pytest.mark.sampled(3)
 def test_limits_with_broken_times_hold_nothing(bad: str, client: Client, admin_client: Client) -> None:
     limit = RateLimit.objects.create(pattern="default/*", requests_per_minute=60)
     circuit = ProviderCircuit.objects.create(client="default", state=CircuitState.OPEN, retry_at=database_now())
@@ -163,6 +169,7 @@ BROKEN_JSON = ["{", "", "[1, 2", "1" * 5000] if connection.vendor == "sqlite" el
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", BROKEN_JSON)
 @pytest.mark.parametrize("column", ["input", "context", "service_kwargs", "dispatch"])
+@pytest.mark.sampled(5)
 def test_broken_json_is_set_aside(bad: str, column: str, client: Client, admin_client: Client) -> None:
     broken, sound = queued(), queued()
     write(broken, column, bad)
@@ -191,6 +198,7 @@ def test_other_values_that_are_none_are_read(column: str, value: Any, client: Cl
 @pytest.mark.parametrize(
     "stored", ['"text"', "[[1]]", "7", '{"a": "x", "99999": 1, "3": null, "4": 0, "x": 2}', "[" * 2000]
 )
+@pytest.mark.sampled(4)
 def test_sums_that_cannot_be_read_spoil_no_figures(column: str, stored: str, admin_client: Client) -> None:
     if connection.vendor == "postgresql" and stored.startswith("[" * 3):
         stored = "[]"  # it keeps no text that is not JSON

@@ -78,6 +78,7 @@ def idle_worker(cluster):
     return pipe_reader(cluster.workers_monitor_pusher)
 
 
+@pytest.mark.long
 def test_a_name_belongs_to_one_supervisor_until_it_ends(tmp_path):
     """Nothing survives its end."""
     with running_cluster(tmp_path) as first:
@@ -95,6 +96,7 @@ def test_a_name_belongs_to_one_supervisor_until_it_ends(tmp_path):
         assert second.row.pid == second.process.pid
 
 
+@pytest.mark.long
 def test_a_cluster_that_ignores_the_stop_file_is_killed(tmp_path):
     with running_cluster(tmp_path) as cluster:
         everything = cluster.processes()
