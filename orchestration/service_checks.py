@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partialmethod
 from typing import Any
 
+from orchestration.components.approval import Approval
 from orchestration.components.prompts import PromptSection
 from orchestration.components.routing import routes_faults
 from orchestration.components.schemas import OutputSchema
@@ -76,6 +77,7 @@ ATTRIBUTES: dict[str, Rule] = {
         lambda value: isinstance(value, tuple | list) and all(isinstance(each, Tool | Mapping) for each in value),
     ),
     "tool_limits": Rule("a ToolLimits", lambda value: isinstance(value, ToolLimits)),
+    "approval": Rule("an Approval or None", lambda value: value is None or isinstance(value, Approval)),
 }
 CHECKED_ELSEWHERE = ("routes", "fallback_on")
 IDENTITY_ATTRIBUTES = ("namespace", "group", "name")
@@ -86,6 +88,8 @@ def contract_faults(cls: type[DjangoBaseService]) -> list[str]:
     faults = [*_unknown_attributes(cls), *_wrong_values(cls), *routes_faults(cls), *_repeated_tools(cls)]
     if not inspect.iscoroutinefunction(inspect.unwrap(cls.execute)):
         faults.append("execute must be a coroutine function (async def).")
+    if not inspect.isfunction(cls.needs_approval) or inspect.iscoroutinefunction(cls.needs_approval):
+        faults.append("needs_approval must be a plain method: def needs_approval(self, response) -> str | None.")
     return faults
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 from asgiref.sync import sync_to_async
 
+from orchestration.components.approval import Approval
 from orchestration.components.identity import DjangoIdentityMixin, Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.schemas import OutputSchema
@@ -70,6 +71,7 @@ class DjangoBaseService(DjangoIdentityMixin):
     """What its messages show besides text (`image`, `audio`, `file`), so that `manage.py check` knows."""
     tools: ClassVar[Sequence[Tool | JsonObject]] = ()
     tool_limits: ClassVar[ToolLimits] = ToolLimits()
+    approval: ClassVar[Approval | None] = None
 
     identity: ClassVar[Identity]
     """Set by `@service`."""
@@ -100,6 +102,14 @@ class DjangoBaseService(DjangoIdentityMixin):
     def spec(self, payload: JsonObject) -> CallSpec:
         """The call that this instance would make with `payload`."""
         return CallSpec(service=type(self), input=payload, **self.options)
+
+    def needs_approval(self, response: Response) -> str | None:
+        """Why a person must look at this answer before it becomes rows, in a sentence; None when nobody must.
+
+        Asked before each result is persisted, in a transaction of which nothing stays; the data is what the schema
+        accepted. When it raises, the result waits, for that reason.
+        """
+        return None
 
     async def execute(self, **payload: Any) -> Any:
         """Run now and return the Response; raises a CallError when the call fails, InvalidCall when it is refused.

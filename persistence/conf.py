@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from orchestration.components.approval import Approval
 from orchestration.typed_settings import TypedSetting
 
 PREFIX = "DOMAIN_PERSIST_"
@@ -34,6 +35,9 @@ class PersistenceSettings(BaseModel):
     DOMAIN_PERSIST_QUEUE: str | None = None
     """The cluster that drains; None: the default one."""
 
+    DOMAIN_PERSIST_APPROVAL: dict[str, Approval] = {}
+    """When results wait for a person, by the identity of a service or handler, `*` for all; the keys are those of
+    `orchestration.components.approval.Approval`, deadlines in seconds. It adds to what services and handlers say."""
     DOMAIN_PERSIST_RETENTION_DAYS: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Days after which `prune` purges content, by kind (`persistence.maintenance.retention.KINDS`). Kinds that are not
     named are kept forever."""

@@ -69,6 +69,70 @@ class ReprocessRefused(PersistenceError):
         self.reasons = reasons
 
 
+class DryRunIncomplete(PersistenceError):
+    """What a result would write cannot be shown, so nobody can be asked about it."""
+
+
+class DecisionRefused(PersistenceError):
+    """This decision cannot be taken; `code` is a stable word for why."""
+
+    code = "approval_refused"
+
+
+class HoldClosed(DecisionRefused):
+    """It was decided before."""
+
+    code = "approval_closed"
+
+
+class ShownOutdated(DecisionRefused):
+    """What was decided about is not what is shown now: look at it again, and decide then."""
+
+    code = "approval_outdated"
+
+
+class DeadlinePassed(DecisionRefused):
+    """Its deadline has passed, and what was declared for that is being done."""
+
+    code = "approval_expired"
+
+
+class MayNotDecide(DecisionRefused):
+    """This person may not decide on it."""
+
+    code = "missing_permission"
+
+
+class OwnRequest(MayNotDecide):
+    """Whoever asked for the call does not decide on its result: ask somebody else."""
+
+    code = "approval_own"
+
+
+class SamePerson(MayNotDecide):
+    """You have approved it already, and it takes another person, too."""
+
+    code = "approval_same_person"
+
+
+class InvalidDecision(DecisionRefused):
+    """The decision lacks something."""
+
+    code = "approval_invalid"
+
+
+class InvalidEdit(InvalidDecision):
+    """The edited answer does not fit its schema."""
+
+    code = "invalid_edit"
+
+
+class NotPersistable(DecisionRefused):
+    """It cannot be persisted."""
+
+    code = "approval_unpersistable"
+
+
 class ErasureRefused(PersistenceError):
     """This cannot be erased."""
 

@@ -53,6 +53,14 @@ def persisted(call_id: str, component: object, primary: models.Model | None, obj
     logger.debug("result persisted call_id=%s by=%s primary=%s objects=%s", call_id, component, shown, objects)
 
 
+def held(call_id: str, hold_id: int, trigger: str) -> None:
+    logger.info("result waits for approval call_id=%s hold=%s trigger=%s", call_id, hold_id, trigger)
+
+
+def decided(hold_id: int, call_id: str, kind: str, state: str) -> None:
+    logger.info("decided hold=%s call_id=%s kind=%s state=%s", hold_id, call_id, kind, state)
+
+
 def persisted_before(call_id: str, schema: str) -> None:
     logger.info("result was persisted before call_id=%s schema=%s", call_id, schema)
 

@@ -35,6 +35,8 @@ def _against_rerunning(call: ServiceCallRecord, options: JsonObject) -> str:
 def _against_reprocessing(call: ServiceCallRecord, options: JsonObject) -> str:
     if call.status != Status.SUCCEEDED or call.domain_persist_state == PersistState.NONE:
         return f"{call.status}; it has no result to persist"
+    if call.domain_persist_state == PersistState.HELD:
+        return "it waits for approval"
     if call.result is None:
         return "its content was purged"
     if call.domain_persist_state == PersistState.PERSISTED and _policy(options) is Policy.KEEP:

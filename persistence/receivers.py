@@ -9,12 +9,15 @@ from orchestration.engine.execution.result_takers import register_taker
 from orchestration.engine.queue.transport import send_task
 from orchestration.models import ServiceCallRecord
 from orchestration.signals import results_stored, tick
+from persistence.approval.deadlines import wake_for_deadlines
+from persistence.approval.holding import hold_back
 from persistence.bulk.runs import start_scheduled, wake_forgotten
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import takes
 from persistence.maintenance.erasure import wake_unfinished
 from persistence.models import DrainWake, PersistedChunk
 from persistence.outbox.drain import drain_calls
+from persistence.outbox.gate import register_gate
 
 DRAIN_TASK = "persistence.tasks.process_pending_persistence"
 LOST_AFTER = timedelta(seconds=10)
@@ -49,9 +52,11 @@ def on_tick(**_: Any) -> None:
     start_scheduled()
     wake_forgotten()
     wake_unfinished()
+    wake_for_deadlines()
 
 
 def connect() -> None:
     results_stored.connect(on_results_stored, dispatch_uid="persistence.results_stored")
     tick.connect(on_tick, dispatch_uid="persistence.tick")
+    register_gate(hold_back)
     register_taker(takes, objects_made="persistence.testing.objects_made")

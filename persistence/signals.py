@@ -11,6 +11,10 @@ from orchestration.signals import (
 )
 
 domain_object_created = EngineSignal()  # instance, response, and the common payload; sender is the handler class
+result_held = EngineSignal()  # hold_id, trigger, reason, and the common payload; sender is the service class
+hold_decided = EngineSignal()
+"""hold_id, kind (`DecisionKind`), state (`HoldState`; `open` when more is to be decided), user_id, and the common
+payload; sender is the service class."""
 
 __all__ = [
     "ai_request_sent",
@@ -18,4 +22,6 @@ __all__ = [
     "ai_response_ready",
     "ai_response_received",
     "domain_object_created",
+    "hold_decided",
+    "result_held",
 ]

@@ -10,6 +10,7 @@ from orchestration.content.removal import sweep
 from orchestration.engine.queue.transport import send_task
 from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
+from persistence.approval.deadlines import settle_overdue, wake_for_deadlines
 from persistence.bulk.runs import wake_worker
 from persistence.bulk.worker import work
 from persistence.conf import persistence_settings
@@ -75,6 +76,16 @@ def erase(erasure_id: int) -> dict[str, int]:
     if erasure is None:
         return {}
     return go_on(erasure, seconds=persistence_settings().DOMAIN_PERSIST_BUDGET_SECONDS).rows
+
+
+def settle_deadlines() -> int:
+    """Deal with held results whose deadline has passed, for one budget; returns how many. Leaves a task behind when
+    there are more."""
+    prepare()
+    settled = settle_overdue(seconds=persistence_settings().DOMAIN_PERSIST_BUDGET_SECONDS)
+    if settled:
+        wake_for_deadlines()
+    return settled
 
 
 def prepare() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from orchestration.components.approval import Approval
 from orchestration.components.identity import Identity
 from orchestration.components.prompts import PromptSection
 from orchestration.components.schemas import OutputSchema
@@ -47,6 +48,7 @@ class Service(Protocol):
     content_kinds: ClassVar[Sequence[str]]
     tools: ClassVar[Sequence[Tool | JsonObject]]
     tool_limits: ClassVar[ToolLimits]
+    approval: ClassVar[Approval | None]
     identity: ClassVar[Identity]
     wiring: ClassVar[Wiring]
     overrides_execute: ClassVar[bool]
@@ -54,5 +56,7 @@ class Service(Protocol):
     """Set while a recorded call runs: renders, sends and validates."""
 
     def __init__(self, **options: Any) -> None: ...
+
+    def needs_approval(self, response: Response) -> str | None: ...
 
     async def execute(self, **payload: Any) -> Any: ...

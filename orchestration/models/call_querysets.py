@@ -11,11 +11,24 @@ from django.db.models import Q
 from orchestration.clock import JITTER, database_now
 from orchestration.models.call_kinds import CallKind, KindWithRoutes
 from orchestration.models.ordering_keys import FirstInTurn
+from orchestration.models.persist_state import REJECTED
 from orchestration.models.priority_aging import URGENCY
 from orchestration.models.states import TERMINAL, PersistState, Status
 
 if TYPE_CHECKING:
     from orchestration.models.calls import ServiceCallRecord
+
+
+def call_gave_no_result(call: str = "call") -> Q:
+    """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored, or was rejected.
+
+    A condition on the call's own row, found by its key. Of subqueries that are joined by OR, PostgreSQL hashes each,
+    and reads the table of calls once for each of them.
+    """
+    without_result = Q(**{f"{call}__status__in": TERMINAL, f"{call}__result__isnull": True})
+    state = f"{call}__domain_persist_state"
+    rejected = Q(**{state: PersistState.SKIPPED, f"{call}__domain_persist_error": REJECTED})
+    return without_result | Q(**{state: PersistState.DEAD}) | rejected
 
 
 class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
@@ -76,6 +89,10 @@ class ServiceCallQuerySet(models.QuerySet["ServiceCallRecord"]):
     def waiting_for_persistence(self) -> Self:
         """Results that are to become domain objects, now or later."""
         return self.filter(domain_persist_state=PersistState.PENDING)
+
+    def held(self) -> Self:
+        """Results that wait for a person's decision."""
+        return self.filter(domain_persist_state=PersistState.HELD)
 
     def dead(self) -> Self:
         """Results that persistence gave up on."""

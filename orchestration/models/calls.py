@@ -56,16 +56,6 @@ def new_call_id() -> str:
     return str(uuid_utils.compat.uuid7())
 
 
-def call_gave_no_result(call: str = "call") -> Q:
-    """Of rows with a foreign key `call`: it failed, was cancelled, or its result could not be stored.
-
-    A condition on the call's own row, found by its key. Of subqueries that are joined by OR, PostgreSQL hashes each,
-    and reads the table of calls once for each of them.
-    """
-    without_result = Q(**{f"{call}__status__in": TERMINAL, f"{call}__result__isnull": True})
-    return without_result | Q(**{f"{call}__domain_persist_state": PersistState.DEAD})
-
-
 class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     """One logical service call: what was asked, where it is, what came of it."""
 
@@ -207,6 +197,10 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 | Q(status=Status.SUCCEEDED, next_persist_at__isnull=False),
                 name="call_pending_is_succeeded",
             ),
+            models.CheckConstraint(
+                condition=~Q(domain_persist_state=PersistState.HELD) | Q(status=Status.SUCCEEDED),
+                name="call_held_is_succeeded",
+            ),
         )
         indexes = (
             models.Index(
@@ -253,7 +247,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
             models.Index(
                 fields=("ordering_key", "sequence"),
                 condition=~Q(ordering_key="") & UNFINISHED_IN_ORDER,
-                name="call_ordering_head",
+                name="call_ordering_first",
             ),
             models.Index(fields=("service_identity", "created_at"), name="call_service_created"),
             models.Index(fields=("related_content_type", "related_object_id"), name="call_related"),

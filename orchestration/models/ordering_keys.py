@@ -16,9 +16,10 @@ from orchestration.models.prepared_sql import cursor_for_many
 
 HOLDS_UP = """
     NOT (ordering_key = '') AND (status IN ('queued', 'running') OR domain_persist_state = 'pending'
-    OR (ordering_policy = 'hold' AND status = 'failed') OR (domain_persist_state = 'dead' AND ordering_policy = 'hold'))
+    OR (ordering_policy = 'hold' AND status = 'failed') OR (domain_persist_state = 'dead' AND ordering_policy = 'hold')
+    OR (domain_persist_state = 'held' AND ordering_policy = 'hold'))
 """
-"""UNFINISHED_IN_ORDER with a key, in the words of the index `call_ordering_head`, or SQLite would not use it."""
+"""UNFINISHED_IN_ORDER with a key, in the words of the index `call_ordering_first`, or SQLite would not use it."""
 FIRST_IN_TURN = f"""(
     WITH RECURSIVE first AS (
         SELECT id, ordering_key, status FROM service_call_record WHERE id = (

@@ -1,7 +1,7 @@
 """Where a stored result is on its way into domain objects, and the transitions of that state.
 
 The engine makes a result pending when it settles the call; the drain alone takes it from there
-(`persistence/outbox/outbox_row.py`).
+(`persistence/outbox/outbox_row.py`). One that it holds is taken on by whoever decides on it (`persistence/approval/`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from orchestration.models.states import PersistState
 STATE = "domain_persist_state || ''"
 """The state, as no partial index knows it: a row is to be found by its key. With statistics older than the backlog,
 PostgreSQL takes the index of pending results for the cheaper one, and reads all of it for each result."""
+
+REJECTED = "Rejected."
+"""The error of a result that a person rejected: it is skipped."""
 
 
 class PersistenceTransitions(models.Model):
@@ -44,6 +47,14 @@ class PersistenceTransitions(models.Model):
     def bring_forward(self, *, now: datetime | None = None) -> None:
         """pending → pending, due now, with the attempts that were charged; TransitionRefused otherwise."""
         self.move_persistence(PersistState.PENDING, next_persist_at=now or database_now())
+
+    def release(self, *, now: datetime | None = None) -> None:
+        """held → pending, due now, for a transaction that persists it; TransitionRefused otherwise."""
+        self.move_persistence(PersistState.PENDING, from_=(PersistState.HELD,), next_persist_at=now or database_now())
+
+    def mark_rejected(self) -> None:
+        """held → skipped: a person rejected it; `persist_again` takes it up anew, and may hold it again."""
+        self.move_persistence(PersistState.SKIPPED, from_=(PersistState.HELD,), domain_persist_error=REJECTED)
 
     def mark_reverted(self) -> None:
         """persisted → skipped: what the result became was reverted; `persist_again` persists it again."""

@@ -21,13 +21,15 @@ class PersistState(models.TextChoices):
 
     NONE = "none"
     PENDING = "pending"
+    HELD = "held"
+    """A person decides first; nothing of it is written."""
     PERSISTED = "persisted"
     SKIPPED = "skipped"
     DEAD = "dead"
 
 
 class OrderingPolicy(models.TextChoices):
-    """What a failed or dead call does to the next one of its ordering key."""
+    """What a failed, dead or held call does to the next one of its ordering key."""
 
     SKIP = "skip"
     HOLD = "hold"
@@ -40,7 +42,7 @@ LISTED_STATES = (
     *(("status", status.value) for status in Status if status != Status.SUCCEEDED),
     *(
         ("domain_persist_state", state.value)
-        for state in (PersistState.PENDING, PersistState.SKIPPED, PersistState.DEAD)
+        for state in (PersistState.PENDING, PersistState.HELD, PersistState.SKIPPED, PersistState.DEAD)
     ),
 )
 """States that lists are filtered by and that may hold for hardly any call, or for none: each has its index, in the
@@ -51,5 +53,6 @@ UNFINISHED_IN_ORDER = (
     | Q(domain_persist_state=PersistState.PENDING)
     | Q(ordering_policy=OrderingPolicy.HOLD, status=Status.FAILED)
     | Q(ordering_policy=OrderingPolicy.HOLD, domain_persist_state=PersistState.DEAD)
+    | Q(ordering_policy=OrderingPolicy.HOLD, domain_persist_state=PersistState.HELD)
 )
 """A call that holds up the later ones of its ordering key."""

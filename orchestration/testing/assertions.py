@@ -22,6 +22,7 @@ DRAIN = "; drain() runs what is due, drain(scheduled=True) what is due later, to
 RESULTS: dict[str, str] = {
     PersistState.NONE: "is text, which no handler takes",
     PersistState.PENDING: f"waits{DRAIN}",
+    PersistState.HELD: "waits for approval",
     PersistState.PERSISTED: "is persisted",
     PersistState.SKIPPED: "is taken by no handler or codec",
     PersistState.DEAD: "was given up",

@@ -16,6 +16,7 @@ from orchestration.types import JsonObject, Response
 from orchestration.values.generic_refs import why_not_stored
 from persistence import log
 from persistence.errors import InvalidReturn
+from persistence.handlers.approval import Declared, declarations
 from persistence.handlers.base import BasePersistenceHandler, Part, Run
 from persistence.handlers.codecs import DjangoBaseCodec, arguments, check_summary
 from persistence.handlers.registry import resolve
@@ -110,6 +111,7 @@ class Consumers:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], Consumer | None] = {}
+        self._declared: dict[tuple[str, str], tuple[Declared, ...]] = {}
 
     def of(self, record: ServiceCallRecord, response: Response) -> Consumer | None:
         """The handler of the response's namespace and schema, else the codec of the call's service, else None."""
@@ -117,6 +119,16 @@ class Consumers:
         if key not in self._known:
             self._known[key] = _consumer_for(*key)
         return self._known[key]
+
+    def declared(self, record: ServiceCallRecord, response: Response) -> tuple[Declared, ...]:
+        """What is declared about approving the result; nothing for one that nobody takes."""
+        consumer = self.of(record, response)
+        if consumer is None:
+            return ()
+        key = (record.service_identity, consumer.identity)
+        if key not in self._declared:
+            self._declared[key] = declarations(record.service_identity, consumer.component)
+        return self._declared[key]
 
 
 def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -> Consumer | None:

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import Model
 
+from orchestration.components.approval import Approval
 from orchestration.components.identity import PERSIST, DjangoIdentityMixin, Identity, derive_identity
 from orchestration.components.registry import where
 from orchestration.components.schemas import OutputSchema
@@ -54,6 +55,8 @@ class BasePersistenceHandler(DjangoIdentityMixin):
     """
 
     schema: ClassVar[type[OutputSchema]]
+    approval: ClassVar[Approval | None] = None
+    """When its results wait for a person, besides what their service says."""
     identity: ClassVar[Identity]
     """Set by `@persistence_handler`, like `fingerprint` and `is_async`."""
     fingerprint: ClassVar[str]
@@ -70,6 +73,11 @@ class BasePersistenceHandler(DjangoIdentityMixin):
         primary object first. What others know these by (a number in a sequence, a key) can be taken over.
         Empty otherwise."""
         return self._run.replaced if self._run is not None else ()
+
+    def needs_approval(self, response: Response) -> str | None:
+        """Why a person must look at this result before it becomes rows, in a sentence; None when nobody must. Asked
+        like the method of this name of services."""
+        return None
 
     def split(self, response: Response) -> Iterable[Part]:
         """The parts of a response, when each is to be persisted on its own: `persist` then runs once per part.
@@ -179,6 +187,12 @@ def _check_contract(handler: Any) -> None:
         raise HandlerDefinitionError(f"{where(handler)}: `schema` must be a subclass of OutputSchema, not {schema!r}.")
     if "identity" not in {name for base in schema.__mro__ for name in vars(base)}:
         raise HandlerDefinitionError(f"{where(handler)}: its schema {where(schema)} is not decorated with @schema.")
+    if handler.approval is not None and not isinstance(handler.approval, Approval):
+        raise HandlerDefinitionError(f"{where(handler)}: `approval` must be an Approval, not {handler.approval!r}.")
+    if not inspect.isfunction(handler.needs_approval) or inspect.iscoroutinefunction(handler.needs_approval):
+        raise HandlerDefinitionError(
+            f"{where(handler)}: `needs_approval` must be a plain method (self, response) -> str | None."
+        )
     if handler.persist is BasePersistenceHandler.persist:
         raise HandlerDefinitionError(f"{where(handler)} defines no `persist(self, response)`.")
 

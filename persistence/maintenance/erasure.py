@@ -33,6 +33,7 @@ from persistence.conf import persistence_settings
 from persistence.errors import ErasureRefused
 from persistence.maintenance.retention import KINDS, batches, empty, finished_with, with_content
 from persistence.models import PersistedChunk, PersistedObject, PersistedPart
+from persistence.models.approval import Decision, Hold
 from persistence.models.erasures import Erasure
 
 ERASE_TASK = "persistence.tasks.erase"
@@ -130,6 +131,8 @@ def _rows_of(call_ids: Iterable[str]) -> dict[str, QuerySet[Any]]:
         "streams": StreamChunk._base_manager.filter(call_id__in=ids),
         "summaries": PersistedChunk._base_manager.filter(call_id__in=ids),
         "changes": PersistedObject._base_manager.filter(chunk__call_id__in=ids),
+        "holds": Hold._base_manager.filter(call_id__in=ids),
+        "decisions": Decision._base_manager.filter(hold__call_id__in=ids),
     }
 
 

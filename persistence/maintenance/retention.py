@@ -31,6 +31,7 @@ from orchestration.tasks import beat
 from orchestration.values.moments import later
 from persistence.conf import persistence_settings
 from persistence.models import PersistedChunk, PersistedObject
+from persistence.models.approval import Decision, Hold, HoldState
 from persistence.models.retention import RetentionHeld, RetentionMark
 
 BATCH = 500
@@ -57,7 +58,8 @@ class Kind:
 
 def finished_with() -> Q:
     """Calls that ended, and whose results wait for nothing."""
-    return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=[PersistState.PENDING, PersistState.DEAD])
+    waiting = [PersistState.PENDING, PersistState.HELD, PersistState.DEAD]
+    return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=waiting)
 
 
 def _call_is_done(moment: datetime) -> Q:
@@ -99,6 +101,15 @@ KINDS: dict[str, Kind] = {
     "streams": Kind(model=StreamChunk, ready=_call_is_done),
     "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),
     "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
+    "holds": Kind(
+        model=Hold,
+        clock="opened_at",
+        empty={"reason": "", "answer": None, "edited": None, "shown": None},
+        ready=lambda moment: ~Q(state=HoldState.OPEN),
+    ),
+    "decisions": Kind(
+        model=Decision, clock="decided_at", empty={"note": ""}, ready=lambda moment: ~Q(hold__state=HoldState.OPEN)
+    ),
 }
 """By name; these are erased with the calls that they belong to. Apps add their own."""
 ERASED = "[erased]"
@@ -141,8 +152,8 @@ def prune(
 ) -> PruneReport:
     """Purge content that is older than the days of its kind (DOMAIN_PERSIST_RETENTION_DAYS where not given).
 
-    A kind without days is kept. Calls that run, wait, or whose result is pending or dead are left alone, and taken
-    up when that is over. What was walked once is not read again; `from_start` forgets that, for rows that were
+    A kind without days is kept. Calls that run, wait, or whose result is pending, held or dead are left alone, and
+    taken up when that is over. What was walked once is not read again; `from_start` forgets that, for rows that were
     brought in with times of long ago. Begins no batch after `seconds`.
     """
     moment, deadline = now or database_now(), time.monotonic() + seconds

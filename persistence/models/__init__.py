@@ -3,6 +3,7 @@
 What retention remembers, what was erased, and why results are not persisted, is in modules of their own.
 """
 
+import persistence.models.approval
 import persistence.models.erasures
 import persistence.models.failures
 import persistence.models.retention  # noqa: F401 - Django finds models that are imported

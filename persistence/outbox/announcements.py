@@ -19,7 +19,7 @@ from persistence import log
 from persistence.handlers.adapters import HandlerConsumer
 from persistence.outbox.outcomes import Outcome
 from persistence.outbox.work import Work, source_of
-from persistence.signals import domain_object_created
+from persistence.signals import domain_object_created, result_held
 
 NOT_STORED = "not_stored"
 """The error code of `ai_response_failed` for a result that is dead."""
@@ -35,6 +35,9 @@ def after_commit(work: Work) -> None:
     record, response, touched = work.record, work.response, work.touched
     if response is None:  # it was not due
         return
+    if work.outcome is Outcome.HELD:
+        _announce_held(work)
+        return
     if work.outcome not in {Outcome.PERSISTED, Outcome.SKIPPED}:  # some parts are missing
         return
     common = record.signal_payload()
@@ -44,10 +47,20 @@ def after_commit(work: Work) -> None:
     if primary is not None and isinstance(work.consumer, HandlerConsumer):
         dispatch(domain_object_created, work.consumer.component, instance=primary, response=response, **common)
     dispatch(ai_response_ready, sender_of(record), response=response, objects=touched.objects, **common)
-    _release(record)
+    release(record)
 
 
-def _release(record: ServiceCallRecord) -> None:
+def _announce_held(work: Work) -> None:
+    hold, record = work.held, work.record
+    if hold is not None:
+        log.held(record.pk, hold.pk, hold.trigger)
+        common = record.signal_payload()
+        dispatch(result_held, sender_of(record), hold_id=hold.pk, trigger=hold.trigger, reason=hold.reason, **common)
+    release(record)
+
+
+def release(record: ServiceCallRecord) -> None:
+    """Let the next call of its ordering key run, if it has one."""
     if record.ordering_key:
         wake(record.queue)
 

@@ -27,11 +27,12 @@ from persistence import log
 from persistence.causes.cause import Cause, Kind
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import Consumer, Consumers, with_event_loop
-from persistence.models import PersistedPart, PersistenceDeath
+from persistence.models import PersistedChunk, PersistedPart, PersistenceDeath
 from persistence.models.outbox import CrashMarker
 from persistence.outbox.announcements import DeadResults, after_commit
 from persistence.outbox.charging import charge, record_failure
 from persistence.outbox.crash_markers import orphaned_markers, watching
+from persistence.outbox.gate import holds_back
 from persistence.outbox.groups import Apart, persist_together
 from persistence.outbox.idempotent_unit import chunk_for, fill_chunk, persist_parts
 from persistence.outbox.outbox_row import OutboxRow
@@ -158,7 +159,7 @@ def persist_locked(work: Work) -> Outcome:
     """Everything that commits together: lock, chunk, domain rows, links, mark."""
     record, consumer, response = work.record, work.consumer, work.response
     opened = None
-    if consumer is None or response is None or consumer.splits:
+    if consumer is None or response is None or consumer.splits or work.may_wait:
         work.row.lock()
     else:
         opened = work.row.lock_and_insert(chunk_for(consumer, response))
@@ -169,9 +170,11 @@ def persist_locked(work: Work) -> Outcome:
     if response is None or consumer is None:
         return _skip(work)
     response.attach(record.related_object)
-    if opened is None:
+    if work.may_wait and holds_back(work):
+        return Outcome.HELD
+    if consumer.splits:
         return _persist_parts(work, consumer, response)
-    chunk, is_new = opened
+    chunk, is_new = opened or PersistedChunk.objects.open(chunk_for(consumer, response))
     work.touched, statements = fill_chunk(consumer, response, chunk, is_new=is_new)
     work.parts[""] = work.touched
     fault("before_finalize")

@@ -65,7 +65,7 @@ class Apart:
 
     def admits(self, work: Work) -> bool:
         whole = work.response is not None and work.consumer is not None and not work.consumer.splits
-        return whole and self.names.isdisjoint((work.call_id, work.component))
+        return whole and not work.may_wait and self.names.isdisjoint((work.call_id, work.component))
 
 
 def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[], bool]) -> int:

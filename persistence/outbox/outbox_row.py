@@ -85,6 +85,11 @@ class OutboxRow:
         along = self._forgetting()
         self.record.move_persistence(PersistState.SKIPPED, along=along, domain_persist_error=None, next_persist_at=None)
 
+    def mark_held(self) -> None:
+        """pending → held, until a person decides."""
+        along = self._forgetting()
+        self.record.move_persistence(PersistState.HELD, along=along, domain_persist_error=None, next_persist_at=None)
+
     def _forgetting(self) -> list[Statement]:
         failed_before = self.record.domain_persist_attempts > 0
         return [PersistenceFailure.objects.forgetting(self.record.pk)] if failed_before else []

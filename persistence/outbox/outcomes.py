@@ -11,6 +11,8 @@ class Outcome(StrEnum):
 
     PERSISTED = "persisted"
     SKIPPED = "skipped"
+    HELD = "held"
+    """A person decides first; nothing of it is written."""
     FAILED = "failed"
     DEAD = "dead"
     NOT_DUE = "not due"

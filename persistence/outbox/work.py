@@ -12,7 +12,9 @@ from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
 from orchestration.types import Response
 from persistence.handlers.adapters import Consumer, Consumers
+from persistence.handlers.approval import Declared
 from persistence.handlers.schema_upgrades import upgraded
+from persistence.models.approval import Hold
 from persistence.outbox.outbox_row import OutboxRow
 from persistence.outbox.outcomes import Outcome
 from persistence.tracking.object_links import Touched
@@ -32,6 +34,12 @@ class Work:
     """By key of the part; the whole result under the empty key."""
     error: str = ""
     """Why parts are missing."""
+    declared: tuple[Declared, ...] = ()
+    """What is declared about approving it."""
+    is_approved: bool = False
+    """Whoever has to be asked was."""
+    held: Hold | None = None
+    """What it waits for, when the drain held it back."""
     outcome: Outcome = Outcome.NOT_DUE
     committed: bool = False
     tried: bool = False
@@ -51,6 +59,11 @@ class Work:
         return self.consumer.identity if self.consumer else "none"
 
     @property
+    def may_wait(self) -> bool:
+        """Whether it has to be found out if a person must see it before anything is written."""
+        return bool(self.declared) and not self.is_approved
+
+    @property
     def is_async(self) -> bool:
         return self.consumer is not None and self.consumer.component.is_async
 
@@ -61,6 +74,7 @@ class Work:
         with isolated() as reading:  # an upgrade is an author's code; what it raises is charged
             work.response = response_of(record)
             work.consumer = consumers.of(record, work.response)
+            work.declared = consumers.declared(record, work.response)
         work.unreadable = reading.error
         return work
 

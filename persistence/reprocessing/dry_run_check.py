@@ -18,7 +18,7 @@ from django.db import transaction
 from orchestration.clock import earlier_than_new_times
 from persistence.models import ObjectAction
 from persistence.reprocessing.reports import Report
-from persistence.reprocessing.row_equivalence import Run, field_of, is_fresh, lasting
+from persistence.reprocessing.row_equivalence import NOW, Run, field_of, is_fresh, lasting
 from persistence.tracking.row_changes import RowChange
 from persistence.tracking.saved_files import deleting_rolled_back_files
 
@@ -26,8 +26,9 @@ Essence = dict[str, dict[str, str]]
 """`message 12 updated` → {column: digest}; the outcome stands under the empty name."""
 
 
-def essence(report: Report, started: datetime) -> Essence:
-    """What a report comes down to; `started` is when its run began."""
+def essence(report: Report, started: datetime, *, before: bool = False) -> Essence:
+    """What a report comes down to; `started` is when its run began. With `before`, what stood in a row that would be
+    changed or deleted is part of it."""
     labels = _labels(report.changes)
     names = {
         (change.model, change.id): label
@@ -44,7 +45,21 @@ def essence(report: Report, started: datetime) -> Essence:
             for column, (_, after) in change.fields.items()
             if (digest := _digest(change, column, after, run))
         }
+        if before:
+            found[label] |= _before(change, run)
     return found
+
+
+def _before(change: RowChange, run: Run) -> dict[str, str]:
+    """What stood in the columns that would be changed, but for those that get the time of the run: whoever else saved
+    the row meanwhile has changed nothing there that anybody looks at."""
+    if change.action is ObjectAction.CREATED:
+        return {}
+    return {
+        f"{column} before": _short(was)
+        for column, (was, after) in change.fields.items()
+        if lasting(field_of(change, column), after, run, change.after or {}) != NOW
+    }
 
 
 def _labels(changes: list[RowChange]) -> list[str]:

@@ -31,6 +31,8 @@ class ReprocessOutcome(StrEnum):
     UNCHANGED = "unchanged"
     REVERTED = "reverted"
     SKIPPED = "skipped"
+    HELD = "held"
+    """It waits for a person's decision now (`persistence/approval/`)."""
     FAILED = "failed"
     REFUSED = "refused"
 
@@ -47,6 +49,7 @@ WOULD = {
     ReprocessOutcome.RECREATED: "would recreate",
     ReprocessOutcome.REVERTED: "would revert",
     ReprocessOutcome.SKIPPED: "would skip",
+    ReprocessOutcome.HELD: "would hold",
 }
 """What did not go well, or changes nothing, is the same in a dry run."""
 

@@ -83,17 +83,21 @@ def revert_held(record: ServiceCallRecord, *, force: bool) -> Report:
     return _run(_Revert(record.pk, force=force, held=record), dry=False, savepoint=False)
 
 
+def persist_approved(record: ServiceCallRecord, *, dry: bool) -> Report:
+    """Persist a pending or held result, or show what that would do, for whoever asks a person about it: nothing holds
+    it back. The caller's transaction holds the call; the instance is not to be used afterwards.
+
+    Raises what the handler raises; then, and with `dry`, nothing stays.
+    """
+    job = _Reprocess(record.pk, Policy.KEEP, force=False, held=record, approved=True)
+    _do(job, dry=dry, checked=True)
+    return job.report
+
+
 def _run(job: _Reprocess | _Revert, *, dry: bool, savepoint: bool = True) -> Report:
     report = job.report
-    report.dry_run = dry
-    # A handler may raise anything, and the report says so.
-    with isolated() as run, deleting_rolled_back_files() as saved, transaction.atomic(savepoint=savepoint):
-        with capturing(dry=dry) as capture:
-            job.do()
-        _close_report(report, capture, saved)
-        if dry:
-            _check_constraints(report)
-            transaction.set_rollback(True)
+    with isolated() as run:  # a handler may raise anything, and the report says so
+        _do(job, dry=dry, savepoint=savepoint)
     match run.error:
         case None:
             pass
@@ -104,6 +108,20 @@ def _run(job: _Reprocess | _Revert, *, dry: bool, savepoint: bool = True) -> Rep
         case error:
             _give_up(report, ReprocessOutcome.FAILED, log.explain(error, job.source))
     return report
+
+
+def _do(job: _Reprocess | _Revert, *, dry: bool, savepoint: bool = True, checked: bool = False) -> None:
+    """With `checked`, what the commit would check is checked here, as in a dry run."""
+    report = job.report
+    report.dry_run = dry
+    with deleting_rolled_back_files() as saved, transaction.atomic(savepoint=savepoint):
+        with capturing(dry=dry) as capture:
+            job.do()
+        _close_report(report, capture, saved)
+        if dry or checked:
+            _check_constraints(report)
+        if dry:
+            transaction.set_rollback(True)
 
 
 def _check_constraints(report: Report) -> None:
@@ -179,8 +197,17 @@ class _Revert:
 class _Reprocess:
     """Persist one result, by its state and the policy."""
 
-    def __init__(self, call_id: str, policy: Policy, *, force: bool, held: ServiceCallRecord | None = None) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        policy: Policy,
+        *,
+        force: bool,
+        held: ServiceCallRecord | None = None,
+        approved: bool = False,
+    ) -> None:
         self.policy, self.force, self.held, self.started = policy, force, held, earlier_than_new_times()
+        self.approved = approved
         self.source = ""
         self.report = Report(call_id=call_id, outcome=ReprocessOutcome.KEPT, dry_run=True)
 
@@ -206,12 +233,17 @@ class _Reprocess:
         return record
 
     def _first(self, record: ServiceCallRecord) -> None:
-        """Pending, dead or skipped: what the drain would do, now."""
-        if record.domain_persist_state != PersistState.PENDING:
+        """Pending, dead or skipped: what the drain would do, now; held: what approving it does."""
+        if record.domain_persist_state == PersistState.HELD:
+            if not self.approved:
+                raise ReprocessRefused([f"The result of call {record.pk} waits for approval: decide on it instead."])
+            record.release()
+        elif record.domain_persist_state != PersistState.PENDING:
             record.persist_again()
         elif record.next_persist_at is None or record.next_persist_at > database_now():
             record.bring_forward()
         work = Work.of(record, Consumers())
+        work.is_approved = self.approved
         self.source = source_of(work.consumer)
         transaction.on_commit(lambda: after_commit(work), robust=True)
         work.outcome = persist_locked(work)
@@ -220,6 +252,7 @@ class _Reprocess:
         self.report.outcome = {
             Outcome.PERSISTED: ReprocessOutcome.PERSISTED,
             Outcome.SKIPPED: ReprocessOutcome.SKIPPED,
+            Outcome.HELD: ReprocessOutcome.HELD,
         }.get(work.outcome, ReprocessOutcome.FAILED)
         self.report.error = work.error
         self.report.parts = [

@@ -16,7 +16,7 @@ from apps.consensus.workflow.steps import fail_when_settled, request_proposal, r
 from orchestration.engine.queue.transport import wake
 from orchestration.errors import TransitionRefused
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import call_gave_no_result
+from orchestration.models.call_querysets import call_gave_no_result
 from orchestration.models.states import PersistState
 from orchestration.signals import dispatch, results_stored
 

@@ -15,7 +15,7 @@ from apps.simulation.models.events import SimulationEvent
 from apps.simulation.models.simulations import Simulation
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import call_gave_no_result
+from orchestration.models.call_querysets import call_gave_no_result
 from orchestration.models.compare_and_set import CompareAndSet
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField

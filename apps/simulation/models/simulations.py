@@ -21,7 +21,7 @@ from apps.simulation.models.cases import validate_findings, validate_modifiers
 from apps.simulation.models.event_types import EventKind
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import call_gave_no_result
+from orchestration.models.call_querysets import call_gave_no_result
 from orchestration.models.compare_and_set import CompareAndSet
 from orchestration.values.moments import LengthField, MomentField
 from orchestration.values.stored_json import StoredJSONField

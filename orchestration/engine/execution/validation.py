@@ -87,12 +87,23 @@ def _json_of(text: str) -> JsonObject:
         data = from_json(json_text(text))
     except ValueError as error:
         raise InvalidOutput(f"answer: Invalid JSON: {error}") from error
+    return _object(data)
+
+
+def _object(data: Any) -> JsonObject:
     if not isinstance(data, dict):
         raise InvalidOutput("answer: it must be a JSON object")
     try:
         read: JsonObject = to_json(data, "answer")
     except NotJson as error:
         raise InvalidOutput(str(error)) from error
+    return read
+
+
+def checked_data(data: Any, schema: type[OutputSchema]) -> JsonObject:
+    """Data that a person wrote, or changed, in place of an answer, checked as one; InvalidOutput as `validate`."""
+    read = _object(data)
+    _accept(schema, _copy(read))
     return read
 
 

@@ -99,13 +99,15 @@ def _order(call: ServiceCallRecord) -> Iterator[Wait]:
 
 def _stage(call: ServiceCallRecord) -> str:
     if call.status == Status.SUCCEEDED:
-        return "not persisted yet" if call.domain_persist_state == PersistState.PENDING else "dead"
+        return "not persisted yet" if call.domain_persist_state == PersistState.PENDING else call.domain_persist_state
     return str(call.status)
 
 
 def _remedy_for(first: ServiceCallRecord) -> str:
     if first.status == Status.FAILED:
         return "Retry or cancel that call: its service holds the later ones until it succeeds."
+    if first.domain_persist_state == PersistState.HELD:
+        return "Approve or reject its result: its service holds the later ones until somebody decides."
     if first.domain_persist_state == PersistState.DEAD:
         return "Reprocess that call: its service holds the later ones until its result is persisted."
     return "It runs when that call has ended and its result is persisted."

@@ -1,0 +1,34 @@
+"""Who may decide on what waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from persistence.errors import MayNotDecide, OwnRequest
+from persistence.models.approval import Hold
+
+VIEW = "persistence.view_hold"
+DECIDE = "persistence.decide_hold"
+
+
+def may_decide(user: Any) -> bool:
+    """Whether a person may decide on anything at all."""
+    return bool(user.is_active and user.has_perm(DECIDE))
+
+
+def check_right(user: Any, hold: Hold) -> None:
+    """MayNotDecide, or OwnRequest, says why this person may not decide on it."""
+    for permission in (DECIDE, *hold.permissions.split()):
+        if not (user.is_active and user.has_perm(permission)):
+            raise MayNotDecide(f"Deciding on this needs the permission {permission}.")
+    if hold.not_the_requester and hold.requested_by_id == user.pk:
+        raise OwnRequest
+
+
+def why_not(user: Any, hold: Hold) -> str:
+    """Why a person may not decide on it, in a sentence; empty when they may."""
+    try:
+        check_right(user, hold)
+    except MayNotDecide as error:
+        return str(error)
+    return ""

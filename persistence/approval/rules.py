@@ -1,0 +1,106 @@
+"""Whether a result waits for a person, and why: what is declared about it, applied to its answer and its dry run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from orchestration.engine.queue.database_thread import is_away
+from orchestration.isolation import isolated
+from orchestration.types import JsonObject, Response
+from orchestration.values.sanitize import legible
+from persistence import log
+from persistence.handlers.approval import Asked, Declared
+from persistence.models import ObjectAction
+from persistence.models.approval import MAX_REASON, Trigger
+from persistence.reprocessing.reports import Report
+
+MISSING = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a result waits."""
+
+    trigger: Trigger
+    text: str
+
+
+def reasons_in_answer(declared: Iterable[Declared], response: Response) -> list[Reason]:
+    """Those that need no dry run. What a rule writes is undone; one that raises, or returns what is no reason, is a
+    reason itself. Raises what says that the database is away."""
+    return [reason for each in declared for reason in _in_answer(each, response)]
+
+
+def reasons_in_rows(declared: Iterable[Declared], report: Report) -> list[Reason]:
+    """Those that the rows give which a dry run would write."""
+    changed = sum(change.action is not ObjectAction.CREATED for change in report.changes)
+    touched, found = len(report.changes), []
+    for approval in (each.approval for each in declared):
+        if approval.changes and changed:
+            found.append(Reason(trigger=Trigger.CHANGES, text=f"It would update or delete {_rows(changed)}."))
+        if approval.rows is not None and touched > approval.rows:
+            text = f"It would touch {_rows(touched)}, more than {approval.rows}."
+            found.append(Reason(trigger=Trigger.ROWS, text=text))
+    return found
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _in_answer(declared: Declared, response: Response) -> Iterator[Reason]:
+    approval = declared.approval
+    if approval.always:
+        yield Reason(trigger=Trigger.ALWAYS, text=f"Every result waits, says {declared.place}.")
+    if declared.needs_approval is not None:
+        yield from _asked(declared.needs_approval, declared.place, response)
+    if approval.unsure and _is_unsure(response.structured_data or {}, approval.unsure, approval.unsure_below):
+        yield Reason(trigger=Trigger.UNSURE, text=f"The model is unsure: {approval.unsure} says so.")
+    if is_chosen(response.call_id or "", approval.share):
+        yield Reason(trigger=Trigger.SHARE, text=f"It is among the {approval.share:g} % that are looked at.")
+
+
+def is_chosen(call_id: str, percent: float) -> bool:
+    """Whether a call is among so many percent of all: always the same ones, and those of a smaller share are among
+    those of a larger one."""
+    drawn = int.from_bytes(hashlib.sha256(call_id.encode()).digest()[:8])
+    return drawn < percent / 100 * 2**64
+
+
+def _is_unsure(data: JsonObject, path: str, below: float | None) -> bool:
+    value: Any = data
+    for name in path.split("."):
+        value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+    if below is None:
+        return value is not MISSING and bool(value)
+    return isinstance(value, bool) or not isinstance(value, int | float) or value < below
+
+
+def _asked(rule: Asked, place: str, response: Response) -> Iterator[Reason]:
+    copied = response.model_copy(deep=True).attach(response.related_object)
+    said, why = _undone(lambda: rule(copied))
+    if why:
+        text = f"{place}.needs_approval failed, so a person must say: {why}"
+    elif said is None or isinstance(said, str):
+        if said:
+            yield Reason(trigger=Trigger.RULE, text=legible(said, MAX_REASON))
+        return
+    else:
+        text = f"{place}.needs_approval returned a {type(said).__name__}; return the reason as text, or None."
+    yield Reason(trigger=Trigger.RULE_FAILED, text=legible(text, MAX_REASON))
+
+
+def _undone(function: Callable[[], object]) -> tuple[object, str]:
+    """What it returns, and why it failed, without values; nothing stays of what it wrote."""
+    said: object = None
+    with isolated() as run, transaction.atomic():
+        said = function()
+        transaction.set_rollback(True)
+    if run.error is not None and is_away(run.error):
+        raise run.error
+    return said, "" if run.error is None else log.explain(run.error)
