@@ -3,6 +3,7 @@
 errors: handlers/test_base, handlers/test_codecs
 export_tasks: exports/test_worker
 foreign_code, log: outbox/test_failures
+models/approval: approval/test_decisions
 models/bulk: bulk/test_runs
 models/chunks: outbox/test_drain, outbox/test_idempotent_unit
 models/erasures: admin/test_erasure

@@ -79,7 +79,7 @@ def test_the_same_request_again_gives_the_same_and_does_nothing(held, anna, bert
         approve(hold.pk, by=berta, shown=hold.digest)
 
 
-def test_when_the_world_moved_nothing_is_written_and_it_is_asked_again(held, anna):
+def test_when_the_world_moved_it_is_asked_again(held, anna):
     there = Message.objects.create(role="there", content="A")
     hold = held(rewrites(there))
     Message.objects.filter(pk=there.pk).update(content="B")
@@ -178,7 +178,7 @@ def test_whoever_asked_does_not_decide_where_that_is_declared(held, anna, berta)
 # --- edit -------------------------------------------------------------------------------------
 
 
-def test_an_edited_answer_is_shown_then_persisted_and_both_are_kept(held, anna):
+def test_of_an_edited_answer_both_versions_are_kept(held, anna):
     hold = held()
     preview = preview_edit(hold.pk, {"text": "better"})
     assert preview.report.changes[0].fields["content"] == [None, "better"]
@@ -194,7 +194,7 @@ def test_an_edited_answer_is_shown_then_persisted_and_both_are_kept(held, anna):
     assert again.outcome is DecisionOutcome.PERSISTED
 
 
-def test_an_edit_that_was_not_previewed_writes_nothing_and_is_shown(held, anna):
+def test_an_edit_that_was_not_previewed_is_shown_first(held, anna):
     hold = held()
     decided = edit_and_approve(hold.pk, by=anna, answer={"text": "better"}, shown=hold.digest)
     assert decided.outcome is DecisionOutcome.MOVED
@@ -276,7 +276,7 @@ def test_a_rejection_needs_a_reason(held, anna):
         reject(held().pk, by=anna, note=" \n")
 
 
-def test_a_rejected_result_may_be_asked_for_again_with_the_reason(held, anna):
+def test_the_model_may_be_asked_again_with_the_reason(held, anna):
     hold = held()
     call = call_of(hold)
     with pytest.raises(InvalidDecision, match="not stored any more"):

@@ -110,7 +110,7 @@ def test_the_model_says_that_it_is_unsure(declare, unsure, below, waits):
     assert (persist(record) is Outcome.HELD) is waits
 
 
-def test_a_field_that_is_missing_says_nothing_unless_a_number_is_wanted(declare):
+def test_a_field_that_is_missing_is_unsure_as_a_number_only(declare):
     declare(unsure="doubts")
     assert persist(note(one_message)) is Outcome.PERSISTED
     declare(unsure="confidence", unsure_below=0.5)

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('persistence', '0013_objects_newest_first'),
+        ('persistence', '0014_objects_by_one_index'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,16 +5,27 @@ from django.db import migrations, models
 from orchestration.backends.online_operations import AddConstraintOnline, AddIndexOnline
 
 STATES = ["none", "pending", "held", "persisted", "skipped", "dead"]
+LEFT_IN_THE_TABLE = {
+    "backend": models.CharField(blank=True, db_default="django_q", default="django_q", max_length=64),
+    "task_id": models.CharField(blank=True, max_length=128, null=True),
+}
+"""Columns that 0006 took out of the state alone: SQLite copies the table for a constraint, and only what it is told."""
 
 
 class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("orchestration", "0019_stream_chunks"),
+        ("orchestration", "0020_shared_searches_stay"),
     ]
 
     operations = [
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField(model_name="servicecallrecord", name=name, field=field)
+                for name, field in LEFT_IN_THE_TABLE.items()
+            ],
+        ),
         migrations.AlterField(
             model_name="servicecallrecord",
             name="domain_persist_state",
@@ -67,4 +78,9 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RemoveIndex(model_name="servicecallrecord", name="call_ordering_head"),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RemoveField(model_name="servicecallrecord", name=name) for name in LEFT_IN_THE_TABLE
+            ],
+        ),
     ]
