@@ -19,7 +19,12 @@ from django.db.migrations.state import ProjectState
 from django.db.models import NOT_PROVIDED, Field, ForeignKey, GeneratedField, ManyToManyField, UniqueConstraint, Value
 from django.db.models.functions import Now
 
-from orchestration.backends.online_operations import AddConstraintOnline, AddIndexOnline
+from orchestration.backends.online_operations import (
+    AddConstraintOnline,
+    AddIndexOnline,
+    RemoveColumnIndexOnline,
+    RemoveIndexOnline,
+)
 
 INSTEAD = {
     "rename": "Add the new name beside the old one, write both, and let the next release drop the old one.",
@@ -204,6 +209,12 @@ def _(operation: migrations.AddIndex, at: Setting) -> Iterator[Problem]:
         yield from _not_atomic(operation, at)
     else:
         yield Problem("index", f"{operation.describe()}: nobody can write to the table until it is built.")
+
+
+@judge.register(RemoveIndexOnline)
+@judge.register(RemoveColumnIndexOnline)
+def _(operation: base.Operation, at: Setting) -> Iterator[Problem]:
+    yield from _not_atomic(operation, at)
 
 
 @judge.register

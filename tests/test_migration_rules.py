@@ -7,7 +7,12 @@ from django.db.migrations.state import ProjectState
 from django.db.models.functions import Length, Now, Upper
 from django.db.utils import IntegrityError, NotSupportedError
 
-from orchestration.backends.online_operations import AddConstraintOnline, AddIndexOnline, RemoveIndexOnline
+from orchestration.backends.online_operations import (
+    AddConstraintOnline,
+    AddIndexOnline,
+    RemoveColumnIndexOnline,
+    RemoveIndexOnline,
+)
 from tests.migration_rules import INSTEAD, problems
 
 TEXT, NUMBER = models.CharField(max_length=20), models.IntegerField(null=True)
@@ -127,7 +132,9 @@ def test_one_transaction_locks_one_table():
 
 
 def test_online_operations_pass_outside_of_a_transaction():
-    assert judged(AddIndexOnline("row", INDEX), AddConstraintOnline("row", CHECK), atomic=False) == []
+    online = AddIndexOnline("row", INDEX), AddConstraintOnline("row", CHECK), RemoveColumnIndexOnline("row", "text")
+    assert judged(*online, atomic=False) == []
+    assert [problem.rule for problem in judged(online[-1])] == ["atomic"]
 
 
 def test_a_table_of_the_same_migration_is_empty():
@@ -214,3 +221,39 @@ def test_an_online_operation_refuses_a_transaction():
     operation.state_forwards("big", after)
     with pytest.raises(NotSupportedError, match="atomic = False"), connection.schema_editor() as editor:
         operation.database_forwards("big", editor, before, after)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_indexes_are_dropped_online_and_built_again():
+    """A named one, and those that a column has for itself."""
+    before, named = state(), state()
+    AddIndexOnline("row", INDEX).state_forwards("big", named)
+    alter("text", models.CharField(max_length=20, db_index=True)).state_forwards("big", before)
+    row = before.apps.get_model("big", "Row")
+    with connection.schema_editor() as editor:
+        editor.create_model(row)
+    try:
+        own = indexes() - {"big_row_pkey"}
+        with connection.schema_editor(atomic=False) as editor:
+            AddIndexOnline("row", INDEX).database_forwards("big", editor, before, named)
+        for operation, old, new, dropped in (
+            (RemoveIndexOnline("row", INDEX.name), named, before, {INDEX.name}),
+            (RemoveColumnIndexOnline("row", "text"), before, before, own),
+        ):
+            present = indexes()
+            assert dropped
+            assert dropped <= present
+            with connection.schema_editor(atomic=False) as editor:
+                operation.database_forwards("big", editor, old, new)
+            assert indexes() == present - dropped
+            with connection.schema_editor(atomic=False) as editor:
+                operation.database_backwards("big", editor, new, old)
+            assert indexes() == present
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(row)
+
+
+def indexes():
+    return {name for name, found in constraints().items() if found["index"]}

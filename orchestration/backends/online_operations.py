@@ -1,4 +1,4 @@
-"""Migration operations that build indexes and constraints beside the running product: nothing waits for them.
+"""Migration operations that build and drop indexes and constraints beside the running product: nothing waits for them.
 
 Each belongs in a migration of its own with `atomic = False`. Elsewhere than on PostgreSQL it is Django's own
 operation. One that was interrupted may be run again.
@@ -11,6 +11,7 @@ from typing import Any
 from django.db import NotSupportedError
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import AddConstraint, AddIndex, RemoveIndex
+from django.db.migrations.operations.base import Operation
 from django.db.models import CheckConstraint, Model, UniqueConstraint
 from django.db.transaction import atomic
 
@@ -61,6 +62,47 @@ class RemoveIndexOnline(RemoveIndex):
 
     def describe(self) -> str:
         return f"{super().describe()} without a lock"
+
+
+class RemoveColumnIndexOnline(Operation):
+    """Drop the index that a field has by `db_index`, and the one for LIKE that PostgreSQL gets besides for text. Of a
+    key only the latter: its own is a constraint.
+
+    The state is for SeparateDatabaseAndState to change, to `db_index=False`; with a key it stays as it is.
+    """
+
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str, name: str) -> None:
+        """`name`: of the field."""
+        self.model_name, self.name = model_name, name
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Nothing changes."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        concurrently = _concurrently(self, schema_editor)
+        for statement in self._created(app_label, schema_editor, from_state):
+            schema_editor.execute(f"DROP INDEX {concurrently}IF EXISTS {statement.parts['name']}")
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self.database_forwards(app_label, schema_editor, to_state, to_state)  # what was half built
+        concurrently = _concurrently(self, schema_editor)
+        for statement in self._created(app_label, schema_editor, to_state):
+            schema_editor.execute(
+                str(statement).replace("CREATE INDEX ", f"CREATE INDEX {concurrently}", 1), params=None
+            )
+
+    def _created(self, app_label: str, schema_editor: Any, state: Any) -> list[Any]:
+        """The statements with which Django makes these indexes."""
+        model = state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return []
+        statements: list[Any] = schema_editor._field_indexes_sql(model, model._meta.get_field(self.name))
+        return statements
+
+    def describe(self) -> str:
+        return f"Drop the indexes of field {self.name} on model {self.model_name} without a lock"
 
 
 class AddConstraintOnline(AddConstraint):
@@ -127,8 +169,13 @@ def _drop_half_built(schema_editor: BaseDatabaseSchemaEditor, index: str) -> Non
     schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(index)}")
 
 
-def _outside_a_transaction(
-    operation: AddIndex | RemoveIndex | AddConstraint, schema_editor: BaseDatabaseSchemaEditor
-) -> None:
+def _concurrently(operation: Operation, schema_editor: BaseDatabaseSchemaEditor) -> str:
+    if schema_editor.connection.vendor != "postgresql":
+        return ""
+    _outside_a_transaction(operation, schema_editor)
+    return "CONCURRENTLY "
+
+
+def _outside_a_transaction(operation: Operation, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.in_atomic_block:
         raise NotSupportedError(f"{operation.describe()}: set `atomic = False` on the migration.")

@@ -98,7 +98,9 @@ class AIRequestAudit(AppendOnlyModel):
         help_text="The request whose answer asked for tools. What was said up to there, and the tools and schema that"
         " were sent, are with the first request of that chain.",
     )
-    repair_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs")
+    repair_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="repairs", db_index=False
+    )
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
     dispatched_at = MomentField(default=database_now)
     format_version = FormatVersionField(known=WITH_TOOLS)
@@ -116,6 +118,7 @@ class AIRequestAudit(AppendOnlyModel):
         permissions = (("export_airequestaudit", "Can export AI requests"),)
         constraints = (models.UniqueConstraint(fields=("call", "attempt", "repair"), name="audit_attempt_unique"),)
         indexes = (
+            models.Index(fields=("repair_of",), condition=Q(repair_of__isnull=False), name="audit_repair_of"),
             models.Index(fields=("call",), condition=Q(outcome=Outcome.PENDING), name="audit_pending"),
             models.Index(fields=("-dispatched_at",), name="audit_newest"),
             models.Index(fields=("model", "-dispatched_at"), name="audit_model_newest"),

@@ -111,7 +111,9 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
     )
     related_object_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - with the type above
     related_object = ObjectKey("related_content_type", "related_object_id")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", db_index=False
+    )
 
     client = models.CharField(
         max_length=64, blank=True, default="", help_text="The client in ORCA_CONFIG; rate limits apply to it."
@@ -250,9 +252,19 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 name="call_ordering_first",
             ),
             models.Index(fields=("service_identity", "created_at"), name="call_service_created"),
-            models.Index(fields=("related_content_type", "related_object_id"), name="call_related"),
+            # Only of calls that have one: each index of all calls is written four times for each of them.
+            models.Index(fields=("parent",), condition=Q(parent__isnull=False), name="call_parent"),
+            models.Index(
+                fields=("related_content_type", "related_object_id"),
+                condition=Q(related_content_type__isnull=False),
+                name="call_about_object",
+            ),
+            models.Index(
+                fields=("requested_by", "-created_at"),
+                condition=Q(requested_by__isnull=False),
+                name="call_owner_newest",
+            ),
             models.Index(fields=("correlation_id",), name="call_correlation"),
-            models.Index(fields=("requested_by", "-created_at"), name="call_owner_created"),
             models.Index(fields=("-created_at", "-id"), name="call_newest"),
             models.Index(fields=("finished_at",), condition=Q(finished_at__isnull=False), name="call_finished"),
             models.Index(fields=("model", "-created_at"), condition=Q(model__gt=""), name="call_model_newest"),
