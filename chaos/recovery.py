@@ -10,6 +10,7 @@ seconds), because then nobody could have claimed anything: what is left is what 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from orchestration.models import ServiceCallRecord, WorkerNode
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 0.5
@@ -108,6 +111,9 @@ class RecoveryWatch(threading.Thread):
                 waited = now - victim.killed_at
                 served = max(0.0, waited - (self._nobody_worked - victim.idle_before))
                 self.recovered.append(Recovered(victim.kind, waited, served))
+                logger.info(
+                    "recovered call_id=%s kind=%s seconds=%.1f served=%.1f", record.pk, victim.kind, waited, served
+                )
                 done.append(victim)
             elif record.is_terminal or (record.status == "queued" and not record.deaths):
                 done.append(victim)

@@ -108,12 +108,22 @@ def _noted(path: Path) -> tuple[float, float] | None:
         return None
 
 
-def remove_files_of_dead_workers() -> None:
-    """Remove the files of workers that were killed; their calls are found by their leases."""
+def dead_workers() -> set[str]:
+    """Names of workers of this machine, whichever its node, that were killed and whose files are still there."""
     with suppress(OSError):
-        for path in (engine_settings().RUN_DIR / FOLDER).iterdir():
-            if evidence(path.name) is Evidence.DIED:
-                path.unlink(missing_ok=True)
+        return {path.name for path in (engine_settings().RUN_DIR / FOLDER).iterdir() if _has_died(path.name)}
+    return set()
+
+
+def remove_file_of(worker: str) -> None:
+    """Forget a dead worker; one that lives keeps its file."""
+    with suppress(OSError):
+        if _has_died(worker):
+            _path(worker).unlink(missing_ok=True)
+
+
+def _has_died(worker: str) -> bool:
+    return evidence(worker) is Evidence.DIED
 
 
 def _path(worker: str) -> Path:

@@ -24,7 +24,7 @@ class LivenessMarks:
         self.folder.mkdir(exist_ok=True)
 
     def clear(self) -> None:
-        """Forget what an earlier cluster acknowledged. The calls of its dead workers are still to be rescued."""
+        """Forget what an earlier cluster acknowledged. The deaths of its workers are still to be noted."""
         (self.folder / "monitor").unlink(missing_ok=True)
 
     def killed_at_work(self) -> list[int]:
@@ -32,7 +32,7 @@ class LivenessMarks:
         return [_owner(path) for path in self.folder.glob("worker-*") if not is_alive(_owner(path))]
 
     def forget(self, pid: int) -> None:
-        """This dead worker has been dealt with."""
+        """The death of this worker has been noted."""
         (self.folder / f"worker-{pid}").unlink(missing_ok=True)
 
     def busy(self) -> None:

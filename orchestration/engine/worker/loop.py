@@ -141,6 +141,7 @@ class WorkerLoop:
         while not self._stopping():
             if time.monotonic() - self._started > self._budget:
                 self.report.work_left = True
+                await self._spread()  # its last calls may take long, and it claims none beside them
                 return
             claimed = await self._fill(runtime) if self._is_worth_a_claim() else 0
             if claimed or self._running:

@@ -21,6 +21,7 @@ from orchestration.engine.execution.commands import Command, Settle
 from orchestration.engine.execution.events import announce
 from orchestration.engine.leases import outage
 from orchestration.engine.leases.expired import WorkerState, worker_states
+from orchestration.engine.leases.process_lock import dead_workers
 from orchestration.engine.node import longest_task_seconds
 from orchestration.engine.queue.claim import Lease, set_expiry
 from orchestration.engine.queue.transport import wake
@@ -67,15 +68,15 @@ def sweep(announce_ends: Announce = announce) -> Rescued:
     sweep_unreadable()
     rescued = rescue(announce_ends)
     if anything_to_run():
-        wake(engine_settings().QUEUE)
+        # Whom the last wake-up started may be who died.
+        wake(engine_settings().QUEUE, force=rescued.requeued > 0)
     return rescued
 
 
-def expire_leases_of(node: str, pid: int) -> int:
-    """End the leases of a worker process that is known to be dead, so that its calls need not wait for them to run
-    out; returns how many. If it is alive after all, its writes are stale from the next claim on."""
-    own = ServiceCallRecord.objects.running().filter(worker__startswith=f"{node}:{pid}:")
-    return set_expiry(own, database_now())
+def expire_leases_of(workers: Collection[str]) -> int:
+    """End the leases of workers that are known to be dead, so that their calls need not wait for them to run out;
+    returns how many. If one is alive after all, its writes are stale from the next claim on."""
+    return set_expiry(ServiceCallRecord.objects.running().filter(worker__in=workers), database_now())
 
 
 def rescue(announce_ends: Announce = announce) -> Rescued:
@@ -86,7 +87,9 @@ def rescue(announce_ends: Announce = announce) -> Rescued:
     `announce_ends` announces the failures, after the commit.
     """
     workers = set(ServiceCallRecord.objects.expired().order_by().values_list("worker", flat=True).distinct())
-    if outage.still_recovering() or not workers:
+    if outage.still_recovering():  # those that live had no time to renew; a file needs no database to say who died
+        workers &= dead_workers()
+    if not workers:
         return Rescued()
     states = worker_states(workers)
     _renew(_with(WorkerState.ALIVE, states))

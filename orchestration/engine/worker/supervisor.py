@@ -16,17 +16,15 @@ from types import FrameType
 
 from orchestration.conf import engine_settings
 from orchestration.engine.execution.event_thread import process_announcer
-from orchestration.engine.leases.process_lock import remove_files_of_dead_workers
 from orchestration.engine.node import NODE_VARIABLE, STOP_FILE_VARIABLE, SUPERVISOR_VARIABLE, node_file, node_name
 from orchestration.engine.worker.heartbeat import Heartbeat
+from orchestration.engine.worker.killed_workers import LOOK_SECONDS, KilledWorkers
 from orchestration.engine.worker.liveness import LivenessMarks
 from orchestration.engine.worker.process_group import ProcessGroup, adopt_orphans, reap_orphans
 from orchestration.engine.worker.watchdog import (
-    KILLED_WORKER_SECONDS,
     Repeating,
     Watchdog,
     beat_interval,
-    rescue_from_killed,
     send_tick,
     sweep,
 )
@@ -76,7 +74,7 @@ class Supervisor:
         """Supervise until SIGTERM or SIGINT; 0 then, 1 when the node's name was lost. NodeNameTaken at the start."""
         self._prepare()
         threads = (
-            Repeating("killed-workers", KILLED_WORKER_SECONDS, partial(rescue_from_killed, self.node, self._marks)),
+            Repeating("killed-workers", LOOK_SECONDS, KilledWorkers(self.node, self._marks).rescue),
             Repeating("sweep", engine_settings().RENEW_SECONDS, partial(sweep, self.node)),
             Repeating("tick", engine_settings().TICK_SECONDS, send_tick),
             Repeating("watchdog", self._heartbeat.interval, self._watchdog.check, self._watchdog.say_stopping),
@@ -113,7 +111,6 @@ class Supervisor:
         self._has_name = True
         adopt_orphans()
         self._stop_file.unlink(missing_ok=True)
-        remove_files_of_dead_workers()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._stopping = True

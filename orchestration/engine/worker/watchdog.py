@@ -23,12 +23,9 @@ from orchestration.engine.worker.heartbeat import Heartbeat
 from orchestration.engine.worker.liveness import LivenessMarks, Stillness
 from orchestration.errors import NodeNameTaken
 from orchestration.log import describe
-from orchestration.models.engine_events import EngineEvent, EventKind
 
 logger = logging.getLogger(__name__)
 
-KILLED_WORKER_SECONDS = 0.3
-"""How long the calls of a killed worker of this node wait for their rescue."""
 HEARTBEAT_TASK = "orchestration.tasks.heartbeat"
 LONGEST_GAP_IN_BEATS = 6
 """A longer time between two checks means that this machine, or this process, was suspended."""
@@ -82,25 +79,6 @@ def sweep(node: str) -> None:
     except Error as error:
         outage.database_away()
         logger.warning("sweep postponed node=%s error=%s", node, describe(error))
-
-
-def rescue_from_killed(node: str, marks: LivenessMarks) -> None:
-    """Rescue the calls of this node's killed workers without waiting for their leases: each left a mark.
-
-    Looks at files alone while nobody died.
-    """
-    dead = marks.killed_at_work()
-    if not dead:
-        return
-    try:
-        for pid in dead:
-            rescuer.expire_leases_of(node, pid)
-            marks.forget(pid)
-            EngineEvent.note(EventKind.KILLED, f"{node}: process {pid}")
-    except Error as error:
-        logger.warning("rescue postponed node=%s error=%s", node, describe(error))
-    else:
-        sweep(node)
 
 
 def send_tick() -> None:

@@ -17,9 +17,10 @@ from orchestration.engine.leases.process_lock import (
     NOTE,
     Evidence,
     WorkerLock,
+    dead_workers,
     evidence,
     lag_of_node,
-    remove_files_of_dead_workers,
+    remove_file_of,
 )
 from orchestration.engine.node import longest_task_seconds
 from orchestration.engine.queue.claim import Lease, own_node, worker_name
@@ -175,7 +176,8 @@ def test_a_worker_gives_back_what_it_does_not_run():
 def test_a_lock_is_seen_while_it_is_held_and_leaves_no_file(run_dir):
     with WorkerLock("w:1:ab"):
         assert evidence("w:1:ab") is Evidence.LIVES
-        remove_files_of_dead_workers()
+        assert dead_workers() == set()
+        remove_file_of("w:1:ab")
         assert evidence("w:1:ab") is Evidence.LIVES
     assert evidence("w:1:ab") is Evidence.NONE
     assert list((run_dir / "workers").iterdir()) == []
@@ -185,7 +187,9 @@ def test_files_of_the_dead_are_removed(run_dir):
     (run_dir / "workers").mkdir()
     (run_dir / "workers" / "w:1:ab").touch()
     assert evidence("w:1:ab") is Evidence.DIED
-    remove_files_of_dead_workers()
+    assert dead_workers() == {"w:1:ab"}
+    remove_file_of("w:1:ab")
+    assert dead_workers() == set()
     assert evidence("w:1:ab") is Evidence.NONE
 
 

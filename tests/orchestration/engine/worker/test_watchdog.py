@@ -1,7 +1,6 @@
 """What the supervisor concludes from what it sees, on the real database, without a cluster."""
 
 import os
-import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from orchestration.engine.worker.watchdog import (
     Repeating,
     Watchdog,
     beat_interval,
-    rescue_from_killed,
     send_tick,
     sweep,
 )
@@ -211,21 +209,6 @@ def test_a_sweep_wakes_nobody_for_a_call_that_is_held_up():
     running(ordering_key="k", sequence=1)
     sweep("here")
     assert OrmQ.objects.count() == 0
-
-
-def test_calls_of_a_worker_killed_at_work_do_not_wait_for_leases(marks):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    (marks.folder / f"worker-{dead.pid}").write_text("1.0")
-    its, elsewhere, living = (
-        running(worker=f"{name}:ab") for name in (f"here:{dead.pid}", f"there:{dead.pid}", f"here:{os.getpid()}")
-    )
-    marks.busy()
-    rescue_from_killed("here", marks)
-    for record, status in ((its, "queued"), (elsewhere, "running"), (living, "running")):
-        record.refresh_from_db()
-        assert record.status == status
-    assert marks.killed_at_work() == []
 
 
 def test_after_a_long_outage_living_workers_get_time_to_renew(settings, monkeypatch):
