@@ -88,6 +88,7 @@ def settings_under(*names, **variables):
         ({"ORCA_INSTALLATION": "blue", "Q_CLUSTER_NAME": "orchestrai"}, "Q_CLUSTER_NAME='orchestrai' is not"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_bad_variable_stops_the_start_and_is_named(variables, message):
     done = run(READ, "DEBUG", **variables)
     assert done.returncode != 0

@@ -38,6 +38,7 @@ def secret(monkeypatch: Any) -> str:
 
 @pytest.mark.parametrize("where", ["/api/v1/openapi.json", "/v1/openapi.json"])
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_no_request_is_answered_with_a_server_error(secret: str, where: str) -> None:
     described = schemathesis.openapi.from_dict(Client().get(where).json())
     wrong: set[str] = set()

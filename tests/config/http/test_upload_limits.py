@@ -69,6 +69,7 @@ LARGE: dict[str, tuple[Any, Any, str]] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
+@pytest.mark.sampled(3)
 def test_a_file_of_more_than_people_keep_is_refused(name: str) -> None:
     kind, content, told = LARGE[name]
     with pytest.raises(FileRefused, match=told):
@@ -124,6 +125,7 @@ ODD_SEARCHES = [
 
 
 @pytest.mark.parametrize("text", ODD_SEARCHES, ids=lambda text: text[:16].replace("\0", "NUL"))
+@pytest.mark.sampled(4)
 def test_no_search_is_a_fault_of_the_console(root: Client, text: str) -> None:
     for model, page in admin.site._registry.items():
         if page.search_fields:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.postgres
 
 @pytest.mark.parametrize("value", OUTSIDE)
 @pytest.mark.parametrize("path", ["accounts/invitation/?created_at", "consensus/run/?created_at"])
+@pytest.mark.sampled(4)
 def test_a_lookup_in_the_address_of_the_admin_is_refused(root: Client, path: str, value: str) -> None:
     name, _, lookup = path.partition("?")
     for kind in ("gte", "lt", "exact"):

@@ -84,6 +84,7 @@ GOOD: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
+@pytest.mark.sampled(5)
 def test_what_is_meant_is_understood(root: Client, name: str) -> None:
     content, kind = GOOD[name]
     page = preview(root, "modelprice", content, kind)
@@ -153,6 +154,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
+@pytest.mark.sampled(5)
 def test_what_is_not_sure_is_refused_by_row_column_and_reason(root: Client, name: str) -> None:
     content, kind, reason = BAD[name]
     page = preview(root, "modelprice", content, kind)
@@ -184,6 +186,7 @@ def test_a_repeated_confirmation_says_that_the_file_is_gone(root: Client) -> Non
 
 @pytest.mark.parametrize("kind", [CSV, XLSX, TSV, JSON])
 @pytest.mark.parametrize("model", ["modelprice", "prompttext", "promptset", "persona", "scenariotemplate", "apikey"])
+@pytest.mark.sampled(5)
 def test_an_export_that_comes_in_again_changes_nothing(root: Client, model: str, kind: str) -> None:
     made = rows_of(model)
     before = [list(kind_.objects.order_by("pk").values()) for kind_ in made]

@@ -308,6 +308,7 @@ def test_no_page_runs_the_pickle_of_a_message(root, bomb, harmless):
 
 
 @pytest.mark.parametrize("path", [path for path in FORBIDDEN if isinstance(path, str) and path])
+@pytest.mark.sampled(5)
 def test_the_schedule_form_refuses_what_may_not_run(root, path):
     now = timezone.now()
     fields = {"name": "mine", "schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1}

@@ -76,6 +76,7 @@ everything = pytest.mark.parametrize(
 
 @everything
 @pytest.mark.filterwarnings("ignore:DateTimeField .* received a naive datetime")
+@pytest.mark.sampled(5)
 def test_a_row_is_the_same_whatever_was_assigned(column, value):
     def making(handler, response):
         Specimen.objects.create(**{column: value})
@@ -102,6 +103,7 @@ def test_a_naive_time_is_the_same_row_in_any_zone(settings):
 
 @everything
 @pytest.mark.filterwarnings("ignore:DateTimeField .* received a naive datetime")
+@pytest.mark.sampled(5)
 def test_a_revert_puts_the_value_back_exactly(column, value):
     old = Specimen.objects.create(**{column: value})
     gone = Specimen.objects.create(**{column: value})

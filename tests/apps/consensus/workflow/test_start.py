@@ -144,6 +144,7 @@ def test_a_reused_review_that_no_longer_validates_is_asked_again(api: V1Caller, 
         ({"edited_proposal": "x" * 50_001}, 422),
     ],
 )
+@pytest.mark.sampled(4)
 def test_a_revision_needs_a_real_edit(api: V1Caller, parent: Run, body: dict[str, Any], status: int) -> None:
     assert api.post(f"/runs/{parent.pk}/revisions", body).status_code == status
 
@@ -163,6 +164,7 @@ def test_a_revision_needs_a_real_edit(api: V1Caller, parent: Run, body: dict[str
         {"edited_proposal": PROPOSAL, "idea": IDEA, "edit_notes": " ", "model": "gpt-4o-mini", "temperature": 0.2},
     ],
 )
+@pytest.mark.sampled(4)
 def test_a_revision_that_changes_nothing_is_refused_unpaid(api: V1Caller, parent: Run, body: dict[str, Any]) -> None:
     calls = ServiceCallRecord.objects.count()
     answer = api.post(f"/runs/{parent.pk}/revisions", body)

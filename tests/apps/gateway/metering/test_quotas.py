@@ -206,6 +206,7 @@ async def flood(urls: list[str], secrets: list[str], times: int, body: dict[str,
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 def test_fifty_at_once_over_two_processes_never_pass_a_limit(tmp_path):
     """A budget for ten lets ten through; so do a request limit and parallel places; the rows and the provider agree.
 

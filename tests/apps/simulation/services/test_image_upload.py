@@ -83,11 +83,11 @@ def animation(frames: int, size: tuple[int, int], kind: str) -> bytes:
     ("kind", "mode", "size", "options"),
     [
         pytest.param("WEBP", "RGB", (4899, 4898), {"lossless": True}, marks=pytest.mark.long),
-        ("WEBP", "RGBA", (8192, 1024), {"lossless": True}),
+        pytest.param("WEBP", "RGBA", (8192, 1024), {"lossless": True}, marks=pytest.mark.long),
         pytest.param("WEBP", "RGB", (16383, 16383), {}, marks=pytest.mark.long),
         ("PNG", "RGB", (5000, 5000), {}),
         ("PNG", "1", (30_000, 30_000), {}),
-        ("JPEG", "RGB", (6000, 4001), {}),
+        pytest.param("JPEG", "RGB", (6000, 4001), {}, marks=pytest.mark.long),
     ],
 )
 def test_too_many_pixels_are_refused_before_they_are_decoded(

@@ -73,6 +73,7 @@ def test_nine_of_ten_fresh_questions_are_answered_to_the_point() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ASKED / "odd").glob("*.txt")))
+@pytest.mark.sampled(2)
 def test_odd_wording_is_answered_to_the_point(name: str) -> None:
     """Nine of ten questions of each list, and nothing is said out of character."""
     asked, missed = rows(f"odd/{name}"), []

@@ -1,6 +1,11 @@
-"""The conformance suite over every built-in provider and each of its APIs."""
+"""The conformance suite over every built-in provider and each of its APIs.
+
+Classes marked `long` speak as another one here does.
+"""
 
 from __future__ import annotations
+
+import pytest
 
 from orchestration.providers.conformance.suite import ProviderConformance
 
@@ -19,18 +24,21 @@ class TestAzure(ProviderConformance):
     below = ""
 
 
+@pytest.mark.long
 class TestAzureChat(ProviderConformance):
     provider = "azure"
     settings = {"surface": "chat"}
     below = ""
 
 
+@pytest.mark.long
 class TestAzureResponsesOfADatedVersion(ProviderConformance):
     provider = "azure"
     settings = {"options": {"api_version": "2025-04-01-preview"}}
     below = ""
 
 
+@pytest.mark.long
 class TestAzureChatOfADatedVersion(ProviderConformance):
     provider = "azure"
     settings = {"surface": "chat", "options": {"api_version": "2024-10-21", "deployment": "model-1"}}
@@ -57,16 +65,19 @@ class TestOllama(ProviderConformance):
     keyless = True
 
 
+@pytest.mark.long
 class TestCompatibleWithAKey(ProviderConformance):
     provider = "compatible"
 
 
+@pytest.mark.long
 class TestVllmResponses(ProviderConformance):
     provider = "vllm"
     settings = {"surface": "responses"}
     keyless = True
 
 
+@pytest.mark.long
 class TestLmStudio(ProviderConformance):
     provider = "lmstudio"
     keyless = True
