@@ -146,7 +146,7 @@ def _replaced(now: datetime) -> Iterator[Alert]:
         yield Alert(
             code="replaced",
             level="warning",
-            text=f"{REPLACED[kind]} {_ago(now, at)} ago ({about}{others}). Its calls go on in another one.",
+            text=f"{REPLACED[kind]} {_ago(now, at)} ago ({about}{others}). Another one runs its calls.",
             remedy="See what happened; if it repeats, look whether the machine is short of memory",
             page="index",
         )

@@ -50,7 +50,7 @@ def settle(hold_id: int) -> bool:
         elif hold.at_deadline == AtDeadline.APPROVE:
             done = persist_decided(hold, record, DecisionKind.DEADLINE, None, "")
             if done.outcome in {DecisionOutcome.MOVED, DecisionOutcome.FAILED}:
-                _escalate(hold, "It was to be approved, and would not write what was shown any more.")
+                _escalate(hold, "It was to be approved, and would no longer write what was shown.")
         else:
             _escalate(hold, "")
         return True

@@ -269,7 +269,7 @@ def _announce_rejected(record: ServiceCallRecord) -> None:
 def _ask_the_model_again(hold: Hold, record: ServiceCallRecord, note: str) -> str:
     messages = sent_messages(record)
     if not messages:
-        raise InvalidDecision("What was sent is not stored any more, so the model cannot be asked again.")
+        raise InvalidDecision("What was sent is no longer stored, so the model cannot be asked again.")
     said = record.stored_response().output or ""
     hint = f"A person rejected this answer, for this reason: {legible(note, MAX_NOTE)}\nAnswer again, in the same form."
     answered: list[Any] = [{"role": "assistant", "content": said}] if said else []

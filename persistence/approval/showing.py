@@ -68,7 +68,7 @@ def persist(record: ServiceCallRecord, *, dry: bool) -> tuple[Report, Essence]:
     report = persist_approved(record, dry=dry)
     if report.outcome is ReprocessOutcome.SKIPPED:
         raise DryRunIncomplete(
-            f"No handler and no codec takes results of {record.schema_identity} any more: deploy the code that has it,"
+            f"There is no longer a handler or codec for results of {record.schema_identity}: deploy the code that has it,"
             " or reject the result."
         )
     if report.outcome is not ReprocessOutcome.PERSISTED:
@@ -94,7 +94,7 @@ def checked_edit(record: ServiceCallRecord, answer: Any) -> JsonObject:
     identity = record.schema_identity
     schema: Any = schemas.try_get(identity)
     if schema is None:
-        raise InvalidEdit(f"It cannot be edited: its schema {identity or '(none)'} is not registered any more.")
+        raise InvalidEdit(f"It cannot be edited: its schema {identity or '(none)'} is no longer registered.")
     try:
         return checked_data(answer, schema)
     except InvalidOutput as error:
