@@ -68,8 +68,8 @@ def persist(record: ServiceCallRecord, *, dry: bool) -> tuple[Report, Essence]:
     report = persist_approved(record, dry=dry)
     if report.outcome is ReprocessOutcome.SKIPPED:
         raise DryRunIncomplete(
-            f"There is no longer a handler or codec for results of {record.schema_identity}: deploy the code that has it,"
-            " or reject the result."
+            f"There is no longer a handler or codec for results of {record.schema_identity}: deploy the code that has"
+            " it, or reject the result."
         )
     if report.outcome is not ReprocessOutcome.PERSISTED:
         raise DryRunIncomplete(report.error or f"It is {report.outcome.value}.")

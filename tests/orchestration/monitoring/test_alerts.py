@@ -153,7 +153,7 @@ def test_processes_that_were_replaced_are_told(now: datetime) -> None:
     EngineEvent.note(EventKind.START, "node-1")
     assert found("replaced") is None
     EngineEvent.note(EventKind.KILLED, "node-1: process 7")
-    assert "A worker process was killed 0 s ago (node-1: process 7). Its calls" in text("replaced")
+    assert "A worker process was killed 0 s ago (node-1: process 7). Another one runs its calls" in text("replaced")
     EngineEvent.note(EventKind.RESTART, "node-1: the cluster's main process ended")
     assert "A cluster of workers was restarted" in text("replaced")
     assert "main process ended; 1 more within 5 min)" in text("replaced")

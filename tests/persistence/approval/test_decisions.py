@@ -122,7 +122,7 @@ def test_a_handler_that_disappeared_is_told(held, anna, monkeypatch):
     monkeypatch.setattr("persistence.handlers.adapters._consumer_for", lambda *key: None)
     decided = approve(hold.pk, by=anna, shown=hold.digest)
     assert decided.outcome is DecisionOutcome.FAILED
-    assert "No handler and no codec takes results of schemas.seedapp.default.NoteSchema any more" in decided.error
+    assert "There is no longer a handler or codec for results of schemas.seedapp.default.NoteSchema" in decided.error
     assert call_of(hold).domain_persist_state == PersistState.HELD
 
 
@@ -279,7 +279,7 @@ def test_a_rejection_needs_a_reason(held, anna):
 def test_the_model_may_be_asked_again_with_the_reason(held, anna):
     hold = held()
     call = call_of(hold)
-    with pytest.raises(InvalidDecision, match="not stored any more"):
+    with pytest.raises(InvalidDecision, match="no longer stored"):
         reject(hold.pk, by=anna, note="too long", rerun=True)
     audit = AIRequestAudit(call=call, correlation_id=call.correlation_id, messages=[{"role": "user", "content": "hi"}])
     audit.save()
