@@ -18,9 +18,9 @@ from orchestration.components.registry import services
 from orchestration.components.routing import clients_asked
 from orchestration.components.service import Wiring
 from orchestration.conf import ClientSettings, ClientsSettings, clients_settings, engine_settings
+from orchestration.content.taken import why_not_taken
 from orchestration.errors import BrokenComponent, ComponentDefinitionError, NotConfigured
 from orchestration.providers.base import missing_capabilities, schema_message, tool_violations
-from orchestration.providers.content import NEEDED
 from orchestration.providers.credentials import token_function, why_no_key
 from orchestration.providers.registry import client_problems, provider_class
 from orchestration.providers.short_names import SHORT_NAMES
@@ -160,22 +160,15 @@ def _client_of_service(
 def _why_not(service: type[Any], client_name: str, client: ClientSettings) -> str:
     """What a service needs and its client has not; empty when it has all."""
     cls, schema = provider_class(client), service.wiring.schema
-    lacking = missing_capabilities(
-        client,
-        cls,
-        with_schema=schema is not None,
-        with_tools=bool(service.tools),
-        with_content=[NEEDED[kind] for kind in service.content_kinds],
-    )
+    lacking = missing_capabilities(client, cls, with_schema=schema is not None, with_tools=bool(service.tools))
     if lacking:
         return f"it has no {', '.join(lacking)}."
     surface = client.surface or cls.surfaces[0]
     if surface not in cls.surfaces:
         return ""
-    taken = cls.content_support(surface).media_types
-    refused = [kind for kind in service.content_kinds if not taken.get(kind)]
-    if refused:
-        return f"its API {surface} takes no {', '.join(refused)} (content_kinds)."
+    not_taken = why_not_taken(client, service.content_kinds)
+    if not_taken:
+        return f"{not_taken} (content_kinds)."
     violations = [] if schema is None else cls.schema_violations(surface, schema.strict.json_schema)
     violations += tool_violations(cls, surface, service.wiring.described_tools)
     return schema_message(cls.name, violations) if violations else ""

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from orchestration.clock import database_now
 from orchestration.models import EngineCounter, Pause, ProviderCircuit, WorkerNode
+from orchestration.models.content import ContentFile
 from orchestration.models.rollups import CallRollup, Span
 from orchestration.monitoring.insiders import for_insiders
 from orchestration.stats.added_metrics import Sample, added_metrics
@@ -53,6 +54,7 @@ def _lines() -> Iterator[str]:
     counters = [({"name": row.name}, float(row.value)) for row in EngineCounter.objects.order_by("name")]
     yield from _metric("engine_total", "counter", "What the engine counted.", counters)
     yield from _finished()
+    yield from _content()
     for added in added_metrics():
         yield from _metric(*added)
 
@@ -76,6 +78,15 @@ def _finished() -> Iterator[str]:
     used = [*of("input_tokens", kind="input"), *of("output_tokens", kind="output")]
     yield from _metric("tokens_total", "counter", "Tokens of finished calls.", used)
     yield from _metric("cost_total", "counter", "Cost of finished calls, in the currency of the prices.", of("cost"))
+
+
+def _content() -> Iterator[str]:
+    rows = ContentFile.objects.order_by("media_type").values_list("media_type").annotate(Count("pk"), Sum("size"))
+    stored = [({"media_type": media_type}, count, size) for media_type, count, size in rows]
+    files = [(label, float(count)) for label, count, _ in stored]
+    yield from _metric("content_files", "gauge", "Images, audio and files that are stored.", files)
+    sizes = [(label, float(size)) for label, _, size in stored]
+    yield from _metric("content_bytes", "gauge", "Bytes of images, audio and files that are stored.", sizes)
 
 
 def _metric(name: str, kind: str, description: str, samples: list[Sample]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from orchestration.log import describe
 from orchestration.models import ProviderCircuit, RateLimit
 from orchestration.providers.retry_after import granted, seconds_of
 from orchestration.routes import Route
+from orchestration.values.content_tokens import content_tokens
 from orchestration.values.moments import later
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Observation:
     """Used by all of them."""
     used_by: int = 0
     """Answers that used tokens."""
+    content: int = 0
+    """Tokens that were reserved for the content of their calls, beside those of a usual call."""
     wait: float = 0.0
     """Seconds for which the provider wants no more requests, as it says."""
     requests_left: int | None = None
@@ -78,8 +81,9 @@ def apply_observations(answers: Sequence[StoreAnswer], limits: Limits) -> None:
     """Settle reservations, hold back what the provider refuses, count failures. Trouble with the database is logged."""
     if not answers:
         return
-    observations = read_answers(answers)
     try:
+        counted = any(limit.tokens_per_minute for limit in limits.snapshot().metered)
+        observations = read_answers(answers, with_content=counted)
         apply_health(observations.by_client, limits)
         for route, observation in observations.by_route.items():
             _apply_rates(route, observation, limits)
@@ -87,14 +91,17 @@ def apply_observations(answers: Sequence[StoreAnswer], limits: Limits) -> None:
         logger.warning("limits not updated answers=%s error=%s", len(answers), describe(error))
 
 
-def read_answers(answers: Iterable[StoreAnswer]) -> Observations:
-    """Sum up answers in the order in which they came."""
+def read_answers(answers: Iterable[StoreAnswer], *, with_content: bool = False) -> Observations:
+    """Sum up answers in the order in which they came. `with_content`: some limit is one of tokens."""
     observations = Observations()
     for command in answers:
         request = command.answer.ai_request
         route = Route(request.client_name, request.model)
         _note_health(observations.by_client[route.client], command)
         observation = observations.by_route[route]
+        if with_content and not request.repair:
+            call = command.record
+            observation.content += content_tokens(call.input, call.context, call.service_kwargs)
         observation.answers += 1
         observation.repairs += bool(request.repair)
         observation.tokens += command.answer.total_tokens
@@ -163,14 +170,14 @@ def _settle(limit: RateLimit, observation: Observation) -> None:
     row = RateLimit.objects.filter(pk=limit.pk)
     reserved = F("tokens_per_request") * _number(observation.answers - observation.repairs)
     requests = F("requests_available") - _number(observation.repairs)
-    tokens = F("tokens_available") + reserved - _number(observation.tokens)
+    tokens = F("tokens_available") + reserved + _number(observation.content - observation.tokens)
     row.update(
         requests_available=Greatest(requests, _number(-(limit.requests_per_minute or 0))),
         tokens_available=Greatest(tokens, _number(-(limit.tokens_per_minute or 0))),
     )
     if observation.used_by:
         weight = 1 - (1 - MEMORY) ** observation.used_by
-        mean = observation.tokens / observation.used_by
+        mean = max(observation.tokens - observation.content, 0) / observation.used_by
         row.update(tokens_per_request=F("tokens_per_request") * (1 - weight) + mean * weight)
     if limit.routes.is_exact:
         for column, left in (

@@ -26,6 +26,7 @@ from orchestration.models.call_kinds import CallKind
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.throttles import CircuitState
 from orchestration.routes import Route, RoutePattern
+from orchestration.values.content_tokens import content_tokens
 
 RowT = TypeVar("RowT", bound=Model)
 PARALLEL_PAUSE = 0.02
@@ -40,8 +41,11 @@ class Allowance:
     """How many calls a locked limit still admits."""
 
     limit: RateLimit
-    left: int = EVERYTHING
+    left: float = EVERYTHING
+    """In calls of the usual size."""
     used: int = 0
+    content: int = 0
+    """Tokens of the content that the admitted calls show, beside those of a usual call."""
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ class Admission:
         """Write what was reserved; the caller commits it with the claim."""
         for allowance in self._allowances or ():
             if allowance.used:
-                _reserve(allowance.limit, allowance.used)
+                _reserve(allowance)
             if allowance.left < 1:
                 self.limits.exhausted(allowance.limit.pattern, _pause(allowance.limit))
         for probe in self._probes.values():
@@ -160,8 +164,7 @@ class Admission:
         if any(allowance.left < 1 for allowance in concerned):
             return "rate_limited"
         for allowance in concerned:
-            allowance.left -= 1
-            allowance.used += 1
+            _take(allowance, call)
         if probe is not None:
             probe.left, probe.call_id = 0, call.pk
         return ""
@@ -209,6 +212,17 @@ def _allowance(limit: RateLimit, now: datetime, own: ServiceCallRecord | None) -
     return Allowance(limit, left=max(0, min(fits)))
 
 
+def _take(allowance: Allowance, call: ServiceCallRecord) -> None:
+    """One call less. One that shows more than what is left is admitted all the same, and the next ones wait longer:
+    there may never be room for it at once."""
+    allowance.left -= 1
+    allowance.used += 1
+    if allowance.limit.tokens_per_minute:
+        content = content_tokens(call.input, call.context, call.service_kwargs)
+        allowance.content += content
+        allowance.left -= content / max(allowance.limit.tokens_per_request, 1)
+
+
 def _pause(limit: RateLimit) -> float:
     """Seconds until it is worth asking an exhausted limit again."""
     waits = [PARALLEL_PAUSE]
@@ -228,11 +242,12 @@ def _refill(limit: RateLimit, now: datetime) -> None:
     limit.refilled_at = counted_from(limit.refilled_at, now)
 
 
-def _reserve(limit: RateLimit, calls: int) -> None:
+def _reserve(allowance: Allowance) -> None:
+    limit, calls = allowance.limit, allowance.used
     if limit.requests_per_minute:
         limit.requests_available -= calls
     if limit.tokens_per_minute:
-        limit.tokens_available -= calls * limit.tokens_per_request
+        limit.tokens_available -= calls * limit.tokens_per_request + allowance.content
     limit.save(update_fields=["requests_available", "tokens_available", "refilled_at"])
 
 

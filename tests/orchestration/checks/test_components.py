@@ -305,10 +305,10 @@ def test_a_service_that_its_client_cannot_answer_is_an_error(
     ("client", "kinds", "said"),
     [
         ({"provider": "anthropic"}, ("image", "file"), ""),
-        ({"provider": "anthropic"}, ("audio",), "it has no audio."),
+        ({"provider": "anthropic"}, ("audio",), "it has no audio (content_kinds)."),
         ({"provider": "openai", "surface": "chat"}, ("audio",), ""),
         ({"provider": "openai"}, ("image", "audio"), "its API responses takes no audio (content_kinds)."),
-        ({"provider": "gemini", "without": ["images"]}, ("image",), "it has no images."),
+        ({"provider": "gemini", "without": ["images"]}, ("image",), "it has no images (content_kinds)."),
     ],
 )
 def test_what_a_service_shows_is_held_against_its_clients(

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from orchestration.models import EngineCounter
+from orchestration.models.content import ContentFile
 from orchestration.stats.aggregation import roll_up
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.api.conftest import caller  # noqa: F401 - a fixture
@@ -28,11 +29,13 @@ def calls() -> None:
     succeeded(**done, model='gpt "4"', output_tokens=2_000_001)
     failed(started_at=timezone.now() - timedelta(seconds=1))
     EngineCounter.add("wakes_lost")
+    for digit in "ab":
+        ContentFile.objects.create(digest=digit * 64, size=1500, media_type="image/png", path=digit)
     roll_up()
 
 
 def test_prometheus_can_read_it(calls: None, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         answer = Client().get("/metrics")
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = answer.content.decode().splitlines()
@@ -42,6 +45,8 @@ def test_prometheus_can_read_it(calls: None, django_assert_max_num_queries: Any)
     service = 'service="services.engineapp.default.Triage",model="gpt \\"4\\""'
     assert f'orchestrai_calls_finished_total{{{service},status="succeeded"}} 1.0' in lines
     assert f'orchestrai_tokens_total{{{service},kind="output"}} 2000001.0' in lines
+    assert 'orchestrai_content_files{media_type="image/png"} 2.0' in lines
+    assert 'orchestrai_content_bytes{media_type="image/png"} 3000.0' in lines
     assert Client().post("/metrics").status_code == 405
 
 

@@ -155,16 +155,33 @@ def test_a_picture_is_sent_with_a_message_and_only_ones_own(trainee: Caller, sim
     sent = trainee.post(path, {"content": "", "image_ids": [mine]})
     assert sent.status_code == 202, sent.content
     assert (sent.json()["message"]["message_type"], sent.json()["message"]["images"]) == ("image", [mine])
-    with scripted(says("Nice.")):
-        drain()
-    prompt = ServiceCallRecord.objects.get(pk=sent.json()["call"]["id"]).request_audits.get().messages
-    assert "my drawing" in prompt[1]["content"]
+    [text, shown] = _asked(sent.json()["call"]["id"])[1]["content"]
+    assert "my drawing" in text["text"]
+    stored = SimulationImage.objects.get(uuid=mine)
+    told = (shown["part"], shown["name"], shown["size"], shown["content"])
+    assert told == ("image", "my drawing", stored.size, f"sha256:{stored.checksum}")
     assert trainee.post(path, {"content": "", "image_ids": []}).status_code == 422
 
     instructor = signed_in(person(UserRole.INSTRUCTOR))
     hidden = upload(instructor, simulation, picture(), hidden="true").json()["id"]
     foreign = trainee.post(path, {"content": "look", "image_ids": [hidden]})
     assert (foreign.status_code, foreign.json()["code"]) == (409, "unknown_picture")
+
+
+def test_a_model_that_sees_nothing_is_told_in_words(trainee: Caller, simulation: Simulation, settings: Any) -> None:
+    settings.ORCA_CONFIG = {"MODE": "single", "CLIENT": {"provider": "simulator", "without": ["images"]}}
+    mine = upload(trainee, simulation, picture(), description="my drawing").json()["id"]
+    sent = trainee.post(f"/simulations/{simulation.uuid}/messages", {"content": "Look", "image_ids": [mine]})
+    assert "my drawing" in _asked(sent.json()["call"]["id"])[1]["content"]
+
+
+def _asked(call_id: str) -> list[dict[str, Any]]:
+    """The messages of the request that a call makes now, which is answered."""
+    with scripted(says("Nice.")):
+        drain()
+    call = ServiceCallRecord.objects.get(pk=call_id)
+    assert call.status == "succeeded", call.error
+    return call.request_audits.get().messages
 
 
 def test_a_hidden_picture_is_seen_when_the_patient_shows_it(trainee: Caller, simulation: Simulation) -> None:

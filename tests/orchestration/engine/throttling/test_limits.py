@@ -221,6 +221,26 @@ def test_real_use_replaces_the_reservation_and_sets_the_next_one():
     assert row.tokens_per_request == pytest.approx(1300)
 
 
+def test_what_a_call_shows_is_reserved_before_it_is_counted():
+    """Beside what a usual call takes; a call that shows more than is left still gets its turn."""
+    row = limit(tokens_per_minute=100_000, tokens_per_request=1000)
+    shown = [
+        {"part": "image", "url": "https://a.example.com/a.png"},
+        {"part": "file", "url": "https://a.example.com/a"},
+    ]
+    first, second = (queued(**ROUTE, context={"shown": shown * each}) for each in (1, 10))
+    third = queued(**ROUTE)
+    assert {call.pk for call in claim(3, "w1")} == {first.pk, second.pk}
+    assert fresh(row).tokens_available == pytest.approx(10_000 - 2_000 - 33_000, abs=1)
+    answers = [answer(first, tokens=3800), answer(second, tokens=31_000)]
+    apply_observations(answers, Limits())
+    row = fresh(row)
+    assert row.tokens_available == pytest.approx(10_000 - 34_800, abs=1)
+    assert row.tokens_per_request == pytest.approx(1000 + (1 - 0.9**2) * (900 - 1000))
+    third.refresh_from_db()
+    assert third.status == "queued"
+
+
 @pytest.mark.parametrize(("tokens", "repairs"), [(2_147_483_647, 0), (250_000, 1), (0, 5000)])
 def test_a_debt_is_never_more_than_one_window(tokens, repairs):
     row = limit(tokens_per_minute=100_000, requests_per_minute=60)

@@ -11,13 +11,18 @@ from apps.chatlab.orca.mixins import ChatlabMixin
 from apps.simulation.orca.mixins import StandardizedPatientMixin
 from apps.simulation.token_budget import newest_within
 from orchestration.components import PromptSection, as_data
+from orchestration.components.registry import services
+from orchestration.content import image, takes
 from orchestration.decorators import prompt_section
+from orchestration.types import JsonObject
 
 HISTORY_TOKENS = 3000
 """Of the conversation in a prompt; the oldest messages are left out first."""
 HISTORY_MESSAGES = 400
 """Read at most: what is older does not fit anyway."""
 
+SPEAKS = "services.chatlab.standardized_patient.GeneratePatientReply"
+"""The service whose models are shown pictures."""
 SPEAKERS = {MessageRole.USER: "trainee", MessageRole.ASSISTANT: "patient", MessageRole.SYSTEM: "note"}
 
 
@@ -48,17 +53,26 @@ class TraineeMessageSection(ChatlabMixin, StandardizedPatientMixin, PromptSectio
     weight = 30
     required_variables = ("simulation_id",)
 
-    async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> str | None:
+    async def render_message(self, *, simulation_id: int, message_id: int | None = None, **ctx: Any) -> Any:
         if message_id is None:
             return "Say, as the patient, what comes next in this conversation."
         message = await Message.objects.prefetch_related("media__image").aget(
             pk=message_id, simulation_id=simulation_id
         )
         text = as_data(message.content, "trainee_message")
-        shown = message.shown()
-        if shown:
-            text += "\nWith these pictures:\n" + as_data("\n".join(shown), "pictures_shown")
-        return "Reply, as the patient, to what the trainee says now:\n" + text
+        described = message.shown()
+        if described:
+            text += "\nWith these pictures:\n" + as_data("\n".join(described), "pictures_shown")
+        return ["Reply, as the patient, to what the trainee says now:\n" + text, *await _pictures(message)]
+
+
+async def _pictures(message: Message) -> list[JsonObject]:
+    """The pictures themselves, for models that see; the others have their descriptions."""
+    shown = [media.image for media in message.media.all()]
+    service = services.try_get(SPEAKS)
+    if not shown or service is None or not takes(service, "image"):
+        return []
+    return [await image(picture.file, name=picture.description) for picture in shown]
 
 
 def line(message: Message) -> str:
