@@ -38,7 +38,7 @@ from orchestration.values.content_parts import Reference
 from orchestration.values.generic_refs import ObjectKey
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
-from orchestration.values.uuid_keys import UuidTextField
+from orchestration.values.uuid_keys import UuidTextField, new_call_id
 
 RESULT_FORMAT = FIRST
 """What this code writes and reads as the result of a call; stored in it, as `format_version`, from the second on."""
@@ -49,11 +49,6 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from orchestration.models.audits import AIRequestAudit
-
-
-def new_call_id() -> str:
-    """A time-ordered UUID (version 7, RFC 9562) as text."""
-    return str(uuid_utils.compat.uuid7())
 
 
 class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import uuid_utils.compat
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import register_converter
@@ -38,6 +39,11 @@ def check_uuid(text: Any) -> None:
     """ValidationError for what is not a UUID."""
     if parse_uuid(str(text)) is None:
         raise ValidationError("“%(value)s” is not a valid UUID.", code="invalid", params={"value": str(text)[:64]})
+
+
+def new_call_id() -> str:
+    """A time-ordered UUID (version 7, RFC 9562) as text."""
+    return str(uuid_utils.compat.uuid7())
 
 
 class UuidTextField(Text):

@@ -19,8 +19,8 @@ from django.utils.html import escape as escape_html
 from apps.accounts.models import User
 from apps.consensus.models import Run
 from orchestration.models import AIRequestAudit, EngineCounter, ServiceCallRecord
-from orchestration.models.calls import new_call_id
 from orchestration.values.generic_refs import reference_to
+from orchestration.values.uuid_keys import new_call_id
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import queued
 from tests.rows_of_any_model import a_row

@@ -20,8 +20,8 @@ from apps.accounts.models import User
 from orchestration.access_log import log_content_access
 from orchestration.models import AIResponseAudit, ServiceCallRecord
 from orchestration.models.audits import Outcome
-from orchestration.models.calls import new_call_id
 from orchestration.stats.timeline import phases
+from orchestration.values.uuid_keys import new_call_id
 from tests.columns import columns_handed_out
 from tests.orchestration.admin.rows import HOSTILE, answer, succeeded
 from tests.orchestration.factories import failed, queued, request_audit, running

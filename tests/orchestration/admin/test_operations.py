@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from orchestration.models import ServiceCallRecord
-from orchestration.models.calls import new_call_id
 from orchestration.models.states import Status
+from orchestration.values.uuid_keys import new_call_id
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import failed, queued, running
 
