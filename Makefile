@@ -30,7 +30,7 @@ help:
 	@echo "make test-fast                 the framework only (orchestration, persistence), on SQLite, without clusters: a minute"
 	@echo "make test-long                 proofs that take minutes: kills of every process, a thousand results, leases under load"
 	@echo "make check                     lint, format, types, import arrows, security, known faults, system checks, migrations missing or unsafe"
-	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus|tools] [SEED=1] [ARGS=...]   kill at random, then check every call and request"
+	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus|tools|approval] [SEED=1] [ARGS=...]   kill at random, then check every call and request"
 	@echo "make upgrade-test [BASE=revision] [CALLS=20000] [KILLS=12]  an older version and this one side by side, migrations in between"
 	@echo "make bench [ARGS=...]           calls per second and CPU per call on this machine, in two minutes"
 	@echo "make bench-peers [ARGS=...]     the same beside Celery, Procrastinate, DBOS, django-q2 and LiteLLM, three rounds: a quarter of an hour"

@@ -14,7 +14,7 @@ VARIABLE = "CHAOS_OPTIONS"
 LOCAL_POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 GIVEN = os.environ.get("DATABASE_URL", "")
 
-CALLS_OF_ONE = {"notes": 1, "consensus": 6, "tools": 4}
+CALLS_OF_ONE = {"notes": 1, "consensus": 6, "tools": 4, "approval": 1}
 """How many model calls one submit of a scenario makes."""
 CHANGED = {
     # Random kills strike one call more than three times by bad luck alone; that does not make it poisoned.
@@ -34,7 +34,7 @@ CHANGED_CONSENSUS = {"MAX_RETRIES_PER_PERSONA": 10, "RETRY_INITIAL_BACKOFF_SECON
 class Options:
     """Times in seconds."""
 
-    scenario: Literal["notes", "consensus", "tools"] = "notes"
+    scenario: Literal["notes", "consensus", "tools", "approval"] = "notes"
     calls: int = 200
     """Model calls that the scenario needs when nothing fails."""
     kills: int = 20

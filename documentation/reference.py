@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management import get_commands, load_command_class
 from pydantic import BaseModel
@@ -21,6 +21,7 @@ from orchestration.operations import operations as declared_operations
 from orchestration.providers import errors as provider_errors
 from orchestration.typed_settings import OTHER_SETTINGS
 from persistence.conf import PersistenceSettings
+from persistence.errors import DecisionRefused
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, type[BaseModel]] = {
@@ -31,6 +32,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "ORCA_CONFIG, each client": conf.ClientSettings,
 }
 PACKAGES = ("orchestration", "persistence")
+KindT = TypeVar("KindT", bound="errors.OrchestrationError | DecisionRefused")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -178,6 +180,8 @@ def metrics() -> Iterator[str]:
         if found:
             name, kind, text = map(str, found)
             yield _row(f"`orchestrai_{name}`", kind, text)
+    for name, kind, text in constants("Metric", "persistence"):
+        yield _row(f"`orchestrai_{name}`", str(kind), str(text))
     for name, kind, text in constants("Metric", "apps"):
         yield _row(f"`orchestrai_{name}`", str(kind), f"{text} Of the example project.")
 
@@ -195,13 +199,14 @@ def error_codes() -> Iterator[str]:
         if len(given) > 1 and "…" not in str(given[1]):
             status, code, *message = given
             found.add((str(code), str(*message), f"REST, {status}"))
+    found |= {(kind.code, _one_line(kind.__doc__), f"`{kind.__name__}`") for kind in _kinds(DecisionRefused)}
     for operation in declared_operations():
         found.add((f"{operation.name}_refused", f"{operation.title}: the reason is in the message.", "REST, 409"))
     for code, text, origin in sorted(found):
         yield _row(f"`{code}`", text, origin)
 
 
-def _kinds(kind: type[errors.OrchestrationError]) -> Iterator[type[errors.OrchestrationError]]:
+def _kinds(kind: type[KindT]) -> Iterator[type[KindT]]:
     """A class of errors and its subclasses of the two packages."""
     yield kind
     for below in kind.__subclasses__():

@@ -240,6 +240,13 @@ class CallHeld(CallError):
         self.seconds = seconds
 
 
+class WaitsForApproval(CallError):
+    """A tool that the model asked for waits for a person's approval."""
+
+    code = "waits_for_approval"
+    retryable = True
+
+
 class WrittenByNewerVersion(CallError):
     """This was written by a newer version: upgrade this process."""
 

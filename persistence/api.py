@@ -35,6 +35,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation
 from orchestration.types import JsonObject, Role
 from orchestration.values.generic_refs import Reference, which_exist
+from persistence.approval import api as approvals
 from persistence.bulk import api as bulk_runs
 from persistence.models import ObjectAction, ObjectRole, PersistedChunk, PersistedObject
 from persistence.operations import DRY_RUN, REPROCESS, RERUN, REVERT
@@ -341,4 +342,5 @@ def all_routers() -> list[Router]:
     An API may have any authentication that signs a user of Django in. Without a handler for ApiError its errors are
     Ninja's own, `{"detail": message}`.
     """
-    return [batch.router, contents.router, calls.router, streams.router, operations_router(), router, bulk_runs.router]
+    of_calls = [batch.router, contents.router, calls.router, streams.router, operations_router()]
+    return [*of_calls, router, bulk_runs.router, approvals.router]

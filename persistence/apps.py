@@ -15,11 +15,14 @@ class PersistenceConfig(AppConfig):
         from django.contrib.contenttypes.models import ContentType
         from django.db.models.signals import pre_delete
 
+        from orchestration.stats.added_metrics import add_metrics
         from persistence import checks, operations, receivers  # noqa: F401 - checks and operations register themselves
+        from persistence.approval.figures import approval_metrics
         from persistence.exports import registry  # noqa: F401 - says what exports need
         from persistence.models.chunks import remember_model
         from persistence.tracking import content_types, recorder, saved_files
 
+        add_metrics(approval_metrics)
         add_examinations("persistence.examinations")
         allow_tasks("persistence.tasks", "persistence.export_tasks")
         add_periodic(

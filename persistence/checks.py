@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -11,12 +11,14 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db.models import CharField, Model, TextField
 
+from orchestration.components.approval import Approval
 from orchestration.components.lifecycle import get_current_app
 from orchestration.components.registry import schemas, services, where
 from orchestration.components.service import Wiring
 from orchestration.errors import ComponentDefinitionError, NotConfigured
 from orchestration.typed_settings import optional_setting
 from persistence.conf import persistence_settings
+from persistence.handlers.approval import EVERYWHERE
 from persistence.handlers.registry import all_handlers, resolve
 from persistence.maintenance.retention import aged_kinds
 from persistence.models.chunks import MAX_KEY
@@ -80,6 +82,50 @@ def check_handler_beside_codec(app_configs: Apps, **kwargs: Any) -> list[CheckMe
             hint = "Remove one of the two."
             found.append(checks.Warning(message, hint=hint, obj=str(identity), id="persistence.W001"))
     return found
+
+
+@register(TAG)
+def check_approvals(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E004: what is declared about approval names something that is not there. W004: nothing takes the results."""
+    if not _started():
+        return []
+    found: list[CheckMessage] = []
+    for identity, handler in all_handlers().items():
+        found += _unknown_field(str(identity), handler.approval, handler.schema)
+    for identity, service in services.all().items():
+        try:
+            wiring: Wiring = service.wiring
+        except ComponentDefinitionError:
+            continue  # orchestration reports it
+        found += _unknown_field(str(identity), service.approval, wiring.schema)
+        if service.approval is not None and not _is_taken(identity.namespace, wiring):
+            message = f"{identity} declares an approval, but no handler and no codec takes its results."
+            hint = "Write a handler for its schema, or remove `approval`: what becomes no rows is never held."
+            found.append(checks.Warning(message, hint=hint, obj=str(identity), id="persistence.W004"))
+    return found + list(_unknown_places())
+
+
+def _unknown_field(place: str, approval: Approval | None, schema: Any) -> list[CheckMessage]:
+    fault = approval.unknown_field(schema) if approval is not None else ""
+    hint = "Name a field of its schema; one inside of another with a dot between: `assessment.unsure`."
+    return [Error(f"{place}: {fault}", hint=hint, obj=place, id="persistence.E004")] if fault else []
+
+
+def _is_taken(namespace: str, wiring: Wiring) -> bool:
+    schema = wiring.schema
+    return wiring.codec is not None or (schema is not None and resolve(namespace, str(schema.identity)) is not None)
+
+
+def _unknown_places() -> Iterator[CheckMessage]:
+    try:
+        declared = persistence_settings().DOMAIN_PERSIST_APPROVAL
+    except NotConfigured:
+        return  # E001 reports it
+    known = {EVERYWHERE, *map(str, all_handlers()), *map(str, services.all())}
+    for place in declared.keys() - known:
+        message = f"ORCHESTRAI: DOMAIN_PERSIST_APPROVAL names {place}, which is neither a service nor a handler."
+        hint = 'Write its whole identity, such as "services.support.default.GenerateLetter", or "*" for all.'
+        yield Error(message, hint=hint, id="persistence.E004")
 
 
 @register(TAG)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
 from django.utils.html import format_html, format_html_join
@@ -18,8 +19,15 @@ from orchestration.admin.sections import Section
 from orchestration.models import ServiceCallRecord
 from orchestration.values.generic_refs import admin_path, find_objects, key_text, why_not_stored
 from persistence.models import ObjectAction, PersistedObject
+from persistence.models.approval import Decision, DecisionKind, HoldState
 
 MAX_LISTED = 20
+LET = (HoldState.APPROVED.value, HoldState.EDITED.value)
+DECIDED = {
+    DecisionKind.APPROVE.value: "approved by",
+    DecisionKind.EDIT.value: "edited by",
+    DecisionKind.DEADLINE.value: "approved at its deadline",
+}
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
@@ -81,15 +89,14 @@ class ProvenanceMixin(Base):
     def made_by_calls(self, obj: Model) -> SafeString | str:
         known = vars(obj)  # a form asks for each value several times
         if "_made_by_calls" not in known:
-            entries = entries_for(obj).order_by("-pk")[:MAX_LISTED]
-            known["_made_by_calls"] = format_html_join(", ", "{}", ((_link(entry),) for entry in entries)) or "-"
+            known["_made_by_calls"] = format_html_join(", ", "{}", ((link,) for link in _links(obj))) or "-"
         shown: SafeString | str = known["_made_by_calls"]
         return shown
 
 
 def provenance_sections(obj: Model) -> Iterator[Section]:
     """For a page that is made of sections: the calls that created or changed the object, if there are any."""
-    entries = [_link(entry) for entry in entries_for(obj).order_by("-pk")[:MAX_LISTED]]
+    entries = _links(obj)
     if entries:
         template = "admin/persistence/provenance.html"
         yield Section(title="Made by calls", template=template, context={"entries": entries})
@@ -103,10 +110,30 @@ def _once(names: Iterable[Any]) -> Iterator[Any]:
     yield from dict.fromkeys(names)
 
 
-def _link(entry: PersistedObject) -> SafeString:
-    call_id = entry.chunk.call_id
+def _links(obj: Model) -> list[SafeString]:
+    """The calls that created or changed an object, the latest first, each with the people who let it."""
+    entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED])
+    people = decided_by({entry.chunk.call_id for entry in entries})
+    return [_link(entry, people.get(entry.chunk.call_id, "")) for entry in entries]
+
+
+def decided_by(call_ids: Collection[str]) -> dict[str, str]:
+    """Of calls whose results people let become rows: `edited by anna, approved by berta`. Two queries for all."""
+    counted = Q(kind=DecisionKind.EDIT) | Q(digest=F("hold__digest"))  # other approvals were of what was not written
+    rows = Decision.objects.filter(counted, kind__in=DECIDED, hold__state__in=LET, hold__tool="").order_by("pk")
+    found = list(rows.filter(hold__call_id__in=call_ids).values_list("hold__call_id", "kind", "user"))
+    names = {user.pk: str(user) for user in get_user_model()._default_manager.filter(pk__in=[row[2] for row in found])}
+    people: dict[str, list[str]] = {}
+    for call_id, kind, user in found:
+        who = "" if kind == DecisionKind.DEADLINE else f" {names.get(user, 'somebody who is gone')}"
+        people.setdefault(call_id, []).append(f"{DECIDED[kind]}{who}")
+    return {call_id: ", ".join(said) for call_id, said in people.items()}
+
+
+def _link(entry: PersistedObject, people: str) -> SafeString:
+    call_id, let = entry.chunk.call_id, f" ({people})" if people else ""
     try:
         url = admin_path("orchestration_servicecallrecord_change", call_id)
     except NoReverseMatch:
-        return format_html("{} by {}", entry.action, call_id)
-    return format_html('{} by <a href="{}">{}</a>', entry.action, url, call_id)
+        return format_html("{} by {}{}", entry.action, call_id, let)
+    return format_html('{} by <a href="{}">{}</a>{}', entry.action, url, call_id, let)

@@ -137,6 +137,7 @@ RUN = {
     "CONTRIBUTING.md": "test_the_commands_of_contributing_are_there, below",
     "README.md": "the tests above",
     "docs/adopt.md": "make newcomer",
+    "docs/approval.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/consensus.md": "tests/integration/test_example_pages.py",
     "docs/content.md": "tests/orchestration/test_pytest_plugin.py, as those below docs/howto/",
     "docs/gateway.md": "tests/integration/test_example_pages.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaos.scenarios.approval import ApprovalScenario
 from chaos.scenarios.base import Scenario
 from chaos.scenarios.consensus import ConsensusScenario
 from chaos.scenarios.notes import NotesScenario
@@ -14,6 +15,7 @@ def make_scenario(name: str) -> Scenario:
     """The scenario of a name of `chaos.options.CALLS_OF_ONE`; KeyError for another one."""
     kinds: dict[str, type[Scenario]] = {
         "notes": NotesScenario,
+        "approval": ApprovalScenario,
         "consensus": ConsensusScenario,
         "tools": ToolsScenario,
     }

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from chaos.plan import PlannedCall
 from chaos.records import Records
+
+
+class Helper(Protocol):
+    """A thread."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Scenario(ABC):
@@ -16,6 +24,10 @@ class Scenario(ABC):
     @abstractmethod
     def submit(self, call: PlannedCall, seed: int) -> str:
         """Submit a planned call and return its id; submitting it again returns the same id. Raises django.db.Error."""
+
+    def helper(self) -> Helper | None:
+        """Who does beside the run what no worker does; started with the strikes, and stopped when all is quiet."""
+        return None
 
     def is_streamed(self, number: int) -> bool:
         """Whether the planned call of this number is one that can be listened to."""

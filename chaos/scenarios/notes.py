@@ -16,7 +16,7 @@ from chaos.records import Records, is_poisoned
 from chaos.scenarios.base import Scenario
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import ServiceCallRecord
-from orchestration.models.states import PersistState, Status
+from orchestration.models.states import OrderingPolicy, PersistState, Status
 from orchestration.providers.simulator.request_log import Entry
 from orchestration.services import DjangoBaseService
 
@@ -28,6 +28,7 @@ class NotesScenario(Scenario):
 
     services: tuple[type[DjangoBaseService], ...] = (TakeNote, DictateNote)
     """Which take turns by the number of the call."""
+    ordering_policy = OrderingPolicy.SKIP
 
     def submit(self, call: PlannedCall, seed: int) -> str:
         spec = CallSpec(
@@ -35,6 +36,7 @@ class NotesScenario(Scenario):
             context={"number": call.number},
             priority=call.priority,
             ordering_key=call.ordering_key,
+            ordering_policy=self.ordering_policy,
             run_at=timezone.now() + timedelta(seconds=call.delay) if call.delay else None,
             max_attempts=MAX_ATTEMPTS,
             idempotency_key=f"chaos-{seed}-{call.number}",

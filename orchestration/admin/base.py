@@ -38,6 +38,7 @@ STATE_COLOURS = {
     "failed": "danger",
     "cancelled": "warning",
     "pending": "info",
+    "held": "warning",
     "persisted": "success",
     "dead": "danger",
     "answered": "success",

@@ -34,6 +34,7 @@ READ = "calls:read"
 WRITE = "calls:write"
 OPERATE = "calls:operate"
 CONTENT = "content:read"
+DECIDE = "approvals:decide"
 
 
 @runtime_checkable
@@ -66,7 +67,7 @@ class SignedIn:
         """All, but content only for those who may read it, or see their own calls alone."""
         sees_others = self.user.has_perm("orchestration.view_servicecallrecord")
         content = {CONTENT} if not sees_others or self.user.has_perm("orchestration.view_content") else set()
-        return frozenset({READ, WRITE, OPERATE} | content)
+        return frozenset({READ, WRITE, OPERATE, DECIDE} | content)
 
     def may_choose(self, model: str) -> bool:
         return True

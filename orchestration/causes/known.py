@@ -169,6 +169,15 @@ KNOWN = {
         remedy="List the tool in the service's `tools`, or say in the prompt to answer; then retry.",
         places=(Place.PROMPTS,),
     ),
+    "approval_needed": Known(
+        said="A tool needs approval, and the caller waited for the call",
+        remedy="Enqueue such calls instead of executing them: then they wait in the queue until somebody decides.",
+        places=(Place.PROMPTS,),
+    ),
+    "waits_for_approval": Known(
+        said="A tool that the model asked for waits for approval",
+        remedy="Approve or reject it among the approvals; then the call continues by itself.",
+    ),
     "tool_limit": Known(
         said="The model asked for more than the limits of the service's tools allow",
         remedy="Look at what the tools returned: a model that repeats itself was often told too little. Correct the"

@@ -66,13 +66,23 @@ class ToolLimits:
 class Tool:
     """A function as the model gets it described, and as the engine runs it. Calling it calls the function."""
 
-    def __init__(self, function: Callable[..., Any], *, name: str, timeout: float | None, atomic: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        timeout: float | None,
+        atomic: bool,
+        requires_approval: bool = False,
+    ) -> None:
         self.function = function
         self.name = name
         self.timeout = timeout
         """Seconds; None: TOOL_TIMEOUT_SECONDS."""
         self.atomic = atomic
         """What it writes to the database is committed together with its result."""
+        self.requires_approval = requires_approval
+        """It runs when a person has approved of its arguments; until then its call waits in the queue."""
         self.is_async = inspect.iscoroutinefunction(function)
         self.description = inspect.getdoc(function) or ""
         parameters, self._context = _parameters(self)
@@ -102,7 +112,11 @@ class Tool:
 def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(
-    *, name: str | None = None, timeout: float | None = None, atomic: bool = False
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    atomic: bool = False,
+    requires_approval: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -111,16 +125,24 @@ def tool(
     name: str | None = None,
     timeout: float | None = None,
     atomic: bool = False,
+    requires_approval: bool = False,
 ) -> Any:
     """Make a tool of a typed function, async or not: its name, docstring and signature are what the model is told.
 
     `timeout`: seconds after which it counts as failed. `atomic`: a plain function whose writes to the database are
-    committed together with its result, exactly once. ComponentDefinitionError says what in a function is not as it
+    committed together with its result, exactly once. `requires_approval`: it runs when a person has approved of its
+    arguments. ComponentDefinitionError says what in a function is not as it
     must be; SchemaNotStrict which parameter's type cannot be described strictly.
     """
 
     def decorate(decorated: Callable[..., Any]) -> Tool:
-        return Tool(decorated, name=name or decorated.__name__, timeout=timeout, atomic=atomic)
+        return Tool(
+            decorated,
+            name=name or decorated.__name__,
+            timeout=timeout,
+            atomic=atomic,
+            requires_approval=requires_approval,
+        )
 
     return decorate if function is None else decorate(function)
 

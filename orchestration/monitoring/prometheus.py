@@ -36,8 +36,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _lines() -> Iterator[str]:
     now = database_now()
     found = queues(now=now)
-    waiting = (("queued", found.queued), ("persistence_pending", found.pending), ("persistence_dead", found.dead))
-    states: list[Sample] = [({"state": state}, counted.count) for state, counted in waiting]
+    waiting = {
+        "queued": found.queued,
+        "persistence_pending": found.pending,
+        "persistence_held": found.held,
+        "persistence_dead": found.dead,
+    }
+    states: list[Sample] = [({"state": state}, counted.count) for state, counted in waiting.items()]
     states.append(({"state": "running"}, found.running))
     yield from _metric("calls", "gauge", "Calls by where they are; waiting ones are counted up to 10,000.", states)
     yield from _metric("oldest_due_seconds", "gauge", "Age of the oldest due call.", [({}, _age(found.oldest_waiting))])

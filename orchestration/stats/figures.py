@@ -159,10 +159,12 @@ class Queues:
     drain_lag: timedelta | None
     """How long the longest waiting of them has been due."""
     dead: Counted
+    held: Counted
+    """They wait for a person's decision."""
 
 
 def queues(*, now: datetime | None = None) -> Queues:
-    """Seven queries, each over an index of the rows it is about."""
+    """Eight queries, each over an index of the rows it is about."""
     moment = now or database_now()
     calls = ServiceCallRecord.objects.all()
     due_at = calls.due(moment).order_by().aggregate(at=Min("due_at"))["at"]
@@ -174,6 +176,7 @@ def queues(*, now: datetime | None = None) -> Queues:
         pending=counted(calls.in_persist_state("pending")),
         drain_lag=moment - next_at if next_at else None,
         dead=counted(calls.dead()),
+        held=counted(calls.held()),
     )
 
 

@@ -131,7 +131,7 @@ def _phases(call: ServiceCallRecord, audits: list[AIRequestAudit], now: datetime
     ended = call.finished_at or (now if audits and not call.is_terminal else at)
     yield from _stretch("validating and storing" if call.is_terminal else call.status, "work", at, ended)
     if call.finished_at and call.domain_persist_state != PersistState.NONE:
-        pending = call.domain_persist_state == PersistState.PENDING
+        pending = call.domain_persist_state in (PersistState.PENDING, PersistState.HELD)
         persisted = call.persisted_at or (now if pending else call.finished_at)
         yield from _stretch("until persisted", "persist", call.finished_at, persisted)
 

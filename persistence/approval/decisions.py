@@ -24,6 +24,7 @@ from orchestration.signals import dispatch
 from orchestration.types import JsonObject
 from orchestration.values.sanitize import legible
 from persistence import log
+from persistence.approval import tools
 from persistence.approval.rights import check_right, may_decide
 from persistence.approval.showing import Shown, checked_edit, digest_of, persist, put_answer, show, show_hold
 from persistence.errors import (
@@ -35,7 +36,7 @@ from persistence.errors import (
     SamePerson,
     ShownOutdated,
 )
-from persistence.models.approval import MAX_NOTE, VOTES, Decision, DecisionKind, Hold, HoldState
+from persistence.models.approval import MAX_NOTE, DecisionKind, Hold, HoldState
 from persistence.outbox.announcements import release
 from persistence.reprocessing.dry_run_check import differences
 from persistence.reprocessing.reprocess import held_call
@@ -115,6 +116,7 @@ def preview_edit(hold_id: int, answer: Any) -> Shown:
         hold, record = lock(hold_id)
         if record is None or not hold.is_open:
             raise HoldClosed
+        _refuse_tool(hold)
         return _tried(record, checked_edit(record, answer))
 
 
@@ -141,6 +143,7 @@ def edit_and_approve(hold_id: int, *, by: Any, answer: Any, shown: str, note: st
         _check(hold, by)
         if record is None:
             return supersede(hold)
+        _refuse_tool(hold)
         data = checked_edit(record, answer)
         preview = _tried(record, data)
         if preview.digest != shown:
@@ -153,6 +156,11 @@ def edit_and_approve(hold_id: int, *, by: Any, answer: Any, shown: str, note: st
         if decided.wrote_nothing:
             hold.refresh_from_db()
         return decided
+
+
+def _refuse_tool(hold: Hold) -> None:
+    if hold.tool:
+        raise InvalidDecision("The arguments of a tool are approved or rejected as they are.")
 
 
 def _vote(hold: Hold, record: ServiceCallRecord | None, kind: DecisionKind, by: Any, note: str) -> Decided:
@@ -171,6 +179,8 @@ def persist_decided(hold: Hold, record: ServiceCallRecord | None, kind: Decision
     """What the decision, the rows and the closed hold stand or fall with together."""
     if record is None:
         return supersede(hold)
+    if hold.tool:
+        return _let_run(hold, record, kind, by, note)
     changed: list[str] = []
     with isolated() as run, deleting_rolled_back_files(), transaction.atomic():  # a handler may raise anything
         hold.note(kind, by=by, note=legible(note, MAX_NOTE))
@@ -187,6 +197,14 @@ def persist_decided(hold: Hold, record: ServiceCallRecord | None, kind: Decision
     if is_away(run.error):
         raise run.error
     return _ask_again(hold, changed, run.error)
+
+
+def _let_run(hold: Hold, record: ServiceCallRecord, kind: DecisionKind, by: Any, note: str) -> Decided:
+    hold.note(kind, by=by, note=legible(note, MAX_NOTE))
+    hold.close(HoldState.APPROVED)
+    tools.go_on(record)
+    tell(hold, kind, by)
+    return Decided(hold=hold, outcome=DecisionOutcome.PERSISTED)
 
 
 def _ask_again(hold: Hold, changed: list[str], error: Exception) -> Decided:
@@ -216,6 +234,8 @@ def show_again(hold_id: int) -> Hold:
         hold, record = lock(hold_id)
         if record is None or not hold.is_open:
             raise HoldClosed
+        if hold.tool:
+            return hold
         return _ask_again(hold, [], _Moved()).hold
 
 
@@ -247,6 +267,8 @@ def reject(hold_id: int, *, by: Any, note: str, shown: str | None = None, rerun:
             return supersede(hold)
         if shown is not None and shown != hold.digest:
             raise ShownOutdated
+        if rerun:
+            _refuse_tool(hold)
         made = _ask_the_model_again(hold, record, note) if rerun else ""
         hold.note(DecisionKind.REJECT, by=by, note=legible(note, MAX_NOTE))
         drop(hold, record, HoldState.REJECTED)
@@ -256,6 +278,9 @@ def reject(hold_id: int, *, by: Any, note: str, shown: str | None = None, rerun:
 
 def drop(hold: Hold, record: ServiceCallRecord, state: HoldState) -> None:
     hold.close(state)
+    if hold.tool:
+        tools.go_on(record)
+        return
     record.mark_rejected()
     transaction.on_commit(partial(_announce_rejected, record), robust=True)
 
@@ -318,8 +343,13 @@ def lock(hold_id: int) -> tuple[Hold, ServiceCallRecord | None]:
     call_id = Hold.objects.values_list("call_id", flat=True).get(pk=hold_id)
     record = held_call(call_id)
     hold = Hold.objects.select_for_update(no_key=True).get(pk=hold_id)
-    is_held = record is not None and record.domain_persist_state == PersistState.HELD and record.result is not None
-    return hold, record if is_held else None
+    return hold, record if record is not None and _still_waits(hold, record) else None
+
+
+def _still_waits(hold: Hold, record: ServiceCallRecord) -> bool:
+    if hold.tool:
+        return tools.still_waits(record)
+    return record.domain_persist_state == PersistState.HELD and record.result is not None
 
 
 def _check(hold: Hold, by: Any) -> None:
@@ -364,9 +394,3 @@ def _announce(hold: Hold, kind: DecisionKind, by: Any) -> None:
     if record is not None:
         told = {"hold_id": hold.pk, "kind": kind.value, "state": hold.state, "user_id": by.pk if by else None}
         dispatch(hold_decided, sender_of(record), **told, **record.signal_payload())
-
-
-def votes_needed(hold: Hold) -> int:
-    """How many more people have to approve what is shown now."""
-    given = Decision.objects.filter(hold=hold, kind__in=VOTES, digest=hold.digest).values("user").distinct().count()
-    return max(0, hold.persons - given)

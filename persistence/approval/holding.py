@@ -44,21 +44,28 @@ def hold_back(work: Work) -> bool:
 
 
 def _hold(record: ServiceCallRecord, shown: Shown, reasons: Sequence[Reason], declared: Sequence[Declared]) -> Hold:
-    prompt = prompt_of(record)
     return Hold.objects.create(
         call_id=record.pk,
-        service_identity=record.service_identity,
-        namespace=record.namespace,
-        schema_identity=record.schema_identity,
-        prompt_version=prompt.version if prompt else "",
-        priority=record.priority,
-        requested_by_id=record.requested_by_id,
+        **origin(record),
         trigger=reasons[0].trigger,
         reason=" ".join(reason.text for reason in reasons)[:MAX_REASON],
         answer=shown.answer,
         **shown.columns(),
         **terms(declared, len(shown.report.changes)),
     )
+
+
+def origin(record: ServiceCallRecord) -> JsonObject:
+    """What a hold keeps of its call."""
+    prompt = prompt_of(record)
+    return {
+        "service_identity": record.service_identity,
+        "namespace": record.namespace,
+        "schema_identity": record.schema_identity,
+        "prompt_version": prompt.version if prompt else "",
+        "priority": record.priority,
+        "requested_by_id": record.requested_by_id,
+    }
 
 
 def terms(declared: Iterable[Declared], rows: int) -> JsonObject:

@@ -31,14 +31,20 @@ class Declared:
 def declarations(service_identity: str, component: type[Any]) -> tuple[Declared, ...]:
     """All places that say something about results of a service that `component` takes: the handler's own, the
     service's, and the settings of both and of all."""
+    own = _of(component, BasePersistenceHandler)
+    return (*own, *_of_settings(str(component.identity)), *declarations_of_service(service_identity))
+
+
+def declarations_of_service(service_identity: str) -> tuple[Declared, ...]:
+    """What a service says, and the settings of it and of all."""
     service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
+    own = _of(service, DjangoBaseService) if service is not None else ()
+    return (*own, *_of_settings(service_identity, EVERYWHERE))
+
+
+def _of_settings(*keys: str) -> tuple[Declared, ...]:
     of_setting = persistence_settings().DOMAIN_PERSIST_APPROVAL
-    keys = (service_identity, str(component.identity), EVERYWHERE)
-    return (
-        *_of(component, BasePersistenceHandler),
-        *(_of(service, DjangoBaseService) if service is not None else ()),
-        *(Declared(place=key, approval=of_setting[key]) for key in keys if key in of_setting),
-    )
+    return tuple(Declared(place=key, approval=of_setting[key]) for key in keys if key in of_setting)
 
 
 def _of(component: Any, base: Any) -> tuple[Declared, ...]:

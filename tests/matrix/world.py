@@ -28,6 +28,7 @@ from orchestration.models.content import ContentUse
 from orchestration.models.saved_searches import SavedSearch
 from orchestration.operations import RETRY
 from persistence.models import BulkRun
+from persistence.models.approval import Hold
 from tests.apps.consensus.reviewing import new_run
 from tests.apps.people import person
 from tests.apps.training.visits import scenario_of
@@ -154,6 +155,7 @@ def _values(people: dict[str, User]) -> dict[str, Any]:
         "other_id": other_run.pk,
         "run_id": run.pk,
         "bulk_run_id": bulk.pk,
+        "hold_id": a_row(Hold, call_id=call.pk, persons=2).pk,
         "search_id": a_row(SavedSearch, owner=people["operator"]).pk,
         "content_type_id": 1,
         "object_id": 1,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ALSO = [ROOT / "docs" / f"{name}.md" for name in ("content", "streaming", "testing", "tools")]
+ALSO = [ROOT / "docs" / f"{name}.md" for name in ("approval", "content", "streaming", "testing", "tools")]
 PAGES = [*ALSO, *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 PLUGIN = ["-p", "orchestration.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
 ADOPT = ROOT / "docs" / "adopt.md"

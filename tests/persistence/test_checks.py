@@ -2,12 +2,19 @@
 
 import pytest
 
-from orchestration.components import registry
+from orchestration.components import Approval, registry
 from orchestration.components.alignment import wire
+from orchestration.components.registry import services
 from orchestration.components.schemas import OutputSchema
 from orchestration.decorators import schema, service
 from orchestration.services import DjangoBaseService
-from persistence.checks import check_handler_beside_codec, check_handler_schemas, check_keys, check_settings
+from persistence.checks import (
+    check_approvals,
+    check_handler_beside_codec,
+    check_handler_schemas,
+    check_keys,
+    check_settings,
+)
 from persistence.handlers.base import BasePersistenceHandler, persistence_handler
 from persistence.handlers.codecs import DjangoBaseCodec, codec
 from tests.seedapp.models import Document
@@ -137,3 +144,32 @@ def test_a_model_whose_keys_may_be_too_long_is_named(monkeypatch):
     assert not message.is_serious()
     assert "seedapp.Document" in message.msg
     assert "254" in message.msg
+
+
+def test_an_approval_that_names_what_is_not_there_is_an_error(lab, settings, monkeypatch):
+    handle(lab)
+    wired_service(with_codec=False)
+    (generate,) = services.all().values()
+    monkeypatch.setattr(generate, "approval", Approval(unsure="doubts"))
+    declared = {"services.lab.default.Nothing": {"always": True}, "*": {"share": 5}}
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_APPROVAL": declared}
+    field, place = check_approvals(None)
+    assert {field.id, place.id} == {"persistence.E004"}
+    assert "there is no field 'doubts' there" in field.msg
+    assert "names services.lab.default.Nothing, which is neither" in place.msg
+
+
+def test_an_approval_of_results_that_nothing_takes_is_a_warning(lab, monkeypatch):
+    wired_service(with_codec=False)
+    (generate,) = services.all().values()
+    monkeypatch.setattr(generate, "approval", Approval(always=True))
+    (message,) = check_approvals(None)
+    assert message.id == "persistence.W004"
+
+
+@pytest.mark.parametrize("wrong", [{"shares": 5}, {"share": 500}, {"deadline": 60}])
+def test_an_approval_in_the_settings_is_checked(settings, wrong):
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_APPROVAL": {"*": wrong}}
+    (message,) = check_settings(None)
+    assert message.id == "persistence.E001"
+    assert "DOMAIN_PERSIST_APPROVAL" in message.msg

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     CALLS_WRITE = "calls:write"
     CALLS_OPERATE = "calls:operate"
     CONTENT_READ = "content:read"
+    APPROVALS_DECIDE = "approvals:decide"
     SIMULATIONS_READ = "simulations:read"
     SIMULATIONS_WRITE = "simulations:write"
     RUNS_READ = "runs:read"
@@ -138,6 +139,7 @@ PERMISSION_SCOPES: dict[Scope, str] = {
     Scope.CALLS_WRITE: "orchestration.add_servicecallrecord",
     Scope.CALLS_OPERATE: "orchestration.retry_servicecallrecord",
     Scope.CONTENT_READ: "orchestration.view_content",
+    Scope.APPROVALS_DECIDE: "persistence.decide_hold",
     Scope.GATEWAY_CALL: "gateway.call_models",
 }
 """A Django permission gives its scope to a user whose role does not."""

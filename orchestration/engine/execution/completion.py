@@ -20,7 +20,15 @@ from orchestration.engine.execution.fallback import (
     next_route,
 )
 from orchestration.engine.execution.result_takers import first_state
-from orchestration.errors import CallCancelled, CallError, NotStorable, ProviderError, StaleLease, WrittenByNewerVersion
+from orchestration.errors import (
+    CallCancelled,
+    CallError,
+    NotStorable,
+    ProviderError,
+    StaleLease,
+    WaitsForApproval,
+    WrittenByNewerVersion,
+)
 from orchestration.log import describe
 from orchestration.models.states import Status
 from orchestration.providers.retry_after import granted
@@ -30,6 +38,8 @@ from orchestration.values.sanitize import legible
 
 logger = logging.getLogger(__name__)
 
+APPROVAL_SECONDS = 3600.0
+"""Until a call whose tools wait for approval is looked at again, if nobody brings it forward."""
 NEWER_VERSION_SECONDS = 30.0
 """Until a call is tried again that only a newer version can go on with."""
 
@@ -62,6 +72,9 @@ async def fail(call: CallContext, error: CallError) -> float | None:
     call.error = error
     if isinstance(error, WrittenByNewerVersion):
         await _leave_to_a_newer_version(call, error)
+        return None
+    if isinstance(error, WaitsForApproval):
+        await _wait_for_approval(call, error)
         return None
     await _abandon_request(call)
     route = await _other_route(call, error)
@@ -126,6 +139,24 @@ async def _leave_to_a_newer_version(call: CallContext, error: WrittenByNewerVers
             status=Status.QUEUED,
             validated=False,
             due_at=later(database_now(), NEWER_VERSION_SECONDS),
+            error=str(error),
+            error_code=error.code,
+            retryable=True,
+            failures=call.failures,
+        ),
+    )
+
+
+async def _wait_for_approval(call: CallContext, error: WaitsForApproval) -> None:
+    """Queue it again, uncharged, until somebody decides: whoever does brings it forward. The answer is stored, and the
+    next worker goes on with it."""
+    await call.write(
+        Settle(
+            lease=call.lease,
+            record=call.record,
+            status=Status.QUEUED,
+            validated=False,
+            due_at=later(database_now(), APPROVAL_SECONDS),
             error=str(error),
             error_code=error.code,
             retryable=True,

@@ -21,6 +21,7 @@ from orchestration.engine.execution.asking import whom
 from orchestration.engine.execution.commands import BeginRuns, EndRun
 from orchestration.engine.execution.context import CallContext
 from orchestration.engine.execution.conversation import Conversation, last_turn, read
+from orchestration.engine.execution.tool_approval import REFUSED_CODE, ToolAnswer, asked_about, wait_for_people, waits
 from orchestration.engine.execution.tool_running import Failure, fail, run_tool, wrong_arguments
 from orchestration.engine.execution.validation import answer_at_rest
 from orchestration.engine.queue.database_thread import when_database_answers
@@ -78,8 +79,10 @@ async def next_turn(call: CallContext, request: AIRequestAudit, answer: Provider
     if conversation.turns >= limits.turns:
         raise ToolLimitReached(f"The model asked for tools in more than {limits.turns} turns (ToolLimits.turns).")
     runs = await _begun(call, request, answer)
-    gate = asyncio.Semaphore(limits.parallel)
-    await _all_of([_finished(call, run, gate) for run in runs if not run.is_finished])
+    gate, told = asyncio.Semaphore(limits.parallel), await asked_about(call, runs)
+    open_runs = [run for run in runs if not run.is_finished and not waits(told, run)]
+    await _all_of([_finished(call, run, gate, told.get(run.key)) for run in open_runs])
+    wait_for_people(told)
     conversation.take(request, answer, runs)
     if conversation.errors > limits.errors:
         raise ToolLimitReached(f"More than {limits.errors} runs of tools failed (ToolLimits.errors).")
@@ -156,16 +159,19 @@ def _arguments(text: str) -> Any:
     return read
 
 
-async def _finished(call: CallContext, run: ToolRun, gate: asyncio.Semaphore) -> None:
+async def _finished(call: CallContext, run: ToolRun, gate: asyncio.Semaphore, told: ToolAnswer | None) -> None:
     """Run one tool to its end, and commit what came of it."""
     async with gate:
-        stored = await _outcome(call, run)
+        stored = await _outcome(call, run, told)
         if not stored:
             await call.write(EndRun(lease=call.lease, record=call.record, run=run))
 
 
-async def _outcome(call: CallContext, run: ToolRun) -> bool:
-    """Whether what came of it is stored already."""
+async def _outcome(call: CallContext, run: ToolRun, told: ToolAnswer | None) -> bool:
+    """Whether what came of it is stored already. `told`: what was said of one that needs approval."""
+    if told is not None and told.refused:
+        fail(run, Failure(REFUSED_CODE, told.refused))
+        return False
     tools = call.service.wiring.tools
     tool = tools.get(run.tool)
     if tool is None:

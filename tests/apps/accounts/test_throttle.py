@@ -64,6 +64,7 @@ NUMBERED = {
     "{object_id}",
     "{content_type_id}",
     "{bulk_run_id}",
+    "{hold_id}",
     "{key_id}",
     "{invitation_id}",
     "{question_id}",

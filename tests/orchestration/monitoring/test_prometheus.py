@@ -35,7 +35,7 @@ def calls() -> None:
 
 
 def test_prometheus_can_read_it(calls: None, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(18):
         answer = Client().get("/metrics")
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = answer.content.decode().splitlines()

@@ -29,6 +29,7 @@ from persistence.errors import (
     ShownOutdated,
 )
 from persistence.models.approval import Decision, DecisionKind, Hold, HoldState
+from persistence.provenance import decided_by, provenance_sections
 from persistence.reprocessing.reprocess import ReprocessOutcome, reprocess, revert
 from persistence.signals import hold_decided, result_held
 from persistence.testing import persist
@@ -192,6 +193,16 @@ def test_of_an_edited_answer_both_versions_are_kept(held, anna):
     assert hold.decisions.get().kind == DecisionKind.EDIT
     again = edit_and_approve(hold.pk, by=anna, answer={"text": "better"}, shown=preview.digest)
     assert again.outcome is DecisionOutcome.PERSISTED
+
+
+def test_every_row_says_who_edited_and_who_approved(held, anna, berta):
+    hold = held(says={"persons": 2})
+    preview = preview_edit(hold.pk, {"text": "better"})
+    edit_and_approve(hold.pk, by=anna, answer={"text": "better"}, shown=preview.digest)
+    approve(hold.pk, by=berta, shown=preview.digest)
+    assert decided_by([hold.call_id]) == {hold.call_id: f"edited by {anna}, approved by {berta}"}
+    (section,) = provenance_sections(Message.objects.get())
+    assert f"edited by {anna}" in section.context["entries"][0]
 
 
 def test_an_edit_that_was_not_previewed_is_shown_first(held, anna):

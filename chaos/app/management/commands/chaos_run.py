@@ -77,7 +77,8 @@ class Run:
         began = time.monotonic()
         self._clock.start()
         threads = (self._watch, self._striker, self._submitter, self._audience)
-        for thread in threads:
+        helper = self._scenario.helper()
+        for thread in (*threads, *([helper] if helper is not None else [])):
             thread.start()
         keep_until(
             self._nodes, lambda: not self._striker.is_alive() and not self._submitter.is_alive(), self._options.limit
@@ -87,6 +88,8 @@ class Run:
         ended = time.monotonic()
         self._watch.stop()
         self._audience.stop()
+        if helper is not None:
+            helper.stop()
         statuses = [node.stop() for node in self._nodes]
         records = read_records(self._submitter.submitted, ledger, self._scenario.rows())
         findings = compare(records, self._scenario)
@@ -123,6 +126,6 @@ class Run:
 
     def _is_quiet(self) -> bool:
         unfinished = ServiceCallRecord.objects.in_status("queued", "running")
-        pending = ServiceCallRecord.objects.in_persist_state("pending")
+        pending = ServiceCallRecord.objects.in_persist_state("pending", "held")
         told = StreamChunk.objects.all()
         return not (unfinished.exists() or pending.exists() or told.exists() or self._audience.listens)

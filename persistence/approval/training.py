@@ -1,0 +1,81 @@
+"""Decisions as training data: what a model was asked, what it should have answered, and what it did answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from orchestration.models import ServiceCallRecord
+from orchestration.types import JsonObject, Message
+from persistence.models.approval import Hold, HoldState
+from persistence.reprocessing.rerun import sent_messages
+
+PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
+
+
+class TrainingFormat(StrEnum):
+    """Lines of JSON as services for fine-tuning take them."""
+
+    DIALOGUE = "dialogue"
+    """`{"messages": [...]}`, whose last one is the answer that a person approved."""
+    PREFERENCE = "preference"
+    """`{"input", "preferred_output", "non_preferred_output"}`: what a person made of an answer, or approved of its
+    rerun, beside what was rejected."""
+
+
+def training_lines(holds: Iterable[Hold], form: TrainingFormat) -> Iterator[JsonObject]:
+    """A line for each decision that teaches something. Calls whose content was purged, or that showed the model images
+    or files, give none."""
+    for hold in holds:
+        line = _dialogue(hold) if form is TrainingFormat.DIALOGUE else _preference(hold)
+        if line is not None:
+            yield line
+
+
+def teaches(form: TrainingFormat) -> list[str]:
+    """The states of holds that a format has lines for."""
+    approved = [HoldState.EDITED.value, HoldState.APPROVED.value]
+    return approved if form is TrainingFormat.DIALOGUE else [HoldState.EDITED.value, HoldState.REJECTED.value]
+
+
+def _dialogue(hold: Hold) -> JsonObject | None:
+    asked = _asked(hold)
+    if not asked or hold.current_answer is None or hold.state not in teaches(TrainingFormat.DIALOGUE):
+        return None
+    return {"messages": [*asked, _said(hold.current_answer)]}
+
+
+def _preference(hold: Hold) -> JsonObject | None:
+    better = hold.edited if hold.state == HoldState.EDITED else _approved_rerun(hold)
+    asked = _asked(hold)
+    if not asked or better is None or hold.answer is None or better == hold.answer:
+        return None
+    return {
+        "input": {"messages": asked},
+        "preferred_output": [_said(better)],
+        "non_preferred_output": [_said(hold.answer)],
+    }
+
+
+def _approved_rerun(hold: Hold) -> Any:
+    """What a person approved of the answers that were asked for in the place of a rejected one."""
+    if hold.state != HoldState.REJECTED:
+        return None
+    reruns = ServiceCallRecord.objects.filter(parent=hold.call_id).values_list("pk", flat=True)
+    approved = Hold.objects.filter(call_id__in=list(reruns), state__in=[HoldState.APPROVED, HoldState.EDITED])
+    last = approved.order_by("id").last()
+    return None if last is None else last.current_answer
+
+
+def _asked(hold: Hold) -> list[JsonObject]:
+    call = ServiceCallRecord.objects.filter(pk=hold.call_id).only("pk").first()
+    messages: list[Message] = sent_messages(call) if call is not None else []
+    if any(each["role"] not in PLAIN_ROLES or not isinstance(each["content"], str) for each in messages):
+        return []
+    return [{"role": each["role"], "content": each["content"]} for each in messages]
+
+
+def _said(answer: Any) -> JsonObject:
+    return {"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)}

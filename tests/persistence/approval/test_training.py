@@ -1,0 +1,92 @@
+"""Decisions as training data, and as figures."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from orchestration.models import AIRequestAudit, ServiceCallRecord
+from persistence.approval.decisions import approve, edit_and_approve, preview_edit, reject
+from persistence.approval.figures import approval_metrics
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+@pytest.fixture
+def asked(held):
+    def hold(content="Say hello."):
+        made = held()
+        call = ServiceCallRecord.objects.get(pk=made.call_id)
+        messages = [{"role": "user", "content": content}]
+        AIRequestAudit(call=call, correlation_id=call.correlation_id, messages=messages).save()
+        return made
+
+    return hold
+
+
+def lines(form, **options):
+    out = StringIO()
+    call_command("export_approvals", format=form, stdout=out, **options)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def edit(hold, by, text):
+    preview = preview_edit(hold.pk, {"text": text})
+    edit_and_approve(hold.pk, by=by, answer={"text": text}, shown=preview.digest)
+
+
+def test_an_edit_is_an_example_and_a_preference(asked, anna):
+    edit(asked(), anna, "better ü")
+    question = {"role": "user", "content": "Say hello."}
+    better, worse = ({"role": "assistant", "content": f'{{"text": "{text}"}}'} for text in ("better ü", "hello"))
+    assert lines("dialogue") == [{"messages": [question, better]}]
+    (pair,) = lines("preference")
+    assert pair == {
+        "input": {"messages": [question]},
+        "preferred_output": [better],
+        "non_preferred_output": [worse],
+    }
+
+
+def test_an_approval_is_an_example_only(asked, anna):
+    hold = asked()
+    approve(hold.pk, by=anna, shown=hold.digest)
+    assert len(lines("dialogue")) == 1
+    assert lines("preference") == []
+    assert lines("dialogue", service="services.none.none.None") == []
+
+
+def test_a_rejection_teaches_with_its_approved_rerun(asked, held, anna):
+    hold = asked()
+    made = reject(hold.pk, by=anna, note="too short", rerun=True).made
+    assert lines("preference") == []
+    again = held(data={"text": "longer"})
+    ServiceCallRecord.objects.filter(pk=again.call_id).update(parent=hold.call_id)
+    ServiceCallRecord.objects.filter(pk=made).delete()
+    approve(again.pk, by=anna, shown=again.digest)
+    (pair,) = lines("preference")
+    assert pair["preferred_output"][0]["content"] == '{"text": "longer"}'
+
+
+def test_what_showed_pictures_gives_no_line(asked, anna):
+    edit(asked([{"type": "text", "text": "Look."}]), anna, "better")
+    assert lines("dialogue") == []
+
+
+def test_a_time_that_is_none_is_refused():
+    with pytest.raises(CommandError, match="--since is a time like"):
+        lines("dialogue", since="yesterday")
+
+
+def test_metrics_tell_what_waits_and_what_became_of_today(asked, anna):
+    cache.clear()
+    edit(asked(), anna, "better")
+    asked()
+    found = {metric.name: metric.samples for metric in approval_metrics()}
+    assert found["approvals_waiting"] == [({"service": "services.seedapp.default.GenerateNote"}, 1.0)]
+    by_state = {labels["state"]: value for labels, value in found["approvals_today"]}
+    assert (by_state["edited"], by_state["open"]) == (1.0, 1.0)
+    assert len(found["approval_seconds_today"]) == 1
