@@ -50,6 +50,7 @@ class Ours:
     database_url: str
     concurrency: int | None = None
     rows: bool = False
+    stream: bool = False
     calls: int
 
     def measure(self) -> Measured:
@@ -76,7 +77,12 @@ class Ours:
         )
 
     def _submit(self, env: dict[str, str], calls: int) -> dict[str, float]:
-        command = ["bench_durable", str(calls), *(["--rows"] if self.rows else [])]
+        command = [
+            "bench_durable",
+            str(calls),
+            *(["--rows"] if self.rows else []),
+            *(["--stream"] if self.stream else []),
+        ]
         done = start(env, *command, stdout=subprocess.PIPE)
         said = done.communicate(timeout=PATIENCE)[0]
         if done.returncode:

@@ -33,6 +33,16 @@ class Triage(DjangoBaseService):
     required_context_keys = ("ticket",)
 
 
+@service
+class TriageAloud(DjangoBaseService):
+    """The same as a stream."""
+
+    required_context_keys = ("ticket",)
+    schema = TriageOutputSchema
+    prompt_plan = (TriageSection,)
+    stream = "reason"
+
+
 @schema
 class TriageRowOutputSchema(TriageOutputSchema):
     pass

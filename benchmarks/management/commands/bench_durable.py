@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from benchmarks.orca.triage import Triage, TriageRow
+from benchmarks.orca.triage import Triage, TriageAloud, TriageRow
 from orchestration.engine.queue.enqueue import CallSpec, submit_many
 from orchestration.management.base import PlainCommand, whole
 from orchestration.models import ServiceCallRecord
@@ -29,13 +29,14 @@ class Command(PlainCommand):
         parser.add_argument(
             "--rows", action="store_true", help="of the service whose handler writes a row, and wait for it"
         )
+        parser.add_argument("--stream", action="store_true", help="of the service that streams")
         parser.add_argument("--leave", action="store_true", help="submit only")
         parser.add_argument("--keys", type=whole(0, 10_000_000), default=0, help="over so many ordering keys")
         parser.add_argument("--priority", type=whole(0, 100), default=0)
 
     def handle(self, *args: Any, **options: Any) -> None:
         calls, moment, started, start_cpu = options["calls"], timezone.now(), time.monotonic(), time.process_time()
-        service = TriageRow if options["rows"] else Triage
+        service = TriageRow if options["rows"] else TriageAloud if options["stream"] else Triage
         for first in range(0, calls, BATCH):
             numbers = range(first, min(first + BATCH, calls))
             submit_many([_spec(service, number, **options) for number in numbers])

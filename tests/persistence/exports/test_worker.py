@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,7 +20,11 @@ from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from orchestration.content import file_now
+from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.providers.conformance.contents import PDF
+from orchestration.testing import drain
 from orchestration.values.spreadsheets import MAX_CELL, escaped, is_formula, unescaped
 from persistence.bulk.lease import RunLease
 from persistence.bulk.runs import abort, start
@@ -29,6 +35,7 @@ from persistence.exports.resources import CALLS
 from persistence.exports.storage import forget_old_exports
 from persistence.exports.worker import Stopped, _Attended, work
 from persistence.models import BulkRun, BulkState
+from tests.engineapp.orca.services.contents import Looks
 from tests.orchestration.admin.rows import answer, succeeded
 from tests.orchestration.factories import failed, queued, request_audit
 
@@ -60,6 +67,21 @@ def ask(client: Client, model: str, kind: str, *, content: bool = False, query: 
 def fetched(client: Client, run: BulkRun) -> bytes:
     response = client.get(reverse("admin:persistence_run_download", args=(run.pk,)))
     return b"".join(response.streaming_content) if response.status_code == 200 else b""
+
+
+def test_content_of_messages_is_referred_to_where_asked_for(root: Client) -> None:
+    """By its digest, name and size, with which REST gives the bytes; never themselves."""
+    call = submit(CallSpec(service=Looks, context={"shown": [file_now(PDF, name="a.pdf")]}))
+    drain()
+    digest = hashlib.sha256(PDF).hexdigest()
+    for model in ("servicecallrecord", "airequestaudit"):
+        assert digest.encode() not in export(root, model, "json")
+        told = export(root, model, "json", content=True)
+        assert f'"sha256:{digest}"'.encode() in told
+        assert b'"a.pdf"' in told
+        assert b64encode(PDF)[:40] not in told
+    got = root.get(f"/api/v1/service-calls/{call.pk}/content/{digest}")
+    assert (got.status_code, got.content) == (200, PDF)
 
 
 def test_calls_are_exported_in_every_format_with_a_note(root: Client) -> None:
