@@ -1,11 +1,12 @@
 """Replies whose persistence fails for the last time, by the thousand, beside many stored calls: how many a second.
 
-    DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.dead_storm [--dead 5000] [--calls 1000000]
+    DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.dead_storm [--dead 5000] [--calls 1000000] [--workers 1]
 
 In a scratch database beside that of DATABASE_URL, PostgreSQL only. Each result belongs to a question in a simulation of
 its own; its handler's statement is refused by the database. Timed is the drain, from the first result to the last
-question that says it failed, then the sweep that finds nothing left. Prints one JSON object, with the CPU time of the
-drain for each, which a busy machine changes less, and the load average.
+question that says it failed, then the sweep that finds nothing left. With more than one worker, so many processes
+drain at once, as those of a cluster do. Prints one JSON object, with the CPU time of the drain for each, which a busy
+machine changes less, and the load average.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import time
+from multiprocessing import get_context
 
 from benchmarks import prepared  # noqa: F401 - sets up what the next lines need
 
@@ -49,6 +51,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dead", type=whole(1, 1_000_000), default=5_000)
     parser.add_argument("--calls", type=whole(1, 100_000_000), default=1_000_000, help="stored calls beside them")
+    parser.add_argument("--workers", type=whole(1, 32), default=1, help="processes that drain")
     return parser.parse_args()
 
 
@@ -59,10 +62,7 @@ def main() -> None:
             raise SystemExit("This benchmark needs PostgreSQL: set DATABASE_URL to one.")
         stored.copies(answered("We are on it."), options.calls)
         questions = list(store_questions(options.dead))
-        began, worked = time.perf_counter(), time.process_time()
-        while drain_batch().claimed:
-            pass
-        seconds, cpu = time.perf_counter() - began, time.process_time() - worked
+        seconds, cpu = drain_all(options.workers)
         failed = Message.objects.filter(pk__in=questions, failure_code="not_stored").count()
         began = time.perf_counter()
         left = settle_overdue()
@@ -74,6 +74,7 @@ def main() -> None:
             {
                 "dead": options.dead,
                 "stored_calls": options.calls,
+                "workers": options.workers,
                 "seconds": round(seconds, 1),
                 "per_second": round(options.dead / seconds),
                 "target_per_second": TARGET,
@@ -83,6 +84,32 @@ def main() -> None:
             }
         )
     )
+
+
+def drain_all(workers: int) -> tuple[float, float]:
+    """Seconds until nothing is left, and those of CPU, of all workers together."""
+    connection.close()  # before the fork: each process opens its own
+    others = [get_context("fork").Process(target=drain_the_rest) for _ in range(1, workers)]
+    before, began = _computed(), time.perf_counter()
+    for other in others:
+        other.start()
+    drain_the_rest()
+    for other in others:
+        other.join()
+    return time.perf_counter() - began, _computed() - before
+
+
+def drain_the_rest() -> None:
+    """As a worker does: batch after batch, while something is due."""
+    while ServiceCallRecord.objects.pending_persistence().exists():
+        drain_batch()
+    connection.close()
+
+
+def _computed() -> float:
+    """Seconds of CPU of this process and of those that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def store_questions(count: int) -> list[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterator
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from django.db import Error
 
@@ -13,7 +14,6 @@ BROKEN_RULE = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed
 """What SQLite says of a broken constraint; the names in it are those of the schema."""
 
 
-@runtime_checkable
 class PostgresError(Protocol):
     """An error of psycopg, which may not be installed; `diag` is what the server reports."""
 
@@ -26,6 +26,21 @@ class SqliteError(Protocol):
     """An error that SQLite itself found; the others of its module have no name."""
 
     sqlite_errorname: str
+
+
+def is_postgres_error(error: object) -> TypeGuard[PostgresError]:
+    """Whether the server of PostgreSQL reported it; asked of its class once, as errors come by the thousand."""
+    return _is_of_postgres(type(error))
+
+
+@cache
+def _is_of_postgres(kind: type) -> bool:
+    return {"sqlstate", "diag"} <= set(dir(kind))
+
+
+def is_sqlite_error(error: object) -> TypeGuard[SqliteError]:
+    """Whether SQLite found it."""
+    return not is_postgres_error(error) and isinstance(error, SqliteError)
 
 
 def describe(error: BaseException) -> str:
@@ -45,19 +60,19 @@ def describe(error: BaseException) -> str:
 
 def sqlstate_of(error: BaseException) -> str:
     """The SQLSTATE of Django's error of the database, empty where the driver gives none."""
-    return (error.__cause__.sqlstate or "") if isinstance(error.__cause__, PostgresError) else ""
+    return (error.__cause__.sqlstate or "") if is_postgres_error(error.__cause__) else ""
 
 
 def _of_database(cause: object) -> Iterator[str]:
     """What the driver's error says about the schema; psycopg and sqlite3 have no type in common."""
-    if isinstance(cause, PostgresError) and cause.sqlstate is not None:
+    if is_postgres_error(cause) and cause.sqlstate is not None:
         yield f"SQLSTATE {cause.sqlstate}"
         report = cause.diag
         names = (report.constraint_name, report.table_name, report.column_name, report.datatype_name)
         for kind, name in zip(("constraint", "table", "column", "datatype"), names, strict=True):
             if name:
                 yield f"{kind} {name}"
-    elif isinstance(cause, SqliteError):
+    elif is_sqlite_error(cause):
         yield cause.sqlite_errorname
         if (broken := BROKEN_RULE.match(str(cause))) and broken[2]:
             yield f"{'constraint' if broken[1] == 'CHECK' else 'column'} {broken[2]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -91,8 +91,21 @@ class Cause:
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
     def as_json(self) -> JsonObject:
-        """The cause as it is stored."""
-        return asdict(self)
+        """The cause as it is stored; by hand, because causes come by the thousand."""
+        return {
+            "exception": self.exception,
+            "kind": self.kind,
+            "message": self.message,
+            "sqlstate": self.sqlstate,
+            "constraint": self.constraint,
+            "table": self.table,
+            "columns": self.columns,
+            "faults": [{"path": one.path, "rule": one.rule, "value": one.value} for one in self.faults],
+            "frames": [
+                {"path": one.path, "function": one.function, "line": one.line, "source": one.source}
+                for one in self.frames
+            ],
+        }
 
     @classmethod
     def from_json(cls, stored: Any) -> Self:

@@ -14,7 +14,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models
 from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
 
-from orchestration.log import BROKEN_RULE, PostgresError, SqliteError, sqlstate_of
+from orchestration.log import BROKEN_RULE, is_postgres_error, is_sqlite_error, sqlstate_of
 from orchestration.values.described import described
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.frames import frames_of
@@ -103,18 +103,18 @@ def cause_of_database_error(error: BaseException, exception: str) -> Cause:
 
 
 def _kind(error: BaseException) -> Kind:
-    if isinstance(error.__cause__, SqliteError):
+    if is_sqlite_error(error.__cause__):
         return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)  # type: ignore[unreachable]  # sqlite3.Error, whatever the stubs say
     return KINDS.get(sqlstate_of(error), Kind.OTHER)
 
 
 def _named_by(source: object) -> tuple[str, str, tuple[str, ...]]:
     """(constraint, table, columns) as far as the driver's error names them."""
-    if isinstance(source, PostgresError):
+    if is_postgres_error(source):
         report = source.diag
         column = report.column_name
         return report.constraint_name or "", report.table_name or "", (column,) if column else ()
-    if isinstance(source, SqliteError) and (broken := BROKEN_RULE.match(str(source))) and broken[2]:
+    if is_sqlite_error(source) and (broken := BROKEN_RULE.match(str(source))) and broken[2]:
         if broken[1] == "CHECK":
             return broken[2], _table_of_check(broken[2]), ()
         names = [name.strip() for name in broken[2].split(",")]

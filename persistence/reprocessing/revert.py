@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, transaction
 from django.db.models import ForeignKey, GeneratedField, Model, ProtectedError, QuerySet, RestrictedError
 from django.db.models.deletion import Collector
 
-from orchestration.log import PostgresError
+from orchestration.log import is_postgres_error
 from orchestration.models.format_version import refuse_newer
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import key_text
@@ -343,7 +343,7 @@ def _insist(step: _Step, take: Callable[[], None]) -> None:
 
 def _constraint(error: BaseException) -> str:
     """What the database says is in the way, without values."""
-    constraint = error.__cause__.diag.constraint_name if isinstance(error.__cause__, PostgresError) else None
+    constraint = error.__cause__.diag.constraint_name if is_postgres_error(error.__cause__) else None
     return f"the constraint {constraint} forbids it" if constraint else f"{type(error).__name__}" + _of_sqlite(error)
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
 from django.db import connection
 from django.db.models import Field, Model, QuerySet
-from django.db.models.sql import Query
-from django.db.models.sql.compiler import SQLCompiler
 
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import normal_key
@@ -88,14 +86,12 @@ def read_images(model: type[Model], keys: Iterable[Any]) -> dict[RowKey, JsonObj
 
 def _read(model: type[Model], keys: list[Any]) -> Iterator[JsonObject]:
     """The stored columns of rows as Python values: what `QuerySet.values()` gives, at half its price."""
-    sql, expressions = _selection(model)
+    sql, convert = _selection(model)
     condition, params = _having(model, keys)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} WHERE {condition}", params)
         rows: Iterable[Any] = cursor.fetchall()
-    compiler: Any = SQLCompiler(Query(model), connection, None)
-    converters = compiler.get_converters(expressions)
-    for row in compiler.apply_converters(rows, converters) if converters else rows:
+    for row in convert(rows):
         yield {field.attname: value for field, value in zip(columns(model), row, strict=True)}
 
 
@@ -112,13 +108,14 @@ def _having(model: type[Model], keys: list[Any]) -> tuple[str, list[Any]]:
 
 
 @cache
-def _selection(model: type[Model]) -> tuple[str, list[Any]]:
-    """`SELECT the stored columns FROM the table`, and the columns as expressions; kept, because naming them takes
-    longer than reading a row."""
+def _selection(model: type[Model]) -> tuple[str, Callable[[Iterable[Any]], Iterable[Any]]]:
+    """`SELECT the stored columns FROM the table`, and what makes Python values of its rows; kept, because naming the
+    columns and looking for their converters takes longer than reading a row."""
     rows: QuerySet[Any, Any] = QuerySet(model).order_by().values(*(field.attname for field in columns(model)))
     compiler: Any = rows.query.get_compiler(connection=connection)
     sql, _ = compiler.as_sql()
-    return sql, [expression for expression, _, _ in compiler.select]
+    converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
+    return sql, partial(compiler.apply_converters, converters=converters) if converters else iter
 
 
 def python_values(model: type[Model], image: JsonObject) -> JsonObject:
