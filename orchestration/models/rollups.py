@@ -7,7 +7,7 @@ retried is taken out of that minute again. stats/aggregation.py keeps the sums, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,10 +46,12 @@ def percentile(durations: Mapping[str, int], share: float) -> float | None:
     return None
 
 
-def counts_of(stored: Any) -> Iterator[tuple[str, int]]:
-    """The counts of a column as far as they can be read: a row that was edited by hand does not break a sum."""
-    if isinstance(stored, dict):
-        yield from ((key, count) for key, count in stored.items() if isinstance(count, int) and count > 0)
+def add_counts(into: dict[str, int], stored: Any) -> None:
+    """Add the counts of a column as far as they can be read: a row that was edited by hand does not break a sum."""
+    known = into.get
+    for key, count in stored.items() if isinstance(stored, dict) else ():
+        if type(count) is int and count > 0:
+            into[key] = known(key, 0) + count
 
 
 class Span(models.TextChoices):

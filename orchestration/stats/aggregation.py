@@ -30,7 +30,7 @@ from orchestration.models.rollups import (
     RollupMark,
     RollupState,
     Span,
-    counts_of,
+    add_counts,
 )
 from orchestration.values.moments import EARLIEST, LATEST, is_in_range
 
@@ -66,9 +66,8 @@ class Tally:
     def add(self, sums: dict[str, Any], errors: dict[str, int], durations: dict[str, int]) -> None:
         for name, value in sums.items():
             self.sums[name] += value
-        for mine, others in ((self.errors, errors), (self.durations, durations)):
-            for key, count in counts_of(others):
-                mine[key] = mine.get(key, 0) + count
+        add_counts(self.errors, errors)
+        add_counts(self.durations, durations)
 
     def saw_cost(self, cost: Decimal | None, call_id: str) -> None:
         if cost is not None and (self.highest_cost is None or cost > self.highest_cost):

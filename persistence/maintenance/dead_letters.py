@@ -18,7 +18,7 @@ from orchestration.models.states import PersistState
 from persistence.causes.cause import Cause
 from persistence.causes.remedies import headline
 from persistence.handlers.registry import resolve
-from persistence.models.failures import PersistenceFailure, still_failing
+from persistence.models.failures import PersistenceFailure, still_failing, waiting_again
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{16,}\b", re.IGNORECASE)
@@ -71,8 +71,13 @@ class FailureGroup:
 
 
 def failure_groups() -> list[FailureGroup]:
-    """All results that are dead or wait for another try, by cause, the most frequent first. Three queries."""
-    return sorted([*_noted(), *_of_older_versions()], key=lambda group: (-group.count, group.fingerprint))
+    """All results that are dead or wait for another try, by cause, the most frequent first. Three queries; a fourth
+    where some were charged by an older version."""
+    groups = _noted()
+    failing = ServiceCallRecord.objects.dead().order_by().values("pk")
+    if failing.union(waiting_again().order_by().values("pk"), all=True).count() != sum(group.count for group in groups):
+        groups += _of_older_versions()
+    return sorted(groups, key=lambda group: (-group.count, group.fingerprint))
 
 
 def dead_groups() -> list[FailureGroup]:
@@ -81,31 +86,33 @@ def dead_groups() -> list[FailureGroup]:
 
 
 def _noted() -> list[FailureGroup]:
+    dead = Q(call__in=ServiceCallRecord.objects.dead().order_by().values("pk"))
     rows = list(
         PersistenceFailure.objects.current()
         .order_by()
-        .values_list("fingerprint", "call__domain_persist_state")
-        .annotate(Count("pk"), Min("first_at"), Max("last_at"), Max("pk"))
+        .values_list("fingerprint")
+        .annotate(
+            dead=Count("pk", filter=dead),
+            count=Count("pk"),
+            first=Min("first_at"),
+            last=Max("last_at"),
+            newest=Max("pk"),
+        )
     )
     latest = PersistenceFailure.objects.in_bulk([example for *_, example in rows])
-    groups: dict[str, FailureGroup] = {}
-    for fingerprint, state, count, first, last, example in sorted(rows, key=lambda row: row[4], reverse=True):
-        failure = latest.get(example)
-        if failure is None:  # it was persisted meanwhile
-            continue
-        group = groups.setdefault(
-            fingerprint,
-            FailureGroup(
-                fingerprint=fingerprint,
-                handler=failure.handler,
-                cause=Cause.from_json(failure.cause),
-                first_seen=first,
-                last_seen=last,
-            ),
+    return [
+        FailureGroup(
+            fingerprint=fingerprint,
+            handler=latest[example].handler,
+            cause=Cause.from_json(latest[example].cause),
+            dead=dead,
+            failing=count - dead,
+            first_seen=first,
+            last_seen=last,
         )
-        group.add(state, count, first, last)
-        group.examples.append(example)
-    return list(groups.values())
+        for fingerprint, dead, count, first, last, example in rows
+        if example in latest  # else it was persisted meanwhile
+    ]
 
 
 def examples_of(groups: Collection[FailureGroup], most: int) -> dict[str, list[str]]:

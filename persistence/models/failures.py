@@ -15,13 +15,17 @@ from orchestration.types import JsonObject
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
 
+WAITING = models.Q(domain_persist_state=PersistState.PENDING, domain_persist_attempts__gt=0)
 
-def still_failing(prefix: str = "") -> models.Q:
-    """Of calls, or of rows with a `prefix` to one: their results are dead, or failed and wait for another try."""
-    waits = models.Q(
-        **{f"{prefix}domain_persist_state": PersistState.PENDING, f"{prefix}domain_persist_attempts__gt": 0}
-    )
-    return models.Q(**{f"{prefix}domain_persist_state": PersistState.DEAD}) | waits
+
+def still_failing() -> models.Q:
+    """Of calls: their results are dead, or failed and wait for another try."""
+    return models.Q(domain_persist_state=PersistState.DEAD) | WAITING
+
+
+def waiting_again() -> models.QuerySet[ServiceCallRecord]:
+    """The calls whose results failed and wait for another try."""
+    return ServiceCallRecord.objects.filter(WAITING)
 
 
 INTO = "INSERT INTO persistence_failure (call_id, handler, fingerprint, cause, first_at, last_at)"
@@ -36,8 +40,15 @@ AGAIN = (
 
 class PersistenceFailureQuerySet(models.QuerySet["PersistenceFailure"]):
     def current(self) -> PersistenceFailureQuerySet:
-        """Those of results that are dead, or wait for another try; others are left over."""
-        return self.filter(still_failing("call__"))
+        """Those of results that are dead, or wait for another try; others are left over.
+
+        Each state by itself: the keys of dead results are in an index, and with a join on both each call's row, which
+        is far from the next one, would be read.
+        """
+        return self.filter(
+            models.Q(call__in=ServiceCallRecord.objects.dead().order_by().values("pk"))
+            | models.Q(call__in=waiting_again().order_by().values("pk"))
+        )
 
     def forget_settled(self) -> int:
         """Delete what is left over: older versions and reverts do not; how many."""
