@@ -30,7 +30,8 @@ class SqliteError(Protocol):
 
 def is_postgres_error(error: object) -> TypeGuard[PostgresError]:
     """Whether the server of PostgreSQL reported it; asked of its class once, as errors come by the thousand."""
-    return _is_of_postgres(type(error))
+    kind: Any = type(error)
+    return _is_of_postgres(kind)
 
 
 @cache

@@ -35,6 +35,7 @@ def held(request: HttpRequest) -> HttpResponse:
             "hold": hold,
             "calls": _calls_url(hold),
             "remedy": remedy_url(hold.code, hold.call_id),
+            "since": hold.since and moment(hold.since),
             "until": hold.until and moment(hold.until),
         }
         for hold in holds()

@@ -104,7 +104,7 @@ def cause_of_database_error(error: BaseException, exception: str) -> Cause:
 
 def _kind(error: BaseException) -> Kind:
     if is_sqlite_error(error.__cause__):
-        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)  # type: ignore[unreachable]  # sqlite3.Error, whatever the stubs say
+        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)
     return KINDS.get(sqlstate_of(error), Kind.OTHER)
 
 

@@ -102,7 +102,6 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
         context = {
             **self.admin_site.each_context(request),
             "title": "Usage",
-            "opts": self.opts,
             "usage": recent_usage(DAYS),
             "usage_days": DAYS,
             "currency": currency(),

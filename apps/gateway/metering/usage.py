@@ -16,6 +16,7 @@ from django.db.models.functions import TruncDate
 
 from apps.gateway.models.interactions import ANSWERED_BY, IS_ESTIMATE, Interaction
 from orchestration.clock import database_now
+from orchestration.theme.words import currency
 
 FIGURES: dict[str, Any] = {
     "requests": Count("id"),
@@ -48,7 +49,7 @@ class Usage:
         """For unfold's bar chart, each with a summary in words."""
         yield _chart("Requests per day", self.days, "requests")
         yield _chart("Tokens out per day", self.days, "tokens_out")
-        yield _chart("Cost per day", self.days, "total_cost")
+        yield _chart("Cost per day", self.days, "total_cost", unit=f" {currency()}".rstrip())
 
 
 def recent_usage(days: int) -> Usage:
@@ -80,24 +81,26 @@ def _top(rows: QuerySet[Interaction], *fields: str) -> list[dict[str, Any]]:
         row
         | {
             "label": " ".join(str(row[field]) for field in fields if row[field]) or "none",
-            "shown_cost": _plain(row["total_cost"]),
-            "shown_estimate": _plain(row["estimated_cost"]),
+            "figures": [
+                *(f"{row[name]:,}" for name in ("requests", "hits", "failed", "tokens_in", "tokens_out")),
+                *(_plain(row[name]) for name in ("total_cost", "estimated_cost")),
+            ],
         }
         for row in found
     ]
 
 
 def _plain(figure: Decimal) -> str:
-    """Without trailing zeros."""
-    return f"{figure.normalize():f}"
+    """Without trailing zeros, thousands apart."""
+    return f"{figure.normalize():,f}"
 
 
-def _chart(title: str, days: list[dict[str, Any]], figure: str) -> dict[str, str]:
+def _chart(title: str, days: list[dict[str, Any]], figure: str, unit: str = "") -> dict[str, str]:
     values = [float(row[figure]) for row in days]
     most = max(days, key=lambda row: row[figure])
     return {
         "title": title,
-        "story": f"{_plain(Decimal(sum(row[figure] for row in days)))} in all, most on {most['day']:%b %d}.",
+        "story": f"{_plain(Decimal(sum(row[figure] for row in days)))}{unit} in all, most on {most['day']:%b %d}.",
         "data": json.dumps(
             {
                 "labels": [f"{row['day']:%b %d}" for row in days],

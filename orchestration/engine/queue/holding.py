@@ -34,6 +34,10 @@ class Hold:
     remedy: str
     calls: Counted
     """That it holds."""
+    since: datetime | None = None
+    """When somebody began to hold them."""
+    reason: str = ""
+    """What they said then."""
     until: datetime | None = None
     """When it ends by itself, where that is known."""
     call_id: str = ""
@@ -58,11 +62,12 @@ def holds(now: datetime | None = None) -> list[Hold]:
 
 def _pauses(snapshot: Snapshot, waiting: Waiting) -> Iterator[Hold]:
     for pause in snapshot.pauses:
-        reason = f": {pause.reason}" if pause.reason else ""
         yield Hold(
             code="paused",
             what=str(pause),
-            why=f"Paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC{reason}",
+            why="Somebody paused it",
+            since=pause.paused_at,
+            reason=pause.reason,
             remedy="Resume it",
             calls=held_by(pause, waiting),
             service=pause.name if pause.routes is None else "",

@@ -98,7 +98,7 @@ def test_a_failure_of_an_older_version_is_shown_by_its_text(root: Client, broken
         domain_persist_attempts=10,
         domain_persist_error="KeyError: 7",
     )
-    assert "1 times KeyError" in html(root.get(DEAD))
+    assert "1 time KeyError" in html(root.get(DEAD))
     assert "KeyError: #" in html(root.get(DEAD))
 
 
