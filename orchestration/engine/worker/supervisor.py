@@ -43,16 +43,16 @@ THREAD_SECONDS = 2.0
 
 
 class Backoff:
-    """Seconds to wait before a restart: 1, 2, 4 … 30, from 1 again after a cluster that lived for ten seconds."""
+    """Seconds to wait before a restart: 0, 1, 2, 4 … 30, from 0 again after a cluster that lived for ten seconds."""
 
     def __init__(self) -> None:
-        self._next = 1.0
+        self._next = 0.0
 
     def after(self, lived: float) -> float:
         """The wait after a cluster that lived for `lived` seconds."""
         if lived >= HEALTHY_AFTER_SECONDS:
-            self._next = 1.0
-        wait, self._next = self._next, min(self._next * 2, LONGEST_BACKOFF_SECONDS)
+            self._next = 0.0
+        wait, self._next = self._next, min(max(1.0, self._next * 2), LONGEST_BACKOFF_SECONDS)
         return wait
 
 

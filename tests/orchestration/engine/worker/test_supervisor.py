@@ -123,9 +123,9 @@ def test_two_nodes_on_one_database_have_their_own_heartbeats(tmp_path):
 
 def test_waits_between_restarts_double_until_it_is_healthy():
     backoff = Backoff()
-    assert [backoff.after(lived=5) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert backoff.after(lived=60) == 1
-    assert backoff.after(lived=5) == 2
+    assert [backoff.after(lived=5) for _ in range(7)] == [0, 1, 2, 4, 8, 16, 30]
+    assert backoff.after(lived=60) == 0
+    assert backoff.after(lived=5) == 1
 
 
 def test_run_once_runs_a_cluster_that_stops_by_itself(tmp_path):
