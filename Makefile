@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE =
 help:
 	@echo "make run [ONCE=1] [PORT=8000]  start everything, run the main job once, serve until Ctrl-C"
 	@echo "make test [COVERAGE=1]         the suite, on SQLite and (when one answers) PostgreSQL; which lines it runs"
-	@echo "make test-fast                 the framework only (orchestration, persistence), on SQLite, without clusters: a minute"
+	@echo "make test-fast                 the framework (orchestration, persistence) on SQLite, without clusters and pages: a minute"
 	@echo "make test-long                 proofs that take minutes: kills of every process, a thousand results, leases under load"
 	@echo "make check                     lint, format, types, import arrows, security, known faults, system checks, migrations missing or unsafe"
 	@echo "make chaos [CALLS=200] [KILLS=20] [DB=sqlite|postgres] [SCENARIO=notes|consensus|tools|approval] [SEED=1] [ARGS=...]   kill at random, then check every call and request"
@@ -72,9 +72,10 @@ test: .venv/dev.stamp .clients/stamp
 	$(if $(COVERAGE),$(BIN)/coverage report)
 	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 4)
 
-# The answer while working: what starts processes or tries very much is left to `make test`.
+# The answer while working: what starts processes, tries very much or loads pages of the console is left to `make test`.
 test-fast: .venv/dev.stamp
-	env -u DATABASE_URL $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not (slow or cluster or postgres_only or long)" tests/orchestration tests/persistence
+	env -u DATABASE_URL $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not (slow or cluster or postgres_only or long)" \
+		--ignore=tests/orchestration/admin --ignore=tests/persistence/admin tests/orchestration tests/persistence
 
 # On both databases, like `make test`. The proofs of tests/long one after the other, for they put the machine under load
 # or are late by it, on PostgreSQL where one answers, else on SQLite.

@@ -10,9 +10,10 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def copy() -> bool:
     if not template.exists():
         return False
     for alias in connections:
-        Path(_test_name(alias)).unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm"):  # what an earlier run wrote last would go into the copy
+            Path(f"{_test_name(alias)}{suffix}").unlink(missing_ok=True)
     shutil.copyfile(template, _test_name("default"))
     return True
 
@@ -73,8 +75,9 @@ def keep() -> None:
         return
     for old in _folder().glob("template-*"):
         old.unlink()
-    whole = _folder() / "template.new"
-    shutil.copyfile(_test_name("default"), whole)
+    whole = _folder() / "template-new.sqlite3"
+    with closing(sqlite3.connect(_test_name("default"))) as migrated:
+        migrated.execute("VACUUM INTO ?", [str(whole)])
     whole.rename(_file())
 
 

@@ -51,7 +51,7 @@ def test_the_page_has_what_was_said_so_far_and_where_the_rest_is(root: Client) -
     page = root.get(call_url(call.pk)).content.decode()
     assert f'data-stream="{stream_of(call)}"' in page
     assert ">It &lt;b&gt;hurts&lt;/b&gt; here.</pre>" in page
-    assert "<noscript>As far as it was" in page
+    assert "<noscript>The text as it was" in page
     assert '"text": "It <b>hurts</b> here."' in heard(root, call)
     assert LogEntry.objects.filter(object_id=call.pk).count() == 1, "the page's own look"
     last = StreamChunk.objects.order_by("id").last()
