@@ -123,7 +123,8 @@ async def listen(url: str, secret: str, count: int, server: subprocess.Popen[byt
 async def _one(session: aiohttp.ClientSession, url: str) -> Heard:
     heard, name = Heard(), ""
     async with session.get(url) as answer:
-        answer.raise_for_status()
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status}: {(await answer.text())[:500]}")
         async for raw in answer.content:
             line = raw.decode().rstrip("\n")
             name = line.removeprefix("event: ") if line.startswith("event: ") else name

@@ -69,17 +69,21 @@ _lock = threading.Lock()
 
 
 def pieces_of(call_id: str) -> tuple[list[Row], bool]:
-    """The pieces so far, and whether the call has ended; at most READ_AGAIN_SECONDS old."""
+    """The pieces so far, and whether the call has ended; at most READ_AGAIN_SECONDS old, or as they were before the
+    reading that is under way. Nobody waits for that: who has a connection of a pool would keep it from who reads."""
     now = time.monotonic()
     with _lock:
         for key in [key for key, each in _watched.items() if now - each.asked_at > FORGOTTEN_SECONDS]:
             del _watched[key]
         watched = _watched.setdefault(call_id, _Watched(asked_at=now))
         watched.asked_at = now
-    with watched.lock:
-        if time.monotonic() - watched.read_at >= READ_AGAIN_SECONDS:
-            _read(call_id, watched)
-        rows, is_over = watched.rows, watched.is_over
+    if watched.lock.acquire(blocking=False):
+        try:
+            if time.monotonic() - watched.read_at >= READ_AGAIN_SECONDS:
+                _read(call_id, watched)
+        finally:
+            watched.lock.release()
+    rows, is_over = watched.rows, watched.is_over
     if is_over:
         with _lock:
             _watched.pop(call_id, None)

@@ -120,6 +120,18 @@ def test_a_hundred_listeners_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(queries) == 2
 
 
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_who_reads() -> None:
+    """With a connection of a pool in hand, a hundred that wait would leave none to the one that reads."""
+    call = running()
+    say(call, "a")
+    assert told(Listener(call.pk).news(0)[0]) == ["a"]
+    with listening._watched[call.pk].lock:
+        say(call, "b")
+        assert told(Listener(call.pk).news(0)[0]) == ["a"], "as it was before"
+    assert told(Listener(call.pk).news(0)[0]) == ["ab"]
+
+
 def test_a_call_that_ended_is_over() -> None:
     """Also one that is purged, or was never there; a call is not kept in memory after that."""
     call = failed(result=None)
