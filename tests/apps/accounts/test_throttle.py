@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import connection, transaction
 from django.test import Client, RequestFactory
 from django_q.models import OrmQ
 
@@ -275,3 +276,23 @@ def test_a_letter_leads_nowhere_else(host: str) -> None:
     """Whoever writes a schedule or a message chooses what stands in it."""
     assert send_reset(person().pk, host, True) is False
     assert mail.outbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres_only
+def test_counting_changes_no_other_commit() -> None:
+    """A hit of its own does not wait for the disk; one within a transaction leaves that as durable as it was."""
+    window = Window(name="durable", limit=3, seconds=60)
+    assert window.hit("a") == 0
+    assert _durability() == "on"
+    with transaction.atomic():
+        assert window.hit("a") == 0
+        assert _durability() == "on"
+    assert window.hit("a") == 0
+    assert window.hit("a") > 0
+
+
+def _durability() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])
