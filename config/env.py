@@ -260,6 +260,7 @@ CONSENSUS: dict[str, Any] = {
     ),
     "RETRY_BACKOFF_MULTIPLIER": float(decimal("RETRY_BACKOFF_MULTIPLIER", "2.0", at_least="1", at_most="10")),
     "PERSONA_TEMPLATE_VERSION": text("PERSONA_TEMPLATE_VERSION", "1.0.0"),
+    "HOLD_WITHIN": decimal("HOLD_WITHIN", "0", at_least="0", at_most="0.5"),
     "EXPAND_MODEL": text("EXPAND_MODEL"),
     "EXPAND_TEMPERATURE": decimal("EXPAND_TEMPERATURE", "0.7", at_least="0", at_most="2"),
     "REVIEW_MODEL": text("REVIEW_MODEL"),

@@ -25,6 +25,8 @@ class ConsensusSettings(BaseModel):
     PERSONA_TEMPLATE_VERSION: Annotated[str, Field(min_length=1, max_length=32)] = "1.0.0"
     EXPAND_MODEL: str = ""
     EXPAND_TEMPERATURE: Temperature = Decimal("0.7")
+    HOLD_WITHIN: Annotated[Decimal, Field(ge=0, le=Decimal("0.5"))] = Decimal(0)
+    """A person decides when the score is this close to a threshold; 0: never."""
     REVIEW_MODEL: str = ""
     REVIEW_TEMPERATURE: Temperature = Decimal("0.2")
 

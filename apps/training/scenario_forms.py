@@ -175,6 +175,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             "title",
             "summary",
             "is_open",
+            "holds_feedback",
             "key",
             "sim_patient_full_name",
             "patient_age",
@@ -194,6 +195,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             "patient_sex": "Sex",
             "instructions": "Manner",
             "is_open": "Open to every trainee",
+            "holds_feedback": "Feedback waits for an instructor",
         }
         help_texts = {
             "summary": "What trainees read before they choose it. No diagnosis here.",
@@ -204,6 +206,7 @@ class ScenarioForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             "scenario": "As the patient knows it: since when, where, what helps, medication, habits.",
             "instructions": "Mood, manner of speaking, what is told only when asked twice.",
             "is_open": "Trainees may start it without an assignment.",
+            "holds_feedback": "Trainees see it when an instructor has read, edited and released it.",
         }
         widgets = {
             "summary": forms.Textarea(attrs={"rows": 2}),

@@ -90,7 +90,7 @@ class SimulationAdmin(UuidSearch, ProvenanceMixin, ModelAdmin):  # type: ignore[
         ("Briefing", {"fields": ("setting", "task")}),
         ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points", "criteria")}),
         ("Case", {"fields": ("scenario", "instructions", "modifiers", "findings", "model", "time_limit")}),
-        ("Feedback", {"fields": ("feedback_status", "feedback_failure_code", "feedback_call")}),
+        ("Feedback", {"fields": ("holds_feedback", "feedback_status", "feedback_failure_code", "feedback_call")}),
         (
             "Progress",
             {

@@ -68,6 +68,12 @@ class CaseDetails(models.Model):
         validators=[validate_lines],
         help_text="What the feedback assesses one by one, a list. Empty: what a good consultation needs.",
     )
+    holds_feedback = models.BooleanField(
+        "feedback waits for an instructor",
+        default=False,
+        db_default=False,
+        help_text="An instructor reads the feedback, edits it where it is wrong, and releases it.",
+    )
 
     class Meta:
         abstract = True

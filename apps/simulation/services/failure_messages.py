@@ -9,6 +9,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
 
 NOT_STORED = "not_stored"
+NOT_RELEASED = "not_released"
 
 
 class Subject(StrEnum):
@@ -69,7 +70,7 @@ _CODES = {
     Cause.INVALID_ANSWER: ("invalid_output", "truncated", "unexpected_tool_call"),
     Cause.REFUSED: ("refused", "content_filter"),
     Cause.CANCELLED: ("cancelled",),
-    Cause.NOT_STORED: (NOT_STORED, "not_storable"),
+    Cause.NOT_STORED: (NOT_STORED, NOT_RELEASED, "not_storable"),
 }
 CAUSES = {code: cause for cause, codes in _CODES.items() for code in codes}
 
@@ -77,6 +78,7 @@ REASONS = {
     "refused": "The model refused to answer this.",
     "cancelled": "The answer was cancelled.",
     NOT_STORED: "The answer could not be stored. An operator has to look at it.",
+    NOT_RELEASED: "An instructor did not release it.",
 }
 """By failure code, whatever was asked for. The provider's own words are in the audit, not here."""
 ANY_REASON = {
@@ -128,6 +130,8 @@ def verdict(call: ServiceCallRecord) -> tuple[str, bool]:
     """Why a call has no domain objects, as a code, and whether its asker may try again."""
     if call.domain_persist_state == PersistState.DEAD:
         return NOT_STORED, False  # the answer exists; an operator can reprocess it
+    if call.domain_persist_state == PersistState.SKIPPED:
+        return NOT_RELEASED, False
     code = call.error_code or call.status
     return code, cause_of(code).retry_helps
 

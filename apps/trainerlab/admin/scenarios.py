@@ -45,7 +45,7 @@ class ScenarioTemplateAdmin(Ported):
     inlines = (ScenarioImageInline,)
     actions = ("archive_selected", "restore_selected")
     fieldsets = (
-        (None, {"fields": ("title", "key", "summary", "is_open", "owner")}),
+        (None, {"fields": ("title", "key", "summary", "is_open", "holds_feedback", "owner")}),
         ("Patient", {"fields": ("sim_patient_full_name", *PERSON, "chief_complaint")}),
         ("Briefing", {"fields": ("setting", "task")}),
         ("Solution", {"fields": ("diagnosis", "accepted_diagnoses", "treatment_points", "criteria")}),

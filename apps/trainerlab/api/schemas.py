@@ -42,6 +42,7 @@ class ScenarioOut(Schema):
     chief_complaint: str
     time_limit_minutes: int | None
     is_open: bool
+    holds_feedback: bool
     archived: bool
     owner: str | None
     diagnosis: str | None

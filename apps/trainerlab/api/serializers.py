@@ -40,6 +40,7 @@ def scenario_shown(request: AuthedRequest, template: ScenarioTemplate) -> dict[s
             "key": template.key,
             "time_limit_minutes": minutes(template),
             "is_open": template.is_open,
+            "holds_feedback": template.holds_feedback,
             "archived": template.archived_at is not None,
             "owner": template.owner.email if author and template.owner else None,
             "updated_at": template.updated_at,

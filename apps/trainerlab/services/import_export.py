@@ -25,6 +25,7 @@ PORTED = (
     "summary",
     *(name for name in CaseIn.model_fields if name != "time_limit_minutes"),
     "is_open",
+    "holds_feedback",
 )
 """The columns of a scenario that is exported or imported, besides its time limit."""
 

@@ -24,6 +24,7 @@ class ScenarioIn(CaseIn):
     summary: Annotated[Text, Field(max_length=4000)] = ""
     diagnosis: Annotated[Line, Field(min_length=1, max_length=255, examples=["acute appendicitis"])]
     is_open: bool = False
+    holds_feedback: bool = False
 
 
 class ScenarioFile(RequestSchema):

@@ -103,6 +103,7 @@ BELLY: dict[str, Any] = {
 
 CHEST: dict[str, Any] = {
     "key": "demo-chest-pressure",
+    "holds_feedback": True,
     "title": "Pressure in the chest",
     "summary": "A man who was brought by his wife. Time matters.",
     "sim_patient_full_name": "Walter Brandt",

@@ -18,6 +18,7 @@ from apps.simulation.services.lifecycle import end_simulation
 from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate
 from apps.trainerlab.services.commands import add_note, give_direction, inject_event, inject_finding
 from apps.trainerlab.services.scenarios import assign, start_assignment
+from orchestration.models import ServiceCallRecord
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -127,7 +128,7 @@ def _said(simulation: Simulation) -> int:
 
 
 def _status(simulation: Simulation) -> str:
-    simulation.refresh_from_db(fields=["status", "feedback_status"])
+    simulation.refresh_from_db(fields=["status", "feedback_status", "feedback_call"])
     return simulation.status
 
 
@@ -159,7 +160,8 @@ def _last_asked(simulation: Simulation) -> int | None:
 def _conclude(simulation: Simulation, end: End, drive: Drive) -> None:
     def has_feedback() -> bool:
         _status(simulation)
-        return simulation.feedback_status != FeedbackStatus.PENDING
+        waits = ServiceCallRecord.objects.held().filter(pk=simulation.feedback_call_id).exists()
+        return waits or simulation.feedback_status != FeedbackStatus.PENDING
 
     _until(has_feedback, drive)
     if simulation.feedback_status == FeedbackStatus.FAILED:

@@ -2,7 +2,8 @@
 
 admin/feedback, admin/simulations: apps/chatlab/admin/test_messages
 erasure: apps/test_erasure
-errors, receivers, models/feedback, orca/persist/feedback, orca/prompts/sections/feedback: services/test_feedback
+errors, receivers, models/feedback, orca/persist/feedback, orca/services/feedback: services/test_feedback
+orca/prompts/sections/feedback: services/test_feedback
 fields: apps/chatlab/api/test_messages
 models/cases: clinical/test_findings, apps/training/views/test_scenarios
 models/events: api/test_events

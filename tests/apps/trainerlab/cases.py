@@ -39,6 +39,7 @@ SCENARIO = {
     "findings": [POTASSIUM],
     "time_limit_minutes": 20,
     "is_open": False,
+    "holds_feedback": False,
 }
 
 

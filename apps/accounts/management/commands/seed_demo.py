@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.core.management.base import CommandError
 from django.db import transaction
 
@@ -17,6 +18,9 @@ PASSWORD = "demo-orchestrai"  # noqa: S105 - published on purpose, and refused o
 KEY_PREFIX = "demotrainee1"
 KEY = f"orca_{KEY_PREFIX}_published-with-the-demo-never-in-production"
 """The trainee's API key, as published as the passwords."""
+INSTRUCTORS = "Instructors"
+RELEASES = ("view_hold", "decide_hold", "view_servicecallrecord", "view_content")
+"""What the demo's instructor may do in the console: release feedback."""
 PEOPLE: tuple[tuple[str, UserRole, str, str, bool], ...] = (
     ("trainee@example.com", UserRole.TRAINEE, "Tess", "Trainee", False),
     ("instructor@example.com", UserRole.INSTRUCTOR, "Ines", "Instructor", False),
@@ -35,12 +39,21 @@ class Command(PlainCommand):
         with transaction.atomic():
             created = sum(self._create(*person) for person in PEOPLE)
             self._create_key(User.objects.get(email=PEOPLE[0][0]))
+            self._let_release_feedback(User.objects.get(email=PEOPLE[1][0]))
         self.stdout.write(f"demo users: {created} created, {len(PEOPLE) - created} already there; password {PASSWORD}")
 
     def _create_key(self, owner: User) -> None:
         """With every scope of the owner; an existing key, revoked or not, is left as it is."""
         fields = {"name": "demo", "hash": secret_digest(KEY), "scopes": sorted(scopes_of(owner))}
         ApiKey.objects.get_or_create(prefix=KEY_PREFIX, defaults={**fields, "owner": owner})
+
+    def _let_release_feedback(self, instructor: User) -> None:
+        """The group that scenarios ask, in the console; one that is there already is left as it is."""
+        group, created = Group.objects.get_or_create(name=INSTRUCTORS)
+        if created:
+            group.permissions.set(Permission.objects.filter(codename__in=RELEASES))
+            instructor.groups.add(group)
+            User.objects.filter(pk=instructor.pk).update(is_staff=True)
 
     def _create(self, email: str, role: UserRole, first: str, last: str, console: bool) -> bool:
         """Create one person, a superuser if `console`; an existing one is left as it is."""

@@ -7,6 +7,7 @@ from django.db.models import Model
 from apps.consensus.models import PersonaReview, ProposalVersion
 from apps.consensus.orca.mixins import ConsensusMixin
 from apps.consensus.orca.schemas import ProposalOutputSchema, ReviewOutputSchema
+from apps.consensus.workflow.close_decisions import why_a_person_decides
 from apps.consensus.workflow.reprocess import proposal_changed, review_changed
 from apps.consensus.workflow.steps import proposal_arrived, review_arrived
 from orchestration.types import Response
@@ -36,6 +37,9 @@ class ReviewPersistence(ConsensusMixin, BasePersistenceHandler):
     """One review; the last one leads to the decision. A review without a run leaves no row."""
 
     schema = ReviewOutputSchema
+
+    def needs_approval(self, response: Response) -> str | None:
+        return why_a_person_decides(response) if "run_id" in response.context else None
 
     def persist(self, response: Response) -> PersonaReview | None:
         if "run_id" not in response.context:

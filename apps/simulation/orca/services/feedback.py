@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.simulation.models import Simulation
 from apps.simulation.orca.mixins import FeedbackMixin, SimcoreMixin
 from apps.simulation.orca.prompts.sections.feedback import (
     CaseSection,
@@ -12,8 +13,13 @@ from apps.simulation.orca.prompts.sections.feedback import (
     TranscriptSection,
 )
 from apps.simulation.orca.schemas import HotwashContinuationSchema, HotwashInitialSchema
+from orchestration.components import Approval
 from orchestration.decorators import service
 from orchestration.services import DjangoBaseService
+from orchestration.types import Response
+
+INSTRUCTORS = "Instructors"
+"""The group that is asked to release feedback."""
 
 
 @service
@@ -23,6 +29,11 @@ class GenerateHotwashInitialResponse(SimcoreMixin, FeedbackMixin, DjangoBaseServ
     required_context_keys = ("simulation_id",)
     schema = HotwashInitialSchema
     prompt_plan = (ExaminerSection, CaseSection, TranscriptSection, FeedbackRequestSection)
+    approval = Approval(assign_to=INSTRUCTORS)
+
+    def needs_approval(self, response: Response) -> str | None:
+        simulations = Simulation.objects.filter(pk=response.context["simulation_id"], holds_feedback=True)
+        return "An instructor releases the feedback of this scenario." if simulations.exists() else None
 
 
 @service

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.simulation.history import register_history_provider, unregister_history_provider
 from apps.simulation.models import FeedbackQuestion, Simulation, SimulationFeedback, SimulationStatus
 from apps.simulation.services.feedback import settle_feedback
@@ -17,6 +18,8 @@ from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
 from orchestration.signals import tick
 from orchestration.testing import drain
+from persistence.approval.decisions import edit_and_approve, preview_edit, reject
+from persistence.models.approval import Hold
 from tests.apps.chatlab.conversation import OPENING, new_simulation, opened, say, says
 from tests.apps.people import Caller, person, signed_in
 
@@ -269,3 +272,35 @@ def test_the_clock_stands_while_a_simulation_is_paused() -> None:
     assert simulation.paused_at is None
     kinds = [json.dumps(event.data["status"]) for event in simulation.events.order_by("sequence")]
     assert kinds == ['"running"', '"paused"', '"running"', '"paused"', '"ended"']
+
+
+def held_feedback(trainee: Caller, running: Simulation) -> Hold:
+    Simulation.objects.filter(pk=running.pk).update(holds_feedback=True)
+    say(trainee, running, "When did it start?")
+    with scripted(says("Since last night."), hotwash()):
+        end(trainee, running)
+        drain()
+    return Hold.objects.get()
+
+
+def test_feedback_waits_for_an_instructor_who_edits_it(trainee: Caller, running: Simulation) -> None:
+    hold = held_feedback(trainee, running)
+    assert feedback_of(trainee, running)["status"] == "pending"
+    assert not SimulationFeedback.objects.exists()
+    better = {**hold.answer, "overall_feedback": "Ask about allergies, too."}
+    instructor = User.objects.create_superuser("root@example.com", "pw")
+    edit_and_approve(hold.pk, by=instructor, answer=better, shown=preview_edit(hold.pk, better).digest)
+    seen = feedback_of(trainee, running)
+    assert (seen["status"], seen["versions"][0]["overall_feedback"]) == ("ready", "Ask about allergies, too.")
+
+
+def test_feedback_that_is_not_released_can_be_made_again(
+    trainee: Caller, running: Simulation, django_capture_on_commit_callbacks: Any
+) -> None:
+    hold = held_feedback(trainee, running)
+    with django_capture_on_commit_callbacks(execute=True):
+        reject(hold.pk, by=User.objects.create_superuser("root@example.com", "pw"), note="too harsh")
+    seen = feedback_of(trainee, running)
+    assert (seen["status"], seen["failure_code"]) == ("failed", "not_released")
+    assert seen["failure_reason"].startswith("An instructor did not release it.")
+    assert trainee.post(f"/simulations/{running.uuid}/feedback/regenerate").status_code == 202
