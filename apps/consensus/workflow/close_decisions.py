@@ -19,7 +19,7 @@ def why_a_person_decides(response: Response) -> str | None:
     Of reviews that arrived together the last call is the one that completes the run: the others are stored meanwhile.
     """
     within = consensus_settings().HOLD_WITHIN
-    run = Run.objects.filter(pk=response.context.get("run_id")).select_related("prompt_set").first()
+    run = Run.objects.filter(pk=response.context["run_id"]).select_related("prompt_set").first()
     if not within or run is None or not run.is_open:
         return None
     stored = {review.persona_id: review.as_review() for review in run.reviews.all()}
