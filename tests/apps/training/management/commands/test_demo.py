@@ -11,6 +11,7 @@ from apps.chatlab.models import Message, MessageRole
 from apps.simulation.models import FeedbackStatus, Simulation, SimulationFeedback, SimulationStatus
 from apps.trainerlab.models import Assignment, InstructorNote, ScenarioTemplate, SessionEvent
 from orchestration.models import ServiceCallRecord
+from persistence.models.approval import Hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 ALL = (ScenarioTemplate, Assignment, Simulation, Message, SimulationFeedback, SessionEvent, InstructorNote)
@@ -40,7 +41,11 @@ def test_the_demo_is_filled_once_and_resumes_where_it_stopped(settings) -> None:
 
     ended = Simulation.objects.filter(status=SimulationStatus.ENDED)
     assert ended.count() == 2
-    assert not ended.exclude(feedback_status=FeedbackStatus.READY).exists()
+    held = ended.filter(feedback_status=FeedbackStatus.PENDING)  # of the scenario whose feedback an instructor releases
+    assert sorted(held.values_list("feedback_call_id", flat=True)) == sorted(
+        Hold.objects.open().values_list("call_id", flat=True)
+    )
+    assert (held.count(), ended.filter(feedback_status=FeedbackStatus.READY).count()) == (1, 1)
     assert Simulation.objects.filter(status=SimulationStatus.RUNNING).count() == 1
     assert Assignment.objects.open().count() == 2
     assert not Message.objects.exclude(delivery_status="delivered").exists()
