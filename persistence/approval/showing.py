@@ -92,7 +92,7 @@ def current_data(record: ServiceCallRecord) -> JsonObject:
 def checked_edit(record: ServiceCallRecord, answer: Any) -> JsonObject:
     """An answer that a person wrote, checked as a model's is; InvalidEdit says what is wrong, without values."""
     identity = record.schema_identity
-    schema: Any = schemas.try_get(identity)
+    schema: Any = schemas.try_get(identity) if identity else None
     if schema is None:
         raise InvalidEdit(f"It cannot be edited: its schema {identity or '(none)'} is no longer registered.")
     try:

@@ -215,6 +215,14 @@ def test_an_edit_that_was_not_previewed_is_shown_first(held, anna):
     assert hold.edited is None
 
 
+@pytest.mark.parametrize("identity", ["", "schemas.seedapp.default.Gone"])
+def test_without_its_schema_an_answer_cannot_be_edited(held, anna, identity):
+    hold = held()
+    ServiceCallRecord.objects.filter(pk=hold.call_id).update(schema_identity=identity)
+    with pytest.raises(InvalidEdit, match="no longer registered"):
+        preview_edit(hold.pk, {"text": "a"})
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
