@@ -52,6 +52,8 @@ def test_everybody_lands_where_they_belong(trainee: Visitor, instructor: Visitor
     assert Client().get("/").url == "/accounts/sign-in"
     assert trainee.client.get("/", follow=True).redirect_chain[-1][0] == "/training/simulations"
     assert instructor.client.get("/", follow=True).redirect_chain[-1][0] == "/training/board"
+    releasing = Visitor(person(UserRole.INSTRUCTOR, is_staff=True))
+    assert releasing.client.get("/", follow=True).redirect_chain[-1][0] == "/training/board"
     operator = Visitor(person(UserRole.ADMIN, is_staff=True, is_superuser=True))
     assert operator.client.get("/").url == "/admin/"
     assert Client().get("/admin/").url.startswith("/admin/login/")
