@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import ServiceCallRecord
+from persistence.outbox import groups
 from persistence.outbox.drain import drain_batch, drain_call
 from persistence.outbox.outcomes import Outcome
 from persistence.testing import persist
@@ -42,8 +43,9 @@ def queries_of(record: ServiceCallRecord) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def warm():
-    """Content types are looked up once per process."""
+def warm(monkeypatch):
+    """Content types are looked up once per process; and a group is not ended early because the machine is slow."""
+    monkeypatch.setattr(groups, "SECONDS", 60)
     persist(note(write))
 
 
