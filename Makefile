@@ -68,9 +68,9 @@ clients: .clients/stamp
 # SQLite first; then what is marked for PostgreSQL, there, or skipped with the reason. With COVERAGE=1 the first part is
 # measured, without the tests that start processes: it takes longer.
 test: .venv/dev.stamp .clients/stamp
-	$(call suite,env -u DATABASE_URL,not postgres_only and not long,-n 5 $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0))
+	$(call suite,env -u DATABASE_URL,not postgres_only and not long,-n 6 $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0))
 	$(if $(COVERAGE),$(BIN)/coverage report)
-	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 4)
+	$(call suite,ORCA_TEST_POSTGRES=1,(postgres or postgres_only) and not long,-n 5)
 
 # The answer while working: what starts processes, tries very much or loads pages of the console is left to `make test`.
 test-fast: .venv/dev.stamp

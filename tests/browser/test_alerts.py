@@ -16,7 +16,7 @@ from tests.browser.accessible import problems_in_both_themes, wider_than
 from tests.browser.silence import silent_for, watch_for_silence
 from tests.orchestration.factories import running
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 LIST = reverse("admin:orchestration_servicecallrecord_changelist")
 
 

@@ -17,7 +17,7 @@ from tests.browser.accessible import look_at
 from tests.persistence.reprocessing.test_reprocess import one_message
 from tests.persistence.results import note
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_run_is_looked_at_scheduled_and_paced(console: Any, live_server: Any) -> None:

@@ -17,7 +17,7 @@ from tests.browser.accessible import look_at
 from tests.browser.chatting import elsewhere
 from tests.engineapp.orca.services.contents import Looks
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 def test_pictures_are_shown_small_and_the_rest_named(

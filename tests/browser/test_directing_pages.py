@@ -25,7 +25,7 @@ from tests.apps.people import person
 from tests.apps.training.visits import scenario_of
 from tests.browser.chatting import ROSA, expect, look, session, sign_in, speaks, work, working
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
 @pytest.fixture

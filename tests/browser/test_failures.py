@@ -15,7 +15,7 @@ from orchestration.providers.simulator.provider import scripted
 from tests.apps.people import person
 from tests.browser.chatting import box, chat, expect, look, session, sign_in, work
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 WORDING = re.compile(r"other words|rephrase", re.IGNORECASE)
 
 

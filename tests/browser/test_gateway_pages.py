@@ -19,7 +19,7 @@ from apps.gateway.models import Interaction, InteractionPayload, KeyMeter, KeyPo
 from tests.browser.accessible import THEMES, problems_in_both_themes, show_in, wider_than
 from tests.browser.pictures import FOLDER, picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 PHONE = 390
 ASKED = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}'
 ANSWERED = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Because of Rayleigh."}}]}'

@@ -14,7 +14,7 @@ from orchestration.models.stream_chunks import StreamChunk
 from tests.apps.people import person
 from tests.browser.chatting import ROSA, box, chat, elsewhere, expect, look, session, sign_in, work
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 LONG = "It began last night, after supper, and it has not stopped since. " * 4
 
 

@@ -15,7 +15,7 @@ from apps.trainerlab.services import commands
 from tests.apps.people import PASSWORD, person
 from tests.browser.chatting import box, chat, expect, session, sign_in, working
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
 
 @pytest.fixture

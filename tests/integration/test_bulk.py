@@ -19,6 +19,7 @@ from tests.seedapp.models import Message
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.long,
     pytest.mark.postgres,
     pytest.mark.timeout(240),
     pytest.mark.django_db(transaction=True),

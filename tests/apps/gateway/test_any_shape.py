@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ GIVEN = {
     "messages": "messages",
 }
 KINDS = ("message_start", "message_delta", "content_block_start", "content_block_delta", "content_block_stop")
+pytestmark = pytest.mark.long
 DELTAS = ("text_delta", "input_json_delta", "citations_delta", "thinking_delta", "odd_delta")
 MARK = "[EMAIL_1]"
 

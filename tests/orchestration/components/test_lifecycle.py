@@ -232,6 +232,7 @@ def broken_project(folder: Path) -> None:
 BROKEN = "brokenapp.orca cannot be imported: line 2: ZeroDivisionError."
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "ends_with", "fails"),
@@ -255,6 +256,7 @@ def test_a_broken_module_stops_what_needs_it_and_nothing_else(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "identifier"),

@@ -76,6 +76,7 @@ def _is_of(process: Path, parents: list[int]) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_large_body_is_served_beside_the_small_ones(tmp_path: Path) -> None:
     _, secret = key()

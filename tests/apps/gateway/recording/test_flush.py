@@ -169,6 +169,7 @@ def test_an_unknown_request_costs_what_its_key_was_charged():
     assert ApiKey.objects.get(pk=made.pk).spent == swept.cost > 0
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_a_killed_or_stopped_process_leaves_a_row_per_request(tmp_path):
     """Two processes with streams. One is killed: its rows become unknown, and their worst case stays charged. The other

@@ -15,7 +15,7 @@ from tests.engineapp.orca.services import answers, triage
 from tests.orchestration.engine.execution.asking import asked_at, check_ended, check_pages, run
 from tests.orchestration.engine.execution.generating import Sent, bodies, bounded, results
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.long]
 
 
 def test_any_bytes_are_stored_counted_and_judged(root: Client) -> None:

@@ -462,7 +462,7 @@ def test_contents_of_tools_are_purged_with_their_age(model: ScriptedProvider) ->
     assert set(ToolRun.objects.values_list("arguments", "result", "error")) == {(None, None, "")}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_turns_take_linear_space(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a long conversation: what is stored is at most twice its text."""
     limited(monkeypatch, turns=100)
