@@ -26,6 +26,7 @@ from orchestration.errors import IdempotencyConflict, InvalidCall, MissingContex
 from orchestration.fault_injection import fault
 from orchestration.models import ServiceCallRecord
 from orchestration.models.calls import STAYS
+from orchestration.models.new_rows import new_row
 from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.prepared_sql import cursor_for_many, cursor_with_plans, insertion
 from orchestration.models.states import OrderingPolicy, Status
@@ -42,6 +43,7 @@ PRIORITIES = range(-32768, 32768)
 SHOWING = ("user", "tool")
 """Whose messages may have images, audio and files."""
 ORDERING_POLICIES = tuple(OrderingPolicy.values)
+_write = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,8 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
     schema = service.wiring.schema
     client, model = route_of(service, spec.client, spec.model)
     plan = None if spec.client or spec.model else plan_of(service)
-    record = ServiceCallRecord(
+    record = new_row(
+        ServiceCallRecord,
         service_identity=str(service.identity),
         namespace=service.identity.namespace,
         service_kwargs=_service_kwargs(spec),
@@ -199,22 +202,25 @@ def build_record(spec: CallSpec) -> ServiceCallRecord:
         max_attempts=spec.max_attempts or (service.retry or engine_settings().retry).max_attempts,
         idempotency_key=spec.idempotency_key,
         request_fingerprint=fingerprint(spec) if spec.idempotency_key else "",
-        **_relations(spec),
     )
+    _relate(record, spec)
     if spec.messages or may_refer(written):
         record.content_references = tuple(references_in(spec.input, context, spec.messages))
     return record
 
 
-def _relations(spec: CallSpec) -> dict[str, Any]:
-    """The fields that were given: each null of a foreign key takes as long as five other fields."""
-    given: dict[str, Any] = {"requested_by": spec.requested_by, "parent": spec.parent}
+def _relate(record: ServiceCallRecord, spec: CallSpec) -> None:
+    """Set what most calls do not have."""
+    if spec.requested_by is not None:
+        record.requested_by = spec.requested_by
+    if spec.parent is not None:
+        record.parent = spec.parent
+    if spec.correlation_id is not None:
+        record.correlation_id = spec.correlation_id
     related = spec.related_object
     if related is not None:
-        given["related_content_type"] = ContentType.objects.get_for_model(related)
-        given["related_object_id"] = key_text(type(related), related.pk)
-    given["correlation_id"] = spec.correlation_id
-    return {name: value for name, value in given.items() if value is not None}
+        record.related_content_type = ContentType.objects.get_for_model(related)
+        record.related_object_id = key_text(type(related), related.pk)
 
 
 def fingerprint(spec: CallSpec) -> str:
@@ -320,7 +326,7 @@ def _checked_message(message: Any, path: str) -> Message:
 
 def _check_size(spec: CallSpec, context: JsonObject) -> str:
     """Input and context as JSON; PayloadTooLarge."""
-    written = json.dumps([spec.input, context], ensure_ascii=False)
+    written = _write([spec.input, context])
     size = len(written.encode())
     limit = engine_settings().MAX_PAYLOAD_BYTES
     if size > limit:
