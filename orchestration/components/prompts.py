@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from orchestration.components.fingerprints import DIGITS, fingerprint
@@ -116,14 +117,21 @@ async def render_plan(
         messages=messages,
         meta={
             "sections": [part.described() for part in rendered],
-            "version": _version(rendered),
+            "version": _version(tuple(map(_code_and_texts, rendered))),
             "digest": digest(messages),
         },
     )
 
 
-def _version(rendered: Sequence[_Rendered]) -> str:
-    parts = [[str(part.section.identity), fingerprint(part.section), part.texts] for part in rendered]
+def _code_and_texts(part: _Rendered) -> tuple[str, str, tuple[tuple[str, int], ...]]:
+    """Identity and code of a section, and the versions of the texts that replaced what the code says."""
+    return str(part.section.identity), fingerprint(part.section), tuple(part.texts.items())
+
+
+@lru_cache(1024)
+def _version(sections: tuple[tuple[str, str, tuple[tuple[str, int], ...]], ...]) -> str:
+    """The same for call after call, so it is counted once."""
+    parts = [[identity, code, dict(texts)] for identity, code, texts in sections]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 

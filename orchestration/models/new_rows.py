@@ -34,7 +34,7 @@ def _blank(model: type[Model]) -> _Blank:
     return _Blank(tuple(values), tuple(made.items()), {str(column.attname): at for at, column in enumerate(columns)})
 
 
-def new_row(model: type[Row], **given: Any) -> Row:
+def new_row(model: type[Row], /, **given: Any) -> Row:
     """An unsaved row with values by attribute (`parent_id`, not `parent`), and defaults for all others.
 
     The same as `model(**given)`, which looks at each column for a value by either name and asks it for its default: of

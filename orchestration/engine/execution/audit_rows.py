@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db.models import Model
 
 from orchestration.clock import database_now
 from orchestration.engine.execution.context import CallContext
@@ -11,11 +13,13 @@ from orchestration.errors import InvalidOutput, ProviderError
 from orchestration.models import AIRequestAudit, AIResponseAudit
 from orchestration.models.audits import WITH_TOOLS
 from orchestration.models.format_version import FIRST
+from orchestration.models.new_rows import new_row
 from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
 from orchestration.providers.retry_after import note_if_capped
 from orchestration.types import JsonObject, Message
 from orchestration.values.sanitize import legible, storable_json, storable_texts
 
+Audit = TypeVar("Audit", AIRequestAudit, AIResponseAudit)
 COPIED = (
     *("call_id", "attempt", "correlation_id", "service_identity", "namespace", "kind", "name", "provider"),
     *("client_name", "model", "surface", "route_reason", "response_schema_identity", "parameters", "object_db_pk"),
@@ -28,8 +32,9 @@ def first_request(call: CallContext, provider: Provider, model: str, **rendered:
     """The audit of a new attempt; `rendered` has messages, prompt_meta and parameters."""
     record, identity, wiring = call.record, call.service.identity, call.service.wiring
     schema = wiring.schema
-    return AIRequestAudit(
-        call=record,
+    row = new_row(
+        AIRequestAudit,
+        call_id=record.pk,
         attempt=call.attempt + 1,
         correlation_id=record.correlation_id,
         service_identity=record.service_identity,
@@ -49,6 +54,7 @@ def first_request(call: CallContext, provider: Provider, model: str, **rendered:
         format_version=WITH_TOOLS if wiring.tools else FIRST,
         **rendered,
     )
+    return _referring(row, call=record)
 
 
 def continued_request(
@@ -117,8 +123,8 @@ def whole(call: CallContext, audit: AIRequestAudit) -> AIRequestAudit:
 def answered(call: CallContext, audit: AIRequestAudit, answer: ProviderResponse, seconds: float) -> AIResponseAudit:
     """The audit of an answer."""
     return _about(
+        call,
         audit,
-        call=call.record,
         received_at=database_now(),
         latency_ms=round(seconds * 1000),
         first_byte_ms=answer.first_byte_ms,
@@ -140,8 +146,8 @@ def failed(call: CallContext, audit: AIRequestAudit, error: ProviderError, secon
     """The audit of an error, with its usage: the provider's words stay in `raw`, behind the content permission."""
     paid = error.usage.total_tokens > 0
     return _about(
+        call,
         audit,
-        call=call.record,
         received_at=database_now(),
         latency_ms=round(seconds * 1000),
         raw=None if error.body is None else storable_json(error.body),
@@ -156,11 +162,17 @@ def failed(call: CallContext, audit: AIRequestAudit, error: ProviderError, secon
     )
 
 
-def _about(audit: AIRequestAudit, **columns: Any) -> AIResponseAudit:
-    """Refers to its request. An assignment would also make the request refer to it: such a circle, with all that hangs
-    on it, is left to the garbage collector, which took a tenth of a worker's time to find one for each call."""
-    row = AIResponseAudit(ai_request_id=audit.pk, **columns)
-    AIResponseAudit._meta.get_field("ai_request").set_cached_value(row, audit)
+def _about(call: CallContext, audit: AIRequestAudit, **columns: Any) -> AIResponseAudit:
+    row = new_row(AIResponseAudit, call_id=call.record.pk, ai_request_id=audit.pk, **columns)
+    return _referring(row, call=call.record, ai_request=audit)
+
+
+def _referring(row: Audit, **rows: Model) -> Audit:
+    """The row, with those that it refers to by their keys. An assignment would also make a request refer to its answer:
+    such a circle, with all that hangs on it, is left to the garbage collector, which took a tenth of a worker's time to
+    find one for each call."""
+    for name, other in rows.items():
+        row._meta.get_field(name).set_cached_value(row, other)  # type: ignore[union-attr]  # a foreign key
     return row
 
 
