@@ -112,5 +112,5 @@ def _is_as_shown(row: Any, hold: Hold | None) -> bool:
         return False
     changes: Sequence[Any] = hold.shown["parts"][0]["changes"]
     (shown,) = (change["fields"] for change in changes)
-    written = {name: getattr(row, name) for name in ("call_id", "number", "note", "provider_response_id")}
+    written = {name: vars(row)[name] for name in ("call_id", "number", "note", "provider_response_id")}
     return {name: shown[name][1] for name in written} == written
