@@ -71,10 +71,11 @@ async def fail(call: CallContext, error: CallError) -> float | None:
     """Settle as failed or queue for later; the seconds to wait when this worker itself tries again."""
     call.error = error
     if isinstance(error, WrittenByNewerVersion):
-        await _leave_to_a_newer_version(call, error)
+        logger.warning("left to a newer version call_id=%s error=%s", call.lease.call_id, error)
+        await _put_off(call, error, NEWER_VERSION_SECONDS)
         return None
-    if isinstance(error, WaitsForApproval):
-        await _wait_for_approval(call, error)
+    if isinstance(error, WaitsForApproval):  # whoever decides brings it forward
+        await _put_off(call, error, APPROVAL_SECONDS)
         return None
     await _abandon_request(call)
     route = await _other_route(call, error)
@@ -129,34 +130,15 @@ def _failed(call: CallContext, error: CallError, delay: float | None, route: Nex
     )
 
 
-async def _leave_to_a_newer_version(call: CallContext, error: WrittenByNewerVersion) -> None:
-    """Queue it again as it is: the answer that another worker paid for stays the next one's to use."""
-    logger.warning("left to a newer version call_id=%s error=%s", call.lease.call_id, error)
+async def _put_off(call: CallContext, error: CallError, seconds: float) -> None:
+    """Queue it again as it is, uncharged: a stored answer stays the next worker's to use."""
     await call.write(
         Settle(
             lease=call.lease,
             record=call.record,
             status=Status.QUEUED,
             validated=False,
-            due_at=later(database_now(), NEWER_VERSION_SECONDS),
-            error=str(error),
-            error_code=error.code,
-            retryable=True,
-            failures=call.failures,
-        ),
-    )
-
-
-async def _wait_for_approval(call: CallContext, error: WaitsForApproval) -> None:
-    """Queue it again, uncharged, until somebody decides: whoever does brings it forward. The answer is stored, and the
-    next worker goes on with it."""
-    await call.write(
-        Settle(
-            lease=call.lease,
-            record=call.record,
-            status=Status.QUEUED,
-            validated=False,
-            due_at=later(database_now(), APPROVAL_SECONDS),
+            due_at=later(database_now(), seconds),
             error=str(error),
             error_code=error.code,
             retryable=True,
