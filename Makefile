@@ -126,7 +126,7 @@ bench-peers: .venv/dev.stamp .peers/stamp
 	$(BIN)/python -m benchmarks.against_peers $(ARGS)
 
 screenshots: .venv/dev.stamp
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_every_page.py -k "main_pages_are_accessible or test_every_page"
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_every_page.py tests/browser/test_approvals.py -k "main_pages_are_accessible or test_every_page or approval_is_shown"
 
 # On the newest Django that this machine has a Python for, on the oldest with a custom user model, and without the
 # console; then the production example, on the PostgreSQL of DATABASE_URL or of this machine.

@@ -119,6 +119,11 @@ class Operation:
     """Whether a run with these options is tried out on a sample before, in a transaction that is rolled back: where the
     state of a call does not tell what will come of it."""
 
+    shown_by: str = ""
+    """`app.codename` of a permission that shows these calls to people who may not see all calls."""
+    as_frozen: Callable[[JsonObject], JsonObject] = dict
+    """The options of a run over many, when its list is frozen."""
+
     @property
     def key(self) -> str:
         return self.stored_as or self.name

@@ -28,6 +28,7 @@ class PersistenceConfig(AppConfig):
         add_periodic(
             Periodic(name="persistence drain", func="persistence.tasks.process_pending_persistence", minutes=1),
             Periodic(name="persistence retention", func="persistence.tasks.prune_content", minutes=60),
+            Periodic(name="persistence approvals by mail", func="persistence.tasks.mail_approvals", minutes=60),
         )
         pre_delete.connect(remember_model, sender=ContentType, dispatch_uid="persistence.remember_model")
         content_types.connect()

@@ -38,6 +38,9 @@ class PersistenceSettings(BaseModel):
     DOMAIN_PERSIST_APPROVAL: dict[str, Approval] = {}
     """When results wait for a person, by the identity of a service or handler, `*` for all; the keys are those of
     `orchestration.components.approval.Approval`, deadlines in seconds. It adds to what services and handlers say."""
+    DOMAIN_PERSIST_APPROVAL_MAIL: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
+    """The address of this site, with which links in mails begin: `https://console.example.com`. With it, whoever may
+    decide gets a mail each hour in which results came to wait for them: how many, and links. Empty: no mail."""
     DOMAIN_PERSIST_RETENTION_DAYS: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Days after which `prune` purges content, by kind (`persistence.maintenance.retention.KINDS`). Kinds that are not
     named are kept forever."""

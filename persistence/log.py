@@ -61,6 +61,11 @@ def decided(hold_id: int, call_id: str, kind: str, state: str) -> None:
     logger.info("decided hold=%s call_id=%s kind=%s state=%s", hold_id, call_id, kind, state)
 
 
+def not_mailed(error: Exception) -> None:
+    """By its type alone: what mail servers say names people."""
+    logger.error("mails of what waits were not sent error=%s", type(error).__name__)
+
+
 def persisted_before(call_id: str, schema: str) -> None:
     logger.info("result was persisted before call_id=%s schema=%s", call_id, schema)
 

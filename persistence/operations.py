@@ -5,17 +5,23 @@ Each goes through the functions that REST and commands use, and says what came o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
+from orchestration.clock import database_now
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from orchestration.operations import REFUSED, ConsolePage, Operation, OperationResult, declare
 from orchestration.types import JsonObject
+from persistence.approval.decisions import Decided, approve, reject
+from persistence.approval.rights import DECIDE, VIEW
+from persistence.errors import DecisionRefused
+from persistence.models.approval import Hold
 from persistence.reprocessing.objections import Act, CallIds, objections
 from persistence.reprocessing.reports import Policy, Report
 from persistence.reprocessing.reprocess import reprocess_held, revert_held
@@ -23,6 +29,9 @@ from persistence.reprocessing.rerun import rerun, with_temperature
 from persistence.reprocessing.rerun_costs import estimate
 
 MAY_DRY_RUN = "orchestration.preview_servicecallrecord"
+NOT_HELD = "its result does not wait for approval"
+AS_OF = "as_of"
+"""Of the options of an approval: until when what is approved was shown."""
 
 
 # --- when a call is left alone --------------------------------------------------------------
@@ -46,6 +55,10 @@ def _against_reprocessing(call: ServiceCallRecord, options: JsonObject) -> str:
 
 def _against_reverting(call: ServiceCallRecord, options: JsonObject) -> str:
     return "" if call.domain_persist_state == PersistState.PERSISTED else "nothing of it is persisted"
+
+
+def _against_deciding(call: ServiceCallRecord, options: JsonObject) -> str:
+    return "" if call.domain_persist_state == PersistState.HELD else NOT_HELD
 
 
 def _recreates(options: JsonObject) -> bool:
@@ -103,6 +116,41 @@ def _dry_run(call: ServiceCallRecord, options: JsonObject, by: Any) -> Operation
 
 def _revert(call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationResult:
     return _result(revert_held(call, force=_forced(options)))
+
+
+def _approve(call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationResult:
+    def decide(hold: Hold) -> Decided:
+        return approve(hold.pk, by=by, shown=hold.digest, note=options.get("note", ""))
+
+    return _decided(call, options, by, decide)
+
+
+def _reject(call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationResult:
+    return _decided(call, {}, by, lambda hold: reject(hold.pk, by=by, note=options.get("note", "")))
+
+
+def _decided(
+    call: ServiceCallRecord, options: JsonObject, by: Any, decide: Callable[[Hold], Decided]
+) -> OperationResult:
+    hold = Hold.objects.of_call(call.pk).open().filter(tool_key="").first()
+    if hold is None or by is None:
+        return OperationResult(outcome=REFUSED, error=NOT_HELD if hold is None else "a person has to decide")
+    if AS_OF in options and hold.shown_at > datetime.fromisoformat(options[AS_OF]):
+        return OperationResult(
+            outcome=REFUSED, error="what it would write has been shown again since then: look at it again"
+        )
+    try:
+        decided = decide(hold)
+    except DecisionRefused as refused:
+        return OperationResult(outcome=REFUSED, error=str(refused))
+    if decided.wrote_nothing:
+        return OperationResult(outcome=REFUSED, error=f"{decided.outcome.value}: {'; '.join(decided.differences)}")
+    return OperationResult(outcome=decided.outcome.value)
+
+
+def _as_shown_now(options: JsonObject) -> JsonObject:
+    """Only what was shown before the list was frozen is approved with it."""
+    return {**options, AS_OF: database_now().isoformat()}
 
 
 def _policy(options: JsonObject) -> Policy:
@@ -197,5 +245,42 @@ REVERT = declare(
         newest_first=True,
         tells_rows=True,
         is_rehearsed=lambda options: True,
+    )
+)
+ITEM_PAGE = ConsolePage(url_name="persistence_approval_of_call", permission=VIEW)
+
+APPROVE = declare(
+    Operation(
+        name="approve",
+        title="Approve",
+        permission=DECIDE,
+        promise="will be persisted exactly as they were shown; what would write something else by now keeps waiting",
+        done="approved",
+        summary="Approve, edit and approve, or reject",
+        icon="task_alt",
+        objection=_against_deciding,
+        run=_approve,
+        form="persistence.admin.operation_forms.ApproveForm",
+        page=ITEM_PAGE,
+        own_endpoint=True,
+        in_background=True,
+        is_rehearsed=lambda options: True,
+        shown_by=VIEW,
+        as_frozen=_as_shown_now,
+    )
+)
+REJECT = declare(
+    replace(
+        APPROVE,
+        name="reject",
+        title="Reject",
+        promise="will be rejected: nothing of their results is written",
+        done="rejected",
+        summary="Approve, edit and approve, or reject",
+        icon="block",
+        run=_reject,
+        form="persistence.admin.operation_forms.RejectForm",
+        is_rehearsed=lambda options: False,
+        as_frozen=lambda options: options,
     )
 )

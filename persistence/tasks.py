@@ -11,6 +11,7 @@ from orchestration.engine.queue.transport import send_task
 from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
 from persistence.approval.deadlines import settle_overdue, wake_for_deadlines
+from persistence.approval.mail import mail_digests
 from persistence.bulk.runs import wake_worker
 from persistence.bulk.worker import work
 from persistence.conf import persistence_settings
@@ -86,6 +87,12 @@ def settle_deadlines() -> int:
     if settled:
         wake_for_deadlines()
     return settled
+
+
+def mail_approvals() -> int:
+    """Write to those for whom results came to wait within the hour; returns how many got a mail."""
+    prepare()
+    return mail_digests()
 
 
 def prepare() -> None:

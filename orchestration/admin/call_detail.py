@@ -182,10 +182,8 @@ def content_url(call: ServiceCallRecord, column: str) -> str:
 
 
 def _reruns(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
-    """The call, what it reruns, and the reruns of either, beside each other; the first one first."""
-    origin = call.parent_id or call.pk
-    family = ServiceCallRecord.objects.filter(Q(pk=origin) | Q(parent=origin) | Q(parent=call.pk))
-    rows = list(_light(family)[: LISTED_RERUNS + 1])
+    """The family of the call, beside each other."""
+    rows = family_read_once(call)
     if len(rows) < 2:
         return
     listed = rows[:LISTED_RERUNS]
@@ -201,6 +199,18 @@ def _reruns(call: ServiceCallRecord, *, content: bool) -> Iterator[Section]:
             "more": len(rows) > LISTED_RERUNS,
         },
     )
+
+
+def family_read_once(call: ServiceCallRecord) -> list[ServiceCallRecord]:
+    """The call, what it reruns, and the reruns of either, the first one first, and at most one more than are listed;
+    asked for once for this instance: several parts of its page show something of them."""
+    known = vars(call)
+    if "_family" not in known:
+        origin = call.parent_id or call.pk
+        family = ServiceCallRecord.objects.filter(Q(pk=origin) | Q(parent=origin) | Q(parent=call.pk))
+        known["_family"] = list(_light(family)[: LISTED_RERUNS + 1])
+    found: list[ServiceCallRecord] = known["_family"]
+    return found
 
 
 def _light(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord]:

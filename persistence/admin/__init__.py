@@ -2,6 +2,7 @@
 
 from orchestration.theme.installed import has_console
 from persistence.admin import (  # noqa: F401 - they register themselves
+    approvals,
     bulk_actions,
     bulk_runs,
     causes,

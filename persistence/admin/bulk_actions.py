@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.urls import reverse
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import action_name
 from orchestration.admin.extensions import matches_all, set_bulk_runner
+from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import admin_path
@@ -61,9 +63,19 @@ def picked(modeladmin: Any, request: HttpRequest, rows: QuerySet[Any]) -> tuple[
     return modeladmin.get_queryset(request).filter(pk__in=keys), len(keys)
 
 
-@set_bulk_runner
-def start_run(modeladmin: Any, request: HttpRequest, operation: Operation, rows: QuerySet[Any]) -> HttpResponse | None:
-    """The page that asks for the options, then a draft of the run, whose own page asks for confirmation."""
+def oldest_first(calls: QuerySet[Any]) -> QuerySet[Any]:
+    return calls.order_by("created_at", "pk")
+
+
+def start_run(
+    modeladmin: Any,
+    request: HttpRequest,
+    operation: Operation,
+    rows: QuerySet[Any],
+    calls_of: Callable[[QuerySet[Any]], QuerySet[Any]] = oldest_first,
+) -> HttpResponse | None:
+    """The page that asks for the options, then a draft of the run, whose own page asks for confirmation. `calls_of`:
+    the calls that the rows of the list stand for, in the run's order."""
     require(request, operation.permission)
     rows, count = picked(modeladmin, request, rows)
     form_class = form_of(operation)
@@ -72,9 +84,11 @@ def start_run(modeladmin: Any, request: HttpRequest, operation: Operation, rows:
     if not form.is_valid():
         return choose(request, operation.title, form, count, action_name(operation))
     options = stored_options(form)
-    rows = rows.order_by("created_at", "pk")
-    query = list_query(request) if count is None else ""
-    return freeze_and_show(request, operation.key, rows, options, asked_for(request, count), query)
+    query = list_query(request) if count is None and rows.model is ServiceCallRecord else ""
+    return freeze_and_show(request, operation.key, calls_of(rows), options, asked_for(request, count), query)
+
+
+set_bulk_runner(start_run)
 
 
 def choose(request: HttpRequest, title: str, form: forms.Form, count: int | None, action: str) -> HttpResponse:

@@ -3,10 +3,11 @@ that lists the rest. Tables that only serve others are reached from their parent
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from persistence.admin.base import VIEW_CALLS
+from persistence.approval.waiting import waiting
 
 MOST_ENTRIES = 16
 
@@ -27,6 +28,8 @@ class Entry:
     """`app.codename`, that the page needs."""
     children: tuple[str, ...] = ()
     """Models whose pages belong to this entry and are reached from its own."""
+    badge: Callable[[], str] | None = None
+    """How many things wait there, in a few characters; empty for none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +90,7 @@ MENU: list[tuple[str, list[Entry]]] = [
                 model="orchestration.ServiceCallRecord",
                 children=("orchestration.AIRequestAudit", "orchestration.AIResponseAudit"),
             ),
+            Entry(title="Approvals", icon="fact_check", model="persistence.Hold", badge=waiting),
             Entry(
                 title="Dead letters",
                 icon="mail_off",
@@ -119,8 +123,12 @@ MENU: list[tuple[str, list[Entry]]] = [
                 children=("orchestration.EngineCounter", "persistence.DrainWake"),
             ),
             Entry(title="Pauses", icon="pause_circle", model="orchestration.Pause"),
-            Entry(title="Limits", icon="speed", model="orchestration.RateLimit"),
-            Entry(title="Circuits", icon="electrical_services", model="orchestration.ProviderCircuit"),
+            Entry(
+                title="Limits",
+                icon="speed",
+                model="orchestration.RateLimit",
+                children=("orchestration.ProviderCircuit",),
+            ),
         ],
     ),
     ("", [_index(PROMPTS)]),
@@ -133,6 +141,7 @@ ICONS = {
     "orchestration.AIRequestAudit": "upload",
     "orchestration.AIResponseAudit": "download",
     "orchestration.EngineCounter": "pin",
+    "orchestration.ProviderCircuit": "electrical_services",
     "orchestration.ModelPrice": "payments",
     "orchestration.PromptText": "edit_note",
     "persistence.PersistedChunk": "inventory_2",

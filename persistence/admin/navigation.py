@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
@@ -71,7 +72,8 @@ def _items(request: HttpRequest, entry: Entry, lists: Lists) -> Iterator[dict[st
         return
     title = entry.title or lists[entry.model]["name"]
     children = [lists[label]["admin_url"] for label in entry.children if label in lists]
-    yield {"title": title, "icon": entry.icon, "link": link, "places": [link, *below, *children]}
+    badge = entry.badge() if entry.badge else None
+    yield {"title": title, "icon": entry.icon, "link": link, "badge": badge, "places": [link, *below, *children]}
 
 
 def _inside(request: HttpRequest, slug: str, lists: Lists) -> Iterator[dict[str, Any]]:
@@ -125,6 +127,8 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
     address = reverse("admin:orchestration_servicecallrecord_changelist")
     if request.path.startswith(address):
         return _saved_searches(request, address)
+    if request.path == reverse("admin:persistence_hold_changelist"):
+        return _queues(request)
     lists = _lists(request)
     for entry in (entry for _, entries in MENU for entry in entries if entry.children):
         items = [item for each in (entry, *map(with_icon, entry.children)) for item in _items(request, each, lists)]
@@ -132,6 +136,27 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
             shown = [{"title": i["title"], "link": i["link"], "active": i["link"] == request.path} for i in items]
             return [{"models": [label.lower() for label in (entry.model, *entry.children) if label], "items": shown}]
     return []
+
+
+QUEUES = {
+    "": "All that wait",
+    "assignee=me": "For me",
+    "assignee=groups": "For my groups",
+    "assignee=nobody": "For anybody",
+    "state=approved": "Approved",
+    "state=edited": "Edited",
+    "state=rejected": "Rejected",
+}
+"""What of the held results is one click away: by the query of their list."""
+
+
+def _queues(request: HttpRequest) -> list[dict[str, Any]]:
+    asked = {(name, value) for name in request.GET if (value := request.GET[name]) and name != "p"}
+    items = [
+        {"title": title, "link": f"{request.path}?{query}", "active": set(parse_qsl(query)) == asked}
+        for query, title in QUEUES.items()
+    ]
+    return [{"models": ["persistence.hold"], "items": items}]
 
 
 def served(request: HttpRequest, title: str) -> list[dict[str, Any]]:

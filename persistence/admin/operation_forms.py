@@ -12,9 +12,11 @@ from orchestration.theme.parts import (
     BooleanWidget,
     DecimalWidget,
     SelectWidget,
+    TextareaWidget,
     TextInputWidget,
 )
 from persistence.bulk.pace import FASTEST
+from persistence.models.approval import MAX_NOTE
 from persistence.reprocessing.reports import Policy
 
 POLICIES = (
@@ -103,4 +105,22 @@ class RerunForm(forms.Form):
         help_text="The handlers then write to the domain again, beside what the originals made. Otherwise the new"
         " answers are only compared with the old ones.",
         widget=BooleanWidget,
+    )
+
+
+class ApproveForm(forms.Form):
+    note = forms.CharField(
+        required=False,
+        max_length=MAX_NOTE,
+        help_text="Kept with every decision.",
+        widget=TextareaWidget(attrs={"rows": 2}),
+    )
+
+
+class RejectForm(forms.Form):
+    note = forms.CharField(
+        max_length=MAX_NOTE,
+        label="Why",
+        help_text="Kept with every decision. Rejected answers are not asked for again; rerun the calls for that.",
+        widget=TextareaWidget(attrs={"rows": 2}),
     )

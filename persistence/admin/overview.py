@@ -37,7 +37,9 @@ from persistence.admin.dead_letters import dead_letters_url
 from persistence.admin.failed_calls import failed_calls_url
 from persistence.admin.overview_charts import charts
 from persistence.admin.overview_marks import Mark, as_json, marks
+from persistence.approval.figures import approval_figures
 from persistence.maintenance.dead_letters import failure_groups
+from persistence.models.approval import HoldState
 
 show_overview(admin.site)
 
@@ -45,6 +47,7 @@ REFRESH_SECONDS = 5
 LISTED = 10
 OLD_FIGURES = timedelta(minutes=2)
 ALL, FAILING = "all", "failing"
+DECIDED = (HoldState.APPROVED, HoldState.EDITED, HoldState.REJECTED)
 TERMINAL = (Status.SUCCEEDED.value, Status.FAILED.value, Status.CANCELLED.value)
 RESOLUTION = timedelta(microseconds=1)
 """Of a stored moment."""
@@ -114,7 +117,14 @@ def figures(request: HttpRequest) -> dict[str, Any]:
         "refresh_seconds": REFRESH_SECONDS,
         "tiles": [*_waiting(queues(now=now)), *_finished(found)],
         "charts": list(charts(found)),
-        "tables": [_dead_letters(), _parts(found), _errors(found), _workers(now), _events(happened)],
+        "tables": [
+            _dead_letters(),
+            _parts(found),
+            *_approvals(found),
+            _errors(found),
+            _workers(now),
+            _events(happened),
+        ],
     }
 
 
@@ -259,6 +269,38 @@ def _errors(found: History) -> Table:
         rows=rows,
         empty="No call failed in this period.",
     )
+
+
+def _approvals(found: History) -> Iterator[Table]:
+    """What was held in this period, and what people made of it; nothing where nothing is ever held."""
+    figures = approval_figures(found.since)
+    rows = [
+        [
+            Cell(text=each.service.partition(".")[2], url=f"{approvals_url()}?{urlencode({'service': each.service})}"),
+            Cell(text=each.prompt_version or NOTHING),
+            Cell(text=f"{each.held:,}", number=True),
+            *(Cell(text=f"{each.states[state]:,}", number=True) for state in DECIDED),
+            Cell(text=f"{each.states[HoldState.OPEN]:,}", number=True),
+            Cell(text=_seconds(each.seconds_to_decision), number=True),
+        ]
+        for each in figures[:LISTED]
+    ]
+    if rows:
+        yield Table(
+            title="Results that waited for approval",
+            url=approvals_url(),
+            headers=["Service", "Prompt", "Held", *(state.title() for state in DECIDED), "Waits", "Time to a decision"],
+            rows=rows,
+            empty="",
+        )
+
+
+def approvals_url() -> str:
+    return reverse("admin:persistence_hold_changelist")
+
+
+def _seconds(took: float | None) -> str:
+    return NOTHING if took is None else seconds(timedelta(seconds=took))
 
 
 def _parts(found: History) -> Table:

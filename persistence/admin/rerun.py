@@ -15,7 +15,7 @@ from django.urls import reverse
 from orchestration.access_log import log_content_access
 from orchestration.admin.base import VIEW_CONTENT, may_read_content
 from orchestration.admin.call_actions import call_url
-from orchestration.admin.call_detail import content_url
+from orchestration.admin.call_detail import LISTED_RERUNS, content_url, family_read_once
 from orchestration.admin.content_display import JsonText, as_json
 from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.errors import OrchestrationError
@@ -38,7 +38,6 @@ from persistence.reprocessing.rerun import (
 )
 from persistence.reprocessing.rerun_costs import costs_by_model
 
-LISTED_RELATIVES = 20
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
 
 
@@ -200,7 +199,7 @@ def comparisons(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Secti
     """On a call's page: what it can be laid beside."""
     if not may_read_content(request):
         return
-    relatives = [("rerun", key) for key in call.reruns.values_list("pk", flat=True)[:LISTED_RELATIVES]]
+    relatives = [("rerun", row.pk) for row in family_read_once(call)[:LISTED_RERUNS] if row.parent_id == call.pk]
     if call.parent_id:
         relatives.insert(0, ("original", call.parent_id))
     if relatives:

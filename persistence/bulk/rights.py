@@ -107,7 +107,9 @@ def rights_of(run: BulkRun) -> Rights:
     if person is None:
         return Rights(person=None, objection="the person in whose name it runs no longer exists", sees_all_calls=False)
     objection = _objection(person, channel, run)
-    return Rights(person=person, objection=objection, sees_all_calls=person.has_perm(VIEW_CALLS))
+    shown_by = run.operation.shown_by if run.operation is not None else ""
+    sees_all = person.has_perm(VIEW_CALLS) or bool(shown_by and person.has_perm(shown_by))
+    return Rights(person=person, objection=objection, sees_all_calls=sees_all)
 
 
 def _objection(person: Any, channel: str, run: BulkRun) -> str:

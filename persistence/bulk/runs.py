@@ -145,7 +145,9 @@ def freeze_rows(
         rows = ServiceCallRecord.objects.filter(pk__in=rows.values("pk")) if rows.query.is_sliced else rows
         rows = rows.order_by(F("persisted_at").desc(nulls_last=True), "-created_at", "-pk")
     authority = authority or Authority(person=requested_by)
-    what: JsonObject = {"kind": kind, "options": options or {}, "filter": asked or {}, "list_query": list_query}
+    options = options or {}
+    options = options if operation is None else operation.as_frozen(options)
+    what: JsonObject = {"kind": kind, "options": options, "filter": asked or {}, "list_query": list_query}
     with transaction.atomic():
         run = BulkRun.objects.create(**what, requested_by=authority.person, **authority.columns())
         run.total = _copy_keys(run, rows)

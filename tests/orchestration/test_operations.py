@@ -171,4 +171,4 @@ def test_workers_know_them_without_the_console() -> None:
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["cancel", "persist", "preview", "replay", "retry", "revert"]
+    assert done.stdout.split() == ["approve", "cancel", "persist", "preview", "reject", "replay", "retry", "revert"]

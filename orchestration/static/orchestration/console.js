@@ -250,15 +250,19 @@ const showTabs = (bar) => {
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".orca-tabs").forEach(showTabs));
 
 // The keyboard: g and a letter opens a page of the menu; j, k, x, a, y and Enter are for the rows of a list; ? says so.
+// A page with keys of its own has them on its buttons, links and fields, as data-key, and says in data-key-says what for.
 const PLACES = {
-  o: "Overview", c: "Calls", d: "Dead letters", h: "Held", b: "Bulk runs", r: "Objects", w: "Workers", p: "Pauses",
-  l: "Limits", i: "Circuits", t: "Prompts and schemas", f: "Platform", a: "Access",
+  o: "Overview", c: "Calls", q: "Approvals", d: "Dead letters", h: "Held", b: "Bulk runs", r: "Objects", w: "Workers",
+  p: "Pauses", l: "Limits", t: "Prompts and schemas", f: "Platform", a: "Access",
 };
-const KEYS = [
+const OF_LISTS = [
   ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"],
   ["a", "what to do with the selected rows"], ["Enter", "open the row"], ["y", "copy the id of the row"],
+];
+const EVERYWHERE = [
   ...Object.entries(PLACES).map(([letter, name]) => [`g ${letter}`, name]), ["?", "these keys"], ["Esc", "close"],
 ];
+const ofThisPage = () => [...document.querySelectorAll("[data-key-says]")].map((each) => [each.dataset.key, each.dataset.keySays]);
 const keyboard = () => {
   let leads = 0;
   const ROWS = "#result_list tbody tr, article.orca-card"; // groups of failures are the rows of their page
@@ -269,7 +273,7 @@ const keyboard = () => {
 
   const go = (letter) => {
     const link = [...document.querySelectorAll("#nav-sidebar-apps a, #nav-sidebar a")]
-      .find((each) => each.lastElementChild?.textContent.trim() === PLACES[letter]);
+      .find((each) => [...each.children].some((child) => child.textContent.trim() === PLACES[letter]));
     if (link) location.assign(link.href);
     return Boolean(link);
   };
@@ -287,13 +291,15 @@ const keyboard = () => {
       dialog.className = "orca-keys";
       dialog.setAttribute("aria-labelledby", "orca-keys-title");
       dialog.innerHTML = '<h2 id="orca-keys-title">Keys</h2><dl></dl><form method="dialog"><button>Close</button></form>';
-      for (const [key, what] of KEYS) {
-        const line = dialog.querySelector("dl").appendChild(document.createElement("div"));
-        line.appendChild(document.createElement("dt")).textContent = key;
-        line.appendChild(document.createElement("dd")).textContent = what;
-      }
       document.body.append(dialog);
     }
+    const own = ofThisPage();
+    dialog.querySelector("dl").replaceChildren(...[...(own.length ? own : OF_LISTS), ...EVERYWHERE].map(([key, what]) => {
+      const line = document.createElement("div");
+      line.appendChild(document.createElement("dt")).textContent = key;
+      line.appendChild(document.createElement("dd")).textContent = what;
+      return line;
+    }));
     dialog.showModal();
   };
 
@@ -302,7 +308,11 @@ const keyboard = () => {
     const wasLed = Date.now() - leads < 1500;
     leads = 0;
     if (wasLed && PLACES[event.key]) { if (go(event.key)) event.preventDefault(); return; }
-    if (event.key === "g") leads = Date.now();
+    const own = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) {
+      event.preventDefault();
+      if (!event.repeat) own.matches("input, textarea, select") ? own.focus() : own.click();
+    } else if (event.key === "g") leads = Date.now();
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "x") current()?.querySelector("input.action-select")?.click();

@@ -93,7 +93,7 @@ def test_the_page_of_a_draft_shows_counts_and_reads_no_calls(root: Client) -> No
     assert "<strong>1 call</strong> will be left" in page
     assert f'Frozen and counted <time class="orca-ago orca-nowrap" datetime="{run.created_at.isoformat()}' in page
     statements = [query["sql"] for query in captured]
-    assert len(statements) == 5, "session, user, the run itself, a sample, troubles"
+    assert len(statements) == 6, "session, user, the run itself, a sample, troubles, the badge of approvals"
     assert not [sql for sql in statements if "service_call_record" in sql]
 
 

@@ -37,8 +37,8 @@ def highlighted(page: Any) -> list[str]:
 
 def test_the_menu_is_in_the_order_of_a_night(root: Client) -> None:
     assert sidebar(root) == [
-        ("", ["Overview", "Calls", "Dead letters", "Held", "Bulk runs", "Objects"]),
-        ("Traffic", ["Workers", "Pauses", "Limits", "Circuits"]),
+        ("", ["Overview", "Calls", "Approvals", "Dead letters", "Held", "Bulk runs", "Objects"]),
+        ("Traffic", ["Workers", "Pauses", "Limits"]),
         ("", ["Prompts and schemas"]),
         ("Gateway", ["Keys", "Usage", "Requests"]),
         ("", ["Platform", "Access"]),
@@ -68,6 +68,8 @@ def test_every_list_is_reached_from_the_menu(root: Client) -> None:
         ("persistence_dead_letters", "Dead letters"),
         ("persistence_persistedpart_changelist", "Dead letters"),
         ("persistence_held", "Held"),
+        ("persistence_hold_changelist", "Approvals"),
+        ("orchestration_providercircuit_changelist", "Limits"),
         ("persistence_bulkrun_changelist", "Bulk runs"),
         ("persistence_bulkitem_changelist", "Bulk runs"),
         ("persistence_persistedchunk_changelist", "Objects"),
@@ -113,6 +115,7 @@ def test_it_shows_what_one_may_open(staff: Callable[..., Client]) -> None:
     [
         ("persistence_persistedpart_changelist", "persistence_dead_letters"),
         ("orchestration_workernode_changelist", "orchestration_enginecounter_changelist"),
+        ("orchestration_ratelimit_changelist", "orchestration_providercircuit_changelist"),
         ("persistence_bulkrun_changelist", "persistence_bulkitem_changelist"),
         ("persistence_persistedobject_changelist", "persistence_persistedchunk_changelist"),
         ("orchestration_servicecallrecord_changelist", "orchestration_airequestaudit_changelist"),

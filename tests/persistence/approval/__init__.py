@@ -4,4 +4,6 @@ api_schemas: test_api
 figures: test_training, test_api
 holding: test_rules
 rights, showing: test_decisions
+waiting: persistence/admin/approvals/test_listing
+assignees: persistence/admin/approvals/test_pages
 """
