@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,7 +94,8 @@ class ShownRows:
         """As text; as a link, where it is the key of an object that is there and has a page."""
         if value is None:
             return ""
-        text = legible(str(value), LONGEST_VALUE)
+        whole = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+        text = legible(whole, LONGEST_VALUE)
         target = _target(model, column)
         if target is None:
             return text

@@ -35,12 +35,12 @@ const replaceBy = (next, page) => {
   untouched = inForm();
   const wanted = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   const focused = wanted ?? next.querySelector("[autofocus]");
-  if (focused) {
+  if (focused && !focused.closest(".orca-decide-row")) {
     focused.focus();
     return;
   }
-  window.scrollTo(0, 0);
-  next.querySelector("[data-focus]").focus({ preventScroll: true });
+  window.scrollTo(0, 0); // what is to be decided on is read from its top
+  (focused ?? next.querySelector("[data-focus]")).focus({ preventScroll: true });
 };
 
 const show = async (url, options = {}) => {
@@ -80,7 +80,8 @@ document.addEventListener("submit", (event) => {
   if (!form.closest("#orca-approval")) return;
   event.preventDefault();
   const button = event.submitter;
-  if (button?.name === "do" && performance.now() - shownAt < SETTLED) return;
+  const decides = button?.name === "do" && button.value !== "preview";
+  if (decides && performance.now() - shownAt < SETTLED) return;
   if (button?.value === "reject" && !note().value.trim()) { askWhy(form); return; }
   const body = new URLSearchParams(new FormData(form, button));
   show(location.href.split("#")[0], { method: "POST", body });
