@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from persistence.approval.rights import DECIDE
+from persistence.approval.rights import NEEDED
 from persistence.models.approval import Hold
 
 MOST_LISTED = 100
@@ -22,10 +22,14 @@ def people_to_ask(hold: Hold) -> dict[str, Any]:
 
 
 def deciders() -> QuerySet[Any]:
-    """Active people who may decide, by their own right, by that of a group, or as superusers."""
-    app, _, codename = DECIDE.partition(".")
-    named = {"content_type__app_label": app, "codename": codename}
-    mine = Q(**{f"user_permissions__{key}": value for key, value in named.items()})
-    of_groups = Q(**{f"groups__permissions__{key}": value for key, value in named.items()})
-    people = get_user_model()._default_manager.filter(mine | of_groups | Q(is_superuser=True), is_active=True)
-    return people.distinct().order_by("pk")
+    """Active people who may decide, by their own rights, by those of groups, or as superusers."""
+    people = get_user_model()._default_manager.filter(is_active=True)
+    for permission in NEEDED:
+        people = people.filter(_has(permission) | Q(is_superuser=True))
+    return people.order_by("pk")
+
+
+def _has(permission: str) -> Exists | Q:
+    app, _, codename = permission.partition(".")
+    granted = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    return Exists(granted.filter(user=OuterRef("pk"))) | Exists(granted.filter(group__user=OuterRef("pk")))

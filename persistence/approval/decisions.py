@@ -25,7 +25,7 @@ from orchestration.types import JsonObject
 from orchestration.values.sanitize import legible
 from persistence import log
 from persistence.approval import tools
-from persistence.approval.rights import check_right, may_decide
+from persistence.approval.rights import NEEDED, check_right, may_decide
 from persistence.approval.showing import Shown, checked_edit, digest_of, persist, put_answer, show, show_hold
 from persistence.errors import (
     DeadlinePassed,
@@ -314,7 +314,7 @@ def assign(
         if not hold.is_open:
             raise HoldClosed(_who_closed(hold))
         if not may_decide(by):
-            raise MayNotDecide("Assigning needs the permission persistence.decide_hold.")
+            raise MayNotDecide(f"Assigning needs the permissions {' and '.join(NEEDED)}.")
         if user is not None:
             _check_assignee(user, hold)
         hold.assignee, hold.group = user, group

@@ -9,16 +9,19 @@ from persistence.models.approval import Hold
 
 VIEW = "persistence.view_hold"
 DECIDE = "persistence.decide_hold"
+READ_CONTENT = "orchestration.view_content"
+NEEDED = (DECIDE, READ_CONTENT)
+"""By whichever way somebody decides: whoever may not see what would be written decides nothing about it."""
 
 
 def may_decide(user: Any) -> bool:
     """Whether a person may decide on anything at all."""
-    return bool(user.is_active and user.has_perm(DECIDE))
+    return bool(user.is_active and user.has_perms(NEEDED))
 
 
 def check_right(user: Any, hold: Hold) -> None:
     """MayNotDecide, or OwnRequest, says why this person may not decide on it."""
-    for permission in (DECIDE, *hold.permissions.split()):
+    for permission in (*NEEDED, *hold.permissions.split()):
         if not (user.is_active and user.has_perm(permission)):
             raise MayNotDecide(f"Deciding on this needs the permission {permission}.")
     if hold.not_the_requester and hold.requested_by_id == user.pk:

@@ -123,7 +123,7 @@ def item_response(request: HttpRequest, hold: Hold, queue: HoldQueue) -> HttpRes
         "after_url": queue.item_url(after) if after else "",
         "closed": what_came_of(hold),
         "changes": answer_changes(hold.answer, hold.edited) if content and hold.edited is not None else [],
-        **_choices(request, hold, content=content),
+        **_choices(request, hold),
     }
     return render(request, "approval.html", service_name(hold), **context)
 
@@ -146,11 +146,11 @@ def shared_context(request: HttpRequest, hold: Hold, queue: HoldQueue) -> dict[s
     }
 
 
-def _choices(request: HttpRequest, hold: Hold, *, content: bool) -> dict[str, Any]:
+def _choices(request: HttpRequest, hold: Hold) -> dict[str, Any]:
     """What this person may do with it, and why not."""
     if not hold.is_open:
         return {"may": False}
-    why = why_not(request.user, hold) or ("" if content else "Deciding needs the permission to read content.")
+    why = why_not(request.user, hold)
     approved_by = [vote.user for vote in hold.votes().select_related("user")] if hold.persons > 1 else []
     if not why and request.user in approved_by:
         why = "You have approved it; it waits for another person."

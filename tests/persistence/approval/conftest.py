@@ -50,7 +50,7 @@ def person() -> Callable[..., Any]:
 
     def make(name: str, *permissions: str) -> Any:
         user = get_user_model().objects.create_user(email=f"{name}@example.org", password=None)
-        wanted = permissions or ("persistence.view_hold", "persistence.decide_hold")
+        wanted = permissions or ("persistence.view_hold", "persistence.decide_hold", "orchestration.view_content")
         for label in wanted:
             app, _, codename = label.partition(".")
             user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))

@@ -163,7 +163,10 @@ def test_deciding_needs_the_right_and_what_the_service_names(held, person, anna)
         approve(hold.pk, by=watcher, shown=hold.digest)
     with pytest.raises(MayNotDecide, match=r"auth\.view_group"):
         approve(hold.pk, by=anna, shown=hold.digest)
-    both = person("both", "persistence.decide_hold", "auth.view_group")
+    blind = person("blind", "persistence.decide_hold", "auth.view_group")
+    with pytest.raises(MayNotDecide, match=r"orchestration\.view_content"):
+        approve(hold.pk, by=blind, shown=hold.digest)
+    both = person("both", "persistence.decide_hold", "orchestration.view_content", "auth.view_group")
     assert why_not(both, hold) == ""
     assert approve(hold.pk, by=both, shown=hold.digest).outcome is DecisionOutcome.PERSISTED
 

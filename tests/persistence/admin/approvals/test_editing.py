@@ -74,7 +74,7 @@ def test_an_edit_that_its_handler_does_not_take_says_why(held, anna):
 def test_of_what_was_decided_meanwhile_nothing_is_edited(held, anna, staff):
     hold, other = held(), held()
     shown = send(anna, hold).context["shown"]
-    approve(hold.pk, by=user_of(staff("view_hold", "decide_hold")), shown=hold.digest)
+    approve(hold.pk, by=user_of(staff("view_hold", "decide_hold", "view_content")), shown=hold.digest)
     page = send(anna, hold, "approve", shown=shown)
     assert "approved already" in html(page)
     assert Message.objects.get().content == "hello"

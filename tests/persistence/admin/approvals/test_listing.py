@@ -192,6 +192,13 @@ def test_what_one_may_not_decide_on_is_left_alone(held, anna, staff):
     assert "approve_selected" not in actions
 
 
+def test_who_may_not_see_what_it_writes_approves_none_of_many(held, staff):
+    hold = held()
+    done = carried_out(run_of(staff("view_hold", "decide_hold"), "approve_selected", hold))
+    assert done[hold.call_id] == ("refused", "Deciding on this needs the permission orchestration.view_content.")
+    assert not Message.objects.exists()
+
+
 def test_calls_are_approved_from_their_own_list_too(held, root):
     hold = held()
     calls = reverse("admin:orchestration_servicecallrecord_changelist")
