@@ -1,4 +1,5 @@
-"""What happens to held results on which nobody decided in time: as it was declared, carried out by the sweep."""
+"""What happens to held results on which nobody decided in time: as it was declared, carried out by the sweep; it also
+closes holds of tools whose calls have ended."""
 
 from __future__ import annotations
 
@@ -20,15 +21,18 @@ AT_ONCE = 100
 
 
 def wake_for_deadlines() -> None:
-    """On every tick: have a worker deal with what is overdue, if anything is."""
-    if Hold.objects.overdue().exists():
+    """On every tick: have a worker deal with what is overdue, or left of calls that have ended, if anything is."""
+    if Hold.objects.overdue().exists() or Hold.objects.of_ended_calls().exists():
         send_task(DEADLINE_TASK, queue=persistence_settings().DOMAIN_PERSIST_QUEUE)
 
 
 def settle_overdue(*, seconds: float) -> int:
-    """Deal with what is overdue, each in a transaction of its own; returns how many. Begins none after `seconds`."""
+    """Deal with what is overdue, or left of calls that have ended, each in a transaction of its own; returns how many.
+    Begins none after `seconds`."""
     stop_at, settled = time.monotonic() + seconds, 0
-    for hold_id in list(Hold.objects.overdue().values_list("pk", flat=True)[:AT_ONCE]):
+    due = (Hold.objects.overdue(), Hold.objects.of_ended_calls())
+    keys = [key for rows in due for key in rows.values_list("pk", flat=True)[:AT_ONCE]]
+    for hold_id in dict.fromkeys(keys):
         if time.monotonic() >= stop_at or stop_requested():
             break
         settled += settle(hold_id)
@@ -36,10 +40,11 @@ def settle_overdue(*, seconds: float) -> int:
 
 
 def settle(hold_id: int) -> bool:
-    """Do what was declared for the deadline of one; False when somebody decided, or dealt with it, before."""
+    """Close one that is about nothing, or do what was declared for its deadline; False when somebody decided, or dealt
+    with it, before."""
     with transaction.atomic():
         hold, record = lock(hold_id)
-        if not hold.is_open or not hold.is_overdue():
+        if not hold.is_open or (record is not None and not hold.is_overdue()):
             return False
         if record is None:
             supersede(hold)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from orchestration.clock import database_now
 from orchestration.components.approval import AtDeadline
+from orchestration.models.calls import ServiceCallRecord
 from orchestration.models.compare_and_set import CompareAndSet
+from orchestration.models.states import Status
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
 from orchestration.values.uuid_keys import UuidTextField
@@ -80,6 +82,11 @@ class HoldQuerySet(models.QuerySet["Hold"]):
     def overdue(self, now: datetime | None = None) -> HoldQuerySet:
         """Open ones whose deadline has passed, the longest ago first."""
         return self.open().filter(deadline__lte=now or database_now()).order_by("deadline", "id")
+
+    def of_ended_calls(self) -> HoldQuerySet:
+        """Open ones about tools of calls that have ended, or are gone: there is nothing left to decide."""
+        live = ServiceCallRecord.objects.filter(pk=OuterRef("call_id"), status__in=(Status.QUEUED, Status.RUNNING))
+        return self.open().filter(~Exists(live), trigger=Trigger.TOOL).in_order()
 
     def of_call(self, call_id: str) -> HoldQuerySet:
         return self.filter(call_id=call_id).order_by("-id")

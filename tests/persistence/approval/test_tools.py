@@ -8,9 +8,11 @@ from orchestration.errors import CallError
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.tool_runs import ToolRun
 from orchestration.testing import drain, scripted_provider
+from persistence.approval.deadlines import settle_overdue, wake_for_deadlines
 from persistence.approval.decisions import DecisionOutcome, approve, preview_edit, reject
 from persistence.errors import InvalidDecision
 from persistence.models.approval import Hold, HoldState, Trigger
+from persistence.tasks import settle_deadlines
 from tests.engineapp.orca.services import tools
 from tests.engineapp.orca.services.tools import Finds, ran
 
@@ -84,6 +86,22 @@ def test_a_call_that_ended_meanwhile_is_superseded(waiting, anna):
     assert approve(hold.pk, by=anna, shown=hold.digest).outcome is DecisionOutcome.SUPERSEDED
     hold.refresh_from_db()
     assert hold.state == HoldState.SUPERSEDED
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "deleted"])
+def test_of_a_call_that_ended_nothing_waits_for_a_person(waiting, ends, monkeypatch):
+    assert settle_overdue(seconds=60) == 0
+    assert Hold.objects.get().is_open
+    if ends == "cancelled":
+        waiting.cancel()
+    else:
+        waiting.delete()
+    sent = []
+    monkeypatch.setattr("persistence.approval.deadlines.send_task", lambda task, **_: sent.append(task))
+    wake_for_deadlines()
+    assert sent == ["persistence.tasks.settle_deadlines"]
+    assert settle_deadlines() == 1
+    assert Hold.objects.get().state == HoldState.SUPERSEDED
 
 
 def test_the_arguments_of_a_tool_are_not_edited(waiting):
