@@ -36,6 +36,7 @@ from apps.consensus.workflow.retry_cancel import cancel_run, retry_run
 from apps.consensus.workflow.start import start_revision, start_run
 from orchestration.api.errors import ApiError
 from orchestration.api.pagination import newest_first
+from orchestration.models.states import PersistState
 
 RUNS_ON_A_PAGE = 20
 
@@ -89,6 +90,8 @@ def run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "run": found,
         "shown": shown,
         "steps": steps,
+        "waits_for_a_person": found.is_open
+        and found.steps.filter(call__domain_persist_state=PersistState.HELD).exists(),
         "failed": [step for step in steps if step["status"] == StepStatus.FAILED],
         "done": sum(step["status"] == StepStatus.COMPLETED for step in steps),
         "took": run_took(found),
