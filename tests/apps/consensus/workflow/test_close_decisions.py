@@ -70,7 +70,7 @@ def test_without_the_setting_every_score_is_decided(settings: Any) -> None:
 
 
 @pytest.mark.parametrize(("idea", "waits"), [(CLEAR_IDEA, False), (CLOSE_IDEA, True)])
-def test_the_ideas_of_the_documentation_are_as_they_are_described(idea: str, waits: bool) -> None:
+def test_the_documented_ideas_are_as_they_are_described(idea: str, waits: bool) -> None:
     run = new_run(person(), idea=idea)
     drain()
     run.refresh_from_db()
