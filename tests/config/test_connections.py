@@ -68,6 +68,7 @@ class Caller:
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
 
 
+@pytest.mark.long
 def test_many_requests_leave_no_connection_behind(tmp_path: Path) -> None:
     with Workers(1, NOBODY, tmp_path / "log") as server, ThreadPoolExecutor(AT_ONCE) as threads:
         caller = Caller(server)

@@ -42,6 +42,7 @@ print(json.dumps([state, loaded, answers]))
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("server", ["config.wsgi", "config.asgi"])
 def test_a_server_has_loaded_everything_before_it_serves(server: str, tmp_path: Path) -> None:
     kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ORCA_VAR_DIR": str(tmp_path)}

@@ -25,7 +25,7 @@ from tests.bucket import bucket
 from tests.clusters import environment
 from tests.orchestration.factories import failed
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.postgres]
 OTHER_MACHINE = """
 import hashlib, json, sys
 import django

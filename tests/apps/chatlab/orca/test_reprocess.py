@@ -67,7 +67,7 @@ def comparable(report: Report) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)  # thousands of savepoints in one transaction slow PostgreSQL down
-@pytest.mark.parametrize("results", [60, pytest.param(1000, marks=LONG)])
+@pytest.mark.parametrize("results", [20, pytest.param(1000, marks=LONG)])
 def test_reprocessing_two_versions_does_what_was_shown_once(second_version: None, results: int) -> None:
     owner = User.objects.create_user("owner@example.com", "pw", role="staff")
     cases = [Simulation.objects.create(user=owner, **CASE) for _ in range(SIMULATIONS)]

@@ -91,7 +91,7 @@ def rows() -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)  # thousands of savepoints in one transaction slow PostgreSQL down
-@pytest.mark.parametrize("number_of_runs", [10, pytest.param(167, marks=LONG)])
+@pytest.mark.parametrize("number_of_runs", [4, pytest.param(167, marks=LONG)])
 def test_reprocessing_two_versions_decides_as_shown_once(second_versions: None, number_of_runs: int) -> None:
     """With 167 runs it is a thousand answers."""
     results = number_of_runs * (1 + len(PERSONA_IDS))
