@@ -7,6 +7,7 @@ from dataclasses import asdict
 from orchestration.components.lifecycle import ensure_autostarted
 from orchestration.conf import engine_settings
 from orchestration.content.removal import sweep
+from orchestration.engine.node import DRAINS, claim_slot
 from orchestration.engine.queue.transport import send_task
 from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
@@ -23,6 +24,7 @@ from persistence.models.bulk import EXPORT
 from persistence.models.erasures import Erasure
 from persistence.models.failures import PersistenceFailure
 from persistence.outbox.drain import drain_batch
+from persistence.outbox.outcomes import Counts
 from persistence.receivers import ask_for_drain
 
 PRUNE_TASK = "persistence.tasks.prune_content"
@@ -31,11 +33,17 @@ PRUNE_TASK = "persistence.tasks.prune_content"
 def process_pending_persistence() -> dict[str, int]:
     """Drain one batch; returns {"claimed", "processed", "failed", "skipped"}.
 
-    Never calls a model. Leaves a wake-up behind when it got somewhere and more is due.
+    Never calls a model. Leaves a wake-up behind when it got somewhere and more is due. Does nothing while as many
+    drains run on this node as may: a storm of results leaves a worker to the calls, and those that drain ask again.
     """
     prepare()
     DrainWake.answer()
-    counts = drain_batch()
+    slot = claim_slot(of=DRAINS)
+    if slot is None:
+        return asdict(Counts())
+    with slot:
+        counts = drain_batch()
+    # Only now: whoever found no slot until here relies on this look.
     if counts.claimed and ServiceCallRecord.objects.pending_persistence().exists():
         ask_for_drain()
     return asdict(counts)

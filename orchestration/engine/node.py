@@ -1,4 +1,4 @@
-"""What a worker process shares with its node: the name, the slots for worker loops, and the request to stop.
+"""What a worker process shares with its node: the name, the slots for long work, and the request to stop.
 
 The supervisor (`manage.py qcluster`) hands these to its cluster through the environment; outside a cluster there is
 a node name and a slot all the same, and never a request to stop.
@@ -30,8 +30,13 @@ NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 """Node names are parts of file names and of queue names (at most 100 characters)."""
 
 
+CALLS, DRAINS = "slot", "drain-slot"
+"""What slots are for, as their files are named."""
+
+
 class Slot:
-    """The right to run one worker loop on this node, until it is released or the process dies. A context manager."""
+    """The right to run one worker loop, or one drain, on this node, until it is released or the process dies. A context
+    manager."""
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
@@ -44,7 +49,7 @@ class Slot:
         self.release()
 
     def release(self) -> None:
-        """Free the slot for another worker loop; once."""
+        """Free the slot for others; once."""
         os.close(self._handle)
 
 
@@ -90,18 +95,19 @@ def longest_task_seconds() -> float:
 
 
 def slot_count() -> int:
-    """Worker loops that may run on this node at once: one worker is left for drains, sweeps and heartbeats."""
+    """Worker loops that may run on this node at once, and drains: of three workers, two at most run calls, so that
+    results are stored, and two at most store results, so that calls run."""
     return max(1, worker_count() - 1)
 
 
-def claim_slot(node: str | None = None) -> Slot | None:
-    """A free slot of the node (default: this process's), or None when all are taken; never waits.
+def claim_slot(node: str | None = None, *, of: str = CALLS) -> Slot | None:
+    """A free slot of the node (default: this process's) for CALLS or DRAINS, or None when all are taken; never waits.
 
     It is a file lock: the kernel frees it when the process ends, even by a kill.
     """
     owner = node or node_name()
     for number in range(slot_count()):
-        path = node_file(owner, f"slot-{number}")
+        path = node_file(owner, f"{of}-{number}")
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         if _locked(handle):
             return Slot(path, handle)

@@ -32,6 +32,15 @@ def test_a_node_with_one_worker_still_has_a_slot(run_dir, settings):
         assert slots.claim_slot("here") is None
 
 
+def test_drains_have_slots_of_their_own(run_dir):
+    """A storm of results takes none from the calls, and leaves them a worker."""
+    calls = [slots.claim_slot("here") for _ in range(2)]
+    drains = [slots.claim_slot("here", of=slots.DRAINS) for _ in range(3)]
+    assert [slot is not None for slot in drains] == [True, True, False]
+    for slot in (*calls, *drains[:2]):
+        slot.release()
+
+
 def test_a_dedicated_cluster_counts_its_own_workers(run_dir, settings, monkeypatch):
     settings.Q_CLUSTER = {**settings.Q_CLUSTER, "ALT_CLUSTERS": {"llm": {"workers": 9}}}
     assert slots.slot_count() == 2

@@ -8,9 +8,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from orchestration import signals
+from orchestration.engine.node import DRAINS, claim_slot
 from orchestration.models import ServiceCallRecord, WorkerNode
 from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.states import PersistState
+from persistence import tasks
 from persistence.models import DrainWake
 from persistence.outbox import drain
 from persistence.outbox.drain import drain_calls
@@ -115,6 +117,35 @@ def test_a_drain_that_got_nowhere_does_not_ask_again(batches_of, monkeypatch):
     note(write)
     assert process_pending_persistence()["claimed"] == 0
     assert drains_waiting() == 0
+
+
+def test_a_storm_leaves_a_worker_of_each_node_to_the_calls(settings, tmp_path):
+    """A drain that finds as many at work as may be ends at once, and those look again when they end."""
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "RUN_DIR": tmp_path}
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, "workers": 3}
+    note(write)
+    at_work = [claim_slot(of=DRAINS) for _ in range(2)]
+    assert process_pending_persistence()["claimed"] == 0
+    assert ask_for_drain(), "whoever stores a result asks again"
+    at_work[0].release()
+    assert process_pending_persistence()["processed"] == 1
+    at_work[1].release()
+
+
+def test_a_drain_looks_for_more_once_its_slot_is_free(batches_of, settings, monkeypatch):
+    """Or what was stored while another drain found no slot would wait for the next tick."""
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, "workers": 1}
+    batches_of(1)
+    free = []
+
+    def ask():
+        with claim_slot(of=DRAINS) as slot:
+            free.append(slot is not None)
+
+    monkeypatch.setattr(tasks, "ask_for_drain", ask)
+    note(write), note(write)
+    process_pending_persistence()
+    assert free == [True]
 
 
 def test_only_one_request_waits_however_many_results_are_stored():
