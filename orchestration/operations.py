@@ -32,7 +32,7 @@ class OperationResult:
     counts: dict[str, int] = field(default_factory=dict)
     """Rows by what was done to them."""
     error: str = ""
-    """Why it failed or was refused."""
+    """Why it failed or was refused; of what was forced, what it contradicts."""
     made: str = ""
     """The id of the call that it made."""
     details: Any = field(default=None, compare=False, repr=False)

@@ -27,6 +27,7 @@ from persistence.reprocessing.reports import Policy, Report
 from persistence.reprocessing.reprocess import reprocess_held, revert_held
 from persistence.reprocessing.rerun import rerun, with_temperature
 from persistence.reprocessing.rerun_costs import estimate
+from persistence.reprocessing.revert import shortened
 
 MAY_DRY_RUN = "orchestration.preview_servicecallrecord"
 NOT_HELD = "its result does not wait for approval"
@@ -163,7 +164,8 @@ def _forced(options: JsonObject) -> bool:
 
 def _result(report: Report) -> OperationResult:
     outcome = report.outcome.would if report.dry_run else report.outcome.value
-    return OperationResult(outcome=outcome, counts=report.counts, error=report.error, details=report)
+    error = report.error or " ".join(shortened(report.contradicted))
+    return OperationResult(outcome=outcome, counts=report.counts, error=error, details=report)
 
 
 # --- declared -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from persistence.admin.operation_forms import POLICIES
 from persistence.operations import DRY_RUN, REPROCESS, REVERT
 from persistence.reprocessing.dry_run_check import Essence, apply_if_as_shown, essence
 from persistence.reprocessing.reprocess import Policy, Report, ReprocessOutcome, dry_run, reprocess, revert
+from persistence.reprocessing.revert import shortened
 from persistence.tracking.row_changes import RowChange
 
 TO_REVERT = "revert"
@@ -98,6 +99,8 @@ def _applied(
     counts = ", ".join(f"{count} {action}" for action, count in report.counts.items()) or "no rows changed"
     note(request, call, f"{_title(how)}: {report.outcome.value}, {counts}. {reason.cleaned_data['reason']}")
     messages.success(request, f"{report.outcome.value.title()}: {counts}.")
+    if report.contradicted:
+        messages.warning(request, " ".join(["Forced against this:", *shortened(report.contradicted)]))
     return HttpResponseRedirect(call_url(call.pk))
 
 

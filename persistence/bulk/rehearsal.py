@@ -52,8 +52,8 @@ class Rehearsal:
             return
         self.tried += 1
         self.outcomes[result.outcome] += 1
-        if result.outcome in Trouble.values:
-            self.refused += 1
+        self.refused += result.outcome in Trouble.values
+        if result.error:  # of what is forced, too: what it contradicts
             self.reasons[result.error] += 1
 
     def as_json(self) -> JsonObject:

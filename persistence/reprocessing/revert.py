@@ -19,6 +19,7 @@ from orchestration.models.format_version import refuse_newer
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import key_text
 from persistence.errors import ReprocessRefused
+from persistence.maintenance.retention import KINDS
 from persistence.models import ObjectAction, PersistedChunk, PersistedObject
 from persistence.reprocessing.dangling_references import left_hanging
 from persistence.reprocessing.touched_rows import Entry, Place, entries_of
@@ -88,7 +89,7 @@ def files_of(chunks: Iterable[PersistedChunk]) -> list[str]:
 
 def _refuse(reasons: Sequence[str]) -> None:
     if reasons:
-        raise ReprocessRefused(_shortened(reasons))
+        raise ReprocessRefused(shortened(reasons))
 
 
 # --- what speaks against it -----------------------------------------------------------------
@@ -147,7 +148,14 @@ def later_changes(present: Present, chunks: Sequence[PersistedChunk]) -> Iterato
         elif now is not None and entry.action == ObjectAction.DELETED:
             yield f"{entry.label} was changed since: it was created again."
         elif now is not None and entry.digest and digest_of(_as_left(now, later.get(entry.place, ()))) != entry.digest:
-            yield f"{entry.label} was changed since by something else."
+            how = ": its content was purged or erased" if _is_emptied(entry, now) else " by something else"
+            yield f"{entry.label} was changed since{how}."
+
+
+def _is_emptied(entry: Entry, now: JsonObject) -> bool:
+    """Whether an app's content of a row is gone, by its age or with its subject; what else changed cannot be told."""
+    kinds = [kind for kind in KINDS.values() if entry.target is not None and kind.model is entry.target[0]]
+    return any(kind.empty and all(same(now.get(name), gone) for name, gone in kind.empty.items()) for kind in kinds)
 
 
 def _as_left(now: JsonObject, later: Iterable[PersistedObject]) -> JsonObject:
@@ -222,7 +230,8 @@ def _is_back(entry: Entry, now: JsonObject | None) -> bool:
     return now is not None and all(same(now[name], value) for name, value in entry.before.items() if name in now)
 
 
-def _shortened(reasons: Sequence[str]) -> list[str]:
+def shortened(reasons: Sequence[str]) -> list[str]:
+    """The first MAX_REASONS, and how many more there are."""
     rest = len(reasons) - MAX_REASONS
     return list(reasons) if rest <= 0 else [*reasons[:MAX_REASONS], f"And {rest} more."]
 

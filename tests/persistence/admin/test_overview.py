@@ -16,7 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from orchestration.models import WorkerNode
+from orchestration.engine.queue.claim import claim
+from orchestration.models import ServiceCallRecord, WorkerNode
 from orchestration.models.states import PersistState, Status
 from orchestration.stats.aggregation import roll_up
 from persistence.testing import persist
@@ -104,6 +105,25 @@ def test_charts_hold_the_whole_period_and_sum_up_to_the_tiles(period: str) -> No
     assert (sum(succeeded), sum(failures), sum(cancelled)) == (1, 9, 0)
     assert len(succeeded) == len(data["chart-calls"]["labels"]) >= 24
     assert "9 failed" in html
+
+
+def test_an_old_call_that_is_retried_does_not_bend_the_latency() -> None:
+    """It failed 5,000 s ago, and took two seconds when somebody retried it now."""
+    long_ago = timezone.now() - timedelta(seconds=5000)
+    call = failed(created_at=long_ago, started_at=long_ago, finished_at=long_ago + timedelta(seconds=1))
+    call.retry()
+    (claimed,) = claim(1, "w")
+    ended = claimed.started_at + timedelta(seconds=2)
+    ServiceCallRecord.objects.update(status=Status.SUCCEEDED, finished_at=ended)
+    roll_up()
+    for period in ("1h", "24h", "7d"):
+        html = signed_in("view_servicecallrecord").get(f"{LIVE}?period={period}").content.decode()
+        chart = re.search(r'id="chart-latency".*?data-value="([^"]+)"', html, re.DOTALL)
+        assert chart is not None
+        drawn = [at for series in json.loads(unescape(chart[1]))["datasets"] for at in series["data"] if at is not None]
+        assert len(drawn) == 2
+        assert 1.5 < min(drawn) <= max(drawn) < 3
+        assert tiles(html)["Latency, p50"].endswith(" s")
 
 
 def test_results_that_fail_are_drawn_by_when_that_began() -> None:
