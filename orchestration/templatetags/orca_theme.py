@@ -18,6 +18,7 @@ from orchestration.theme.installed import has_console
 from orchestration.theme.styles import SCRIPTS, style_sheets
 from orchestration.theme.styles import badge as plain_badge
 from orchestration.theme.words import copyable as shown_to_copy
+from orchestration.theme.words import id_cell as shown_id
 from orchestration.theme.words import moment as shown_moment
 
 register = template.Library()
@@ -78,6 +79,12 @@ def newer(context: template.Context) -> dict[str, Any]:
 def moment(at: datetime | None) -> str:
     """`3 min ago`, with the exact time where one points at it."""
     return shown_moment(at)
+
+
+@register.filter
+def id_cell(key: object) -> str:
+    """The end of an id, beside which the console's script puts a button that copies the whole."""
+    return shown_id(key)
 
 
 @register.simple_tag

@@ -98,7 +98,7 @@ MENU: list[tuple[str, list[Entry]]] = [
                 permission=VIEW_CALLS,
                 children=("persistence.PersistedPart", "persistence.PersistenceDeath"),
             ),
-            Entry(title="Held", icon="front_hand", page="admin:persistence_held", permission=VIEW_CALLS),
+            Entry(title="Held back", icon="front_hand", page="admin:persistence_held", permission=VIEW_CALLS),
             Entry(
                 title="Bulk runs",
                 icon="conveyor_belt",

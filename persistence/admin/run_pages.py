@@ -21,7 +21,7 @@ from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import call_url
 from orchestration.models import ServiceCallRecord
 from orchestration.operations import operation_of
-from orchestration.theme.words import exact, short_id
+from orchestration.theme.words import exact
 from orchestration.types import JsonObject
 from persistence.admin.base import VIEW_CALLS, note, page, render, require
 from persistence.admin.bulk_actions import run_url, unless_empty
@@ -254,7 +254,7 @@ def _sampled(call_id: str, result: Any, *, content: bool) -> dict[str, Any]:
     report = None if result is None else result.details
     changes = [] if report is None else report.changes
     return {
-        "call": short_id(call_id),
+        "call": call_id,
         "url": call_url(call_id),
         "outcome": "not tried" if result is None else result.outcome if report is None else report.outcome.would,
         "error": result.error if result is not None and content else "",

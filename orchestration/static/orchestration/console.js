@@ -189,8 +189,10 @@ document.addEventListener("click", async (event) => {
 
 // Beside a short id stands the button that copies the whole. It is made here, so that lists need not carry it in every
 // row, and is passed over by Tab: in a list, y copies the id of the row.
-const addCopyButtons = () => {
-  for (const shown of document.querySelectorAll("[data-id]")) {
+const addCopyButtons = (root) => {
+  for (const shown of root.querySelectorAll("[data-id]")) {
+    const place = shown.closest("a") ?? shown;
+    if (place.nextElementSibling?.dataset.copy) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "orca-copy";
@@ -198,10 +200,11 @@ const addCopyButtons = () => {
     button.dataset.copy = shown.dataset.id;
     button.setAttribute("aria-label", `Copy ${shown.dataset.id}`);
     button.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span>';
-    (shown.closest("a") ?? shown).after(button);
+    place.after(button);
   }
 };
-document.addEventListener("DOMContentLoaded", addCopyButtons);
+document.addEventListener("DOMContentLoaded", () => addCopyButtons(document));
+document.addEventListener("htmx:load", (event) => addCopyButtons(event.target)); // what a page replaces by itself
 
 // The tabs of a page: without this, all of them are below each other. The address names the tab, or something in it.
 const showTabs = (bar) => {
@@ -252,8 +255,8 @@ document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".
 // The keyboard: g and a letter opens a page of the menu; j, k, x, a, y and Enter are for the rows of a list; ? says so.
 // A page with keys of its own has them on its buttons, links and fields, as data-key, and says in data-key-says what for.
 const PLACES = {
-  o: "Overview", c: "Calls", q: "Approvals", d: "Dead letters", h: "Held", b: "Bulk runs", r: "Objects", w: "Workers",
-  p: "Pauses", l: "Limits", t: "Prompts and schemas", f: "Platform", a: "Access",
+  o: "Overview", c: "Calls", q: "Approvals", d: "Dead letters", h: "Held back", b: "Bulk runs", r: "Objects",
+  w: "Workers", p: "Pauses", l: "Limits", t: "Prompts and schemas", f: "Platform", a: "Access",
 };
 const OF_LISTS = [
   ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"],

@@ -82,6 +82,21 @@ def test_a_cause_is_told_with_its_line_and_what_helps(root: Client) -> None:
     assert "seedapp_message.role: not null" in overview
 
 
+def test_the_ids_of_examples_are_told_apart_and_copied(root: Client, broken: list[bool]) -> None:
+    """By their ends, as in lists; the script puts a button beside each that copies the whole."""
+
+    def write(handler: Any, response: Any) -> Message:
+        raise ValueError
+
+    records = [note(write) for _ in range(3)]
+    for record in records:
+        assert persist(record) == "dead"
+    page = html(root.get(DEAD))
+    for record in records:
+        assert f'title="{record.pk}" data-id="{record.pk}">…{record.pk[-8:]}</span></a>' in page
+    assert len({record.pk[-8:] for record in records}) == 3
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_of_cause_leads_to_a_page(rf: Any, root: Client, kind: Kind) -> None:
     request = rf.get("/")

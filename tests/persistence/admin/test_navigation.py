@@ -37,7 +37,7 @@ def highlighted(page: Any) -> list[str]:
 
 def test_the_menu_is_in_the_order_of_a_night(root: Client) -> None:
     assert sidebar(root) == [
-        ("", ["Overview", "Calls", "Approvals", "Dead letters", "Held", "Bulk runs", "Objects"]),
+        ("", ["Overview", "Calls", "Approvals", "Dead letters", "Held back", "Bulk runs", "Objects"]),
         ("Traffic", ["Workers", "Pauses", "Limits"]),
         ("", ["Prompts and schemas"]),
         ("Gateway", ["Keys", "Usage", "Requests"]),
@@ -67,7 +67,7 @@ def test_every_list_is_reached_from_the_menu(root: Client) -> None:
         ("orchestration_airequestaudit_changelist", "Calls"),
         ("persistence_dead_letters", "Dead letters"),
         ("persistence_persistedpart_changelist", "Dead letters"),
-        ("persistence_held", "Held"),
+        ("persistence_held", "Held back"),
         ("persistence_hold_changelist", "Approvals"),
         ("orchestration_providercircuit_changelist", "Limits"),
         ("persistence_bulkrun_changelist", "Bulk runs"),
@@ -98,7 +98,7 @@ def test_a_page_about_calls_stands_among_the_calls(root: Client, name: str) -> N
 def test_it_shows_what_one_may_open(staff: Callable[..., Client]) -> None:
     client = staff("view_servicecallrecord", "view_message")
     assert sidebar(client) == [
-        ("", ["Overview", "Calls", "Dead letters", "Held"]),
+        ("", ["Overview", "Calls", "Dead letters", "Held back"]),
         ("", ["Prompts and schemas"]),
         ("", ["Platform"]),
     ]

@@ -14,6 +14,7 @@ from orchestration.models import ModelPrice, ServiceCallRecord
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
 from orchestration.testing import drain
+from orchestration.theme.words import id_cell
 from persistence.admin import pairs
 from persistence.bulk.runs import freeze_rows, start
 from persistence.bulk.worker import work
@@ -62,8 +63,8 @@ def test_each_answer_is_beside_the_one_that_was_made_of_it(root: Client) -> None
     made = dict(BulkItem.objects.filter(run=run).values_list("call_id", "made_call_id"))
     assert ServiceCallRecord.objects.get(pk=made[first.pk]).parent == first
     page = html(root.get(url(run)))
-    assert f"{first.pk}: the same" in page
-    assert f"{second.pk}: 2 different" in page
+    assert f"{id_cell(first.pk)}: the same" in page
+    assert f"{id_cell(second.pk)}: 2 different" in page
     assert "<del>two</del>" in page
     assert "<ins>three</ins>" in page
     assert "<td>gpt-4o-mini</td><td>gpt-4o</td>" in page
