@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from re import _parser  # type: ignore[attr-defined]  # the only parser of Python's own pattern language
+from re import _parser  # type: ignore[attr-defined, unused-ignore]  # the only parser of Python's own pattern language
 from typing import Any
 
 MOST_REPEATS = 8
