@@ -159,5 +159,5 @@ def tokens(row: Any) -> str:
     usage = row.usage
     if not usage.total_tokens:
         return NOTHING
-    cached = f" ({usage.cached_input_tokens} cached)" if usage.cached_input_tokens else ""
-    return f"{usage.input_tokens}{cached} in, {usage.output_tokens} out, {usage.total_tokens} in all"
+    cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""
+    return f"{usage.input_tokens:,}{cached} in, {usage.output_tokens:,} out, {usage.total_tokens:,} in all"

@@ -82,6 +82,18 @@ def moment(at: datetime | None) -> str:
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """`12,345`."""
+    return f"{number:,}"
+
+
+@register.filter
+def class_name(identity: str) -> str:
+    """The last part of a component's identity, for a line that has no room for all of it."""
+    return identity.rpartition(".")[2]
+
+
+@register.filter
 def id_cell(key: object) -> str:
     """The end of an id, beside which the console's script puts a button that copies the whole."""
     return shown_id(key)

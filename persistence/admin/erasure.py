@@ -57,7 +57,7 @@ def erase_page(request: HttpRequest) -> HttpResponse:
                 "subject": form.cleaned_data["subject"],
                 "named": f"{subject._meta.verbose_name} {subject.pk}",
                 "report": report,
-                "rows": sorted((name, count) for name, count in report.rows.items() if count),
+                "rows": sorted((name, f"{count:,}") for name, count in report.rows.items() if count),
                 "held": [call_link(key) for key in report.held_calls[:SHOWN_HELD]],
                 "more": max(0, len(report.held_calls) - SHOWN_HELD),
                 "reason_form": confirmation,

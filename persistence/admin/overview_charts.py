@@ -51,7 +51,7 @@ class Chart:
 
     @property
     def options(self) -> str:
-        return json.dumps(_options(stacked=self.stacked))
+        return json.dumps(options(stacked=self.stacked))
 
 
 def charts(found: History) -> Iterator[Chart]:
@@ -150,7 +150,8 @@ def _seconds(ms: float | None) -> float | None:
     return None if ms is None else round(ms / 1000, 3)
 
 
-def _options(*, stacked: bool) -> dict[str, Any]:
+def options(*, stacked: bool = False, legend: bool = True) -> dict[str, Any]:
+    """Of Chart.js, as all charts of the console have them."""
     ticks = {"color": "#9ca3af", "maxRotation": 0, "autoSkipPadding": 16}
     axis = {"border": {"display": False}, "grid": {"tickLength": 0}, "ticks": ticks, "stacked": stacked}
     return {
@@ -162,6 +163,12 @@ def _options(*, stacked: bool) -> dict[str, Any]:
             "bar": {"borderRadius": 2, "maxBarThickness": 18},
             "line": {"borderWidth": 2, "pointRadius": 0, "spanGaps": True},
         },
-        "plugins": {"legend": {"align": "end", "labels": {"boxWidth": 8, "boxHeight": 8, "color": "#9ca3af"}}},
+        "plugins": {
+            "legend": {
+                "display": legend,
+                "align": "end",
+                "labels": {"boxWidth": 8, "boxHeight": 8, "color": "#9ca3af"},
+            }
+        },
         "scales": {"x": {**axis, "grid": {"display": False}}, "y": {**axis, "beginAtZero": True}},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from decimal import Decimal
@@ -30,6 +31,7 @@ from orchestration.theme.words import NOTHING, currency, moment, money
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import MAX_CHARACTERS
 from persistence.admin.exports import export_action
+from persistence.admin.overview_charts import options
 
 READ = "gateway.read_payload"
 DAYS = 30
@@ -104,6 +106,7 @@ class InteractionAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of
             "title": "Usage",
             "usage": recent_usage(DAYS),
             "usage_days": DAYS,
+            "chart_options": json.dumps(options(legend=False)),
             "currency": currency(),
         }
         return TemplateResponse(request, "admin/gateway/usage.html", context)

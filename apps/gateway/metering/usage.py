@@ -97,10 +97,10 @@ def _plain(figure: Decimal) -> str:
 
 def _chart(title: str, days: list[dict[str, Any]], figure: str, unit: str = "") -> dict[str, str]:
     values = [float(row[figure]) for row in days]
-    most = max(days, key=lambda row: row[figure])
+    total, most = Decimal(sum(row[figure] for row in days)), max(days, key=lambda row: row[figure])
     return {
         "title": title,
-        "story": f"{_plain(Decimal(sum(row[figure] for row in days)))}{unit} in all, most on {most['day']:%b %d}.",
+        "story": f"{_plain(total)}{unit} in all, most on {most['day']:%b %d}." if total else "None.",
         "data": json.dumps(
             {
                 "labels": [f"{row['day']:%b %d}" for row in days],

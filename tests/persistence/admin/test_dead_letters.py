@@ -126,7 +126,10 @@ def test_the_page_takes_no_more_queries_for_more_groups(
     for kind in range(4):
         persist(note(write, context={"kind": kind}))
     with django_assert_max_num_queries(12):
-        assert root.get(DEAD).context["group_count"] == 4
+        page = root.get(DEAD)
+    assert page.context["group_count"] == 4
+    for group, *_ in page.context["groups"]:  # listed above, as there are many
+        assert html(page).count(f'orca-group-{group.fingerprint}"') == 3
 
 
 def test_it_needs_the_right_to_view_calls_and_to_persist(staff: Callable[..., Client]) -> None:
