@@ -12,6 +12,7 @@ from apps.gateway.conf import LONGEST_MODEL
 from apps.gateway.errors import GatewayError, bad_request
 from apps.gateway.metering.token_estimate import is_reference
 from apps.gateway.models import Endpoint
+from apps.gateway.proxy.content_checks import check_content
 
 STATEFUL = ("previous_response_id", "conversation", "container")
 """Fields of `/responses` and `/messages` that stand for what the provider keeps of former requests."""
@@ -33,6 +34,7 @@ def check_body(body: dict[str, Any], endpoint: str) -> None:
     for field, kind in (("stream", bool), ("stream_options", dict)):
         if endpoint != Endpoint.EMBEDDINGS and body.get(field) is not None and not isinstance(body[field], kind):
             raise bad_request(f"'{field}' has the wrong type.", param=field, code="invalid_type")
+    check_content(body)
 
 
 def _check_chat(body: dict[str, Any]) -> None:
