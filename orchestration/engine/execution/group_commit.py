@@ -33,7 +33,7 @@ from orchestration.engine.execution.commands import (
 from orchestration.engine.execution.event_thread import Announcer
 from orchestration.engine.execution.events import announce, ask_for_persistence
 from orchestration.engine.execution.successors import Successors, keys_set_free
-from orchestration.engine.execution.throttle_feedback import apply_observations
+from orchestration.engine.execution.throttle_feedback import apply_observations, reserve_shown
 from orchestration.engine.execution.tool_rows import FAILED_RUNS, write_runs
 from orchestration.engine.lag import Lag
 from orchestration.engine.queue.bulk_updates import REROUTED, ROUTE_COLUMNS, SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
@@ -117,6 +117,7 @@ class GroupCommit(WriteBatcher[Command]):
         committed = [command for command, error in zip(commands, errors, strict=True) if error is None]
         self._announce(committed)
         ask_for_persistence(committed)
+        reserve_shown(_only(OpenRequest, committed), self._limits)
         apply_observations(answers_in(commands), self._limits)
 
     async def _persistently(self, commands: list[Command], *, alone: bool = False) -> Flushed:

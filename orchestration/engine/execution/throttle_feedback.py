@@ -19,10 +19,10 @@ from django.db.models.functions import Greatest, Least
 
 from orchestration.clock import database_now
 from orchestration.conf import engine_settings
-from orchestration.engine.execution.commands import StoreAnswer
+from orchestration.engine.execution.commands import OpenRequest, StoreAnswer
 from orchestration.engine.throttling.snapshot import Limits, matching
 from orchestration.log import describe
-from orchestration.models import ProviderCircuit, RateLimit
+from orchestration.models import AIRequestAudit, ProviderCircuit, RateLimit, ServiceCallRecord
 from orchestration.providers.retry_after import granted, seconds_of
 from orchestration.routes import Route
 from orchestration.values.content_tokens import content_tokens
@@ -82,8 +82,7 @@ def apply_observations(answers: Sequence[StoreAnswer], limits: Limits) -> None:
     if not answers:
         return
     try:
-        counted = any(limit.tokens_per_minute for limit in limits.snapshot().metered)
-        observations = read_answers(answers, with_content=counted)
+        observations = read_answers(answers, with_content=_counts_tokens(limits))
         apply_health(observations.by_client, limits)
         for route, observation in observations.by_route.items():
             _apply_rates(route, observation, limits)
@@ -100,8 +99,7 @@ def read_answers(answers: Iterable[StoreAnswer], *, with_content: bool = False) 
         _note_health(observations.by_client[route.client], command)
         observation = observations.by_route[route]
         if with_content and not request.repair:
-            call = command.record
-            observation.content += content_tokens(call.input, call.context, call.service_kwargs)
+            observation.content += sum(_content(command.record, request))
         observation.answers += 1
         observation.repairs += bool(request.repair)
         observation.tokens += command.answer.total_tokens
@@ -112,6 +110,34 @@ def read_answers(answers: Iterable[StoreAnswer], *, with_content: bool = False) 
         )
         observation.tokens_left = _fewer(observation.tokens_left, command.headers.get("x-ratelimit-remaining-tokens"))
     return observations
+
+
+def reserve_shown(requests: Sequence[OpenRequest], limits: Limits) -> None:
+    """Count the images, audio and files that only a prompt adds to its call: no claim knows of them. It is done once
+    the request is written, and not after its answer, so that the next claims see it. Trouble is logged."""
+    try:
+        if not requests or not _counts_tokens(limits):
+            return
+        for command in requests:
+            request = command.request
+            _, added = (0, 0) if request.repair else _content(command.record, request)
+            if not added:
+                continue
+            for limit in matching(limits.snapshot().metered, Route(request.client_name, request.model)):
+                left = Greatest(F("tokens_available") - _number(added), _number(-(limit.tokens_per_minute or 0)))
+                RateLimit.objects.filter(pk=limit.pk).update(tokens_available=left)
+    except Error as error:
+        logger.warning("content not reserved requests=%s error=%s", len(requests), describe(error))
+
+
+def _counts_tokens(limits: Limits) -> bool:
+    return any(limit.tokens_per_minute for limit in limits.snapshot().metered)
+
+
+def _content(call: ServiceCallRecord, request: AIRequestAudit) -> tuple[int, int]:
+    """Tokens of what a call shows, which its claim reserved, and of what its prompt adds to that."""
+    known = content_tokens(call.input, call.context, call.service_kwargs)
+    return known, max(0, content_tokens(request.messages) - known)
 
 
 # --- health ---------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from orchestration.conf import LimitSettings
-from orchestration.engine.execution.commands import StoreAnswer
-from orchestration.engine.execution.throttle_feedback import apply_observations
+from orchestration.engine.execution.commands import OpenRequest, StoreAnswer
+from orchestration.engine.execution.throttle_feedback import apply_observations, reserve_shown
 from orchestration.engine.queue.claim import claim
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.engine.throttling.snapshot import Limits, seed
@@ -239,6 +239,25 @@ def test_what_a_call_shows_is_reserved_before_it_is_counted():
     assert row.tokens_per_request == pytest.approx(1000 + (1 - 0.9**2) * (900 - 1000))
     third.refresh_from_db()
     assert third.status == "queued"
+
+
+def test_what_only_a_prompt_shows_is_reserved_when_it_is_sent():
+    """Once, and given back with the answer; what the call shows itself was reserved by its claim."""
+    row = limit(tokens_per_minute=100_000, tokens_per_request=1000)
+    image, paper = ({"part": kind, "url": "https://a.example.com/a"} for kind in ("image", "file"))
+    call = queued(**ROUTE, context={"shown": [image]})
+    claim(1, "w1")
+    assert fresh(row).tokens_available == pytest.approx(8000, abs=1)
+    stored = answer(call, tokens=3900)
+    request = stored.answer.ai_request
+    request.messages = [{"role": "user", "content": [image, paper]}]
+    repair = request_audit(call, client_name="default", repair=1)
+    repair.messages = request.messages
+    reserve_shown([OpenRequest(lease=None, record=call, request=each) for each in (request, repair)], Limits())
+    assert fresh(row).tokens_available == pytest.approx(6000, abs=1)
+    apply_observations([stored], Limits())
+    assert fresh(row).tokens_available == pytest.approx(10_000 - 3900, abs=1)
+    assert fresh(row).tokens_per_request == pytest.approx(1000 + 0.1 * (900 - 1000))
 
 
 @pytest.mark.parametrize(("tokens", "repairs"), [(2_147_483_647, 0), (250_000, 1), (0, 5000)])
