@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,12 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from django.db import connection
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.stream_chunks import StreamChunk
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.server import SimulatedProviderServer
+from tests.apps.gateway.serving import Workers
 from tests.clusters import running_cluster
 from tests.orchestration.api.conftest import Caller
 from tests.orchestration.engine.streaming.ear import WORDS
@@ -32,6 +36,7 @@ SERVICE = "services.engineapp.default.Speaks"
 SAYS = f"{WORDS} " * 5
 FAST_DEATHS = {"LEASE_SECONDS": 1.5, "RENEW_SECONDS": 0.3, "TICK_SECONDS": 0.5, "MAX_DEATHS": 100}
 KILLS = 3
+LISTENERS = 100
 
 
 @pytest.fixture
@@ -104,3 +109,54 @@ def test_a_call_that_is_cancelled_amid_its_stream_ends(
         until(lambda: provider.request_log()[0]["outcome"] == "client_left", "the request is broken off", 10)
     assert told[0][0] == "text"
     assert told[-1] == ("end", {"status": "cancelled", "error_code": "cancelled", "parts": None})
+
+
+def test_a_hundred_listen_over_asgi(
+    provider: SimulatedProviderServer,
+    caller: Callable[..., Caller],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a pool of twenty connections: nobody is sent away, and who only reads the call is served meanwhile."""
+    ann = caller("ann", permissions=("view_servicecallrecord",))
+    with running_cluster(tmp_path):
+        if connection.vendor == "postgresql":
+            monkeypatch.setenv("DATABASE_POOL", "true")  # of the web process alone
+        with Workers(1, provider.base_url, tmp_path / "web.log") as web:
+            [call] = submit(1, SERVICE)
+            url = f"{web.base_url.removesuffix('/v1')}/api/v1/service-calls/{call.pk}"
+            read, told = asyncio.run(all_of_them(url, ann.headers))
+    assert read == "running"
+    assert {name for events in told for name, _ in events} == {"text", "end"}
+    assert {"".join(data["text"] for _, data in events[:-1]) for events in told} <= {
+        SAYS[:length] for length in range(1, len(SAYS) + 1)
+    }
+    assert [events[-1][1]["parts"] for events in told] == [[SAYS]] * LISTENERS
+
+
+async def all_of_them(url: str, headers: dict[str, str]) -> tuple[str, list[list[tuple[str, dict[str, Any]]]]]:
+    """The call's status while all of them listen, and what each was told."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        speaks = asyncio.Event()
+        listeners = [asyncio.create_task(one_of_them(session, f"{url}/stream", speaks)) for _ in range(LISTENERS)]
+        await asyncio.wait_for(speaks.wait(), 60)
+        async with session.get(url) as answer:
+            assert answer.status == 200, await answer.text()
+            status = (await answer.json())["status"]
+        return status, await asyncio.gather(*listeners)
+
+
+async def one_of_them(
+    session: aiohttp.ClientSession, url: str, speaks: asyncio.Event
+) -> list[tuple[str, dict[str, Any]]]:
+    told, name = list[tuple[str, dict[str, Any]]](), ""
+    async with session.get(url) as answer:
+        assert answer.status == 200, await answer.text()
+        async for line in answer.content:
+            field, _, value = line.decode().strip().partition(": ")
+            name = value if field == "event" else name
+            if field == "data":
+                told.append((name, json.loads(value)))
+                speaks.set()
+    return told

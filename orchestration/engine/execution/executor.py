@@ -67,7 +67,7 @@ async def run_call(call: CallContext) -> None:
         await interrupted(call)
     finally:
         if call.runtime.relay is not None:
-            await call.runtime.relay.end(call.lease)
+            call.runtime.relay.end(call.lease)
 
 
 async def _attempt_until_settled(call: CallContext, span: TracedSpan) -> None:

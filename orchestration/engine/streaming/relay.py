@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import in_database
 from orchestration.log import describe
 from orchestration.models import ServiceCallRecord
-from orchestration.models.states import TERMINAL
+from orchestration.models.states import TERMINAL, Status
 from orchestration.models.stream_chunks import StreamChunk
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,10 @@ class Relay:
 
     def __init__(self) -> None:
         self._tellings: dict[Lease, Telling] = {}
+        self._left: dict[Lease, list[StreamChunk]] = {}
+        """Calls that this worker has done with, and what marks their pieces as no answer."""
         self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Relay:
@@ -130,8 +134,9 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            self._closing.set()
+            self._wake.set()
+            await self._task
 
     def begin(self, lease: Lease, steps: Path, request: Request) -> Telling:
         """What hears the answer to a request that is sent now."""
@@ -146,22 +151,29 @@ class Relay:
         if lease in self._tellings:
             self._tellings[lease].discard()
 
-    async def end(self, lease: Lease) -> None:
-        """This worker has done with a call; the pieces of one that has ended are deleted."""
+    def end(self, lease: Lease) -> None:
+        """This worker has done with a call; the pieces of one that has ended are deleted, together with others'."""
         telling = self._tellings.pop(lease, None)
         if telling is not None:
             telling.discard()
-            await _tried(_leave, lease, telling.take())
+            self._left[lease] = telling.take()
+            self._wake.set()
 
     async def _run(self) -> None:
-        while True:
+        while self._wake.is_set() or not self._closing.is_set():
             await self._wake.wait()
-            await asyncio.sleep(FLUSH_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), FLUSH_SECONDS)
             self._wake.clear()
-            rows = [(lease, row) for lease, telling in self._tellings.items() for row in telling.take()]
-            if rows and not await _tried(_store, rows):
-                for lease in {lease for lease, _ in rows} & self._tellings.keys():
-                    self._tellings[lease].give_up()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        left, self._left = self._left, {}
+        rows = [(lease, row) for lease, marks in left.items() for row in marks]
+        rows += [(lease, row) for lease, telling in self._tellings.items() for row in telling.take()]
+        if (rows or left) and not await _tried(_store, rows, left.keys()):
+            for lease in {lease for lease, _ in rows} & self._tellings.keys():
+                self._tellings[lease].give_up()
 
 
 async def _tried(function: object, *arguments: object) -> bool:
@@ -174,17 +186,13 @@ async def _tried(function: object, *arguments: object) -> bool:
     return True
 
 
-def _store(rows: Sequence[tuple[Lease, StreamChunk]]) -> None:
-    """Of calls that are still this worker's."""
-    running = ServiceCallRecord.objects.running().filter(pk__in={lease.call_id for lease, _ in rows})
-    held = {Lease(pk, token) for pk, token in running.values_list("pk", "lease_token")}
+def _store(rows: Sequence[tuple[Lease, StreamChunk]], left: Collection[Lease]) -> None:
+    """Pieces of calls that are still this worker's. Of those that it has done with, what has ended is deleted, and what
+    another attempt follows stays, marked as no answer."""
+    calls = ServiceCallRecord.objects.filter(pk__in={lease.call_id for lease in (*left, *(lease for lease, _ in rows))})
+    unended = calls.exclude(status__in=TERMINAL).values_list("pk", "lease_token", "status")
+    held = {Lease(pk, token) for pk, token, status in unended if status == Status.RUNNING or Lease(pk, token) in left}
     StreamChunk.objects.bulk_create([row for lease, row in rows if lease in held])
-
-
-def _leave(lease: Lease, rows: Sequence[StreamChunk]) -> None:
-    """Delete what a call said that has ended; what another attempt follows stays, marked as no answer."""
-    found = ServiceCallRecord.objects.filter(pk=lease.call_id).values_list("status", "lease_token").first()
-    if found is None or found[0] in TERMINAL:
-        StreamChunk.objects.of_calls([lease.call_id]).delete()
-    elif found[1] == lease.token:
-        StreamChunk.objects.bulk_create(rows)
+    over = {lease.call_id for lease in left} - {pk for pk, _, _ in unended}
+    if over:
+        StreamChunk.objects.of_calls(over).delete()

@@ -25,21 +25,17 @@ class Ear:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[StreamEvent] = []
         self._listener: Listener | None = None
-        self.store, self._leave = relay._store, relay._leave
+        self.store = relay._store
         self.meanwhile: list[Callable[[str], object]] = []
         """What happens once the first piece was heard, with the id of the call."""
         monkeypatch.setattr(relay, "_store", self.stored)
-        monkeypatch.setattr(relay, "_leave", self.left)
 
-    def stored(self, rows: Any) -> None:
-        self.store(rows)
-        self.listen(rows[0][0].call_id)
+    def stored(self, rows: Any, left: Any) -> None:
+        self.store(rows, left)
+        [call_id, *_] = [lease.call_id for lease in (*(lease for lease, _ in rows), *left)]
+        self.listen(call_id)
         while self.events and self.meanwhile:
-            self.meanwhile.pop()(rows[0][0].call_id)
-
-    def left(self, lease: Any, rows: Any) -> None:
-        self._leave(lease, rows)
-        self.listen(lease.call_id)
+            self.meanwhile.pop()(call_id)
 
     def listen(self, call_id: str) -> None:
         self._listener = self._listener or Listener(call_id)

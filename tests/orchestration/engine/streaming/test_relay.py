@@ -133,7 +133,7 @@ def test_calls_that_do_not_stream_cost_nothing(ear: Ear, monkeypatch: pytest.Mon
 
 
 def test_a_database_that_takes_no_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: Any) -> None:
+    def away(*_: Any) -> None:
         raise OperationalError("away")
 
     monkeypatch.setattr(relay, "_store", away)
@@ -148,7 +148,7 @@ def test_only_the_worker_that_has_the_call_tells(ear: Ear) -> None:
         (Lease(pk, token), StreamChunk(call_id=pk, attempt=1, text=f"{token}"))
         for pk, token in ((call.pk, 1), (call.pk, 2), (other.pk, 1), ("00000000-0000-7000-8000-000000000000", 1))
     ]
-    ear.store(rows)
+    ear.store(rows, ())
     told = list(StreamChunk.objects.order_by("id").values_list("call_id", "text"))
     assert told == [(call.pk, "2"), (other.pk, "1")]
 
@@ -157,15 +157,16 @@ def test_pieces_of_a_call_go_with_its_end(ear: Ear) -> None:
     """Of one that another attempt follows they stay, marked."""
     call = running(lease_token=1)
     lease, chunk = Lease(call.pk, 1), StreamChunk(call_id=call.pk, attempt=1, text="x")
-    ear.store([(lease, chunk)])
-    ear._leave(Lease(call.pk, 0), [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])
-    assert StreamChunk.objects.count() == 1
-    ear._leave(lease, [StreamChunk(call_id=call.pk, attempt=1, is_discarded=True)])
+    ear.store([(lease, chunk)], ())
+    for token, pieces in ((0, 1), (1, 2)):  # a worker that lost the call, and the one that has it
+        left = Lease(call.pk, token)
+        ear.store([(left, StreamChunk(call_id=call.pk, attempt=1, is_discarded=True))], {left})
+        assert StreamChunk.objects.count() == pieces
     assert StreamChunk.objects.filter(is_discarded=True).count() == 1
     assert StreamChunk.objects.outlived().count() == 0
     ServiceCallRecord.objects.filter(pk=call.pk).update(status="cancelled", finished_at=call.created_at)
     assert StreamChunk.objects.outlived().count() == 2
-    ear._leave(lease, [])
+    ear.store([], {lease})
     assert not StreamChunk.objects.exists()
 
 
