@@ -19,7 +19,7 @@ from tests.apps.gateway.serving import MODEL, gateway, key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SAYS = "one two three four five six"
-ASKED = {
+ASKED: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": [{"role": "user", "content": "Say six words."}]},
     "completions": {"prompt": "Say six words."},
     "responses": {"input": "Say six words."},
