@@ -142,11 +142,11 @@ async def _one(session: aiohttp.ClientSession, url: str) -> Heard:
 
 @contextmanager
 def web_server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """One process that serves by ASGI, and its address."""
+    """One process that serves by ASGI, with the pool of connections that docs/production.md wants, and its address."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--log-level", "error", "config.asgi:application"]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=env | {"DATABASE_POOL": "true"}, start_new_session=True)
     try:
         wait_for_port(port)
         yield process, f"http://127.0.0.1:{port}"

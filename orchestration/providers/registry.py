@@ -103,9 +103,10 @@ def class_faults(cls: type[Provider]) -> list[str]:
     unknown = sorted(set(map(str, cls.capabilities)) - set(Capability))
     faults = [
         *([] if isinstance(name, str) and NAME.fullmatch(name) else ["`name` must match [a-z0-9_-]{1,64}"]),
-        *([] if surfaces else ["`surfaces` must name at least one API"]),
+        *([] if surfaces else ["`surfaces` (over HTTP: `wires`) must name at least one API"]),
         *(f"the surface {each!r} is longer than {LONGEST_SURFACE}" for each in surfaces if len(each) > LONGEST_SURFACE),
         *(f"{each!r} is not a capability: {', '.join(Capability)}" for each in unknown),
+        *(f"it does not define `{each}`" for each in sorted(cls.__abstractmethods__)),
     ]
     options: Any = cls.Options
     if not (isinstance(options, type) and issubclass(options, BaseModel)):

@@ -19,7 +19,7 @@ from orchestration.providers.simulator.server import serving
 
 
 class Command(PlainCommand):
-    help = "Serve a simulated model with OpenAI's API. SIGTERM or Ctrl-C stops it."
+    help = "Serve a simulated model with the APIs of OpenAI, Anthropic, Gemini and Azure. SIGTERM or Ctrl-C stops it."
     requires_system_checks = ()
     requires_migrations_checks = False
 

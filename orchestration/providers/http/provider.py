@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -69,9 +70,9 @@ class HttpProvider(Provider):
     def content_support(cls, surface: str) -> ContentSupport:
         return cls.wires[surface].content
 
+    @abstractmethod
     def path(self, request: ProviderRequest) -> str:
         """Where a request goes, below `base_url`."""
-        raise NotImplementedError
 
     def stream_path(self, request: ProviderRequest) -> str:
         """Where a request goes whose answer is to come as a stream."""

@@ -17,6 +17,7 @@ from orchestration.components.prompts import PromptSection
 from orchestration.components.registry import empty_registries
 from orchestration.components.schemas import OutputSchema
 from orchestration.decorators import prompt_section, schema, service
+from orchestration.providers.http.provider import HttpProvider
 from orchestration.providers.openai.provider import OpenAIProvider
 from orchestration.services import DjangoBaseService
 
@@ -25,6 +26,12 @@ class Careless(OpenAIProvider):
     """A provider that claims what nothing knows."""
 
     capabilities = frozenset({"telepathy"})  # type: ignore[arg-type]
+
+
+class Unfinished(HttpProvider):
+    """A provider of which the most is missing."""
+
+    name = "unfinished"
 
 
 OPENAI = {"MODE": "single", "CLIENT": {"provider": "openai"}}
@@ -172,6 +179,8 @@ def test_hosts_that_share_a_key_by_default_are_an_error(monkeypatch: pytest.Monk
         ({"provider": "no.such.module.Provider"}, "cannot be imported: No module named 'no'"),
         ({"provider": "orchestration.conf.ClientSettings"}, "not a subclass of orchestration.providers.base.Provider"),
         ({"provider": f"{__name__}.Careless"}, "'telepathy' is not a capability: structured_output, tools"),
+        ({"provider": f"{__name__}.Unfinished"}, "`surfaces` (over HTTP: `wires`) must name at least one API"),
+        ({"provider": f"{__name__}.Unfinished"}, "it does not define `path`"),
         ({"provider": "azure"}, 'azure has no address of its own: give the client a "base_url"'),
         ({"provider": "anthropic", "surface": "chat"}, "anthropic has no surface 'chat'; it has: messages"),
         ({"provider": "anthropic", "options": {"max_token": 1}}, "max_token: Extra inputs are not permitted"),
