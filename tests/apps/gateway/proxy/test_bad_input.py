@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from apps.gateway.crypto import decrypt
 from apps.gateway.errors import GatewayError
 from apps.gateway.models import Endpoint, Interaction, Status
 from apps.gateway.proxy.request_checks import check_body
@@ -18,7 +19,6 @@ from orchestration.providers.simulator.server import SimulatedProviderServer
 from tests.apps.gateway.serving import MODEL, gateway, key
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SAYS = "one two three four five six"
 ASKED: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": [{"role": "user", "content": "Say six words."}]},
     "completions": {"prompt": "Say six words."},
@@ -32,13 +32,13 @@ SPEAKS = {"messages": "anthropic"}
 def test_a_stream_that_is_cut_after_any_event(provider: SimulatedProviderServer, path: str) -> None:
     """The client is told, or has all of it; the record never says that half of an answer is one."""
     body = {"model": MODEL, "stream": True, **ASKED[path]}
-    provider.script([Fault(kind="text", text=SAYS)])
     _, secret = key()
     headers = {"Authorization": f"Bearer {secret}"}
     with gateway(provider.base_url, speaks=SPEAKS.get(path, "openai")) as server, httpx2.Client(timeout=20) as caller:
         whole = caller.post(f"{server.base_url}/{path}", json=body, headers=headers).text
+        assert told(whole).count(" ") > 3
         count = whole.count("data: ")
-        provider.script([Fault(kind="cut", text=SAYS, events=number) for number in range(count)])
+        provider.script([Fault(kind="cut", events=number) for number in range(count)])
         for number in range(count):
             answer = caller.post(f"{server.base_url}/{path}", json=body, headers=headers)
             row = Interaction.objects.latest("id")
@@ -48,7 +48,25 @@ def test_a_stream_that_is_cut_after_any_event(provider: SimulatedProviderServer,
             assert (number, row.status, row.error_code) == (number, Status.FAILED, "connection_error")
             assert answer.status_code == (200 if number and "data: " in answer.text else 502)
             assert '"error"' in answer.text or "event: error" in answer.text, (number, answer.text)
+            said = told(answer.text)
+            assert told(whole).startswith(said)
+            assert not said or json.dumps(said) in recorded(row), "as far as it came, and no further"
     assert not Interaction.objects.in_flight().exists()
+
+
+def told(stream: str) -> str:
+    """The text in the events that a client got, of whichever API."""
+    text = ""
+    for event in (json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")):
+        choice = (event.get("choices") or [{}])[0]
+        delta = event.get("delta", choice.get("delta", choice))
+        text += delta if isinstance(delta, str) else delta.get("content") or delta.get("text") or ""
+    return text
+
+
+def recorded(row: Interaction) -> str:
+    assert row.payload.response_enc is not None
+    return decrypt(row.payload.response_enc).decode()
 
 
 @pytest.mark.parametrize("path", ASKED)
