@@ -197,6 +197,8 @@ def _misfits(error: BaseException, kind: Kind) -> Iterator[Fault]:
 def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any]]:
     """What the statement that failed was to write."""
     for frame, _ in frames_of(error):
+        if frame.f_code.co_name != "execute_sql":  # the variables of a frame are copied when one asks for them
+            continue
         compiler = frame.f_locals.get("self")
         if isinstance(compiler, SQLInsertCompiler):
             for item in compiler.query.objs:

@@ -25,6 +25,8 @@ class Composed(Protocol):
 
 def text_of(sql: Any, context: Any) -> str:
     """A statement as text; `context` is that of an execute wrapper. Drivers take bytes, psycopg what it composes."""
+    if isinstance(sql, str):  # nearly always, and looking for a protocol takes longer than all the rest
+        return sql
     if isinstance(sql, Composed):
         return sql.as_string(context["connection"].connection)
     return sql.decode(errors="replace") if isinstance(sql, bytes) else str(sql)
