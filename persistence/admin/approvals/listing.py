@@ -18,7 +18,7 @@ from orchestration.admin.filters import ServiceFilter
 from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation
 from orchestration.theme.parts import DropdownFilter, display
-from orchestration.theme.words import NOTHING, moment
+from orchestration.theme.words import NOTHING, moment, short_id
 from persistence.admin.approvals.edit import edit_page
 from persistence.admin.approvals.item import STATE_COLOURS, TRIGGERS, item_page, service_name, who_is_asked
 from persistence.admin.approvals.queue import ASSIGNEE, ASSIGNEES, REASON, HoldQueue
@@ -107,7 +107,10 @@ class HoldAdmin(ReadOnlyAdmin):
     @display(description="Result of")
     def what(self, hold: Hold) -> str:
         tool = f", tool {hold.tool}" if hold.tool else ""
-        return format_html('<span title="{}">{}{}</span>', hold.service_identity, service_name(hold), tool)
+        told_apart = format_html('<span class="orca-muted">{}</span>', short_id(hold.call_id))
+        return format_html(
+            '<span title="{}">{}{} {}</span>', hold.service_identity, service_name(hold), tool, told_apart
+        )
 
     @display(description="Why it waits")
     def why(self, hold: Hold) -> str:
