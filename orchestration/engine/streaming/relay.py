@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db import Error
-
 from orchestration.components.text_paths import Path, texts_so_far
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.queue.database_thread import in_database
+from orchestration.isolation import isolated
 from orchestration.log import describe
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import TERMINAL, Status
 from orchestration.models.stream_chunks import StreamChunk
+from orchestration.values.sanitize import UNSTORABLE
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Telling:
         written = "".join(self._heard)
         if not self.steps:
             self._heard = []
-            return [(0, written)] if written else []
+            return [(0, UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", written))] if written else []
         self._heard = [written]
         texts, told = texts_so_far(written, self.steps), self._told
         if len(texts) < len(told) or any(not new.startswith(old) for new, old in zip(texts, told, strict=False)):
@@ -178,12 +178,11 @@ class Relay:
 
 async def _tried(function: object, *arguments: object) -> bool:
     """Whether it could be done; if not, listeners wait for the end of the call."""
-    try:
+    with isolated() as run:  # the pieces of other calls come after these
         await in_database(function, *arguments)  # type: ignore[arg-type]
-    except Error as error:
-        logger.warning("stream not relayed error=%s", describe(error))
-        return False
-    return True
+    if run.error is not None:
+        logger.warning("stream not relayed error=%s", describe(run.error))
+    return run.error is None
 
 
 def _store(rows: Sequence[tuple[Lease, StreamChunk]], left: Collection[Lease]) -> None:

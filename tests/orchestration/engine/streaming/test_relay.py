@@ -132,14 +132,28 @@ def test_calls_that_do_not_stream_cost_nothing(ear: Ear, monkeypatch: pytest.Mon
     assert ear.events == []
 
 
-def test_a_database_that_takes_no_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OperationalError("away"), UnicodeEncodeError("utf-8", "x", 0, 1, "no such text")])
+def test_a_database_that_takes_no_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def away(*_: Any) -> None:
-        raise OperationalError("away")
+        raise error
 
     monkeypatch.setattr(relay, "_store", away)
     call = run(Speaks, Fault(kind="text", text=WORDS))
     assert (call.status, call.response().output) == ("succeeded", WORDS)
     assert call.request_audits.count() == 1
+
+
+def test_what_no_database_stores_is_told_as_it_is_stored(ear: Ear) -> None:
+    """One answer with a NUL character, or half of an emoji, would silence all that are told with it."""
+    said = f"one\0 {WORDS}"
+    call = run(Speaks, Fault(kind="text", text=said))
+    stored = said.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert call.response().output == stored
+    assert ear.kinds == ["text"]
+    assert ear.heard(stored)
+    heard = telling()
+    heard.hear("a\ud83d\0")
+    assert [row.text for row in heard.take()] == ["a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"]
 
 
 def test_only_the_worker_that_has_the_call_tells(ear: Ear) -> None:
