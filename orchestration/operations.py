@@ -149,7 +149,7 @@ def operation_of(key: str) -> Operation:
 
 
 def carry_out(operation: Operation, call: ServiceCallRecord, options: JsonObject, by: Any) -> OperationResult:
-    """Run it; a transition that the call does not allow any more is a result, too."""
+    """Run it; a transition that the call no longer allows is a result, too."""
     try:
         return operation.run(call, options, by)
     except TransitionRefused:

@@ -190,7 +190,7 @@ class ServiceCallAdmin(CallOperations):
         return super().changelist_view(request, {**(extra_context or {}), **above})
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
-        """How the last term of `q` may go on, for the field of the search."""
+        """Completions of the last term of `q`, for the field of the search."""
         self._require_view(request)
         found = suggestions(request.GET.get("q", "")[:LONGEST_TEXT], content=may_read_content(request))
         items = [{"text": text, "term": each.term, "note": each.note, "more": each.more} for text, each in found]

@@ -46,7 +46,7 @@ PLAIN = re.compile(r'[^\s"]+\Z')
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One way to go on with a term."""
+    """One way to complete a term."""
 
     term: str
     note: str

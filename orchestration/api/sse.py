@@ -36,7 +36,7 @@ MAX_STREAM_SECONDS = 300.0
 RECONNECT_MS = 1000
 AWAY_RECONNECT_MS = 5000
 STOPPING = 'event: stopping\ndata: {"message": "The server is stopping, reconnect."}\n\n'
-"""The last event of a stream that the server cannot go on with. It has no id: the reader keeps the last one it has."""
+"""The last event of a stream that the server cannot continue. It has no id: the reader keeps the last one it has."""
 UNAVAILABLE = (
     f"retry: {AWAY_RECONNECT_MS}\n"
     'event: unavailable\ndata: {"message": "The database cannot be reached, reconnect."}\n\n'

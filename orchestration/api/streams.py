@@ -50,7 +50,7 @@ def stream_service_call(
     request: ApiRequest, call_id: str, after: After = 0, last_event_id: LastEventId = None
 ) -> StreamingHttpResponse:
     """Needs what reading the call's content needs. Every event has an id; send the last one as `Last-Event-ID`, or as
-    `after`, to go on. An id that is none of this stream begins anew.
+    `after`, to continue. An id that is not of this stream begins it from the start.
 
     `text`: a piece, `{"part", "text", "attempt"}`; parts are numbered from 0. `discarded`: what was told does not
     count, and another attempt begins. `end`: the call has ended, `{"status", "error_code", "parts"}`, with the texts of

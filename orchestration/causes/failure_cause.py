@@ -1,4 +1,4 @@
-"""From a failed call to its cause: what is known of its code, and the facts of the last answer that are no content."""
+"""From a failed call to its cause: what is known of its code, and facts about the last answer, without content."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 DIGITS = 16
 BESIDE = {"builtins", "orchestration", "persistence"}
-"""Packages whose classes are no component's own code."""
+"""Packages whose classes do not count as a component's own code."""
 PLAIN = (str, bytes, int, float, tuple, list, dict, frozenset)
 
 

@@ -29,7 +29,7 @@ class RoutePlan:
     weights: tuple[int, ...]
     """Of the routes; 0 for those that only take what others cannot. Empty: every call begins with the first route."""
     on: frozenset[str]
-    """Error codes, and reasons to wait, after which a call goes on."""
+    """Error codes, and reasons to wait, after which a call continues on its next route."""
 
     @property
     def all(self) -> int:
@@ -70,7 +70,7 @@ def plan_of(service: type[Service] | None) -> RoutePlan | None:
 
 
 def plan_of_identity(identity: str) -> RoutePlan | None:
-    """`plan_of` the service that a row names; None also for one that does not exist any more."""
+    """`plan_of` the service that a row names; None also for one that no longer exists."""
     return plan_of(services.try_get(identity))
 
 

@@ -37,7 +37,7 @@ def texts_at(value: Any, steps: Path) -> list[str]:
 
 
 def texts_so_far(written: str, steps: Path) -> list[str]:
-    """The texts at a path in JSON of which the end is missing; none of what is no JSON."""
+    """The texts at a path in JSON of which the end is missing; none of what is not JSON."""
     try:
         return texts_at(from_json(written, allow_partial="trailing-strings"), steps)
     except ValueError:

@@ -25,7 +25,7 @@ def image_now(source: Source | None = None, *, url: str = "", name: str = "", me
     """An image as part of a message, from bytes or a Django file (then it is stored), or from a URL.
 
     `name`: as the model and the pages are told; a file's own by default. `media_type`: what it is declared to be; it
-    is refused when the bytes are something else. Raises ContentRefused for what is no whole image of a known type, and
+    is refused when the bytes are something else. Raises ContentRefused unless it is a whole image of a known type, and
     ContentTooLarge; OSError, or what else a storage raises, when it fails. Stored content that nothing refers to is
     removed after a day.
     """

@@ -96,8 +96,8 @@ def attempts() -> Iterator[CheckMessage]:
     unknown = AIRequestAudit.objects.unknown().filter(dispatched_at__gte=database_now() - A_DAY).count()
     if unknown:
         yield checks.Warning(
-            f"Of {unknown} requests of the last day nobody knows what came back: workers died, or were stopped, with"
-            " them in flight. Their calls went on, and they may have been billed.",
+            f"The answers to {unknown} requests of the last day are unknown: workers died, or were stopped, with"
+            " them in flight. Their calls continued, and they may have been billed.",
             hint="Compare with the provider's bill: console, AI requests, outcome unknown. Stop nodes by SIGTERM.",
             id="orchestration.W216",
         )

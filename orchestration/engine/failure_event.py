@@ -30,5 +30,5 @@ def announce_without_result(calls: Iterable[ServiceCallRecord]) -> None:
 
 
 def sender_of(record: ServiceCallRecord) -> Any:
-    """The call's service class, None when the service does not exist (any more)."""
+    """The call's service class, None when the service does not exist, or no longer does."""
     return services.try_get(record.service_identity)

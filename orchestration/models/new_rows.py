@@ -38,7 +38,7 @@ def new_row(model: type[Row], /, **given: Any) -> Row:
     """An unsaved row with values by attribute (`parent_id`, not `parent`), and defaults for all others.
 
     The same as `model(**given)`, which looks at each column for a value by either name and asks it for its default: of
-    a call, with some sixty columns, that takes five times as long. KeyError for what is no attribute of a column.
+    a call, with some sixty columns, that takes five times as long. KeyError for what is not an attribute of a column.
     """
     blank = _blank(model)
     row, places = list(blank.values), blank.places

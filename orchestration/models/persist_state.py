@@ -53,7 +53,7 @@ class PersistenceTransitions(models.Model):
         self.move_persistence(PersistState.PENDING, from_=(PersistState.HELD,), next_persist_at=now or database_now())
 
     def mark_rejected(self) -> None:
-        """held → skipped: a person rejected it; `persist_again` takes it up anew, and may hold it again."""
+        """held → skipped: a person rejected it; `persist_again` takes it up again, and may hold it again."""
         self.move_persistence(PersistState.SKIPPED, from_=(PersistState.HELD,), domain_persist_error=REJECTED)
 
     def mark_reverted(self) -> None:

@@ -22,7 +22,7 @@ class StreamChunkQuerySet(models.QuerySet["StreamChunk"]):
         return self.filter(call_id__in=list(call_ids))
 
     def outlived(self) -> Self:
-        """What nobody listens to any more."""
+        """What nobody listens to."""
         return self.filter(models.Q(created_at__lt=database_now() - KEPT) | models.Q(call__status__in=TERMINAL))
 
 

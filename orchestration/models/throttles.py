@@ -207,7 +207,7 @@ class PauseKind(models.TextChoices):
 
 
 class Pause(models.Model):
-    """While this row exists, no call of the service or to the model starts, on any node; running ones go on."""
+    """While this row exists, no call of the service or to the model starts, on any node; running ones continue."""
 
     kind = models.CharField(max_length=16, choices=PauseKind)
     name = models.CharField(max_length=255, help_text='An identity, or "client/model" ("default/gpt-4o*", "*/*").')

@@ -122,7 +122,7 @@ class ToolRun(models.Model):
 
     def content(self) -> Content:
         """What the model is told of a finished run: text, or parts where the tool returned any. The keys of other JSON
-        are sorted, because PostgreSQL keeps no order of them, and a worker that goes on must say the same."""
+        are sorted, because PostgreSQL keeps no order of them, and a worker that continues must say the same."""
         if self.status == ToolRunStatus.FAILED:
             return self.error
         if has_parts(self.result):

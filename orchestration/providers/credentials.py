@@ -23,7 +23,7 @@ VALID = re.compile("[!-~]+")
 
 
 class Token:
-    """The bearer token of a client: what its function returns, asked anew for each request.
+    """The bearer token of a client: what its function returns, called for each request.
 
     The function keeps a token for as long as it is valid (those of `azure.identity` do). One that is not a coroutine
     function runs in a thread.

@@ -39,6 +39,6 @@ def host_of(url: str) -> str:
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL: equal for URLs that lead to one server. ValueError for what is no URL."""
+    """Scheme, host and port of a URL: equal for URLs that lead to one server. ValueError for what is not a URL."""
     parts = urlsplit(url)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS.get(parts.scheme)

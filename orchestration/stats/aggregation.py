@@ -93,7 +93,7 @@ def roll_up(
 ) -> bool:
     """Bring the rollups up to date; False when another process does so, or did less than `at_most_every` seconds ago.
 
-    Ends after about `seconds`, wherever it is; the next run goes on from there. `afresh`: from the first call on, for
+    Ends after about `seconds`, wherever it is; the next run continues from there. `afresh`: from the first call on, for
     rows that came from elsewhere, such as an old database.
     """
     moment, deadline = now or database_now(), time.monotonic() + seconds

@@ -118,7 +118,7 @@ def phases(call: ServiceCallRecord, audits: Iterable[AIRequestAudit], *, now: da
 
 def _phases(call: ServiceCallRecord, audits: list[AIRequestAudit], now: datetime) -> Iterator[Phase]:
     at = call.started_at or call.finished_at or now
-    at = min(at, audits[0].dispatched_at) if audits else at  # a retry began anew
+    at = min(at, audits[0].dispatched_at) if audits else at  # a retry began again
     yield from _stretch("in the queue", "wait", call.created_at, at)
     before: AIRequestAudit | None = None
     for audit, later in zip_longest(audits, audits[1:]):
@@ -142,7 +142,7 @@ def _stretch(name: str, kind: str, began: datetime, ended: datetime) -> Iterator
 
 
 def _ended(audit: AIRequestAudit, later: AIRequestAudit | None, call: ServiceCallRecord, now: datetime) -> datetime:
-    """When its answer came; for one that was lost, when the call went on without it."""
+    """When its answer came; for one that was lost, when the call continued without it."""
     answer = audit.answer
     if answer is not None:
         return answer.received_at

@@ -48,7 +48,7 @@ def assert_persisted(call: Any, model: type[ModelT], *, count: int = 1) -> list[
 
 
 def assert_failed(call: Any, code: str | None = None) -> ServiceCallRecord:
-    """That a call failed for good, with this error code unless that is None; returns its record, read anew."""
+    """That a call failed for good, with this error code unless that is None; returns its record, read again."""
     record = _record(call)
     if record.status != Status.FAILED or code not in (None, record.error_code):
         expected = f"failed{f' with {code}' if code else ''}"

@@ -62,8 +62,8 @@ def run_calls() -> int:
 
 
 def _persist() -> tuple[int, int]:
-    """Persist what is due, as for an immediate caller; returns how many results are not due any more, and how many of
-    them do not wait any more: the others failed, and will be tried later."""
+    """Persist what is due, as for an immediate caller; returns how many results are no longer due, and how many of
+    them no longer wait: the others failed, and will be tried later."""
     due = set(ServiceCallRecord.objects.pending_persistence().values_list("pk", flat=True))
     if due:
         with _as_if_committed():

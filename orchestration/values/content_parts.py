@@ -89,7 +89,7 @@ def content_of(value: Any, path: str, *, media: bool = True) -> Content:
     """A message's content from a text, a part, or a list of both: a text where it is nothing but text, else parts, with
     texts that follow each other joined by a blank line.
 
-    ContentRefused names what is no content. `media`: False where only text may stand.
+    ContentRefused names what is not content. `media`: False where only text may stand.
     """
     if isinstance(value, str):
         return value

@@ -61,7 +61,7 @@ def _said(sizes: dict[str, list[int]]) -> str:
 
 
 def lengths(measured: Iterable[int | None]) -> str:
-    """`shapes` of texts of these lengths; None is no text."""
+    """`shapes` of texts of these lengths; None is not a text."""
     found = list(measured)
     sizes = {"text": [length for length in found if length is not None], NOTHING: [0] * found.count(None)}
     return _said({kind: each for kind, each in sizes.items() if each})

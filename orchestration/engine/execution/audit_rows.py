@@ -60,7 +60,7 @@ def first_request(call: CallContext, provider: Provider, model: str, **rendered:
 def continued_request(
     call: CallContext, provider: Provider, model: str, *, previous: AIRequestAudit, prompt_meta: JsonObject
 ) -> AIRequestAudit:
-    """The audit of a new attempt that goes on after the tools of `previous`: what it sends besides is with that."""
+    """The audit of a new attempt that continues after the tools of `previous`: what it sends besides is with that."""
     request = first_request(call, provider, model, messages=[], prompt_meta=prompt_meta, parameters=parameters_of(call))
     request.tools, request.response_schema, request.continues_id = [], None, previous.pk
     return request

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 APPROVAL_SECONDS = 3600.0
 """Until a call whose tools wait for approval is looked at again, if nobody brings it forward."""
 NEWER_VERSION_SECONDS = 30.0
-"""Until a call is tried again that only a newer version can go on with."""
+"""Until a call is tried again that only a newer version can continue."""
 
 
 async def succeed(call: CallContext, response: Response, result: JsonObject) -> None:
@@ -98,7 +98,7 @@ async def fail(call: CallContext, error: CallError) -> float | None:
 
 
 async def _other_route(call: CallContext, error: CallError) -> NextRoute | None:
-    """Where it goes on at once, uncharged; None when there is no such route."""
+    """The route on which it continues at once, uncharged; None when there is no such route."""
     route = next_route(call.record, error)
     if route is not None and call.runtime.immediate:
         return await go_on_now(call, route)

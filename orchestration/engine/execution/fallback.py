@@ -16,7 +16,7 @@ from orchestration.routes import Route
 
 
 def next_route(record: ServiceCallRecord, error: CallError) -> NextRoute | None:
-    """Where a call goes on after this error; None when it was everywhere, or does not go on after such an error."""
+    """The route on which a call continues after this error; None when it tried them all, or ends with such an error."""
     plan = plan_of_call(record)
     if plan is None or error.code not in plan.on:
         return None
@@ -40,7 +40,7 @@ def is_worth_another_round(record: ServiceCallRecord, error: CallError) -> bool:
 
 
 async def go_on_now(call: CallContext, route: NextRoute) -> NextRoute | None:
-    """For a caller who waits: let the call go on to this route, or to one behind it; None when all of them are held."""
+    """For a caller who waits: continue the call on this route, or on one behind it; None when all are held."""
     record = call.record
     before = NextRoute(*record.route, record.routes_left or 0, record.route_reason)
     follow(record, route)

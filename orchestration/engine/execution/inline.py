@@ -117,7 +117,7 @@ def _start(spec: CallSpec, limits: Limits) -> tuple[ServiceCallRecord, bool]:
 
 
 def _admit(record: ServiceCallRecord, limits: Limits) -> None:
-    """Let a call that runs go on to another of its routes, which its own worker writes; CallHeld."""
+    """Let a running call continue on another of its routes, which its own worker writes; CallHeld."""
     with transaction.atomic():
         admit_now(record, limits)
 

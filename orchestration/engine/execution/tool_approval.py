@@ -1,6 +1,6 @@
 """Tools that a person must approve of before they run: who is asked, and what a call does until somebody has decided.
 
-The call goes back to the queue. Whoever decides brings it forward, and the worker that takes it goes on at this turn.
+The call goes back to the queue. Whoever decides brings it forward, and the worker that takes it continues at this turn.
 """
 
 from __future__ import annotations

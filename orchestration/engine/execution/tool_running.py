@@ -1,4 +1,4 @@
-"""Running one tool: an author's function, which may raise anything, hang, or return what is no JSON."""
+"""Running one tool: an author's function, which may raise anything, hang, or return what is not JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The turns of a model that asks for tools: each tool is run once, then the model is asked again.
 
 A turn is committed step by step: the answer, a row for each tool before it is run, the row's result after it, and the
-next request. Whoever takes the call over goes on at the first step that is missing.
+next request. Whoever takes the call over continues at the first step that is missing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NO_SUCH_TOOL = "unknown_tool"
 
 
 def asks_for_tools(call: CallContext, answer: ProviderResponse) -> bool:
-    """Whether the engine must run tools before this answer is one. What a provider ran by itself is no such tool."""
+    """Whether the engine must run tools before this answer is one. What a provider ran by itself does not count."""
     tools = call.service.wiring.tools
     if not tools or not answer.tool_calls or answer.refusal is not None or answer.truncated or answer.filtered:
         return False
@@ -46,13 +46,13 @@ def asks_for_tools(call: CallContext, answer: ProviderResponse) -> bool:
 
 
 def refuse_second_conversation(call: CallContext) -> None:
-    """CallError: what a worker finds of a call must be one conversation, or it could not tell where to go on."""
+    """CallError: what a worker finds of a call must be one conversation, or it could not tell where to continue."""
     if call.conversation is not None:
         raise CallError("A service with tools asks once: call super().execute() once.", code="asked_twice")
 
 
 async def resumed(call: CallContext) -> tuple[AIRequestAudit, ProviderResponse] | None:
-    """The last turn of an attempt that failed, or of a worker that died: the call goes on from there, not anew."""
+    """The last turn of an attempt that failed, or of a worker that died: the call continues from there."""
     request = await when_database_answers(last_turn, call.record) if call.attempt else None
     if request is None:
         return None
@@ -201,7 +201,7 @@ def _context(call: CallContext, run: ToolRun) -> ToolContext:
 
 
 async def _all_of(steps: Iterable[Awaitable[Any]]) -> None:
-    """Side by side; when one of them raises, or all are cancelled, none goes on."""
+    """Side by side; when one of them raises, or all are cancelled, none continues."""
     tasks = [asyncio.ensure_future(step) for step in steps]
     if not tasks:
         return

@@ -35,7 +35,7 @@ class Renewal:
     """What one renewal found."""
 
     lost: frozenset[Lease]
-    """Leases that this worker had and does not have any more."""
+    """Leases that this worker had and no longer has."""
     cancel: frozenset[str]
     """Ids of calls that somebody asked to cancel."""
 
@@ -43,7 +43,7 @@ class Renewal:
 class LeaseKeeper:
     """Keeps the leases that it is given, from `__enter__` to `__exit__`.
 
-    `renewed` is called in the event loop that was running at `__enter__`, after each renewal. Renewing goes on while
+    `renewed` is called in the event loop that was running at `__enter__`, after each renewal. Renewing continues while
     that loop, or the thread of its database, is blocked. `afterwards` is called in the keeper's thread with what is
     held, and left out while the database answers slowly: renewals come first.
     """

@@ -201,7 +201,7 @@ def _skip_locked(queryset: QuerySet[RowT]) -> QuerySet[RowT]:
 
 
 def _only_in_turn(picked: list[ServiceCallRecord]) -> list[ServiceCallRecord]:
-    """Drop calls whose turn it is not any more: their ordering keys' rows are locked for that check.
+    """Drop calls whose turn it no longer is: their ordering keys' rows are locked for that check.
 
     Where the database has one writer, it still is.
     """

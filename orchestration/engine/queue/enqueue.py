@@ -310,7 +310,7 @@ def _with_required(service: type[Service], spec: CallSpec) -> JsonObject:
 
 
 def _checked_messages(messages: Any) -> list[Message]:
-    """The messages, with what is text alone as a text; InvalidCall for what is no message."""
+    """The messages, with what is text alone as a text; InvalidCall for what is not a message."""
     if not isinstance(messages, list | tuple) or not all(isinstance(each, dict) for each in messages):
         raise InvalidCall("messages is a list of objects with a role and a content.")
     return [_checked_message(message, f"messages[{number}].content") for number, message in enumerate(messages)]

@@ -30,7 +30,7 @@ def target_of(kind: str, name: str) -> str:
 
 
 def resume(kind: str, name: str) -> Pause:
-    """Let calls start again; TransitionRefused when it is not paused, also for services that do not exist any more."""
+    """Let calls start again; TransitionRefused when it is not paused, also for services that no longer exist."""
     found = Pause.objects.filter(kind=kind, name=name).first()
     if found is None and kind == PauseKind.SERVICE:
         found = Pause.objects.filter(kind=kind, name=str(services.get(name).identity)).first()

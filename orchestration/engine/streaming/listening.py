@@ -48,7 +48,7 @@ class StreamEvent:
 
     sequence: int
     kind: str
-    """`text`, or `discarded`: what was told before is no answer, and the next piece begins another one."""
+    """`text`, or `discarded`: what was sent before is not the answer, and the next piece begins another one."""
     data: JsonObject
     created_at: datetime
 
@@ -110,7 +110,7 @@ class Listener:
         """The request whose pieces it has; (0, 0) before it has any."""
         self._has_text = False
         self._is_known = False
-        """It is known where it goes on."""
+        """It is known where it continues."""
         self._seen = 0
         """The last piece that was told, or left out."""
 
@@ -133,7 +133,7 @@ class Listener:
         return [*events, *self._told(rows, after)], False
 
     def _resume(self, rows: Sequence[Row], after: int) -> bool:
-        """Go on after a piece of this stream; False when there is no such piece."""
+        """Continue after a piece of this stream; False when there is no such piece."""
         last = next((row for row in rows if row.id == after), None)
         if last is None:
             return False
@@ -162,7 +162,7 @@ class Listener:
 
 
 def _of_last_request(rows: list[Row]) -> list[Row]:
-    """Those that a new listener is told: what is no answer any more is left out."""
+    """Those that a new listener is sent: what no longer belongs to the answer is left out."""
     request = max(row.request for row in rows)
     rows = [row for row in rows if row.request == request]
     return [] if rows[-1].is_discarded else rows

@@ -50,7 +50,7 @@ SUBSET = Subset(
     described_references=False,
 )
 CUT = frozenset({"max_tokens", "model_context_window_exceeded", "pause_turn"})
-"""Stop reasons of an answer that is not whole; after `pause_turn` the model waits to be asked to go on."""
+"""Stop reasons of an answer that is not whole; after `pause_turn` the model waits to be asked to continue."""
 REFUSED = "refusal"
 NO_REASON = "The model refused to answer and gave no reason."
 LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)")

@@ -65,7 +65,7 @@ class ProviderConformance(Streams, Contents):
     """The whole suite. Subclass it as `class TestMine(ProviderConformance)`, with `provider` and what is particular.
 
     Needs pytest and Django's settings, no database. `EngineConformance` (`orchestration/testing/conformance.py`) asks
-    the same provider through the engine. For a provider that is no `HttpProvider`, override `wire` and `reading`.
+    the same provider through the engine. For a provider that is not an `HttpProvider`, override `wire` and `reading`.
     """
 
     errors: ClassVar[Mapping[str, Outcome]] = {}

@@ -16,7 +16,7 @@ OF_A_TEXT = frozenset({"text", "thought", "thoughtSignature"})
 class _Part:
     fields: JsonObject
     texts: list[str]
-    """Empty for a part that is no text."""
+    """Empty for a part that is not text."""
 
     def goes_on_with(self, part: JsonObject) -> bool:
         """Whether a part is the next piece of this one's text; what is signed is whole."""

@@ -53,7 +53,7 @@ def transport_error(raised: BaseException) -> ProviderError:
 
 
 class Turns:
-    """Lets those who wait go on AT_ONCE in each turn of the event loop, so that many answers that come together do not
+    """Resumes AT_ONCE of those who wait in each turn of the event loop, so that many answers that come together do not
     keep it from everything else."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ def ssl_context() -> Any:
 
 @lru_cache(maxsize=64)
 def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    """To connect. The caller limits the whole: a limit between two bytes would start anew with each."""
+    """To connect. The caller limits the whole: a limit between two bytes would start again with each."""
     return aiohttp.ClientTimeout(sock_connect=min(seconds, CONNECT_SECONDS))
 
 

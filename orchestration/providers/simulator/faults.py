@@ -24,7 +24,7 @@ Kind = Literal[
     "content_filter",  # cut off by the content filter
     "tool_call",  # calls the tool in `data`: {"name", "arguments"}, or several; says `text` beside it
     "failed",  # HTTP 200 with an error inside
-    "malformed",  # HTTP 200 whose body breaks off inside the JSON; a stream with an event that is no JSON
+    "malformed",  # HTTP 200 whose body breaks off inside the JSON; a stream with an event that is not JSON
     "html",  # HTTP 200 with a web page
     "bad_request",  # 400
     "unauthorized",  # 401

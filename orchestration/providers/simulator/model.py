@@ -32,7 +32,7 @@ REFUSAL = "I cannot help with that. (simulated refusal)"
 CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 """Headers in which APIs expect a key, in lower case."""
 GARBAGE = b'data: {"broken": \n\n'
-"""An event that is no JSON."""
+"""An event that is not JSON."""
 WEB_PAGE = b"<!doctype html><title>Bad gateway</title><p>This is a web page, not an API."
 
 

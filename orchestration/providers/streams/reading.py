@@ -70,7 +70,7 @@ class StreamReading(list[bytes]):
         self.error: Any = None
         """What the provider reported in the stream."""
         self.is_unreadable = False
-        """An event was no JSON object."""
+        """An event was not a JSON object."""
         self._done = False
         self._reader = EventReader()
         self._half = ""
@@ -112,7 +112,7 @@ class StreamReading(list[bytes]):
             self._heard(text)
 
     def body(self) -> bytes:
-        """As JSON, what it amounts to so far; what came itself, where that is no stream."""
+        """As JSON, what it amounts to so far; the body as it came, where that is not a stream."""
         return write_json(self.assembly.answer()) if self.has_events else b"".join(self)
 
     def _take(self, event: bytes) -> None:

@@ -1,4 +1,4 @@
-// Controls of the theme that are no buttons: the keyboard reaches them, too, and they say what they are.
+// Controls of the theme that are not buttons: the keyboard reaches them, too, and they say what they are.
 const SAYS = { dock_to_right: "Menu", close: "Close", more_vert: "More", more_horiz: "More" };
 const PRESSED_BY_MOUSE = "[x-on\\:click]:not(a[href], button, input, label, summary, #changelist-filter-close)";
 const makePressable = (root) => {

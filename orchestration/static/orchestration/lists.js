@@ -1,4 +1,4 @@
-// Search with help: while one writes, the list below the field says how the term may go on. Arrow keys and Enter choose.
+// Search with help: while you type, the list below the field offers completions of the term. Arrow keys and Enter choose.
 const suggestTo = (input, url) => {
   const list = document.createElement("ul");
   list.id = "orca-suggestions";

@@ -1,5 +1,5 @@
-// Django's own admin has no htmx, which the console brings: parts of a page that show something going on are asked for
-// anew here, as their attributes say.
+// Django's own admin has no htmx, which the console brings: parts of a page that show something in progress are fetched
+// again here, as their attributes say.
 const renew = async (part) => {
   const every = parseFloat(part.getAttribute("hx-trigger").replace("every ", ""));
   await new Promise((done) => setTimeout(done, every * 1000));

@@ -14,7 +14,7 @@ for (const box of document.querySelectorAll("[data-stream]")) {
     found[part] = (found[part] || "") + text;
     show(found);
   });
-  source.addEventListener("discarded", () => { show([]); say("What was said is no answer: another attempt begins."); });
+  source.addEventListener("discarded", () => { show([]); say("This is not the answer: another attempt begins."); });
   source.addEventListener("end", (event) => {
     source.close();
     const end = JSON.parse(event.data);
