@@ -7,6 +7,6 @@ from persistence.tasks import prepare
 
 
 def run_export(run_id: int) -> int:
-    """Go on with an export for one task; returns the rows of the file, 0 when it is not done."""
+    """Continue an export for one task; returns the rows of the file, 0 when it is not done."""
     prepare()
     return work(run_id)

@@ -79,7 +79,7 @@ def prune_content() -> dict[str, int]:
 
 
 def erase(erasure_id: int) -> dict[str, int]:
-    """Go on with an erasure for one budget; returns rows by kind. Leaves a task behind when there is more."""
+    """Continue an erasure for one budget; returns rows by kind. Leaves a task behind when there is more."""
     prepare()
     erasure = Erasure.objects.filter(pk=erasure_id, finished_at=None).first()
     if erasure is None:

@@ -241,7 +241,7 @@ def sample_url(request: HttpRequest, run: BulkRun) -> str:
 
 
 def stage(run: BulkRun) -> str:
-    """What decides which buttons the page has. Queued and running have the same: were the page loaded anew between
+    """What decides which buttons the page has. Queued and running have the same: were the page loaded again between
     the two, a click of that moment would be lost."""
     return "ended" if run.has_ended else "paused" if run.state == BulkState.PAUSED else "under way"
 

@@ -35,7 +35,7 @@ NOTHING_CAME = frozenset({ReprocessOutcome.REFUSED, ReprocessOutcome.FAILED})
 
 
 class HowForm(forms.Form):
-    """What would be done; the page shows it anew when this changes."""
+    """What would be done; the page shows it again when this changes."""
 
     how = forms.ChoiceField(
         choices=[*POLICIES, (TO_REVERT, "revert: remove or restore what it persisted")],

@@ -22,7 +22,7 @@ class Entry:
     model: str = ""
     """`app.Model`, whose list it opens; shown to those who may see the list."""
     page: str = ""
-    """The name of a page, when it is no list of a model: `admin:…`."""
+    """The name of a page, when it is not a list of a model: `admin:…`."""
     arguments: tuple[str, ...] = ()
     permission: str = ""
     """`app.codename`, that the page needs."""
@@ -39,7 +39,7 @@ class Index:
     title: str
     icon: str
     pages: tuple[Entry, ...] = ()
-    """Its pages that are no lists, first."""
+    """Its pages that are not lists, first."""
     models: list[str] = field(default_factory=list)
     """`app.Model`, in their order."""
 

@@ -61,7 +61,7 @@ class OneRerunForm(RerunForm, ReasonForm):
         self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
 
     def messages(self) -> list[Message] | None:
-        """The prompt as it was edited; None when it was left alone, and is rendered anew."""
+        """The prompt as it was edited; None when it was left alone, and is rendered again."""
         edited: list[Message] = [
             {"role": message["role"], "content": self._edited(number, message["content"])}
             for number, message in enumerate(self.prompt)

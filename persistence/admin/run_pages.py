@@ -81,7 +81,7 @@ class Verb:
 
 
 def _start(run: BulkRun, form: StartForm, by: Authority) -> str:
-    """Now, or at the moment that was chosen; a run that was paused goes on as it was."""
+    """Now, or at the moment that was chosen; a run that was paused resumes as it was."""
     reason = form.cleaned_data["reason"]
     if run.state != BulkState.DRAFT:
         start(run, authority=by)
@@ -179,7 +179,7 @@ def repeat(request: HttpRequest, run_id: int) -> HttpResponse:
 def matching_now(request: HttpRequest, run: BulkRun) -> tuple[QuerySet[ServiceCallRecord], JsonObject]:
     """The calls that a run's filter matches now, as this person may search for them, and what was asked for in words.
 
-    BulkRefused when the filter cannot be applied any more.
+    BulkRefused when the filter can no longer be applied.
     """
     if run.list_query:
         return _on_the_list(request, run.list_query), run.filter
@@ -269,7 +269,7 @@ def _sampled(call_id: str, result: Any, *, content: bool) -> dict[str, Any]:
 
 @page("<int:run_id>/download/", "run_download")
 def download(request: HttpRequest, run_id: int) -> FileResponse:
-    """The file of an export, for who asked for it and for nobody else, as long as they could ask for it anew; 404 when
+    """The file of an export, for who asked for it and for nobody else, as long as they could ask for it again; 404 when
     it was removed."""
     run = BulkRun.objects.filter(pk=run_id, requested_by=request.user.pk).exclude(file="").first()
     if run is None or not default_storage.exists(run.file):

@@ -233,7 +233,7 @@ def decide_approval(request: ApiRequest, hold_id: int, body: DecisionIn) -> Json
 
     409 when nothing was written: somebody decided before (`approval_closed`), you were shown something else
     (`approval_outdated`), it would write something else by now (`approval_moved`, with the differences; get it again
-    and decide anew), its handler fails (`approval_unpersistable`), the call is gone (`approval_superseded`), or its
+    and decide again), its handler fails (`approval_unpersistable`), the call is gone (`approval_superseded`), or its
     deadline has passed (`approval_expired`).
     """
     by = request.auth.user
@@ -316,6 +316,6 @@ def _named(model: Any, key: int | None) -> Any:
 )
 @needs(DECIDE, permission=VIEW, row=any_hold)
 def refresh_approval(request: ApiRequest, hold_id: int) -> JsonObject:
-    """When that is something else than before, approvals of that do not count any more."""
+    """When that is something else than before, earlier approvals no longer count."""
     with refused():
         return _shown(request, decisions.show_again(hold_id))

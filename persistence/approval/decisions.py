@@ -80,7 +80,7 @@ class Decided:
 
     @property
     def wrote_nothing(self) -> bool:
-        """Whether the decision has to be taken again, or is none any more."""
+        """Whether the decision has to be taken again, or no longer is one."""
         return self.outcome in {DecisionOutcome.MOVED, DecisionOutcome.FAILED, DecisionOutcome.SUPERSEDED}
 
 
@@ -336,7 +336,7 @@ def _check_assignee(user: Any, hold: Hold) -> None:
 
 
 def lock(hold_id: int) -> tuple[Hold, ServiceCallRecord | None]:
-    """The hold and its call, both held by this transaction; None for a call whose result is not held any more.
+    """The hold and its call, both held by this transaction; None for a call whose result is no longer held.
 
     The call first, as the drain does.
     """

@@ -31,7 +31,7 @@ class Reason:
 
 
 def reasons_in_answer(declared: Iterable[Declared], response: Response) -> list[Reason]:
-    """Those that need no dry run. What a rule writes is undone; one that raises, or returns what is no reason, is a
+    """Those that need no dry run. What a rule writes is undone; one that raises, or returns what is not a reason, is a
     reason itself. Raises what says that the database is away."""
     return [reason for each in declared for reason in _in_answer(each, response)]
 

@@ -55,7 +55,7 @@ def _answer(hold: Hold) -> ToolAnswer:
 
 
 def still_waits(record: ServiceCallRecord) -> bool:
-    """Whether the call of a held tool can still go on."""
+    """Whether the call of a held tool can still continue."""
     return not record.is_terminal
 
 

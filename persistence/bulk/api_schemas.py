@@ -48,7 +48,7 @@ class BulkRunIn(RequestSchema):
 
 
 class StartIn(RequestSchema):
-    """Why, how fast, and when; a run that was paused goes on, with the pace that it has unless another is given."""
+    """Why, how fast, and when; a run that was paused resumes, with the pace that it has unless another is given."""
 
     reason: Annotated[str, Field(max_length=500, pattern=NO_NUL)] = ""
     """Kept in the history of each call."""

@@ -141,7 +141,7 @@ def _is_newer(run: BulkRun) -> bool:
 
 def acquire(run_id: int, seconds: float) -> RunLease | None:
     """Lease a run for at most so long; None when it is not to be worked on, another worker has it, only a newer version
-    can, or the person in whose name it runs may not have it done any more: then it has ended."""
+    can, or the person in whose name it runs may no longer have it done: then it has ended."""
     now = database_now()
     known = BulkRun.objects.filter(pk=run_id).only("format_version").first()
     if known is None or _is_newer(known):

@@ -87,7 +87,7 @@ class Rights:
 
     person: Any
     objection: str = ""
-    """Why the run must not go on."""
+    """Why the run must not continue."""
     sees_all_calls: bool = True
 
     def may_see(self, call: ServiceCallRecord) -> bool:
@@ -96,7 +96,7 @@ class Rights:
 
 
 def rights_of(run: BulkRun) -> Rights:
-    """As they are now, read anew; a run from the command line may do everything."""
+    """As they are now, read again; a run from the command line may do everything."""
     channel, person_id = run.channel, run.authorized_by_id
     if not channel:  # by a version that stored no more
         channel, person_id = Channel.CONSOLE if run.requested_by_id else Channel.COMMAND, run.requested_by_id

@@ -283,7 +283,7 @@ def schedule(
 ) -> None:
     """A draft that starts by itself at a moment, by the first tick after it; as `start` otherwise.
 
-    BulkRefused when it is no draft, or the moment is over or more than MOST_AHEAD away.
+    BulkRefused when it is not a draft, or the moment is over or more than MOST_AHEAD away.
     """
     check_pace(per_minute)
     now = database_now()

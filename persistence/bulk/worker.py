@@ -140,7 +140,7 @@ def _do(lease: RunLease, entry: Operation, item: BulkItem, ahead: ServiceCallRec
                 done = carry_out(entry, call, run.options, rights.person) if rights.may_see(call) else UNSEEN
             if not transaction.get_rollback():
                 return _keep(lease, entry, item, call, done)
-    except Exception as error:  # a handler may raise anything, if only at the commit, and the other items go on
+    except Exception as error:  # a handler may raise anything, if only at the commit, and the other items continue
         if isinstance(error, DATABASE_AWAY) and not connection.is_usable():
             raise
         done = OperationResult(outcome=Trouble.FAILED.value, error=log.explain(error))

@@ -52,7 +52,7 @@ class Format:
         self.columns = columns
 
     def write_part(self, part: TextIO, rows: Iterable[Any]) -> Written:
-        """Write some rows. One that cannot be written is left out, and the others go on."""
+        """Write some rows. One that cannot be written is left out, and the others are written."""
         written = Written()
         for row in rows:
             key, cells = str(row.pk), Cells(row)

@@ -112,7 +112,7 @@ def add_exporter(exporter: Exporter) -> Exporter:
 
 
 def exporter(name: str) -> Exporter:
-    """BulkRefused when nobody exports under this name any more."""
+    """BulkRefused when nobody exports under this name."""
     found = _registered().get(name)
     if found is None:
         raise BulkRefused(f"Nothing is exported as {name!r}.")
@@ -120,14 +120,14 @@ def exporter(name: str) -> Exporter:
 
 
 def permission_to_export(name: str) -> str | None:
-    """What exporting under this name needs; None when nobody exports so any more."""
+    """What exporting under this name needs; None when nobody exports under it."""
     found = _registered().get(name)
     return found.permission if found else None
 
 
 def permissions_to_export(options: JsonObject) -> tuple[str, ...]:
     """What an export with these options needs: the permission to export such rows, and to read content where that is in
-    the file. That of nobody when nobody exports so any more: then there is nothing to be had."""
+    the file. That of nobody when nobody exports under this name: then there is nothing to be had."""
     needed = permission_to_export(str(options.get("exporter", "")))
     return tuple(filter(None, (needed, VIEW_CONTENT if options.get("content") else "")))
 

@@ -1,7 +1,7 @@
 """How a worker writes the file of an export: in parts that survive a kill.
 
 A part is some thousand rows of the frozen list, stored as a file; that it is there, and what became of its rows, is
-committed together. So memory is bounded, an export goes on where it was, and it may take any number of tasks.
+committed together. So memory is bounded, an export resumes where it was, and it may take any number of tasks.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ ROWS_IN_MEMORY = 50
 WRITTEN = "written"
 ROWS_IN_PART = 5_000
 BYTES_IN_PART = 50_000_000
-"""Or so; whether to go on is asked between parts."""
+"""Or so; whether to continue is asked between parts."""
 
 
 def work(run_id: int) -> int:
-    """Go on with an export for at most EXPORT_SECONDS; returns the rows of the file, 0 when it is not done.
+    """Continue an export for at most EXPORT_SECONDS; returns the rows of the file, 0 when it is not done.
 
     Sends the task again when something is left.
     """
@@ -74,7 +74,7 @@ class Stopped(Exception):
 
 
 def write_export(run: BulkRun, may_continue: Callable[[], bool]) -> int | None:
-    """Go on with the file of an export, from what earlier tasks stored; returns the rows that are in it.
+    """Continue the file of an export, from what earlier tasks stored; returns the rows that are in it.
 
     None when `may_continue` said to stop, or another worker took over: what was stored stays, for whoever continues.
     Rows that were deleted meanwhile are marked `gone`; those that cannot be read or written `failed`, and those of
@@ -181,7 +181,7 @@ def _write_file(run: BulkRun, found: Exporter, form: Format, may_continue: Calla
 
 
 class _Attended(io.BufferedRandom):
-    """A file that asks at each access whether to go on, for gigabytes take longer than a lease.
+    """A file that asks at each access whether to continue, for gigabytes take longer than a lease.
 
     Stopped at a write when not, once: what had it open may still close it. Never at a read: a storage that is copying
     it would leave half a file.

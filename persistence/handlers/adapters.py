@@ -135,7 +135,7 @@ def _consumer_for(namespace: str, schema_identity: str, service_identity: str) -
     handler = resolve(namespace, schema_identity)
     if handler is not None:
         return HandlerConsumer(handler, str(handler.identity))
-    service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
+    service: Any = services.try_get(service_identity)  # None when it is not registered
     codec: type[DjangoBaseCodec] | None = service.wiring.codec if service is not None else None
     return CodecConsumer(codec, str(codec.identity)) if codec is not None else None
 

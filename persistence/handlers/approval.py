@@ -37,7 +37,7 @@ def declarations(service_identity: str, component: type[Any]) -> tuple[Declared,
 
 def declarations_of_service(service_identity: str) -> tuple[Declared, ...]:
     """What a service says, and the settings of it and of all."""
-    service: Any = services.try_get(service_identity)  # None when it is not registered (any more)
+    service: Any = services.try_get(service_identity)  # None when it is not registered
     own = _of(service, DjangoBaseService) if service is not None else ()
     return (*own, *_of_settings(service_identity, EVERYWHERE))
 

@@ -53,7 +53,7 @@ class ErasureReport:
     held_calls: list[str] = field(default_factory=list)
     """The first LISTED_HELD of those calls."""
     finished: bool = True
-    """False when the time was used up, or the cluster stops: erase again, to go on."""
+    """False when the time was used up, or the cluster stops: erase again, to continue."""
 
 
 def erase_subject(subject: Model, *, dry_run: bool = True, seconds: float = math.inf) -> ErasureReport:

@@ -139,7 +139,7 @@ class PruneReport:
     rows: dict[str, int] = field(default_factory=dict)
     held: int = 0
     finished: bool = True
-    """False when the time was used up, or the cluster stops: go on with another prune."""
+    """False when the time was used up, or the cluster stops: continue with another prune."""
 
 
 def prune(

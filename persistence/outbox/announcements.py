@@ -26,7 +26,7 @@ NOT_STORED = "not_stored"
 MOST_DEAD = 100
 """Dead results that are announced together."""
 DEAD_SECONDS = 1.0
-"""How long the announcement of a dead result waits for others while the drain goes on."""
+"""How long the announcement of a dead result waits for others while the drain continues."""
 
 
 def after_commit(work: Work) -> None:
@@ -87,7 +87,7 @@ def isolate_hooks(work: Work, savepoint: str, connection: BaseDatabaseWrapper) -
 
 class DeadResults:
     """The results that die in one thread of a drain, announced some at a time: when many die, who waits for them
-    looks at the rows of all together. A result that is announced is not persisted by itself any more; retrying it costs
+    looks at the rows of all together. A result that is announced is no longer persisted by itself; retrying it costs
     nothing, because the answer is stored."""
 
     def __init__(self) -> None:

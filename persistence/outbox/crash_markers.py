@@ -1,7 +1,7 @@
 """Crash markers: which result each process is persisting, in a file that outlives it.
 
 Each drain locks a file in RUN_DIR, which the kernel unlocks when the process ends, and writes into its memory map which
-result its handler has: that costs no system call and no commit. A file that is not locked any more and still names a
+result its handler has: that costs no system call and no commit. A file that is no longer locked and still names a
 result is an orphaned marker: a handler killed its process. The next drain on that machine charges the result.
 """
 
@@ -40,7 +40,7 @@ _page: ContextVar[tuple[mmap.mmap, dict[str, Any]] | None] = ContextVar("persist
 
 @contextmanager
 def watching(bulk_run: int = 0) -> Iterator[None]:
-    """Within the block, `handling` leaves markers. Without a writable disk there are none, and the work goes on."""
+    """Within the block, `handling` leaves markers. Without a writable disk there are none, and the work continues."""
     created = _create()
     if created is None:
         yield

@@ -144,7 +144,7 @@ def drain_record(work: Work) -> Outcome:
     """Persist the result of a record that was read earlier; what may have changed is read again under the lock.
 
     Whatever its handler raises becomes the state of the record. What is not an Exception (the worker is being
-    killed) undoes everything, charges nothing and goes on to the caller.
+    killed) undoes everything, charges nothing and propagates to the caller.
     """
     fault("before_drain")
     # A handler may raise anything, at the commit as well, and each exception is a failed attempt.
@@ -192,7 +192,7 @@ def _skip(work: Work) -> Outcome:
 def _persist_parts(work: Work, consumer: Consumer, response: Response) -> Outcome:
     """Persisted when every part is. Until then, parts that succeed are committed and the others are charged."""
     record = work.record
-    if not work.row.attempts:  # somebody asked for it anew
+    if not work.row.attempts:  # somebody asked for it again
         PersistedPart.objects.of_result(record.pk, response.execution_metadata.schema_identity).delete()
     parts = consumer.parts(response)
     done = persist_parts(consumer, response, parts or [], source=source_of(consumer))

@@ -73,7 +73,7 @@ def persist_together(group: Sequence[Work], apart: Apart, may_go_on: Callable[[]
     them, and all where that is none, are `apart` if they must be.
 
     `may_go_on` is asked before each but the first. What is not an Exception (the worker is being killed) undoes all and
-    goes on to the caller.
+    propagates to the caller.
     """
     with isolated() as run, deleting_rolled_back_files(), transaction.atomic():
         settled = _Group(group, apart, may_go_on).persist()
@@ -189,7 +189,7 @@ class _Savepoint:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The group goes on without what a result did that raised an Exception."""
+        """The group continues without what a result did that raised an Exception."""
         try:
             if error is None:
                 self._end()

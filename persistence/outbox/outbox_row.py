@@ -30,7 +30,7 @@ class OutboxRow:
         self.record = record
         self.locked = False
         self.attempts: int = record.domain_persist_attempts
-        """Failures that were charged before this run; read anew under the lock."""
+        """Failures that were charged before this run; read again under the lock."""
         self._driver_connection: object = None
 
     def lock(self, *, now: datetime | None = None) -> bool:

@@ -29,7 +29,7 @@ _objections: dict[Act, list[Objection]] = {act: [] for act in Act}
 
 def objects_to(*acts: Act) -> Callable[[Objection], Objection]:
     """Decorate a function that objects to these acts. Nobody can override it, `force` neither: what is retried, taken
-    back or made anew against the will of its app leaves data that contradict each other."""
+    back or made again against the will of its app leaves data that contradict each other."""
 
     def add(objection: Objection) -> Objection:
         for act in acts:

@@ -1,4 +1,4 @@
-"""`recreate`: reverting all that a result became, and persisting it anew, in one transaction."""
+"""`recreate`: reverting all that a result became, and persisting it again, in one transaction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from persistence.tracking.snapshots import RowKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A result, or one part of it, as it is (None: it has no such part any more) and as it was persisted (None: it
+    """A result, or one part of it, as it is (None: it no longer has such a part) and as it was persisted (None: it
     was not)."""
 
     response: Response | None
@@ -95,7 +95,7 @@ class Recreation:
         return same_again(changes, self.started, files=files, summaries=(earlier.summaries, later.summaries))
 
     def _refuse_to_count_again(self, reverted: Reverted) -> None:
-        """What was counted since stays, so that doing it anew would count twice."""
+        """What was counted since stays, so that doing it again would count twice."""
         if reverted.counted_since and not self.force:
             raise ReprocessRefused([*reverted.counted_since, "Doing it again would count twice: use update."])
 

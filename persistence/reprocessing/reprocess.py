@@ -275,9 +275,9 @@ class _Reprocess:
             check(Act.RECREATE, record.pk)
             gone = [key for key in chunks if key not in now]
             pieces = {key: Piece(response=now.get(key), chunk=chunks.get(key)) for key in [*gone, *now]}
-            anew = Recreation(consumer=consumer, started=self.started, force=self.force)
-            self.report.parts = anew.run(pieces)
-            self.report.contradicted, self.report.kept = anew.contradicted, anew.kept
+            recreation = Recreation(consumer=consumer, started=self.started, force=self.force)
+            self.report.parts = recreation.run(pieces)
+            self.report.contradicted, self.report.kept = recreation.contradicted, recreation.kept
         else:
             self.report.parts = [self._update(consumer, key, one, chunks.get(key)) for key, one in now.items()]
         outcomes = {part.outcome for part in self.report.parts}

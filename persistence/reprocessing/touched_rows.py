@@ -43,7 +43,7 @@ class Entry:
     number: int
     """Of the last record of it: what is higher came later."""
     is_forgotten: bool
-    """Whether what was before is not kept any more."""
+    """Whether what was before is no longer kept."""
     counted: JsonObject
     """Columns that the call counted on, as it left them."""
 

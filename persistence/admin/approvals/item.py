@@ -77,7 +77,7 @@ def queue_of(request: HttpRequest) -> HoldQueue:
 
 
 def hold_or_none(object_id: str) -> Hold | None:
-    """None for one that is no longer stored, and for what is no key."""
+    """None for one that is no longer stored, and for what is not a key."""
     is_key = object_id.isascii() and object_id.isdecimal() and len(object_id) < 19
     rows = Hold.objects.select_related("assignee", "group", "requested_by")
     return rows.filter(pk=int(object_id)).first() if is_key else None
@@ -194,7 +194,7 @@ def _input(call: ServiceCallRecord) -> dict[str, Any]:
 
 
 def shown_answer(hold: Hold) -> AnswerForm | None:
-    """The fields of the answer; None where its schema is no longer registered, or it is no object."""
+    """The fields of the answer; None where its schema is no longer registered, or it is not an object."""
     schema, data = schema_of(hold), hold.current_answer
     return AnswerForm(schema.model_json_schema(), data) if schema is not None and isinstance(data, dict) else None
 

@@ -124,7 +124,7 @@ def _url(model: type[Model] | None, key: str) -> str:
 
 
 def _target(model: type[Model] | None, column: str) -> type[Model] | None:
-    """The model that a column points at; None for one that is no foreign key to a primary key."""
+    """The model that a column points at; None for one that is not a foreign key to a primary key."""
     fields: Any = model._meta.concrete_fields if model else ()
     for field in fields:
         if column in {field.attname, field.column, field.name} and field.is_relation:
