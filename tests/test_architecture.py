@@ -383,7 +383,7 @@ def _exports(tree: ast.Module) -> list[ast.expr]:
     listed = [
         node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     ]
-    return [name for value in listed if isinstance(value, ast.List) for name in value.elts]
+    return [name for value in listed if isinstance(value, ast.List | ast.Tuple) for name in value.elts]
 
 
 @pytest.mark.parametrize("package", ["orchestration", "persistence"])

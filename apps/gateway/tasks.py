@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.gateway.cache import forget_expired
+from apps.gateway.cache.store import forget_expired
 from apps.gateway.maintenance import orphan_requests
 
 

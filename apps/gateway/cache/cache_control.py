@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 SECONDS = re.compile(r'"?0*(\d{1,9})"?', re.ASCII)
-"""An age; one with more digits is no limit."""
+"""An age; one with more digits does not limit anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class AnswerSaver(WriteBatcher[NewAnswer]):
 
     async def _commit(self, batch: list[PendingWrite[NewAnswer]]) -> None:
         answers = [each.op for each in batch]
-        if any(len(each.answer) >= LONG for each in answers):  # the event loop goes on while they are encrypted
+        if any(len(each.answer) >= LONG for each in answers):  # the event loop runs while they are encrypted
             await self._tried(self._database.run(save_answers, answers))
         else:
             await self._tried(self._database.transact(lambda: saving(answers), lambda: save_answers(answers)))

@@ -3,4 +3,4 @@
 from apps.gateway.compression.compressor import Compressed, Level, compress, expand
 from apps.gateway.compression.messages import CompressedRequest, compress_request
 
-__all__ = ("Compressed", "CompressedRequest", "Level", "compress", "compress_request", "expand")
+__all__ = ["Compressed", "CompressedRequest", "Level", "compress", "compress_request", "expand"]

@@ -5,7 +5,7 @@ from apps.gateway.masking.log_filter import MaskPersonalData, masked_for_log
 from apps.gateway.masking.mask import Masked, MaskingFailed, mask_request
 from apps.gateway.masking.unmask import Restorer, StreamRestorer
 
-__all__ = (
+__all__ = [
     "Finder",
     "MaskPersonalData",
     "Masked",
@@ -15,4 +15,4 @@ __all__ = (
     "find_recognizer",
     "mask_request",
     "masked_for_log",
-)
+]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.gateway.cache import AnswerCache, Hit, Lookup, question_of, read_directives, save_answers
+from apps.gateway.cache import AnswerCache, Hit, Lookup, question_of, read_directives
 from apps.gateway.cache import store as cache_store
 from apps.gateway.cache.embedding import Embedding
-from apps.gateway.cache.store import due_owners, evict_all, find_stored
+from apps.gateway.cache.store import due_owners, evict_all, find_stored, save_answers
 from apps.gateway.models import CacheEntry, CacheMode
 
 OWNER = "41"
