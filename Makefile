@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest --dist worksteal
 suite = rm -rf .pytest_cache; $(1) $(PYTEST) $(3) -m "$(2)" || case $$? in 5) ;; 1) \
 	echo "These failed beside others and run once more, alone:"; \
 	$(1) $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail=5 -m "$(2)";; *) exit 1;; esac
-# What is compiled is kept: tests start processes and workers by the hundred, and each would compile everything anew.
+# What is compiled is kept: tests start processes and workers by the hundred, and each would compile everything again.
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help

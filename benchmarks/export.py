@@ -3,7 +3,7 @@
     DATABASE_URL=postgres://... .venv/bin/python -m benchmarks.export [--rows 200000] [--formats csv,xlsx,json,jsonl]
 
 In a scratch database beside that of DATABASE_URL, PostgreSQL only. Each format is written by a fresh process, which is
-killed once on its way and goes on in another one. Exits with 1 when a process needed more than 300 MB or a file has not
+killed once on its way and resumes in another one. Exits with 1 when a process needed more than 300 MB or a file has not
 all rows. Prints one JSON object.
 """
 

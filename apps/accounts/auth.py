@@ -154,7 +154,7 @@ api_auth: list[Any] = [KeyAuth(), session_auth]
 
 
 def why_not_usable(credential: str, scopes: tuple[str, ...] = (OPERATE,)) -> str:
-    """Why what was asked for with a key must not go on: it is gone, or lost a scope. Empty for what is not a key."""
+    """Why what was asked for with a key must not continue: it is gone, or lost a scope. Empty for what is not a key."""
     if not credential.startswith(KEY):
         return ""
     key = ApiKey.objects.usable().select_related("owner").filter(pk=credential.removeprefix(KEY)).first()

@@ -107,8 +107,8 @@ async def _compress(request: ModelRequest, caller: Caller) -> None:
 
 
 async def _mask(request: ModelRequest, caller: Caller) -> None:
-    """A body that cannot be masked is not sent, and none that goes on with what was masked in another request. A search
-    that may take long is done in a thread, so that other requests go on."""
+    """A body that cannot be masked is not sent, and none that continues what was masked in another request. A search
+    that may take long is done in a thread, so that other requests are served meanwhile."""
     kept = kept_elsewhere(request.asked)
     if kept:
         raise bad_request(f"{kept!r} cannot be used with a key that masks: send all of it.", param=kept, code=UNMASKED)

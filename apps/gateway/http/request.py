@@ -29,7 +29,7 @@ MOST_MEMBERS = 100
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 """For zlib: the header of the data says which."""
 LONG_BODY = 20_000
-"""Bytes; a longer body is read in a thread, so that other requests go on."""
+"""Bytes; a longer body is read in a thread, so that other requests are served meanwhile."""
 GONE = (OSError, RuntimeError)
 """What servers raise when an answer is written to a client that left."""
 

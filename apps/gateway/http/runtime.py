@@ -56,7 +56,7 @@ class Runtime:
         self.asking: set[Callable[[], None]] = set()
         """Callbacks that abort the requests that wait for the provider."""
         self.is_over = False
-        """The process is stopping: the provider is not asked any more."""
+        """The process is stopping: the provider is no longer asked."""
         self._ending: asyncio.TimerHandle | None = None
         self._beating = asyncio.create_task(self._beat())
         apart = wanted.LARGE_BODY_PROCESS and not serves_large_bodies
@@ -66,7 +66,7 @@ class Runtime:
 
     async def compute(self, length: int, function: Callable[..., T], *args: object) -> T:
         """Run a function on a body of so many bytes; long ones one after the other in a thread, so that other requests
-        go on."""
+        are served meanwhile."""
         if length < LONG_BODY:
             return function(*args)
         return await asyncio.get_running_loop().run_in_executor(self._long_bodies, function, *args)

@@ -54,7 +54,7 @@ def remaining() -> int:
 
 
 def discard_unreadable() -> int:
-    """Delete the content that was written with keys which are not there any more; returns how many records."""
+    """Delete the content that was written with keys that no longer exist; returns how many records."""
     ids = keyring().key_ids
     return sum(model._default_manager.exclude(key_id__in=ids).delete()[0] for model in COLUMNS)
 

@@ -157,7 +157,7 @@ class _Masker:
             position = each.end
         masked = "".join([*parts, text[position:]])
         if is_json and not is_json_text(masked):
-            raise MaskingFailed(f"{path} would not be valid JSON any more with its personal data masked.")
+            raise MaskingFailed(f"{path} would no longer be valid JSON with its personal data masked.")
         return masked
 
     def _parts(self, items: list[Any], path: str) -> list[Any]:

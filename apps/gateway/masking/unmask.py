@@ -296,7 +296,7 @@ def _put(target: dict[str, Any], place: Place, text: str) -> None:
     name, *rest = place
     if not rest:
         before = target.get(name)
-        if isinstance(before, list):  # a text that goes on as a list of parts
+        if isinstance(before, list):  # a text that continues as a list of parts
             before.insert(0, {"type": "text", "text": text})
         else:
             target[name] = before + text if isinstance(before, str) else text

@@ -20,7 +20,7 @@ class Piece:
     place: Place
     """What it is a piece of."""
     field: str
-    """Which field of an answer it goes on with."""
+    """Which field of an answer it continues."""
     text: str
 
 

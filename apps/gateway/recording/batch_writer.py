@@ -56,7 +56,7 @@ class BatchWriter(WriteBatcher[Operation]):
         self.start()
 
     async def open(self, op: Open) -> Grant:
-        """Whether the request may go on; its row is committed either way. GatewayError 503 without a database.
+        """Whether the request may continue; its row is committed either way. GatewayError 503 without a database.
 
         A large content is not part of it: `keep` writes it afterwards.
         """

@@ -1,4 +1,4 @@
-"""What a batch decides under the locks of its keys: who may go on, and what is charged."""
+"""What a batch decides under the locks of its keys: which requests may continue, and what is charged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Cost = Decimal | GatewayError
 
 
 def grant(op: Open, meter: KeyMeter, worst: Cost, now: datetime) -> Grant:
-    """Decide whether a request may go on; the row of one that may not becomes a refusal."""
+    """Decide whether a request may continue; the row of one that may not becomes a refusal."""
     row = op.row
     if op.refusal is not None:
         return Grant(op.refusal, levels(meter))

@@ -136,7 +136,7 @@ def _granted_before(ops: Sequence[Operation]) -> dict[int, Grant]:
 
 
 def _is_metered(row: Interaction) -> bool:
-    """It began under limits: what it reserved is given back even if its key has none any more."""
+    """It began under limits: what it reserved is given back even if its key no longer has any."""
     return bool(row.reserved_cost or row.reserved_tokens or not row.slot_freed)
 
 

@@ -108,7 +108,7 @@ class Leave:
 
 @dataclass(slots=True, eq=False)
 class Extend:
-    """A request goes on to another route, although the answer that it gives up may be billed, too."""
+    """A request continues on another route, although the answer that it gives up may be billed, too."""
 
     row: Interaction
     more: Decimal

@@ -71,7 +71,7 @@ class RouteHealth:
             self._read_at = -CACHE_SECONDS
 
     async def _refresh(self) -> None:
-        self._read_at = time.monotonic()  # others go on by what was seen, and do not read it, too
+        self._read_at = time.monotonic()  # others use what was seen, and do not read it, too
         found = await self._tried(self._read)
         self._seen, self._probed = found or (Snapshot(), frozenset())
 

@@ -39,7 +39,7 @@ class Target:
 
     @classmethod
     def plain(cls, model: str, client: str, provider: str) -> Target:
-        """Of a model that is no alias."""
+        """Of a model that is not an alias."""
         return cls(model, Route(client, model), provider, is_alias=False)
 
     @property

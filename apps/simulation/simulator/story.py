@@ -28,7 +28,7 @@ LISTED = re.compile(r"(?:the|a|an|any|or|my)\b")
 VERB = re.compile(r"\b(?:am|is|are|was|were|have|has|had|do|does|did|can|could|feel|makes?|\w+ed)\b")
 SUBJECT = re.compile(r"(?:I|It)\b")
 GOES_ON = re.compile(r"(?:\w{3,}(?:es|[^s]s|ed)|feel|take|took|had|sit|drink|go)\b")
-"""A verb that goes on with the subject of the sentence."""
+"""A verb that continues with the subject of the sentence."""
 SINCE = re.compile(r"\b(?:since|for) [^,.;]+?(?= and | but |[,.;]|$)", re.I)
 SHORT = 12
 """Words of a fact that is a topic rather than a sentence."""
@@ -169,7 +169,7 @@ def _fact(sentence: str, names: tuple[str, ...]) -> Fact:
 
 
 def _parts(own: str, sentence: str) -> Iterator[Part]:
-    """Both texts part by part; a part without a verb goes on with the denial before it: `not in the arm, the neck`."""
+    """Both texts part by part; a part without a verb continues the denial before it: `not in the arm, the neck`."""
     denies = False
     for said, written in zip(PARTS.split(own), PARTS.split(sentence), strict=False):
         words = plain(said)

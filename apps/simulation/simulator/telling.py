@@ -264,7 +264,7 @@ def alike(word: str) -> frozenset[str]:
 
 
 def joined(opening: str, text: str) -> str:
-    """`Yes, ` before a sentence, which then goes on in lower case unless it begins with I or a name."""
+    """`Yes, ` before a sentence, which then continues in lower case unless it begins with I or a name."""
     if not opening.endswith(", ") or text.startswith(("I ", "I'")):
         return f"{opening}{text}"
     return f"{opening}{text[:1].lower()}{text[1:]}"

@@ -32,7 +32,7 @@ class Part:
     """The values that decide how it looks, as JSON; its version is their hash."""
     context: dict[str, Any] = field(default_factory=dict)
     final: bool = False
-    """It will not change any more, so the page does not ask for it."""
+    """It will no longer change, so the page does not ask for it."""
 
     @property
     def version(self) -> str:

@@ -83,7 +83,7 @@ def _edit(request: PageRequest, scenario: ScenarioTemplate) -> HttpResponse:
 
 
 def _after_saving(request: PageRequest, scenario: ScenarioTemplate) -> HttpResponse:
-    """Back to the editor, where an author goes on; with `preview`, a new preview beside it."""
+    """Back to the editor, where an author continues; with `preview`, a new preview beside it."""
     page = reverse("training:scenario", kwargs={"scenario_id": scenario.uuid})
     if "preview" not in request.POST:
         messages.success(request, f"{scenario.title} has been saved. Running sessions keep the case as it was.")

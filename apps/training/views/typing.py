@@ -35,6 +35,6 @@ def typing(request: PageRequest, simulation_id: UUID, call_id: UUID) -> HttpResp
 
 
 def _last_seen(request: PageRequest) -> int:
-    """What a browser sends that comes back; anything else begins anew."""
+    """What a browser sends that comes back; anything else begins a new one."""
     value = request.headers.get("Last-Event-ID", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= LONGEST else 0

@@ -19,7 +19,7 @@ from orchestration.management.base import PlainCommand
 class Command(PlainCommand):
     help = (
         "Re-encrypt everything that older keys wrote with the first key, while the gateway serves. --new-key first adds"
-        " a new key to the key file, --retire removes the old ones when nothing needs them any more."
+        " a new key to the key file, --retire removes the old ones when nothing needs them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -162,7 +162,7 @@ for (const item of outbox) if (item.state === "sent") item.state = "sending";
 showOutgoing();
 sendNext();
 
-// --- the end of the time: nothing can be written, and nothing needs to be ended any more -----------------------------
+// --- the end of the time: nothing can be written, and nothing needs to be ended now --------------------------------
 
 document.addEventListener("time-is-up", () => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
