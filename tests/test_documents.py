@@ -133,6 +133,13 @@ def test_a_promise_is_one_line_and_names_its_test():
     assert [promise for promise, test in promises if not NAMED.search(test) or "` `test_" not in test] == []
 
 
+def test_each_term_of_the_glossary_names_its_place():
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    places = {term: place for term, _, place in rows if term != "term"}
+    assert len(places) >= 25
+    assert [term for term, place in places.items() if not NAMED.search(place)] == []
+
+
 RUN = {
     "CONTRIBUTING.md": "test_the_commands_of_contributing_are_there, below",
     "README.md": "the tests above",
