@@ -216,7 +216,7 @@ def persist_service_call(
 ) -> JsonObject:
     """The same as `/service-calls/{call_id}/reprocess`, which has the code `reprocess_refused` for `replay_refused`.
 
-    This path goes with the next release; until then every answer has a `Deprecation` header.
+    Removed in the next release; until then every answer has a `Deprecation` header.
     """
     return _reprocess(request, call_id, policy, dry=dry_run, force=force, refused="replay_refused")
 
@@ -279,7 +279,7 @@ def rerun_service_call(request: ApiRequest, call_id: str, body: RerunIn) -> Stat
 def replay_service_call(request: ApiRequest, call_id: str, body: RerunIn) -> Status[JsonObject]:
     """The same as `/service-calls/{call_id}/rerun`.
 
-    This path goes with the next release; until then every answer has a `Deprecation` header.
+    Removed in the next release; until then every answer has a `Deprecation` header.
     """
     return _rerun(request, call_id, body)
 

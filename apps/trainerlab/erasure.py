@@ -8,5 +8,5 @@ from persistence.maintenance.retention import add_kind
 
 
 def register() -> None:
-    """Let notes go with the session that they are about."""
+    """Erase notes with the session that they are about."""
     add_kind("notes", of_simulation(InstructorNote, path="session__simulation"))

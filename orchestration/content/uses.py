@@ -1,4 +1,4 @@
-"""What refers to stored content: rows that are written with the JSON that refers to it, and go with that."""
+"""What refers to stored content: rows that are written, and deleted, with the JSON that refers to it."""
 
 from __future__ import annotations
 

@@ -296,7 +296,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
 
     @property
     def route(self) -> Route:
-        """The client and model that it is to ask; rate limits, circuits and pauses go by it."""
+        """The client and model that it is to ask; rate limits, circuits and pauses match on it."""
         return Route(self.client, self.model_requested)
 
     def go_to(self, route: Route, reason: str) -> None:

@@ -52,7 +52,7 @@ class DecisionIn(RequestSchema):
         if (self.answer is None) == (self.decision == "edit"):
             raise ValueError("Send `answer` with `edit`, and with nothing else.")
         if self.rerun and self.decision != "reject":
-            raise ValueError("`rerun` goes with `reject`.")
+            raise ValueError("`rerun` is only possible with `reject`.")
         return self
 
 

@@ -1,5 +1,5 @@
 """Retention: content is purged after a time, by kind; metrics, provenance and idempotency rows stay. All that is about
-one subject goes with `persistence/maintenance/erasure.py`.
+one subject is removed by `persistence/maintenance/erasure.py`.
 
 Works in small batches, each a transaction of its own over rows found by primary key, so that no lock is held long.
 How far each kind was walked is stored (`RetentionMark`), and what had to be left behind (`RetentionHeld`): no purged
@@ -45,7 +45,7 @@ class Kind:
 
     model: type[Model]
     clock: str = ""
-    """The indexed time by which the rows are walked; empty for rows that go with their subject only."""
+    """The indexed time by which the rows are walked; empty for rows that are removed with their subject only."""
     empty: Mapping[str, Any] | None = None
     """The columns that hold content, and what stands there afterwards. None: the row is all content, and goes."""
     ready: Callable[[datetime], Q] = lambda moment: Q()
@@ -53,7 +53,7 @@ class Kind:
     about: Callable[[Model], Q | None] = lambda subject: None
     """Which rows are about a subject; None: such a subject has none."""
     uses: str = ""
-    """The column of ContentUse for such rows: images, audio and files go with them, where nothing else has them."""
+    """The column of ContentUse for such rows: images, audio and files that nothing else has go, too."""
 
 
 def finished_with() -> Q:

@@ -1,4 +1,4 @@
-"""What the apps keep about a person goes with them: words, feedback, facts, pictures, notes, reviews."""
+"""What the apps keep about a person is erased with them: words, feedback, facts, pictures, notes, reviews."""
 
 from __future__ import annotations
 

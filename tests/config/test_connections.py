@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL of the real ASGI server without a pool: they go with what needed them."""
+"""Connections to PostgreSQL of the real ASGI server without a pool: they are closed with what needed them."""
 
 from __future__ import annotations
 

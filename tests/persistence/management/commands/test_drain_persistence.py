@@ -91,4 +91,4 @@ def test_the_old_command_reprocesses_and_warns_on_stderr(capsys):
     assert old.out == new.out
     assert "dry run, nothing changed: 1 persisted" in old.out
     assert new.err == ""
-    assert old.err == "replay_persistence is deprecated and goes with the next release: use `manage.py reprocess`.\n"
+    assert old.err == "replay_persistence is deprecated; the next release removes it. Use `manage.py reprocess`.\n"
