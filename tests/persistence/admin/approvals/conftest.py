@@ -45,3 +45,7 @@ def told(response: Any) -> str:
 
 def decide(client: Client, hold: Hold, do: str, **sent: Any) -> Any:
     return client.post(item(hold), {"do": do, "shown": hold.digest, **sent}, follow=True)
+
+
+def listed(page: Any) -> list[int]:
+    return [int(key) for key in re.findall(r'/hold/(\d+)/change/[^"]*" class="orca-row-link"', page.content.decode())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,7 +20,7 @@ from persistence.bulk.runs import start
 from persistence.bulk.worker import work
 from persistence.models import BulkItem, BulkRun
 from persistence.models.approval import Decision, Hold, HoldState
-from tests.persistence.admin.approvals.conftest import LIST, decide, html, item
+from tests.persistence.admin.approvals.conftest import LIST, decide, html, item, listed
 from tests.persistence.admin.approvals.test_pages import user_of
 from tests.persistence.approval.test_decisions import rewrites
 from tests.seedapp.models import Message
@@ -48,10 +47,6 @@ def made(count: int = 1, **fields: Any) -> list[Hold]:
         )
         for number in range(first, first + count)
     )
-
-
-def listed(page: Any) -> list[int]:
-    return [int(key) for key in re.findall(r'/hold/(\d+)/change/[^"]*" class="orca-row-link"', page.content.decode())]
 
 
 def test_the_most_urgent_and_oldest_come_first(anna):

@@ -11,9 +11,11 @@ from django.urls import reverse
 from orchestration.admin.call_actions import call_url
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
+from orchestration.theme.words import NOTHING
 from persistence.approval.decisions import approve
 from persistence.models.approval import Hold, HoldState
-from tests.persistence.admin.approvals.conftest import DECIDES, LIST, decide, html, item, told
+from tests.orchestration.factories import queued
+from tests.persistence.admin.approvals.conftest import DECIDES, LIST, decide, edit, html, item, listed, told
 from tests.persistence.approval.test_decisions import rewrites
 from tests.seedapp.models import Message
 
@@ -180,6 +182,44 @@ def test_the_call_shows_its_hold_and_leads_there(held, anna, staff):
     page = html(reader.get(call_url(hold.call_id)))
     assert "as it should be" in page
     assert "It was approved, and its rows are written." in page
+
+
+def test_a_tool_is_decided_on_with_its_arguments(anna):
+    call = queued()
+    hold = Hold.objects.create(
+        call_id=call.pk,
+        service_identity=call.service_identity,
+        tool="look_up",
+        tool_key="1",
+        trigger="tool",
+        reason="The model asks for the tool look_up.",
+        answer={"number": 7},
+        digest="0" * 64,
+    )
+    page = html(anna.get(item(hold)))
+    assert "The model asks for look_up with" in page
+    assert "&quot;number&quot;: 7" in page
+    assert "What approving it writes" not in page
+    assert edit(hold) not in page
+    assert "approved or rejected as they are" in html(anna.get(edit(hold), follow=True))
+    decide(anna, hold, "approve")
+    assert Hold.objects.get().state == HoldState.APPROVED
+    assert "It was approved: the tool is run." in html(anna.get(item(hold)))
+
+
+def test_the_overview_says_what_people_decided(held, anna, root):
+    overview = reverse("admin:persistence_overview")
+    assert "Results that waited for approval" not in html(root.get(overview))
+    good, bad, _ = held(), held(), held()
+    decide(anna, good, "approve")
+    decide(anna, bad, "reject", note="no")
+    tables = {table.title: table for table in root.get(overview).context["overview"]["tables"]}
+    table = tables["Results that waited for approval"]
+    (row,) = table.rows
+    shown = dict(zip(table.headers, (cell.text for cell in row), strict=True))
+    assert [shown[name] for name in ("Held", "Approved", "Edited", "Rejected", "Waits")] == ["3", "1", "0", "1", "1"]
+    assert shown["Time to a decision"] != NOTHING
+    assert listed(root.get(row[0].url)) == [Hold.objects.open().get().pk]
 
 
 def test_an_address_that_leads_nowhere(anna):
