@@ -118,7 +118,8 @@ class Operation:
     is_rehearsed: Callable[[JsonObject], bool] = _never
     """Whether a run with these options is tried out on a sample before, in a transaction that is rolled back: where the
     state of a call does not tell what will come of it."""
-
+    scope: str = ""
+    """What a key needs over REST, beside the scope for operating calls."""
     shown_by: str = ""
     """`app.codename` of a permission that shows these calls to people who may not see all calls."""
     as_frozen: Callable[[JsonObject], JsonObject] = dict

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from orchestration.api.permissions import DECIDE as DECIDE_SCOPE
 from orchestration.clock import database_now
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
@@ -267,6 +268,7 @@ APPROVE = declare(
         own_endpoint=True,
         in_background=True,
         is_rehearsed=lambda options: True,
+        scope=DECIDE_SCOPE,
         shown_by=VIEW,
         as_frozen=_as_shown_now,
     )

@@ -95,6 +95,8 @@ def steered_run(request: ApiRequest, bulk_run_id: int) -> BulkRun:
 def _require(principal: Principal, operation: Operation) -> None:
     """What an operation needs; one that makes calls needs what making them would."""
     require_scope(principal, OPERATE)
+    if operation.scope:
+        require_scope(principal, operation.scope)
     require_permission(principal, operation.permission)
     if operation.pairs:
         require_scope(principal, WRITE)

@@ -122,7 +122,8 @@ def _objection(person: Any, channel: str, run: BulkRun) -> str:
         if not person.has_perm(permission):
             return f"the person in whose name it runs no longer has the permission {permission}"
     if run.credential:
-        scopes = (OPERATE, WRITE) if makes_calls else (OPERATE,)
+        own = run.operation.scope if run.operation is not None else ""
+        scopes = (OPERATE, *((WRITE,) if makes_calls else ()), *((own,) if own else ()))
         return next(filter(None, (check(run.credential, scopes) for check in _credential_checks)), "")
     return ""
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from apps.accounts.models import ApiKey
 from orchestration.models import ServiceCallRecord
-from persistence.models.approval import Hold
+from persistence.bulk.worker import work
+from persistence.models import BulkRun
+from persistence.models.approval import Decision, Hold
 from tests.orchestration.api.conftest import ALL, Caller, caller  # noqa: F401 - a fixture
 from tests.seedapp.models import Message
 
@@ -127,3 +130,27 @@ def test_figures_by_service_and_prompt(held: Any, decider: Caller) -> None:
     (figures,) = decider.get("/approvals/figures").json()["items"]
     assert (figures["held"], figures["open"], figures["approved"]) == (2, 1, 1)
     assert figures["seconds_to_decision"] >= 0
+
+
+def test_many_are_approved_over_rest_with_the_same_scope(held: Any, caller: Callable[..., Caller]) -> None:  # noqa: F811
+    holds = [held(), held()]
+    wanted = {"operation": "approve", "options": {"note": "fine"}, "calls": [hold.call_id for hold in holds]}
+    operator = caller("operator", ("calls:read", "calls:operate", "content:read"), RIGHTS)
+    refused = operator.post("/bulk-runs", wanted)
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    decider = caller("decider", ("calls:read", "calls:operate", "approvals:decide"), RIGHTS)
+    run = decider.post("/bulk-runs", wanted).json()
+    assert decider.post(f"/bulk-runs/{run['id']}/start", {}).status_code == 200
+    assert work(run["id"]) == 2
+    assert set(Decision.objects.values_list("user", "note")) == {(decider.user.pk, "fine")}
+    assert Message.objects.count() == 2
+
+
+def test_a_run_of_approvals_ends_with_the_scope(held: Any, decider: Caller) -> None:
+    hold = held()
+    run = decider.post("/bulk-runs", {"operation": "approve", "calls": [hold.call_id]}).json()
+    assert decider.post(f"/bulk-runs/{run['id']}/start", {}).status_code == 200
+    ApiKey.objects.update(scopes=["calls:read", "calls:operate"])
+    assert work(run["id"]) == 0
+    assert "scope approvals:decide" in BulkRun.objects.get().error
+    assert Hold.objects.get().is_open
