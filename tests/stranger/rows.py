@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import Model
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from orchestration.testing import drain, make_call, scripted_provider
 from persistence.bulk.runs import freeze_rows, start
 from persistence.bulk.worker import work
 from persistence.models import BulkRun, PersistedChunk, PersistedObject
+from persistence.models.approval import Hold
 from persistence.operations import REPROCESS
 from persistence.reprocessing.rerun import rerun
 from tests.rows_of_any_model import a_row
@@ -60,6 +62,7 @@ def fill() -> None:
         )
         drain(scheduled=True)
     bulk_runs(root)
+    waits_for_approval(root)
     held_back(root)
     for model in pages_of(admin.site):
         if not model._default_manager.exists():
@@ -74,6 +77,15 @@ def bulk_runs(root: Any) -> None:
     ended = freeze_rows(REPROCESS.key, calls.dead(), options={"policy": "keep"}, requested_by=root)
     start(ended)
     work(ended.pk)
+
+
+def waits_for_approval(root: Any) -> None:
+    """A result that somebody has to look at before its rows are written."""
+    asked = {"DOMAIN_PERSIST_APPROVAL": {"*": {"always": True}}}
+    with override_settings(ORCHESTRAI={**settings.ORCHESTRAI, **asked}), scripted_provider() as provider:
+        provider.answer(GOOD)
+        make_call(GenerateTicketAnswer, context={"question": "held", "person": str(root.pk)}, requested_by=root)
+        drain()
 
 
 def held_back(root: Any) -> None:
@@ -133,6 +145,7 @@ def _of_calls(site: admin.AdminSite) -> dict[str, str]:
         "nothing": f"{listed}?q=nobody+ever+said+this",
         "saved": f"{listed}?saved=failed_today",
         "filtered": f"{listed}?status__exact=failed&model=none&created_at_from_0=2026-01-01&created_at_to_1=12:00",
+        "edit": _address(site, "persistence_hold_edit", Hold.objects.open().latest("pk").pk),
         "unreadable": f"{listed}?created_at_from_0=yesterday",
     }
 

@@ -125,7 +125,7 @@ def item_response(request: HttpRequest, hold: Hold, queue: HoldQueue) -> HttpRes
         "changes": answer_changes(hold.answer, hold.edited) if content and hold.edited is not None else [],
         **_choices(request, hold),
     }
-    return render(request, "approval.html", service_name(hold), **context)
+    return render(request, "approval.html", f"Approval: {service_name(hold)}", **context)
 
 
 def shared_context(request: HttpRequest, hold: Hold, queue: HoldQueue) -> dict[str, Any]:
