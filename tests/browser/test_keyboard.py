@@ -38,6 +38,29 @@ def test_rows_are_chosen_and_opened_by_keys(console: Any, live_server: Any) -> N
     console.wait_for_url("**/dead-letters/")
 
 
+def test_an_id_is_copied_with_one_click_or_key(console: Any, live_server: Any) -> None:
+    """Whole, however short it is shown; in parts of a page that replace themselves, too, and with one button each."""
+    call = failed()
+    console.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    console.goto(f"{live_server.url}{reverse('admin:persistence_failed_calls')}")
+    button = console.locator("article .orca-copy")
+    for _ in range(2):
+        expect(button).to_have_count(1)
+        console.evaluate("navigator.clipboard.writeText('')")
+        button.click()
+        console.locator("[data-copied]").wait_for()
+        assert console.evaluate("navigator.clipboard.readText()") == call.pk
+        button.evaluate("it => { it.remove(); }")
+        for _ in range(2):
+            console.evaluate("document.body.dispatchEvent(new CustomEvent('htmx:load', { bubbles: true }))")
+    console.goto(f"{live_server.url}{LIST}")
+    console.evaluate("navigator.clipboard.writeText('')")
+    console.keyboard.press("j")
+    console.keyboard.press("y")
+    console.locator("[data-copied]").wait_for()
+    assert console.evaluate("navigator.clipboard.readText()") == call.pk
+
+
 def test_what_is_written_is_not_taken_for_keys(console: Any, live_server: Any) -> None:
     failed()
     console.goto(f"{live_server.url}{LIST}")
