@@ -12,6 +12,7 @@ def response_of(
 ) -> Response:
     """What a service's caller, and the handlers of its result, get; `answer` is None where no model was asked."""
     record, service = call.record, call.service
+    asked = call.request.model if call.request and answer else ""  # some servers do not say who answered
     identity, wiring = service.identity, service.wiring
     response = Response(
         call_id=record.pk,
@@ -22,7 +23,7 @@ def response_of(
         correlation_id=record.correlation_id,
         request_correlation_id=record.correlation_id,
         provider=call.request.provider if call.request else "",
-        model=answer.model if answer else "",
+        model=(answer.model if answer else "") or asked,
         provider_response_id=(answer.provider_response_id or None) if answer else None,
         output=output,
         structured_data=data,

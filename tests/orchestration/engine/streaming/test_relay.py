@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.test import override_settings
 
+from orchestration.conf import clients_settings
 from orchestration.engine.queue.claim import Lease
 from orchestration.engine.streaming import relay
 from orchestration.engine.streaming.listening import last_words
@@ -16,9 +17,13 @@ from orchestration.engine.streaming.relay import Request, Telling
 from orchestration.engine.worker.rescuer import rescue
 from orchestration.models import ServiceCallRecord
 from orchestration.models.stream_chunks import StreamChunk
+from orchestration.providers.base import Provider, ProviderRequest, ProviderResponse
+from orchestration.providers.capabilities import Capability
 from orchestration.providers.http.provider import HttpProvider
+from orchestration.providers.registry import client_problems
 from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
+from orchestration.providers.streams.reading import Heard
 from orchestration.testing import drain
 from tests.engineapp.orca.services.speaks import Speaks, SpeaksInShape, SpeaksWithTools
 from tests.engineapp.orca.services.triage import FreeText
@@ -154,6 +159,39 @@ def test_what_no_database_stores_is_told_as_it_is_stored(ear: Ear) -> None:
     heard = telling()
     heard.hear("a\ud83d\0")
     assert [row.text for row in heard.take()] == ["a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"]
+
+
+class Whispers(Provider):
+    """A provider that is not asked over HTTP, and tells what it likes, as docs/providers.md lets it."""
+
+    name = "whispers"
+    surfaces = ("whisper",)
+    capabilities = frozenset({Capability.STREAMING})
+    default_url = ""
+    key_required = False
+
+    async def send(self, request: ProviderRequest) -> ProviderResponse:
+        return ProviderResponse(raw={"said": WORDS}, text=WORDS)
+
+    async def stream(self, request: ProviderRequest, heard: Heard) -> ProviderResponse:
+        for piece in ("\ud800\0", "", WORDS):
+            heard(piece)
+            await asyncio.sleep(0.1)
+        return await self.send(request)
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_provider_without_an_address_is_asked_and_heard(ear: Ear) -> None:
+    client = {"provider": f"{__name__}.Whispers", "model": "w"}
+    with override_settings(ORCA_CONFIG={"MODE": "single", "CLIENT": client}):
+        assert client_problems("default", clients_settings().clients["default"]) == []
+        call = run(Speaks)
+    assert (call.status, call.response().output, call.model) == ("succeeded", WORDS, "w")
+    [audit] = call.request_audits.all()
+    assert (audit.provider, audit.surface, audit.outcome) == ("whispers", "whisper", "answered")
+    assert ear.shown == ["\N{REPLACEMENT CHARACTER}" * 2 + WORDS]
 
 
 def test_only_the_worker_that_has_the_call_tells(ear: Ear) -> None:
