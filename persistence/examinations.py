@@ -24,7 +24,7 @@ def results() -> Iterator[CheckMessage]:
     found = queues()
     if found.drain_lag is not None and found.drain_lag > LATE:
         yield Error(
-            f"{found.pending} results are to become rows, and the oldest is due since"
+            f"{found.pending} results wait to be persisted; the oldest has been due for"
             f" {found.drain_lag.total_seconds():.0f} s.",
             hint="Start a node of the cluster that drains; or `manage.py drain_persistence --once` here.",
             id="persistence.E201",

@@ -85,7 +85,7 @@ def _differences(
         if sizes:
             yield (
                 "Size of the request",
-                f"{request_size(last):,} characters; those answered lately: {sizes[0]:,} to {sizes[-1]:,}",
+                f"{request_size(last):,} characters; those answered recently: {sizes[0]:,} to {sizes[-1]:,}",
             )
         if last.answer is not None and cause.code == "timeout":
             yield "Given up after", seconds(timedelta(milliseconds=last.answer.latency_ms))

@@ -46,7 +46,7 @@ KNOWN = {
         places=(Place.PAUSES,),
     ),
     "provider_token_failed": Known(
-        said="No token could be had for the provider",
+        said="No token for the provider could be obtained",
         remedy="Look at the identity that the workers run as, and whether it may use the model; then retry.",
         places=(Place.PAUSES,),
     ),
@@ -223,7 +223,7 @@ KNOWN = {
     "paid_requests_forbidden": Known(
         said="Paid requests are switched off here", remedy="Switch them on, or use the simulated client; then retry."
     ),
-    "cancelled": Known(said="Somebody cancelled it", remedy="Retry it, if it shall run after all."),
+    "cancelled": Known(said="Somebody cancelled it", remedy="Retry it, if it should run after all."),
 }
 KNOWN["unknown_service"] = KNOWN["component_not_found"]
 UNKNOWN = Known(

@@ -174,7 +174,7 @@ def site_faults(configs: Mapping[str, AppConfig], site: admin.AdminSite) -> Iter
             )
     elif not isinstance(site, import_string("unfold.sites.UnfoldAdminSite")):
         yield Error(
-            f"The admin's site, {wanted}, has not the console's theme: its pages lack their styles and their menu.",
+            f"The admin's site, {wanted}, lacks the console's theme: its pages have neither styles nor a menu.",
             hint="Let it inherit from unfold.sites.UnfoldAdminSite. Or take the console's apps out of INSTALLED_APPS:"
             f" {', '.join(CONSOLE_APPS)}; the pages are in Django's own theme then.",
             id="orchestration.E153",

@@ -121,7 +121,7 @@ def providers() -> Iterator[CheckMessage]:
         )
     for pause in Pause.objects.all():
         yield checks.Warning(
-            f"The {pause.kind} {pause.name} is paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC.",
+            f"The {pause.kind} {pause.name} has been paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC.",
             hint=f'`manage.py resume {pause.kind} "{pause.name}"` when the reason is gone.',
             id="orchestration.W218",
         )

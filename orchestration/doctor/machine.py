@@ -55,7 +55,7 @@ def database() -> Iterator[CheckMessage]:
         EngineCounter.add(DOCTOR_RUNS)
     except DatabaseError as error:
         yield Error(
-            f"The database takes no writes: {describe(error)}.",
+            f"The database does not accept writes: {describe(error)}.",
             hint="Free space on its disk, or end its read-only state; if tables are missing, run `manage.py migrate`.",
             id="orchestration.E203",
         )

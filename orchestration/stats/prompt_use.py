@@ -59,13 +59,6 @@ def prompt_read_once(call: ServiceCallRecord) -> Prompt | None:
     return found
 
 
-def texts_used_by(call: ServiceCallRecord) -> Mapping[Part, int] | None:
-    """The versions that the call's last prompt was rendered with; what is not named came from the section's code. None
-    when nothing was sent."""
-    prompt = prompt_of(call)
-    return None if prompt is None else prompt.texts
-
-
 def calls_with_version(version: str, *, until: datetime | None = None) -> QuerySet[AIRequestAudit, str | None]:
     """The ids of calls whose prompts were rendered by this version of code and texts, among the newest requests; with
     `until`, among the newest that were sent by then."""

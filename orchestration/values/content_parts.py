@@ -7,7 +7,6 @@ content (`orchestration/content/`), `{"part": "image", "url": "https://…"}` wh
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -183,11 +182,6 @@ def references_in(*values: Any) -> list[Reference]:
 def may_refer(text: str) -> bool:
     """Whether JSON text may refer to stored content; a quick look that spares most calls the walk."""
     return MARK in text
-
-
-def may_refer_in(value: Any) -> bool:
-    """The same of a JSON value."""
-    return isinstance(value, dict | list) and may_refer(json.dumps(value))
 
 
 def _references(value: Any) -> Iterator[Reference]:

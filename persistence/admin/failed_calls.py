@@ -67,7 +67,7 @@ def _differences(group: FailedGroup) -> list[tuple[str, str]]:
     """What the requests, or the answers, of the service are like that went well lately."""
     if group.cause.known.differs == "size":
         sizes = answered_sizes(group.service_identity)
-        return [("Requests answered lately", f"{sizes[0]:,} to {sizes[-1]:,} characters")] if sizes else []
+        return [("Requests answered recently", f"{sizes[0]:,} to {sizes[-1]:,} characters")] if sizes else []
     if group.cause.fields:
         shapes = shapes_of_results(answered_lately(group.service_identity), group.cause.fields)
         return [(f"{path} in accepted answers", shape) for path, shape in shapes.items()]

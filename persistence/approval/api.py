@@ -260,7 +260,7 @@ def _check_rerun(request: ApiRequest, *, wanted: bool) -> None:
 def _decided(done: Decided) -> JsonObject:
     details: JsonObject = {"differences": done.differences, "digest": (done.shown or done.hold).digest}
     if done.outcome is DecisionOutcome.MOVED:
-        message = "Nothing was written: it would write something else by now than you were shown. Look at it again."
+        message = "Nothing was written: it would now write something other than what you were shown. Look again."
         raise ApiError(409, "approval_moved", message, details)
     if done.outcome is DecisionOutcome.FAILED:
         raise ApiError(409, "approval_unpersistable", f"Nothing was written: {done.error}", details)

@@ -95,7 +95,7 @@ def _writers(cause: Cause) -> Iterator[tuple[str, str]]:
     found = Counter(written.values_list("chunk__handler_identity", flat=True))
     if found:
         listed = ", ".join(f"{handler} ({count:,})" for handler, count in found.most_common(MOST_CHOICES))
-        yield f"Rows of {cause.table} were written lately by", listed
+        yield f"Rows of {cause.table} were written recently by", listed
 
 
 def _of_answers(cause: Cause, service_identity: str) -> Iterator[tuple[str, str]]:

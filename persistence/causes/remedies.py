@@ -21,8 +21,8 @@ REMEDIES = {
     Kind.CHECK: "The row breaks a rule of its table. Look at the rule, and let the schema or the handler keep it.",
     Kind.VALIDATION: "The stored answer does not fit what reads it. If the schema became stricter, write an upgrade"
     " for older answers; if the answers are wrong, change the prompt and rerun the calls.",
-    Kind.CONTENTION: "Others held the same rows. It is tried again by itself; if it stays, let handlers lock rows in"
-    " one order, and hold them shortly.",
+    Kind.CONTENTION: "Other transactions held the same rows. It is tried again by itself; if that does not help, let"
+    " handlers lock rows in one order, and hold them briefly.",
     Kind.TIMEOUT: "The handler, or a statement of it, took too long. Look for a slow query or a service it waits for.",
     Kind.OLDER_DATABASE: "The database is older than the code, or newer: run the migrations, then reprocess.",
     Kind.WORKER_DIED: "The process ended while the handler ran: memory, a crash in a library, or a kill. Look into the"

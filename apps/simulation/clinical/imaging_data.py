@@ -21,9 +21,6 @@ MODALITIES: dict[str, str] = {
 }
 """By name: other words for it."""
 
-WITHOUT_REGION = frozenset({"Echocardiogram", "Mammogram", "Bone scan"})
-"""They show one place only."""
-
 REGIONS: dict[str, str] = {
     "abdomen": "abdominal, belly, tummy, stomach, abdo, appendix, appendiceal, rlq, right lower quadrant,"
     " iliac fossa, rif,"

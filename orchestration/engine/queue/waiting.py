@@ -119,7 +119,7 @@ def _pauses(call: ServiceCallRecord, route: Route, snapshot: Snapshot) -> Iterat
             reason = f" ({pause.reason})" if pause.reason else ""
             yield Wait(
                 code="paused",
-                why=f"The {pause} is paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC{reason}",
+                why=f"The {pause} has been paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC{reason}",
                 remedy="Resume it.",
             )
 

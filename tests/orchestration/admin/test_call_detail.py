@@ -42,7 +42,7 @@ def test_the_page_leads_with_what_went_wrong_and_what_helps(root: Client) -> Non
     leads, tabs = page.split('class="orca-tabs"')
     assert "The provider refused the request: HTTP 400, context_length_exceeded" in leads
     assert "400 Bad Request" in leads
-    assert re.search(r"\d+ characters; those answered lately: \d+ to \d+", leads)
+    assert re.search(r"\d+ characters; those answered recently: \d+ to \d+", leads)
     assert "What helps:" in leads
     assert reverse("admin:orchestration_prompttext_changelist") in leads
     assert leads.index("What went wrong") < leads.index("At a glance")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from orchestration.errors import TransitionRefused
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.prompt_overrides import forget_texts
 from orchestration.stats import prompt_use
-from orchestration.stats.prompt_use import calls_with, texts_used_by, use_of
+from orchestration.stats.prompt_use import Part, calls_with, prompt_of, use_of
 from orchestration.testing import drain
 from tests.orchestration.factories import failed, queued, request_audit
 
@@ -51,6 +51,11 @@ def asked() -> ServiceCallRecord:
 
 def page_of(call: ServiceCallRecord) -> str:
     return reverse("admin:orchestration_servicecallrecord_change", args=(call.pk,))
+
+
+def texts_used_by(call: ServiceCallRecord) -> Mapping[Part, int] | None:
+    prompt = prompt_of(call)
+    return None if prompt is None else prompt.texts
 
 
 def versions(made: PromptText) -> str:

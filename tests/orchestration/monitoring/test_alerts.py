@@ -166,7 +166,7 @@ def test_an_overdue_call_says_what_holds_it(now: datetime) -> None:
     Pause.start("model", "default/m", reason="for the night")
     alert = found("overdue")
     assert alert is not None
-    assert alert.text.startswith("A call is overdue for 5 min. The model default/m is paused since")
+    assert alert.text.startswith("A call is overdue for 5 min. The model default/m has been paused since")
     assert (alert.call_id, alert.remedy) == (record.pk, "Resume it")
 
 

@@ -66,7 +66,7 @@ def test_a_duplicate_is_told_by_who_wrote_such_rows() -> None:
         persist(note(lambda handler, response: Message.objects.create(role="a")))
     cause = Cause(exception="E", kind=Kind.DUPLICATE, table="seedapp_message", columns=("role",))
     who = "persist.seedapp.default.NotePersistence (2)"
-    assert list(differences(cause)) == [("Rows of seedapp_message were written lately by", who)]
+    assert list(differences(cause)) == [("Rows of seedapp_message were written recently by", who)]
 
 
 def test_fields_of_an_answer_are_told_by_persisted_ones() -> None:
