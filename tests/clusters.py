@@ -46,7 +46,7 @@ def environment(run_dir: Path, **engine: object) -> dict[str, str]:
 
 
 def started_at(pid: int) -> int:
-    """In clock ticks since the boot, field 22 of proc_pid_stat(5): process ids begin anew after the highest."""
+    """In clock ticks since the boot, field 22 of proc_pid_stat(5): process ids start over after the highest."""
     status = Path(f"/proc/{pid}/stat").read_text()
     return int(status.rpartition(")")[2].split()[19])
 

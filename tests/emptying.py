@@ -1,6 +1,6 @@
 """Empties the test database after a test that commits: as Django's flush does, in a tenth of its time.
 
-The flush truncates every table and then makes permissions, schedules and personas anew, as `migrate` does.
+The flush truncates every table and then makes permissions, schedules and personas again, as `migrate` does.
 Here only the tables that hold rows are emptied; what `migrate` made stays, or is put back as it was.
 """
 

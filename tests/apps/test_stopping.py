@@ -53,7 +53,7 @@ def a_run(user: User) -> tuple[str, Callable[[], object]]:
 def test_an_event_stream_says_goodbye_and_resumes_elsewhere(
     begin: Callable[[User], tuple[str, Callable[[], object]]], tmp_path: Path
 ) -> None:
-    """It ends with a word and goes on at the next server."""
+    """It ends with a word and continues at the next server."""
     user = person()
     _, secret = ApiKey.issue(user, "reader", ["simulations:read", "runs:read"])
     headers = {"Authorization": f"Bearer {secret}"}

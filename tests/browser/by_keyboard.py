@@ -57,7 +57,7 @@ class Keyboard:
         self.page.wait_for_url(index)
 
     def go(self, letter: str) -> None:
-        """To a page of the menu, by `g` and its letter; or to the same page anew."""
+        """To a page of the menu, by `g` and its letter; or to the same page again."""
         with self.page.expect_navigation():
             self.press("g", letter)
 

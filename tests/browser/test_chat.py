@@ -50,7 +50,7 @@ def test_a_briefing_comes_first_and_begin_starts_the_session(page: Any, live_ser
     simulation = Assignment.objects.get(trainee=trainee).simulation
     assert simulation is not None
     page.goto(f"{live_server.url}/training/assignments/{Assignment.objects.get(trainee=trainee).pk}/briefing")
-    page.wait_for_url(f"{live_server.url}{chat(simulation)}")  # what has begun goes on
+    page.wait_for_url(f"{live_server.url}{chat(simulation)}")  # what has begun continues
 
 
 def test_one_can_write_from_the_patients_first_words(page: Any, live_server: Any, trainee: User) -> None:

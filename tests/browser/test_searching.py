@@ -1,4 +1,4 @@
-"""Searching calls in a real browser: the field says how a term may go on, and what was found is kept under a name."""
+"""Searching calls in a browser: the field offers completions of a term, and what was found is kept under a name."""
 
 from __future__ import annotations
 

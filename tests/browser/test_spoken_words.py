@@ -60,7 +60,7 @@ def test_words_take_the_place_of_the_dots(page: Any, live_server: Any, trainee: 
 
 
 def test_another_page_hears_the_words_from_their_beginning(page: Any, live_server: Any, trainee: User) -> None:
-    """A reload begins anew."""
+    """A reload begins from the start."""
     simulation = session(trainee, **ROSA)
     question = asked(simulation, trainee)
     say(question, "First, ")

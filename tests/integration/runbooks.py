@@ -63,7 +63,7 @@ class Shell:
     groups: list[int] = field(default_factory=list)
 
     def run(self, block: str) -> tuple[int, str]:
-        """Exit status and output of a block; what it leaves in the background goes on until the end of the test."""
+        """Exit status and output of a block; what it leaves in the background runs until the end of the test."""
         output = self.folder / "shell.log"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         with output.open("w+b") as log:

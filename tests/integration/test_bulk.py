@@ -1,4 +1,4 @@
-"""A bulk run in a real cluster: its worker is killed in the middle, another one goes on, and an abort is heeded."""
+"""A bulk run in a real cluster: its worker is killed in the middle, another one continues, and an abort is heeded."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def compare(name: str, expected: dict[str, str], found: dict[str, str], *, whole
         + "\n".join(f"{endpoint} | {found[endpoint]}" for endpoint in unknown)
     )
     gone = sorted(set(expected) - set(found)) if whole else []
-    assert not gone, f"Nothing answers at these any more; take their rows out of tests/matrix/{name}.txt: {gone}"
+    assert not gone, f"Nothing answers at these; take their rows out of tests/matrix/{name}.txt: {gone}"
     others = [
         f"{endpoint}\n  the table says {expected[endpoint]}\n  the answers are {row}"
         for endpoint, row in found.items()

@@ -103,7 +103,7 @@ def test_what_waits_is_run():
 
 
 def test_a_stored_answer_of_a_dead_worker_is_used():
-    """Its worker died between the answer and the end: this version goes on without asking the model again."""
+    """Its worker died between the answer and the end: this version continues without asking the model again."""
     rescue(lambda _: None)
     ServiceCallRecord.objects.filter(pk=CALLS["queued"]).delete()
     with scripted_provider(strict=True) as provider:

@@ -50,7 +50,7 @@ def _check_completion(body: dict[str, Any]) -> None:
 
 def _check_response(body: dict[str, Any]) -> None:
     if body.get("background"):
-        message = "'background' is not supported: what goes on without its client would not be recorded and charged."
+        message = "'background' is not supported: what runs without its client would not be recorded and charged."
         raise bad_request(message, param="background", code="unsupported_parameter")
     if body.get("input") is None and body.get("prompt") is not None:
         return

@@ -160,7 +160,7 @@ async def default_body(call: CallContext) -> Response:
 
 
 async def _first_answer(call: CallContext) -> tuple[AIRequestAudit, ProviderResponse]:
-    """Go on where a conversation with tools was broken off, or begin."""
+    """Continue where a conversation with tools was broken off, or begin."""
     if call.service.wiring.tools:
         found = await resumed(call)
         if found is not None:

@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 STALE_WRITES = "stale_writes_rejected"
 AT_ONCE = 32
-"""Writers that go on before the event loop looks at anything else: each takes some tenths of a millisecond."""
+"""Writers that resume before the event loop looks at anything else: each takes some tenths of a millisecond."""
 CommandT = TypeVar("CommandT", bound=Command)
 AuditT = TypeVar("AuditT", AIRequestAudit, AIResponseAudit)
 
@@ -108,7 +108,7 @@ class GroupCommit(WriteBatcher[Command]):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
         with isolated() as announcing:  # the batch is committed, and the next one must be
-            await in_database(self._announce_committed, commands, errors)  # the writers go on meanwhile
+            await in_database(self._announce_committed, commands, errors)  # the writers continue meanwhile
         if announcing.error is not None:
             logger.error("committed and not announced commands=%s error=%s", len(commands), describe(announcing.error))
 

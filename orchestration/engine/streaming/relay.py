@@ -60,10 +60,10 @@ class Telling:
     _begun: bool = False
     """Something of this request is stored."""
     _ended: list[Request] = field(default_factory=list)
-    """Requests whose pieces are no answer."""
+    """Requests whose pieces do not make an answer."""
 
     def begin(self, request: Request) -> None:
-        """Another request: what was said before is no answer."""
+        """Another request: what was said before is not the answer."""
         self.discard()
         self.request, self._is_silent = request, False
 
@@ -76,7 +76,7 @@ class Telling:
             self.wake.set()
 
     def discard(self) -> None:
-        """What was said is no answer."""
+        """What was said is not the answer."""
         if self._begun:
             self._ended.append(self.request)
             self.wake.set()
@@ -111,7 +111,7 @@ class Telling:
         self._heard = [written]
         texts, told = texts_so_far(written, self.steps), self._told
         if len(texts) < len(told) or any(not new.startswith(old) for new, old in zip(texts, told, strict=False)):
-            return []  # a key came twice, or it is no JSON after all
+            return []  # a key came twice, or it is not JSON after all
         self._told = texts
         told = told + [""] * (len(texts) - len(told))
         pairs = enumerate(zip(texts, told, strict=True))
@@ -147,7 +147,7 @@ class Relay:
         return telling
 
     def discard(self, lease: Lease) -> None:
-        """What a call said is no answer; nothing for a call that says nothing."""
+        """What a call said is not its answer; nothing for a call that says nothing."""
         if lease in self._tellings:
             self._tellings[lease].discard()
 

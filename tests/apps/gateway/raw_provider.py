@@ -72,7 +72,7 @@ class RawProvider:
         return self
 
     def release(self) -> None:
-        """Let go on what is held, and what would be."""
+        """Release what is held, and what would be."""
         self._loop.call_soon_threadsafe(self._released.set)
 
     def __exit__(self, *error: object) -> None:

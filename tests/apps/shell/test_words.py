@@ -17,6 +17,12 @@ ODD = re.compile(
     re.IGNORECASE,
 )
 """Where somebody once wrote so, there are plainer words: resume, continue, one per line, no longer, yet, is not a."""
+TRANSLATED = re.compile(
+    r"\b(?:anew|any more|(?:go|goes|going|went) on)\b"
+    r"|(?<!there )\b(?:is|are) no (?!longer\b|later\b|more\b|other\b)",
+    re.IGNORECASE,
+)
+"""What docstrings, comments and documents have plainer words for, too."""
 NOT_FOR_PEOPLE = ("migrations", "simulator", "prompts", "orca", "prompt_sets", "demo", "gateway", "devtools", "tests")
 """What models and programs read, and what a simulated patient says."""
 FROZEN = {"What an unfinished export has stored so far."}
@@ -59,6 +65,23 @@ def said_by_scripts() -> Iterator[tuple[str, str]]:
     for path in sorted([*(ROOT / "apps").rglob("static/**/*.js"), *(ROOT / "static/site").glob("*.js")]):
         code = re.sub(r"^\s*//.*$", "", path.read_text(), flags=re.MULTILINE)
         yield str(path.relative_to(ROOT)), re.sub(r"\s//.*$", "", code, flags=re.MULTILINE)
+
+
+def said_to_developers() -> Iterator[tuple[str, str]]:
+    """Each line of the product's modules and of the documents."""
+    folders = [ROOT / name for name in ("apps", "orchestration", "persistence", "config", "docs")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".md"}]
+    for path in sorted([*paths, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]):
+        if not {"migrations", "simulator", "orca", "prompt_sets", "demo"} & set(path.parts):
+            place = path.relative_to(ROOT)
+            yield from ((f"{place}:{line}", text) for line, text in enumerate(path.read_text().splitlines(), 1))
+
+
+def test_developers_are_told_in_plain_words() -> None:
+    said = list(said_to_developers())
+    assert len(said) > 1000
+    odd = [f"{place}: {found[0]}" for place, text in said for found in TRANSLATED.finditer(text)]
+    assert not odd, "\n".join(odd)
 
 
 def test_the_test_sees_odd_words() -> None:

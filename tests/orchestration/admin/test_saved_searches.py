@@ -34,7 +34,7 @@ def forget(client: Client, row: SavedSearch) -> int:
 
 
 def test_a_search_is_kept_with_its_filters_and_opened(root: Client) -> None:
-    """The page and Django's own marks are no part of it, and their order does not matter."""
+    """The page and Django's own marks are not part of it, and their order does not matter."""
     call = failed(error_code="rate_limited")
     failed()
     page = save(root, "p=3&status__exact=failed&q=rate_limited&e=1")

@@ -1,4 +1,4 @@
-"""The stream of a call over REST: who may listen, where they go on, and what they are told at the end."""
+"""The stream of a call over REST: who may listen, where they resume, and what they are told at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def say(call: ServiceCallRecord, *texts: str, attempt: int = 1) -> list[int]:
 
 
 def test_a_running_call_is_listened_to(ann: Caller) -> None:
-    """A connection to a WSGI server takes a thread, so it ends soon; the next one goes on."""
+    """A connection to a WSGI server takes a thread, so it ends soon; the next one continues."""
     call = running(requested_by=ann.user, service_identity=SPEAKS)
     first, last = say(call, "It ", "hurts.")
     text = {"part": 0, "text": "It hurts.", "attempt": 1}
@@ -66,8 +66,8 @@ def test_a_running_call_is_listened_to(ann: Caller) -> None:
         ("discarded", str(last), {"why": "another_attempt"}),
         ("text", str(other), {"part": 0, "text": "No.", "attempt": 2}),
     ]
-    anew = events(listen(ann, call, after=2**63 - 1))
-    assert [(name, data.get("why", data.get("text"))) for name, _, data in anew] == [
+    again = events(listen(ann, call, after=2**63 - 1))
+    assert [(name, data.get("why", data.get("text"))) for name, _, data in again] == [
         ("discarded", "unknown_offset"),
         ("text", "No."),
     ]

@@ -134,7 +134,7 @@ def test_a_use_is_of_one_owner() -> None:
 @pytest.mark.postgres_only
 @pytest.mark.django_db(transaction=True)
 def test_a_reference_that_is_being_made_keeps_its_content(stored: Path) -> None:
-    """Whoever removes comes past what another transaction holds; what was removed before is stored anew."""
+    """Whoever removes comes past what another transaction holds; what was removed before is stored again."""
     call = call_with(image_now(png()))
     held, go_on = threading.Event(), threading.Event()
 

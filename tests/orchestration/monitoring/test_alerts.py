@@ -125,7 +125,7 @@ def test_a_provider_that_hangs_is_told_within_ten_seconds(now: datetime) -> None
         "The provider of client default has not answered for 7 s: 2 requests wait. It took at most 1.2 s of late.",
     )
     answered(now, 3, 60, error_code="timeout")
-    assert found("unanswered") == alert, "a timeout is no answer"
+    assert found("unanswered") == alert, "a timeout is not an answer"
     answered(now, 2, 6)
     assert found("unanswered") is None, "a slow model is none that hangs"
 

@@ -38,7 +38,7 @@ def sent(wire: Wire, *messages: Message) -> list[Any]:
 
 @pytest.mark.parametrize("surface", OWN)
 def test_a_provider_gets_its_own_answer_back(surface: str) -> None:
-    """What it thought is signed or encrypted, and it refuses to go on without it."""
+    """What it thought is signed or encrypted, and it refuses to continue without it."""
     wire, raw, expected = OWN[surface]
     assert sent(wire, asking_turn("", [CALL], surface=surface, raw=raw))[0] == expected
 

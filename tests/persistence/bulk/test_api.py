@@ -203,7 +203,7 @@ def test_a_key_reruns_only_with_its_models(operator: Caller) -> None:
 def test_each_call_counts_and_the_run_waits_at_the_limit(
     operator: Caller, monkeypatch: pytest.MonkeyPatch, per_minute: int | None
 ) -> None:
-    """However fast it is started, and whoever lifts its pace later: in the next minute it goes on."""
+    """However fast it is started, and whoever lifts its pace later: in the next minute it continues."""
     limit = replace(CALLS, limit=2)
     monkeypatch.setitem(WINDOWS, "calls", (limit, "service calls"))
     monkeypatch.setattr("apps.accounts.throttle._seconds", lambda: 60_000)

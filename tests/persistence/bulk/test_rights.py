@@ -190,7 +190,7 @@ def test_a_version_that_knows_no_pace_leaves_the_run_alone(monkeypatch: pytest.M
 
 
 def test_an_older_worker_loses_a_run_that_gets_a_pace() -> None:
-    """It began it before, and would go on at full speed."""
+    """It began it before, and would continue at full speed."""
     memo()
     run = run_of(None)
     start(run)

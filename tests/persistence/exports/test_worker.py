@@ -272,7 +272,7 @@ def test_a_spreadsheet_too_large_is_refused_and_offered_as_csv(root: Client, mon
     page = ask(root, "servicecallrecord", "xlsx").content.decode()
     assert "3 rows of 0.0 GB are too much for XLSX" in page
     assert "Choose CSV, or fewer rows." in page
-    assert 'value="xlsx" selected' in page, "one can choose anew"
+    assert 'value="xlsx" selected' in page, "one can choose again"
     assert 'name="select_across" value="1"' in page
     assert not BulkRun.objects.exists()
     assert export(root, "servicecallrecord", "csv").count(b"\n") == 4

@@ -116,7 +116,7 @@ def test_a_handler_that_kills_its_process_leaves_evidence(run_dir, told, caplog)
     assert drain_in_a_fork() == -signal.SIGKILL
     drain_batch()
     record.refresh_from_db()
-    assert "1 processes ended" in record.domain_persist_error, "asked for anew, it has a fresh allowance"
+    assert "1 processes ended" in record.domain_persist_error, "asked for again, it has a fresh allowance"
     assert Message.objects.count() == 1
 
 

@@ -112,5 +112,5 @@ def test_a_throttled_user_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPa
     answers = [caller.post(f"/simulations/{simulation.uuid}/messages", {"content": "Hello?"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert int(answers[2].headers["Retry-After"]) > 0
-    assert caller.get(f"/simulations/{simulation.uuid}/messages").status_code == 200, "reading goes on"
+    assert caller.get(f"/simulations/{simulation.uuid}/messages").status_code == 200, "reading continues"
     assert caller.post(f"/simulations/{simulation.uuid}/end").status_code == 200

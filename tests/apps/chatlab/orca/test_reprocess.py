@@ -210,7 +210,7 @@ def test_a_reply_that_others_follow_is_withdrawn_in_its_place(second_version: No
 
 
 def test_a_run_reverts_the_replies_of_a_conversation(second_version: None) -> None:
-    """Newest first: what nobody follows any more is removed, a reply before a question is withdrawn."""
+    """Newest first: what nobody follows is removed, a reply before a question is withdrawn."""
     owner = User.objects.create_user("owner@example.com", "pw", role="staff")
     simulation = Simulation.objects.create(user=owner, **CASE)
     for number in range(6):

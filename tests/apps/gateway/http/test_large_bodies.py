@@ -152,7 +152,7 @@ def refused_at_once(server: Workers) -> None:
 
 
 def left_while_sending(server: Workers, secret: str) -> None:
-    """A client that leaves while it sends is recorded, and is no error of ours."""
+    """A client that leaves while it sends is recorded, and is not an error of ours."""
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
     head += f"Expect: 100-continue\r\nContent-Length: {len(LONGEST)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), 20) as connection:

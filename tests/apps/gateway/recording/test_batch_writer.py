@@ -1,4 +1,4 @@
-"""The batch writer while the database is away: no writer waits longer than its patience; the beat goes on."""
+"""The batch writer while the database is away: no writer waits longer than its patience; the beat continues."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_somebody_is_invited_claims_once_and_is_signed_in(instructor: Visitor) -
     visitor = Client()
     assert "Check the link" in visitor.get(first, follow=True).content.decode()
     page = visitor.get(second, follow=True)
-    assert page.redirect_chain[-1][0] == "/accounts/claim"  # the token is in no address any more
+    assert page.redirect_chain[-1][0] == "/accounts/claim"  # the token is no longer in an address
     names = {"first_name": "Nia", "last_name": "New"}
     weak = visitor.post("/accounts/claim", {**names, "new_password1": "12345", "new_password2": "12345"})
     assert weak.status_code == 422

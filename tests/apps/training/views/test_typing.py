@@ -65,7 +65,7 @@ def test_the_words_of_a_reply_are_heard_by_who_sees_the_session(trainee: Visitor
 
 
 def test_calls_in_which_the_patient_says_nothing_are_not_heard(trainee: Visitor, running: Simulation) -> None:
-    """Orders, calls of other sessions, and what is no call."""
+    """Orders, calls of other sessions, and what is not a call."""
     other = begun(scenario_of(person(UserRole.INSTRUCTOR), key="other"), person())
     order = place_order(running.pk, trainee.user, ["CRP"])
     assert speaks_in(running) == ""

@@ -1,4 +1,4 @@
-"""Calls that fail on one route go on at the next, uncharged; each request is audited and priced under its own model."""
+"""Calls that fail on one route continue on the next, uncharged; each request is priced under its own model."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_round_of_lasting_errors_fails_the_call(model: ScriptedProvider) -> No
 
 
 def test_a_client_that_does_not_exist_is_passed_over(monkeypatch: pytest.MonkeyPatch, model: ScriptedProvider) -> None:
-    """The check E011 says so; calls go on meanwhile."""
+    """The check E011 says so; calls continue meanwhile."""
     route(monkeypatch, "gone/x", "backup")
     call = ask()
     drain()

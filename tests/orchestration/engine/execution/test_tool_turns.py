@@ -209,7 +209,7 @@ def test_arguments_that_are_no_json_are_told(model: ScriptedProvider, monkeypatc
 
 
 def test_an_endless_loop_ends_at_the_limit(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry goes on, once there is more of it."""
+    """A retry continues, once there is more of it."""
     limited(monkeypatch, turns=3)
     model.call_tools(("look_up", {"number": "$results"}), times=None, results_below=5)
     call = run()
@@ -262,7 +262,7 @@ def test_a_service_with_tools_asks_once(model: ScriptedProvider) -> None:
     assert (call.status, call.error_code) == ("failed", "asked_twice")
 
 
-# --- going on -------------------------------------------------------------------------------
+# --- continuing ----------------------------------------------------------------------------
 
 
 class Died(BaseException):

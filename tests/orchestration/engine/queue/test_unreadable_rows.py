@@ -1,4 +1,4 @@
-"""Rows that nobody can read are set aside, counted and shown; everybody else's work goes on."""
+"""Rows that nobody can read are set aside, counted and shown; everybody else's work continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener is told each piece once, in order, wherever it goes on, and however many listen."""
+"""A listener is told each piece once, in order, wherever it resumes, and however many listen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def say(call: ServiceCallRecord, *texts: str | None, attempt: int = 1, **fields: Any) -> list[int]:
-    """None: what was said is no answer."""
+    """None: what was said is not the answer."""
     rows = [
         StreamChunk(call=call, attempt=attempt, text=text or "", is_discarded=text is None, **fields) for text in texts
     ]

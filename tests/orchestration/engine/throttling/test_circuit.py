@@ -93,7 +93,7 @@ def test_zero_turns_it_off(settings):
 
 
 def test_an_open_circuit_keeps_calls_queued_without_a_charge():
-    """Other clients go on."""
+    """Other clients continue."""
     held, other = queued(**ROUTE), queued(client="second", model_requested="gpt-4o-mini")
     opened(retry_at=timezone.now() + timedelta(hours=1))
     assert [record.pk for record in claim(5, "w1")] == [other.pk]

@@ -111,7 +111,7 @@ def test_a_broken_provider_is_probed_once_then_used_by_both(provider, settings):
     assert statuses() == {"succeeded"}
     entries = provider.request_log()
     opened = entries[2]["ended"]
-    # The other worker's view may be a second old, so it may go on for that long.
+    # The other worker's view may be a second old, so it may continue for that long.
     assert not [entry for entry in entries if opened + 1.5 < entry["time"] < opened + 2.9]
     assert len(entries) == 15
     assert ProviderCircuit.objects.get().state == "closed"

@@ -83,7 +83,7 @@ def test_what_does_not_fit_into_a_limit_goes_on() -> None:
 
 
 def test_calls_come_back_when_the_first_route_recovers() -> None:
-    """One probes it; the others go on around it until it is closed."""
+    """One probes it; the others are routed around it until it is closed."""
     open_circuit(seconds=-1)
     for _ in range(3):
         ask()
@@ -173,7 +173,7 @@ def test_weights_are_proportions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_list_that_changed_sends_calls_to_its_first_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row names a route that is not in it any more."""
+    """The row names a route that is no longer in it."""
     call = ask()
     route(monkeypatch, "last", "backup")
     pause("last/*")

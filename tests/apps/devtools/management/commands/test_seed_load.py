@@ -48,7 +48,7 @@ def test_its_rows_fit_together_and_it_can_be_run_again(settings: Any, transactio
     assert sum(row.succeeded + row.failed + row.cancelled for row in summed) == finished.count()
     cost = finished.aggregate(cost=Sum("cost"))["cost"]
     assert sum(row.cost for row in summed) == Decimal(cost).quantize(Decimal("0.00000001"))
-    assert ServiceCallRecord.objects.create(service_identity="services.a.b.C", namespace="a").pk  # numbering goes on
+    assert ServiceCallRecord.objects.create(service_identity="services.a.b.C", namespace="a").pk  # numbering continues
     dead = set(calls.filter(domain_persist_state="dead").values_list("pk", flat=True))
     assert set(PersistenceFailure.objects.values_list("pk", flat=True)) == dead
 
