@@ -10,7 +10,9 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+import orjson
+from django.db.models import Count, Min, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
@@ -119,9 +121,11 @@ def history(period: Period, *, now: datetime | None = None) -> History:
     since = period.begin(now or database_now())
     found = History(period=period, since=since, points={at: Figures() for at in _starts(period, since)})
     rows = CallRollup.objects.filter(span=period.span, starts_at__gte=since).order_by()
-    for at, service, model, errors, durations, *sums in rows.values_list(
-        "starts_at", "service_identity", "model", "errors", "durations", *ADDED
+    texts = Cast("errors", TextField()), Cast("durations", TextField())
+    for at, service, model, *sums, errors_text, durations_text in rows.values_list(
+        "starts_at", "service_identity", "model", *ADDED, *texts
     ):
+        errors, durations = _counts(errors_text), _counts(durations_text)
         found.points.setdefault(at, Figures()).add(sums, errors, durations)
         found.parts.setdefault((service, model), Figures()).add(sums, errors, durations)
     for point in found.points.values():
@@ -129,6 +133,15 @@ def history(period: Period, *, now: datetime | None = None) -> History:
     found.parts = dict(sorted(found.parts.items(), key=lambda part: (-part[1].cost, -part[1].finished, part[0])))
     found.rolled_at = RollupState.objects.values_list("rolled_at", flat=True).first()
     return found
+
+
+def _counts(text: str) -> Any:
+    """The counts of a column, parsed here: a week has thousands of rows, and most have nothing to parse. Nothing for
+    what is not JSON."""
+    try:
+        return {} if text == "{}" else orjson.loads(text)
+    except ValueError:
+        return {}
 
 
 def _starts(period: Period, since: datetime) -> Iterator[datetime]:
