@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from orchestration.admin.ported import PortedPrices
+from orchestration.admin.optional_import_export import PortedPrices
 from orchestration.models import ModelPrice
 
 

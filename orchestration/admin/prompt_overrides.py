@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from orchestration.admin.extensions import ListActions
-from orchestration.admin.ported import PortedPrompts
+from orchestration.admin.optional_import_export import PortedPrompts
 from orchestration.admin.prompt_versions import calls_url, versions_page, versions_url
 from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.components.identity import PROMPTS

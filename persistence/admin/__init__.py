@@ -11,7 +11,7 @@ from persistence.admin import (  # noqa: F401 - they register themselves
     erasure,
     failed_calls,
     filters,
-    held,
+    held_back,
     navigation,
     pairs,
     rerun,

@@ -25,9 +25,9 @@ from apps.chatlab.models import (
 )
 from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply, GeneratePatientResults
 from apps.simulation.models import Simulation, SimulationImage
+from apps.simulation.services.failed_calls import by_verdict, fail_openings, settle_in_groups
 from apps.simulation.services.failure_messages import try_again
 from apps.simulation.services.lifecycle import check_open
-from apps.simulation.services.settling import by_verdict, fail_openings, settle_in_groups
 from apps.simulation.services.submit import submit_about
 from orchestration.engine.queue.transport import wake
 from orchestration.models import ServiceCallRecord

@@ -22,8 +22,8 @@ from apps.simulation.errors import (
 from apps.simulation.history import collect_history
 from apps.simulation.models import FeedbackQuestion, FeedbackStatus, Simulation
 from apps.simulation.orca.services import GenerateHotwashContinuation, GenerateHotwashInitialResponse
+from apps.simulation.services.failed_calls import by_verdict, fail_feedback, settle_in_groups
 from apps.simulation.services.failure_messages import try_again
-from apps.simulation.services.settling import by_verdict, fail_feedback, settle_in_groups
 from apps.simulation.services.submit import submit_about
 from orchestration.engine.queue.transport import wake
 

@@ -16,7 +16,7 @@ from apps.chatlab.models.messages import MessageQuerySet
 from apps.shell.navigation import directs
 from apps.simulation.models import FeedbackStatus, Simulation, SimulationStatus
 from apps.simulation.services.failure_messages import Subject, cause_of, explanation
-from apps.simulation.services.known import Known, known_about
+from apps.simulation.services.known_facts import Known, known_about
 from apps.training.live.fragments import Part, numbers_of
 from orchestration.clock import database_now
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.simulation.models import Simulation, SimulationMetadata, SimulationStatus
 from apps.simulation.models.cases import findings_of
-from apps.simulation.services.known import known_about
+from apps.simulation.services.known_facts import known_about
 from apps.trainerlab.models import InstructorNote, SessionEvent
 from apps.training.live.conversation import facts_part, speaks_in, waiting
 from apps.training.live.fragments import Part

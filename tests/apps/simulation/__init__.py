@@ -9,7 +9,7 @@ models/cases: clinical/test_findings, apps/training/views/test_scenarios
 models/events: api/test_events
 models/images: api/test_images
 models/metadata: apps/chatlab/test_conversation
-models/simulations: services/test_feedback, services/test_settling
+models/simulations: services/test_feedback, services/test_failed_calls
 orca/schemas/shared: apps/chatlab/orca/test_reprocess
 token_budget: apps/chatlab/orca/test_prompts
 """

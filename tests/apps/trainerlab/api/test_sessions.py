@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.models.roles import UserRole
 from apps.chatlab.models import Message
 from apps.simulation.models import Simulation
-from apps.simulation.services.known import known_about
+from apps.simulation.services.known_facts import known_about
 from apps.trainerlab.models import SessionEvent
 from orchestration.errors import AppendOnly
 from orchestration.models import ServiceCallRecord

@@ -1,5 +1,4 @@
-"""Who waits for calls that gave no result is told so, many at a time: when a provider or a handler is broken, they come
-by the thousand."""
+"""Marks what waited for calls that failed, many rows at a time: a broken provider or handler fails them by the thousand."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def held(request: HttpRequest) -> HttpResponse:
         }
         for hold in holds()
     ]
-    return render(request, "held.html", "Held back", rows=rows, queued=counted(ServiceCallRecord.objects.queued()))
+    return render(request, "held_back.html", "Held back", rows=rows, queued=counted(ServiceCallRecord.objects.queued()))
 
 
 def _calls_url(hold: Hold) -> str:

@@ -12,7 +12,7 @@ from apps.chatlab.models import Delivery, Message, MessageRole, store_message
 from apps.chatlab.orca.services import GeneratePatientInitial, GeneratePatientReply
 from apps.chatlab.services.replies import settle_overdue
 from apps.simulation.models import Simulation, SimulationEvent, SimulationStatus
-from apps.simulation.services import settling
+from apps.simulation.services import failed_calls
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState, Status
 from orchestration.signals import calls_gave_no_result
@@ -65,7 +65,7 @@ def test_many_take_no_more_statements_than_few() -> None:
 
 
 def test_groups_of_simulations_are_settled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "AT_ONCE", 2)
+    monkeypatch.setattr(failed_calls, "AT_ONCE", 2)
     questions = [asked(running(), **DEAD) for _ in range(5)]
     assert settle_overdue() == 5
     assert settle_overdue(calls_of(questions)) == 0

@@ -1,4 +1,4 @@
-"""Pages of rows that go in and out as files, where the console is installed; elsewhere the same pages without that."""
+"""Pages with import and export where the console is installed; elsewhere the same pages without them."""
 
 from typing import TYPE_CHECKING
 
