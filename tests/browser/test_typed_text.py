@@ -34,7 +34,7 @@ def hold(page: Any) -> list[Any]:
     return held
 
 
-def test_typing_goes_on_while_a_message_is_on_its_way(page: Any, live_server: Any, trainee: User) -> None:
+def test_typing_continues_while_a_message_is_on_its_way(page: Any, live_server: Any, trainee: User) -> None:
     simulation = session(trainee)
     sign_in(page, live_server, trainee, chat(simulation))
     held = hold(page)

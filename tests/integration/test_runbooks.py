@@ -265,7 +265,7 @@ def restored(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.postgres
-def test_a_day_is_restored_and_goes_on(installation, provider, tmp_path, restored):
+def test_a_day_is_restored_and_continues(installation, provider, tmp_path, restored):
     """The backup is made while calls are submitted, run and persisted; then a table is emptied."""
     page, at = OF_THE_PAGE["Restoring a day"], installation({"RESTORED": restored})
     (back_up,) = page.before

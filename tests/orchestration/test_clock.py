@@ -72,7 +72,7 @@ def test_a_machine_that_is_behind_claims_what_is_due() -> None:
     assert abs(taken.started_at - database_now()) < timedelta(seconds=30)
 
 
-def test_reading_the_clock_is_no_query(django_assert_num_queries) -> None:
+def test_reading_the_clock_needs_no_query(django_assert_num_queries) -> None:
     with django_assert_num_queries(0):
         assert database_now().tzinfo is not None
 

@@ -104,7 +104,7 @@ def test_a_transaction_left_open_is_rolled_back_before_the_next(receiver, caplog
 
 
 @pytest.mark.parametrize("receiver", [*LEAVES, pytest.param(loses_the_connection, marks=pytest.mark.postgres_only)])
-def test_the_announcer_goes_on_after_it(receiver):
+def test_the_announcer_continues_after_it(receiver):
     heard = []
 
     def writes(**named: Any) -> None:
@@ -153,7 +153,7 @@ def test_what_would_end_the_thread_ends_the_receiver(error, asynchronous, caplog
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutException])
-def test_what_is_meant_for_the_process_goes_on(error):
+def test_what_is_meant_for_the_process_propagates(error):
     def interrupted(**_: Any) -> None:
         raise error
 

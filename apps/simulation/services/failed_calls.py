@@ -1,4 +1,4 @@
-"""Marks what waited for calls that failed, many rows at a time: a broken provider or handler fails them by the thousand."""
+"""Marks what waited for calls that failed, many rows at a time: a broken handler fails them by the thousand."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ NOWHERE = 1
 """A port where no server answers."""
 
 
-def test_a_server_that_takes_our_sender_is_no_obstacle(settings: Any) -> None:
+def test_a_server_that_takes_our_sender_is_accepted(settings: Any) -> None:
     with mail_server(settings) as server:
         assert obstacle() == ""
     assert "MAIL" in server.heard

@@ -187,7 +187,7 @@ def test_a_reply_that_could_not_be_stored_is_not_asked_for_again(trainee: Caller
     assert "operator" in shown["failure_reason"]
 
 
-def test_an_answer_without_a_message_is_no_reply(trainee: Caller, running: Simulation) -> None:
+def test_an_answer_without_a_message_is_not_a_reply(trainee: Caller, running: Simulation) -> None:
     empty = {"image_requested": False, "messages": [], "llm_conditions_check": []}
     with scripted(Fault(kind="json", data=empty, times=0)):
         question = say(trainee, running, "When did it start?")["message"]

@@ -32,7 +32,7 @@ ZERO = "A" * 43 + "="
     ["", "short", "0" * 32, "00112233445566778899aabbccddeeff", ZERO, GOOD[:-1], GOOD + "x", "ü"],
     ids=["empty", "short", "zeros", "hex", "zero key", "cut", "longer", "umlaut"],  # GOOD differs by process
 )
-def test_what_is_no_key_is_refused_and_not_quoted(bad):
+def test_what_is_not_a_key_is_refused_and_not_quoted(bad):
     with pytest.raises(ImproperlyConfigured) as refused:
         make_keyring([GOOD, bad], "the settings")
     assert "Key 2 of the settings" in str(refused.value)

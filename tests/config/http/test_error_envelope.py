@@ -89,7 +89,7 @@ def test_a_validation_error_names_places_and_repeats_no_value(signed_in: Client)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("body", [b"{", b'{"service": NaN}', b'{"service": "\\ud800"}', b"\xff"])
-def test_a_body_that_is_no_json_is_400(signed_in: Client, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_400(signed_in: Client, body: bytes) -> None:
     told(signed_in.post("/api/v1/service-calls", body, content_type="application/json"), 400, "malformed_json")
 
 

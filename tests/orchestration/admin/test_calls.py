@@ -289,7 +289,7 @@ def test_reruns_are_shown_side_by_side_from_each_of_them(root: Client) -> None:
     assert "Reruns beside each other" not in root.get(page(succeeded())).content.decode()
 
 
-def test_what_operators_did_is_on_the_page_and_looks_are_apart(root: Client) -> None:
+def test_what_operators_did_is_on_the_page_apart_from_access(root: Client) -> None:
     call = failed()
     root.post(reverse("admin:orchestration_servicecallrecord_retry_call", args=(call.pk,)), {"reason": "it is back"})
     for _ in range(60):

@@ -49,7 +49,7 @@ def test_a_row_is_stored_in_the_canonical_spelling() -> None:
 
 
 @pytest.mark.parametrize("odd", ["x", "a" * 64, "0190-" * 7, str(10**30), "%00", "a%00b", "%ff", "..", "{}", "%7B%7D"])
-def test_an_id_that_is_no_uuid_is_404_everywhere(operator: Caller, odd: str) -> None:
+def test_an_id_that_is_not_a_uuid_is_404_everywhere(operator: Caller, odd: str) -> None:
     for below in BELOW:
         assert operator.get(f"/service-calls/{odd}{below}").status_code == 404, below
     for below in ("/retry", "/cancel", "/reprocess", "/rerun", "/persist", "/replay"):

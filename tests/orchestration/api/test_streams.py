@@ -106,7 +106,7 @@ def test_listening_needs_what_reading_the_content_needs(ann: Caller, caller: Any
 
 
 @pytest.mark.parametrize("offset", ["x", "-1", "1.5", "", "9" * 40, "\u0661", "0x1"])
-def test_an_offset_that_is_no_number_is_refused(ann: Caller, offset: str) -> None:
+def test_an_offset_that_is_not_a_number_is_refused(ann: Caller, offset: str) -> None:
     call = running(requested_by=ann.user)
     header = listen(ann, call, {"Last-Event-ID": offset.encode().decode("latin-1")})
     assert header.status_code == (422 if offset else 200), "none was given"

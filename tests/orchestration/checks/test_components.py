@@ -156,7 +156,7 @@ def test_openai_with_a_key_is_fine(variable: str, monkeypatch: pytest.MonkeyPatc
     assert messages(ORCA_CONFIG=OPENAI) == {}
 
 
-def test_openais_key_is_no_key_for_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openais_key_is_not_for_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     client = {"provider": "openai", "base_url": "https://api.example.com/v1", "api_key_envvar": "OTHER_KEY"}
     message = messages(ORCA_CONFIG={"MODE": "pod", "CLIENTS": {"other": client}})["orchestration.E004"]

@@ -123,7 +123,7 @@ def test_a_class_outside_of_every_app_must_say_its_namespace() -> None:
         derive_identity(made_in("somewhere.else"), "services")
 
 
-def test_the_name_of_an_app_is_no_prefix_of_the_name_of_another() -> None:
+def test_the_name_of_an_app_does_not_begin_that_of_another() -> None:
     with pytest.raises(IdentityError, match="no namespace"):
         derive_identity(made_in("apps.chatlabels.orca"), "services")
 
@@ -133,7 +133,7 @@ def test_an_identity_too_long_to_be_stored_is_refused() -> None:
         derive_identity(made_in("x"), "services", namespace="n" * 128, group="g" * 128)
 
 
-def test_a_property_called_name_is_no_part_of_the_identity() -> None:
+def test_a_property_called_name_is_not_part_of_the_identity() -> None:
     cls = made_in("x", (FeedbackMixin,), name=property(lambda self: "computed"))
     assert derive_identity(cls, "services").name == "GenerateReply"
 

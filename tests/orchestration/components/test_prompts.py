@@ -197,6 +197,6 @@ def test_a_text_cannot_add_or_close_the_tag_around_it(text: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["", "a b", "1a", "a>", "x" * 65])
-def test_a_label_that_is_no_tag_is_refused(label: str) -> None:
+def test_a_label_that_is_not_a_tag_is_refused(label: str) -> None:
     with pytest.raises(ValueError, match="label"):
         as_data("text", label)

@@ -104,7 +104,7 @@ def test_other_domains_have_their_own_not_found() -> None:
     assert not isinstance(caught.value, ServiceNotFound)
 
 
-def test_looking_up_what_is_no_identity_says_so(registry: Registry) -> None:
+def test_looking_up_what_is_not_an_identity_says_so(registry: Registry) -> None:
     with pytest.raises(IdentityError):
         registry.get("nonsense")
     with pytest.raises(IdentityError, match="belongs to the domain 'prompts'"):

@@ -293,7 +293,7 @@ def test_a_reference_with_siblings_is_written_out() -> None:
     }
 
 
-def test_definitions_that_nothing_refers_to_any_more_disappear() -> None:
+def test_definitions_that_nothing_refers_to_disappear() -> None:
     class Model(OutputSchema):
         mood: Mood = Field(description="How.")
 

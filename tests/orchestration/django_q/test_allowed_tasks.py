@@ -227,7 +227,7 @@ def test_tuples_as_people_send_them_are_read():
     assert plain_pickle.loads(pickle.dumps(value)) == value
 
 
-def test_a_message_that_cannot_be_written_anew_holds_up_no_other():
+def test_a_message_that_cannot_be_rewritten_holds_up_no_other():
     deep = b"]" * 100_000 + b"a" * 99_999
     message = pickle.dumps(package(args=("here",))).replace(pickle.dumps("here")[11:-1], deep)
     broker = OrmBroker(list_key="common")

@@ -43,7 +43,7 @@ def raising():
 
 
 @pytest.mark.django_db
-def test_a_look_that_raises_is_a_line_and_the_others_go_on(added):
+def test_an_examination_that_raises_is_a_line_among_the_others(added):
     added(raising, lambda: [Error("later", hint="mend", id="x.E1")])
     warning, broken = lines("topic 0")
     assert (warning.id, broken.id, broken.status) == ("x.W1", "orchestration.E201", "wrong")

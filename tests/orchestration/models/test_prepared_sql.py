@@ -38,7 +38,7 @@ def test_a_value_arrives_as_it_is(value: Any, written: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": float("nan")}])
-def test_what_is_no_number_stays_none(value: Any) -> None:
+def test_what_is_not_a_number_stays_none(value: Any) -> None:
     """The database refuses it; null would be something else."""
     assert "null" not in as_recordset(["x"], [[value]])
 

@@ -68,7 +68,7 @@ def test_a_status_is_an_error_code(send: Send, server: SimulatedProviderServer, 
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_a_success_that_is_no_answer_is_an_error(send: Send, server: SimulatedProviderServer, kind: str) -> None:
+def test_a_success_that_is_not_an_answer_is_an_error(send: Send, server: SimulatedProviderServer, kind: str) -> None:
     server.script([Fault(kind=kind)])
     error = failed(send)
     assert (error.code, error.retryable) == UNREADABLE[kind]
@@ -138,7 +138,7 @@ def test_a_refused_connection_was_not_sent(surface: str) -> None:
     assert (caught.value.code, caught.value.retryable, caught.value.sent) == ("connection_error", True, False)
 
 
-def test_an_answer_that_is_no_http_is_a_broken_connection() -> None:
+def test_an_answer_that_is_not_http_is_a_broken_connection() -> None:
     error = from_a_server_that_says(b"220 mail.example.com ESMTP\r\n\r\n")
     assert (error.code, error.retryable) == ("connection_error", True)
 

@@ -94,7 +94,7 @@ def test_a_moment_counts_from_now(written: Callable[[datetime], str]) -> None:
     assert (moment - datetime.now(UTC)).total_seconds() - 1 < seconds <= 301
 
 
-def test_a_moment_that_has_passed_is_no_wait() -> None:
+def test_a_moment_that_has_passed_means_no_wait() -> None:
     assert seconds_of(f"{(datetime.now(UTC) - timedelta(days=9)).timestamp() * 1000:.0f}") == 0.0
 
 
@@ -121,5 +121,5 @@ def test_the_cap_is_a_setting_and_is_reported(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("asked", [math.nan, math.inf, -math.inf])
-def test_an_error_holds_no_wait_that_is_no_number(asked: float) -> None:
+def test_an_error_holds_no_wait_that_is_not_a_number(asked: float) -> None:
     assert ProviderError("x", retry_after=asked).retry_after is None

@@ -135,6 +135,6 @@ def test_calls_that_run_at_once_ask_it_too(provider):
 
 
 @pytest.mark.parametrize("kind", ["ok", "json", "a bad day"])
-def test_what_is_no_failure_is_refused(provider, kind):
+def test_what_is_not_a_failure_is_refused(provider, kind):
     with pytest.raises(ValueError, match="server_error"):
         provider.fail(kind)

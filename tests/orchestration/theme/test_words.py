@@ -49,7 +49,7 @@ def test_the_exact_time_is_the_readers_and_names_the_zone():
         assert f'datetime="{NOW.isoformat()}"' in moment(NOW)
 
 
-def test_what_is_no_moment_is_said():
+def test_what_is_not_a_moment_is_said():
     assert moment(None) == "\N{EN DASH}"
     assert moment(datetime.max.replace(tzinfo=UTC)) == "unreadable"
 

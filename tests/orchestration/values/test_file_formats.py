@@ -17,6 +17,6 @@ def test_a_newer_one_is_refused_with_the_remedy(written):
 
 
 @pytest.mark.parametrize("written", ["first", 0, -1, 1.5, "nan", "inf", True, [1], {}])
-def test_what_is_no_version_is_refused(written):
+def test_what_is_not_a_version_is_refused(written):
     with pytest.raises(UnknownFileFormat, match="file_format must be a whole number from 1 to 2"):
         refuse_unknown(written, known=2)

@@ -90,7 +90,7 @@ def test_the_worker_is_asked_and_asked_again(ada: User, on_commit: Any, monkeypa
     assert OrmQ.objects.count() == 2
 
 
-def test_an_erasure_goes_on_where_its_time_ended(ada: User) -> None:
+def test_an_erasure_continues_where_its_time_ended(ada: User) -> None:
     for _ in range(2):
         persist(memo("a secret", requested_by=ada))
     monkey = pytest.MonkeyPatch()

@@ -133,7 +133,7 @@ def test_the_dead_letters_lead_to_parts_and_deaths(root: Client) -> None:
     assert reverse("admin:persistence_persistencedeath_changelist") in page
 
 
-def test_there_is_no_room_for_a_seventeenth() -> None:
+def test_a_seventeenth_entry_is_refused() -> None:
     assert sum(len(entries) for _, entries in MENU) == MOST_ENTRIES
     with pytest.raises(ValueError, match="at most 16 entries: use add_to_index"):
         add_entries(GATEWAY, Entry(title="More", model="shop.Order"))

@@ -55,7 +55,7 @@ def test_a_prompt_is_edited_a_rerun_asked_and_both_compared(root: Client) -> Non
     assert LogEntry.objects.filter(object_id=new_call.pk, change_message=f"Rerun of {call.pk}. try").exists()
 
 
-def test_a_prompt_that_is_left_alone_is_rendered_anew(root: Client) -> None:
+def test_a_prompt_that_is_left_alone_is_rendered_again(root: Client) -> None:
     call = succeeded()
     same = {"message_0": "You triage.", "message_1": "The ticket: it burns"}
     root.post(url(call), same)

@@ -113,7 +113,7 @@ def test_a_key_without_the_scope_does_not_decide(held: Any, caller: Callable[...
     assert decided(caller("reader", ALL, RIGHTS), held())[1]["code"] == "missing_scope"
 
 
-def test_it_is_assigned_and_shown_anew(held: Any, decider: Caller, caller: Callable[..., Caller]) -> None:  # noqa: F811
+def test_it_is_assigned_and_shown_again(held: Any, decider: Caller, caller: Callable[..., Caller]) -> None:  # noqa: F811
     hold = held()
     other = caller("other", SCOPES, RIGHTS)
     told = decider.post(f"/approvals/{hold.pk}/assign", {"user": other.user.pk, "note": "yours"}).json()

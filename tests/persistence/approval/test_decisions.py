@@ -374,7 +374,7 @@ def test_a_deadline_that_passed_decides(held, anna):
         approve(hold.pk, by=anna, shown=hold.digest)
 
 
-def test_it_can_be_shown_anew(held):
+def test_it_can_be_shown_again(held):
     there = Message.objects.create(role="there", content="A")
     hold = held(rewrites(there))
     Message.objects.filter(pk=there.pk).update(content="B")

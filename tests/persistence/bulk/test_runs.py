@@ -55,7 +55,7 @@ def test_a_run_does_what_dry_runs_said_and_then_nothing():
     assert Message.objects.count() == 4
 
 
-def test_a_paused_run_stops_and_goes_on_where_it_was():
+def test_a_paused_run_stops_and_continues_where_it_was():
     memos()
     run = freeze(REPROCESS, {})
     start(run)

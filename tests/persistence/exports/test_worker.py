@@ -115,7 +115,7 @@ def test_rows_say_the_format_of_their_file_last(root: Client) -> None:
     assert [field.column_name for field in asked_for({"exporter": "requests", "format": "dialogues"})[1].columns] == []
 
 
-def test_an_export_begun_before_formats_goes_on_without() -> None:
+def test_an_export_begun_before_formats_continues_without() -> None:
     options = {"exporter": "calls", "format": "jsonl", "columns": ["id", "status"]}
     assert [field.column_name for field in asked_for(options)[1].columns] == ["id", "status"]
 

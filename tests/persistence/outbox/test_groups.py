@@ -253,7 +253,7 @@ def test_a_result_that_fails_beside_others_only_is_persisted(patient):
     assert Message.objects.get(role="alone").content == "hello"
 
 
-def test_a_swallowed_database_error_is_no_success_in_a_group(patient):
+def test_a_swallowed_database_error_is_a_failure_in_a_group(patient):
     Tally.objects.create(key="taken")
 
     def collide_quietly(handler, response):
@@ -456,7 +456,7 @@ def test_a_group_reads_each_call_once_and_in_part(patient):
 
 
 @pytest.mark.parametrize("padding", [0, LONGEST_REMEMBERED])
-def test_a_statement_is_read_anew_when_it_is_long(padding):
+def test_a_statement_is_read_again_when_it_is_long(padding):
     sql = f"SELECT '{'x' * padding}' FOR UPDATE"
     before = _remembered.cache_info().currsize
     assert meaning_of(sql).locks

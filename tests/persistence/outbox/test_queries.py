@@ -75,7 +75,7 @@ def test_a_skipped_record_costs_two():
     assert queries_of(lonely()) == [LOCK, MARK]
 
 
-def test_a_record_that_is_not_due_any_more_costs_one():
+def test_a_record_that_is_no_longer_due_costs_one():
     record = note(write)
     persist(record)
     with CaptureQueriesContext(connection) as captured:

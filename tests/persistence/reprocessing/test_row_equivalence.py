@@ -104,7 +104,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_what_is_drawn_anew_is_no_difference(name):
+def test_what_is_drawn_again_is_not_a_difference(name):
     record = note(lambda handler, response: ALIKE[name]() and None)
     assert persist(record) is Outcome.PERSISTED
     before = provenance()

@@ -63,7 +63,7 @@ def in_a_savepoint(record):
     ],
     ids=["dry run", "failed drain", "failed reprocess", "not agreed", "savepoint"],
 )
-def test_after_a_rollback_the_type_is_found_or_made_anew(taken_back):
+def test_after_a_rollback_the_type_is_found_or_made_again(taken_back):
     record = note(tallying)
     taken_back(record)
     if connection.vendor == "sqlite":  # it gives the number again

@@ -107,7 +107,7 @@ def test_a_force_tells_what_it_contradicts(register: Register) -> None:
     assert done.as_json()["contradicted"] == done.contradicted
 
 
-def test_counting_is_no_change_of_the_row() -> None:
+def test_counting_does_not_change_the_row() -> None:
     first, _ = persisted(renaming("second"), counting)
     assert revert(first.pk, dry=True).outcome is ReprocessOutcome.REVERTED
     Register.objects.update(name="by hand")

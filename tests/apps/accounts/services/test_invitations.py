@@ -156,7 +156,7 @@ def test_a_weak_password_is_refused_with_reasons() -> None:
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b\r\nBcc: c@example.com", "a" * 250 + "@example.com"])
-def test_what_is_no_address_gets_no_letter(email: str) -> None:
+def test_what_is_not_an_address_gets_no_letter(email: str) -> None:
     assert signed_in(person(UserRole.INSTRUCTOR)).post("/invitations", {"email": email}).status_code == 422
     assert mail.outbox == []
 
@@ -209,7 +209,7 @@ def test_of_ten_claims_at_once_one_makes_the_account() -> None:
 @pytest.mark.parametrize(
     "change", [{"role": UserRole.TRAINEE}, {"is_active": False}, None], ids=["demoted", "inactive", "deleted"]
 )
-def test_who_may_not_invite_any_more_has_invited_nobody(change: dict[str, Any] | None) -> None:
+def test_who_may_no_longer_invite_has_invited_nobody(change: dict[str, Any] | None) -> None:
     inviter, staff = person(UserRole.INSTRUCTOR), person(UserRole.STAFF)
     invitation, token = invited(signed_in(inviter))
     if change is None:

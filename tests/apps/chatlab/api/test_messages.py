@@ -55,7 +55,7 @@ def test_the_longest_message_is_accepted_with_its_line_breaks() -> None:
 
 
 @pytest.mark.parametrize("raw", [b'{"content": "\\ud800"}', b"{", b"[]", b"\xff\xfe"])
-def test_a_body_that_is_no_json_object_or_no_text_is_refused(raw: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_of_texts_is_refused(raw: bytes) -> None:
     caller = signed_in(person())
     path = f"/api/v1/simulations/{new_simulation(caller).uuid}/messages"
     answer = caller.client.post(path, raw, "application/json", headers=caller.headers)

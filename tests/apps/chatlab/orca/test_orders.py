@@ -218,7 +218,7 @@ def test_a_panel_keeps_what_is_fixed_beside_what_is_made_up(trainee: Caller) -> 
     assert "Sodium" not in rows
 
 
-def test_nonsense_is_answered_as_nonsense_and_is_no_result(trainee: Caller) -> None:
+def test_nonsense_is_answered_as_nonsense_and_is_not_a_result(trainee: Caller) -> None:
     simulation = running(trainee, findings=[CRP])
     order(trainee, simulation, "banana")
     order(trainee, simulation, "crp", "give morphine")

@@ -195,7 +195,7 @@ def test_a_report_without_issues_names_the_low_confidence() -> None:
 
 
 @pytest.mark.parametrize("wrong", [1.2, -0.1, float("nan"), float("inf"), "high", None, True])
-def test_a_score_that_is_no_number_from_0_to_1_is_refused(wrong: object) -> None:
+def test_a_score_that_is_not_a_number_from_0_to_1_is_refused(wrong: object) -> None:
     with pytest.raises(DecisionError, match="critic"):
         decide(five(1, wrong, 1, 1, 1))
 

@@ -198,7 +198,7 @@ def test_a_review_of_a_pruned_call_is_known_by_its_step(second_versions: None) -
     assert "revise the run" in revert(records[1].pk).error
 
 
-def test_a_call_that_names_no_run_is_no_ones(second_versions: None) -> None:
+def test_a_call_that_names_no_run_belongs_to_nobody(second_versions: None) -> None:
     _, records = decided_run()
     for named in ("not a run", None, 7, ["x"]):
         ServiceCallRecord.objects.filter(pk=records[1].pk).update(context={"run_id": named})

@@ -123,7 +123,7 @@ def test_without_data_tokens_are_estimated_and_say_so(no_tokenizer):
     assert compress("as soon as possible " * 20, Level.MEDIUM, MODEL).estimated
 
 
-def test_damaged_data_is_no_reason_to_download(no_tokenizer, tokenizer, monkeypatch):
+def test_damaged_data_does_not_start_a_download(no_tokenizer, tokenizer, monkeypatch):
     (no_tokenizer / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(b"IQ== 0\n")
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(no_tokenizer))
     forget_encodings()

@@ -230,7 +230,7 @@ def test_one_bad_row_is_refused_alone(database):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_goes_on_beating_whatever_its_sweep_does(monkeypatch):
+def test_a_process_keeps_beating_whatever_its_sweep_does(monkeypatch):
     """Otherwise the others would take it for dead, and its requests for lost."""
     swept: list[int] = []
 

@@ -192,7 +192,7 @@ def test_a_connection_that_broke_is_opened_again(monkeypatch):
     assert Interaction.objects.filter(status=Status.COMPLETED).count() == 3
 
 
-def test_what_is_cancelled_is_committed_and_others_go_on(tmp_path: Path):
+def test_what_is_cancelled_is_committed_and_others_continue(tmp_path: Path):
     """Whoever waits for a record may be cancelled at any time; a transaction never is."""
     made, _ = key(budget=Decimal(100))
 

@@ -160,7 +160,7 @@ STREAMS: list[tuple[str, list[Any], str]] = [
 
 
 @pytest.mark.parametrize("name", [case[0] for case in STREAMS])
-def test_no_other_client_goes_on_with_a_stream_that_began(name):
+def test_no_other_client_continues_a_stream_that_began(name):
     """Up to its first event nothing has left to the client, and another route may take over."""
     [(_, first, said)] = [case for case in STREAMS if case[0] == name]
     _, secret = key()

@@ -61,7 +61,7 @@ def upload(
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_is_written_anew_and_served_as_what_it_is(trainee: Caller, simulation: Simulation, kind: str) -> None:
+def test_a_picture_is_rewritten_and_served_as_what_it_is(trainee: Caller, simulation: Simulation, kind: str) -> None:
     options: dict[str, Any] = {}
     if kind == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
@@ -103,7 +103,7 @@ def test_a_picture_is_written_anew_and_served_as_what_it_is(trainee: Caller, sim
     ],
     ids=["empty", "script", "svg", "gif", "png as jpeg", "png as html", "half a png"],
 )
-def test_what_is_no_picture_is_refused(
+def test_what_is_not_a_picture_is_refused(
     trainee: Caller, simulation: Simulation, content: bytes, declared: str, status: int, code: str
 ) -> None:
     answer = upload(trainee, simulation, content, declared)

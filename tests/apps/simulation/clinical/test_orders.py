@@ -62,7 +62,7 @@ def test_an_order_is_understood_however_it_is_written(order: str, meant: list[li
 @pytest.mark.parametrize(
     "order", ["banana", "asdfgh", "unicorn level", "give aspirin 300 mg", "urine glucose", "a coffee please", "???"]
 )
-def test_what_is_no_test_means_nothing(order: str) -> None:
+def test_what_is_not_a_test_means_nothing(order: str) -> None:
     assert [concepts for _, concepts in read_order(order) if concepts] == []
 
 

@@ -30,7 +30,7 @@ def test_a_value_is_judged_by_the_range_of_an_adult(code: str, value: str, flag:
     ("code", "value"),
     [("hr", "fast"), ("hr", "999"), ("bp", "120"), ("bp", "80/120"), ("spo2", "140"), ("temp", "hot"), ("pulse", "70")],
 )
-def test_what_is_no_value_is_refused_with_an_example(code: str, value: str) -> None:
+def test_what_is_not_a_value_is_refused_with_an_example(code: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"is written as|There is no vital sign"):
         findings_from({code: value})
 

@@ -225,7 +225,7 @@ def test_somebody_is_invited_claims_once_and_is_signed_in(instructor: Visitor) -
     assert "deactivate the account" in instructor.post(f"/invitations/{invitation.pk}/revoke").content.decode()
 
 
-def test_a_forgotten_password_is_set_anew_by_a_letter() -> None:
+def test_a_forgotten_password_is_reset_by_a_letter() -> None:
     user = person()
     visitor = Client()
     for email in (user.email, "nobody@example.com"):

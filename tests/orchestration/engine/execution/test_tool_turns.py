@@ -250,7 +250,7 @@ def test_without_tools_an_answer_of_calls_alone_is_an_error(model: ScriptedProvi
     assert not ToolRun.objects.exists()
 
 
-def test_what_the_provider_ran_itself_is_no_tool_of_ours(model: ScriptedProvider) -> None:
+def test_what_the_provider_ran_itself_is_not_our_tool(model: ScriptedProvider) -> None:
     model.call_tools(("web_search_call", {}), says='{"urgency": 1, "reason": "found"}')
     call = run(FindsInShape)
     assert (call.status, len(model.requests)) == ("succeeded", 1)
@@ -314,7 +314,7 @@ def test_a_death_anywhere_repeats_no_finished_tool(model: ScriptedProvider, poin
     assert told(model) == ['{"number": 0, "shelf": 0}', "1", '{"number": 2, "shelf": 2}', "2"]
 
 
-def test_an_error_of_the_provider_goes_on_where_it_was(model: ScriptedProvider) -> None:
+def test_an_error_of_the_provider_continues_where_it_was(model: ScriptedProvider) -> None:
     model.call_tools(("look_up", {"number": 1}))
     model.fail("server_error")
     model.answer("There.")
@@ -331,7 +331,7 @@ def test_an_error_of_the_provider_goes_on_where_it_was(model: ScriptedProvider) 
     assert fresh(call).response().usage.total_tokens == fresh(call).total_tokens
 
 
-def test_a_caller_who_waits_goes_on_where_it_was(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_who_waits_continues_where_it_was(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestration.retry.RetryPolicy.ceiling", lambda *_: 0.0)
     model.call_tools(("look_up", {"number": 1}))
     model.fail("server_error")
@@ -420,7 +420,7 @@ def test_a_former_attempt_of_a_tool_stores_nothing(
     assert fresh(call).status == "running"
 
 
-def test_what_was_purged_cannot_go_on(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_purged_cannot_continue(model: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, turns=2)
     model.call_tools(("look_up", {"number": "$results"}), times=None)
     call = run()

@@ -57,7 +57,7 @@ def test_a_pause_of_models_holds_those_that_its_pattern_means(pattern, held):
     assert {model for model, record in calls.items() if record.pk not in taken} == held
 
 
-def test_what_runs_already_goes_on():
+def test_what_runs_already_continues():
     call()
     (record,) = claim(1, "w1")
     Pause.start(PauseKind.SERVICE, SERVICE)

@@ -55,14 +55,14 @@ def test_pieces_that_wait_are_one_event() -> None:
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_a_listener_goes_on_where_it_was(place: int) -> None:
+def test_a_listener_continues_where_it_was(place: int) -> None:
     call = running()
     ids = say(call, "a", "b", "c")
     assert told(Listener(call.pk).news(ids[place])[0]) == (["bc", "c"][place : place + 1])
 
 
 @pytest.mark.parametrize("offset", [1, 2**31, 2**63 - 1])
-def test_an_offset_of_no_piece_begins_anew(offset: int) -> None:
+def test_an_offset_of_no_piece_begins_from_the_start(offset: int) -> None:
     """In the past, of another call, or in the future; also when nothing was said yet."""
     call = running()
     say(running(), "another call")

@@ -87,7 +87,7 @@ def test_a_worker_that_is_killed_amid_a_stream(ear: Ear) -> None:
     assert not StreamChunk.objects.exists()
 
 
-def test_another_route_begins_anew(ear: Ear) -> None:
+def test_another_route_begins_from_the_start(ear: Ear) -> None:
     clients = {name: {"provider": "simulator", "model": f"model-{name}"} for name in ("first", "second")}
     config = {"MODE": "pod", "CLIENTS": clients}
     routes = ["first", "second"]
@@ -101,7 +101,7 @@ def test_another_route_begins_anew(ear: Ear) -> None:
     assert ear.heard("At last.")
 
 
-def test_a_repair_begins_anew(ear: Ear) -> None:
+def test_a_repair_begins_from_the_start(ear: Ear) -> None:
     wrong = {**LINES, "rating": 9}
     call = run(SpeaksInShape, Fault(kind="json", data=wrong), Fault(kind="json", data=LINES))
     assert (call.status, call.attempts) == ("succeeded", 1)
@@ -109,7 +109,7 @@ def test_a_repair_begins_anew(ear: Ear) -> None:
     assert ear.heard(*(line["text"] for line in LINES["lines"]))
 
 
-def test_what_is_said_before_a_tool_is_no_answer(ear: Ear) -> None:
+def test_what_is_said_before_a_tool_is_not_an_answer(ear: Ear) -> None:
     asks = Fault(kind="tool_call", text="Let me ask Bo.", data={"name": "ask_around", "arguments": {"name": "Bo"}})
     call = run(SpeaksWithTools, asks, Fault(kind="text", text=WORDS))
     assert call.response().output == WORDS

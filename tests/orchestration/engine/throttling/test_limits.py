@@ -365,7 +365,7 @@ def test_a_provider_that_asks_for_a_month_is_granted_ten_minutes():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_immediate_caller_waits_for_the_limit_then_goes_on():
+def test_an_immediate_caller_waits_for_the_limit_and_continues():
     limit(requests_per_minute=60, requests_available=0.2, refilled_at=timezone.now())
     response = asyncio.run(triage.Triage.using(context={"ticket": "x"}).execute())
     assert response.structured_data is not None

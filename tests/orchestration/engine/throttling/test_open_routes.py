@@ -74,7 +74,7 @@ def test_what_is_held_goes_to_the_next_route(hold, code: str) -> None:
     assert EngineCounter.objects.get(name="calls_rerouted").value == 1
 
 
-def test_what_does_not_fit_into_a_limit_goes_on() -> None:
+def test_what_does_not_fit_into_a_limit_takes_the_next_route() -> None:
     """In the order of the queue: the most urgent ones stay."""
     calls = [ask() for _ in range(5)]
     limit(parallel=2)

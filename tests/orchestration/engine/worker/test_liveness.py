@@ -28,7 +28,7 @@ def test_a_changed_value_ends_the_stillness():
     assert still.seconds == 0
 
 
-def test_an_outage_does_not_count_and_starts_the_count_anew():
+def test_an_outage_does_not_count_and_restarts_the_count():
     still = Stillness(longest_gap=10)
     still.saw("same", 100)
     still.saw("same", 109)

@@ -109,7 +109,7 @@ def test_a_loop_stays_for_a_retry_that_is_due_soon():
     assert record.attempts == 2
 
 
-def test_a_loop_out_of_budget_says_that_somebody_should_go_on(settings):
+def test_a_loop_out_of_budget_says_that_work_is_left(settings):
     settings.ORCHESTRAI = {**settings.ORCHESTRAI, "LOOP_BUDGET_SECONDS": 0.01, "CONCURRENCY": 1}
     submit(3)
     assert run_worker_loop().work_left is True

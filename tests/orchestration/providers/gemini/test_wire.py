@@ -118,7 +118,7 @@ def test_a_prompt_that_safety_stopped_is_an_error_with_its_cost() -> None:
 @pytest.mark.parametrize(
     "raw", [{}, {"candidates": []}, {"candidates": [{}]}, {"candidates": [{"finishReason": "STOP"}]}]
 )
-def test_json_that_is_no_answer_is_malformed(raw: dict[str, Any]) -> None:
+def test_json_that_is_not_an_answer_is_malformed(raw: dict[str, Any]) -> None:
     with pytest.raises(ProviderError) as caught:
         GENERATE_CONTENT.to_answer(raw)
     assert (caught.value.code, caught.value.retryable) == ("malformed_response", True)

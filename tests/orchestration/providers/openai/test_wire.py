@@ -162,7 +162,7 @@ def test_texts_longer_than_their_column_are_cut() -> None:
         ("responses", {"output": [], "status": "in_progress"}),
     ],
 )
-def test_json_that_is_no_answer_is_malformed_and_kept(surface: str, raw: dict[str, Any]) -> None:
+def test_json_that_is_not_an_answer_is_malformed_and_kept(surface: str, raw: dict[str, Any]) -> None:
     with pytest.raises(ProviderError) as caught:
         read(surface, raw)
     assert (caught.value.code, caught.value.retryable) == ("malformed_response", True)

@@ -104,7 +104,7 @@ def test_an_error_within_a_stream_ends_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"5", b"null", b"[1]", b'"text"', b"{", b"\xff\xfe", b"<html>", b"{}x"])
-def test_an_event_that_is_no_object_is_noted(garbage: bytes) -> None:
+def test_an_event_that_is_not_an_object_is_noted(garbage: bytes) -> None:
     for name, wire in WIRES.items():
         found, _ = reading(wire, event(EVENTS[name][0]), b"data: " + garbage + b"\n\n", *map(event, EVENTS[name][1:]))
         assert found.is_unreadable
@@ -112,7 +112,7 @@ def test_an_event_that_is_no_object_is_noted(garbage: bytes) -> None:
         read_json(found.body())
 
 
-def test_what_is_no_stream_is_left_as_it_is() -> None:
+def test_what_is_not_a_stream_is_left_as_it_is() -> None:
     for body in (b"", b'{"choices": []}', b"<!doctype html>\n\n<p>data: none", b"\x1f\x8b\n\n\x00"):
         found, pieces = reading(CHAT, body)
         assert (found.has_events, found.body(), pieces) == (False, body, [])
