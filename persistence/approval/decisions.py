@@ -36,7 +36,7 @@ from persistence.errors import (
     SamePerson,
     ShownOutdated,
 )
-from persistence.models.approval import MAX_NOTE, DecisionKind, Hold, HoldState
+from persistence.models.approval import MAX_NOTE, VOTES, DecisionKind, Hold, HoldState
 from persistence.outbox.announcements import release
 from persistence.reprocessing.dry_run_check import differences
 from persistence.reprocessing.reprocess import held_call
@@ -93,7 +93,7 @@ class _Moved(Exception):
 
 def approve(hold_id: int, *, by: Any, shown: str, note: str = "") -> Decided:
     """Persist exactly what was shown to this person, whose digest is `shown`; or, when it takes two, note that one has
-    approved it. A repetition of what was done gives the same again.
+    approved it. A repetition of what was done, or noted, gives the same again.
 
     Raises Hold.DoesNotExist, or a DecisionRefused.
     """
@@ -369,9 +369,12 @@ def _who_closed(hold: Hold) -> str:
 
 def _done_before(hold: Hold, by: Any, kind: DecisionKind, shown: str | None) -> Decided | None:
     """What this very decision came to when it was sent before: a client may repeat a request without harm."""
-    if hold.is_open or hold.state not in {HoldState.APPROVED, HoldState.EDITED, HoldState.REJECTED}:
-        return None
     mine = hold.decisions.filter(user=by, kind=kind)
+    if hold.is_open:
+        waits = kind in VOTES and shown == hold.digest and mine.filter(digest=shown).exists()
+        return Decided(hold=hold, outcome=DecisionOutcome.WAITING) if waits else None
+    if hold.state not in {HoldState.APPROVED, HoldState.EDITED, HoldState.REJECTED}:
+        return None
     if not (mine if shown is None else mine.filter(digest=shown)).exists():
         return None
     rejected = hold.state == HoldState.REJECTED

@@ -21,9 +21,13 @@ REFUSED = (HoldState.REJECTED, HoldState.EXPIRED)
 
 
 def ask_about(record: ServiceCallRecord, runs: Sequence[ToolRun]) -> Answers:
-    """Hold each run once, and say what was decided about it."""
+    """Hold each run once, and say what was decided about it.
+
+    A superseded hold says nothing: its call had ended before anybody decided, and was retried since.
+    """
     with transaction.atomic():
-        known = {hold.tool_key: hold for hold in Hold.objects.filter(call_id=record.pk, tool_key__gt="").order_by("pk")}
+        holds_of_tools = Hold.objects.filter(call_id=record.pk, tool_key__gt="").exclude(state=HoldState.SUPERSEDED)
+        known = {hold.tool_key: hold for hold in holds_of_tools.order_by("pk")}
         holds = {run.key: known.get(run.key) or _hold(record, run) for run in runs}
     return {key: _answer(hold) for key, hold in holds.items()}
 

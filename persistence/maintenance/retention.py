@@ -56,15 +56,19 @@ class Kind:
     """The column of ContentUse for such rows: images, audio and files that nothing else has go, too."""
 
 
+WAITING = (PersistState.PENDING, PersistState.HELD, PersistState.DEAD)
+
+
 def finished_with() -> Q:
     """Calls that ended, and whose results wait for nothing."""
-    waiting = [PersistState.PENDING, PersistState.HELD, PersistState.DEAD]
-    return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=waiting)
+    return Q(status__in=TERMINAL) & ~Q(domain_persist_state__in=WAITING)
 
 
 def _call_is_done(moment: datetime) -> Q:
-    """An answer that is not validated yet is still needed: it was paid for."""
-    return Q(call__isnull=True) | Q(call__status__in=TERMINAL)
+    """`finished_with` of the call: an answer that is not validated yet was paid for, and whoever decides on a result
+    that waits may ask the model again."""
+    ended = Q(call__status__in=TERMINAL) & ~Q(call__domain_persist_state__in=WAITING)
+    return Q(call__isnull=True) | ended
 
 
 KINDS: dict[str, Kind] = {

@@ -130,11 +130,24 @@ def test_a_handler_that_disappeared_is_told(held, anna, monkeypatch):
 def test_two_persons_never_the_same_one(held, anna, berta):
     hold = held(says={"persons": 2})
     assert approve(hold.pk, by=anna, shown=hold.digest).outcome is DecisionOutcome.WAITING
+    assert approve(hold.pk, by=anna, shown=hold.digest).outcome is DecisionOutcome.WAITING, "sent again"
     assert not Message.objects.exists()
+    assert hold.decisions.count() == 1
+    preview = preview_edit(hold.pk, {"text": "hello"})
     with pytest.raises(SamePerson):
-        approve(hold.pk, by=anna, shown=hold.digest)
+        edit_and_approve(hold.pk, by=anna, answer={"text": "hello"}, shown=preview.digest)
     assert approve(hold.pk, by=berta, shown=hold.digest).outcome is DecisionOutcome.PERSISTED
     assert Message.objects.count() == 1
+
+
+def test_the_first_of_two_edits_may_be_sent_again(held, anna, berta):
+    hold, better = held(says={"persons": 2}), {"text": "better"}
+    shown = preview_edit(hold.pk, better).digest
+    for _ in range(2):
+        done = edit_and_approve(hold.pk, by=anna, answer=better, shown=shown)
+        assert done.outcome is DecisionOutcome.WAITING
+    assert approve(hold.pk, by=berta, shown=shown).outcome is DecisionOutcome.PERSISTED
+    assert list(hold.decisions.values_list("kind", flat=True)) == ["edit", "approve"]
 
 
 def test_two_persons_above_a_size(held):

@@ -104,6 +104,26 @@ def test_of_a_call_that_ended_nothing_waits_for_a_person(waiting, ends, monkeypa
     assert Hold.objects.get().state == HoldState.SUPERSEDED
 
 
+@pytest.mark.parametrize("closes", ["the sweep", "a click"])
+def test_a_call_that_is_retried_is_asked_about_again(waiting, anna, closes):
+    first = Hold.objects.get()
+    waiting.cancel()
+    if closes == "the sweep":
+        settle_overdue(seconds=60)
+    else:
+        approve(first.pk, by=anna, shown=first.digest)
+    waiting.refresh_from_db()
+    waiting.retry()
+    drain()
+    again = Hold.objects.open().get()
+    assert (again.tool_key, again.answer) == (first.tool_key, first.answer)
+    assert ran == []
+    approve(again.pk, by=anna, shown=again.digest)
+    drain()
+    waiting.refresh_from_db()
+    assert (waiting.status, len(ran)) == ("succeeded", 1)
+
+
 def test_the_arguments_of_a_tool_are_not_edited(waiting):
     with pytest.raises(InvalidDecision, match="approved or rejected as they are"):
         preview_edit(Hold.objects.get().pk, {"number": 8})

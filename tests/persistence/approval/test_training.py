@@ -1,6 +1,7 @@
 """Decisions as training data, and as figures."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -8,9 +9,11 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from orchestration.clock import database_now
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from persistence.approval.decisions import approve, edit_and_approve, preview_edit, reject
 from persistence.approval.figures import approval_metrics
+from persistence.maintenance.retention import prune
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -21,7 +24,7 @@ def asked(held):
         made = held()
         call = ServiceCallRecord.objects.get(pk=made.call_id)
         messages = [{"role": "user", "content": content}]
-        AIRequestAudit(call=call, correlation_id=call.correlation_id, messages=messages).save()
+        AIRequestAudit(call=call, correlation_id=call.correlation_id, messages=messages, outcome="answered").save()
         return made
 
     return hold
@@ -69,6 +72,16 @@ def test_a_rejection_teaches_with_its_approved_rerun(asked, held, anna):
     approve(again.pk, by=anna, shown=again.digest)
     (pair,) = lines("preference")
     assert pair["preferred_output"][0]["content"] == '{"text": "longer"}'
+
+
+def test_while_it_waits_what_was_asked_stays(asked, anna):
+    hold, days = asked(), {"calls": 30, "requests": 30, "responses": 30, "tools": 30}
+    later = database_now() + timedelta(days=31)
+    assert not any(prune(days=days, dry_run=False, now=later).rows.values())
+    edit(hold, anna, "better")
+    assert len(lines("preference")) == 1
+    assert prune(days=days, dry_run=False, now=later).rows["requests"] == 1
+    assert lines("preference") == []
 
 
 def test_what_showed_pictures_gives_no_line(asked, anna):
