@@ -65,7 +65,7 @@ class Alert:
 def alerts(now: datetime | None = None) -> list[Alert]:
     """All that is wrong, the worst first. A dozen small queries at most."""
     moment = now or database_now()
-    found = [alert for look in LOOKS for alert in look(moment)]
+    found = [alert for find in FINDERS for alert in find(moment)]
     return sorted(found, key=lambda alert: LEVELS.index(alert.level))
 
 
@@ -82,10 +82,10 @@ class _Latest:
 _latest = _Latest()
 
 
-def latest_alerts(*, look: bool = True) -> list[Alert]:
-    """`alerts`, at most a second old; with `look=False` what was found last, within ten seconds, without a query."""
+def latest_alerts(*, refresh: bool = True) -> list[Alert]:
+    """`alerts`, at most a second old; with `refresh=False` what was found last, within ten seconds, without a query."""
     age = time.monotonic() - _latest.looked_at
-    if age < CACHE_SECONDS or not look:
+    if age < CACHE_SECONDS or not refresh:
         return _latest.found if age < 10 * CACHE_SECONDS else []
     with _latest.lock:
         if time.monotonic() - _latest.looked_at >= CACHE_SECONDS:
@@ -98,7 +98,7 @@ def forget_alerts() -> None:
     _latest.looked_at = float("-inf")
 
 
-# --- what is looked at ----------------------------------------------------------------------
+# --- what is checked -------------------------------------------------------------------------
 
 
 def _workers(now: datetime) -> Iterator[Alert]:
@@ -147,7 +147,7 @@ def _replaced(now: datetime) -> Iterator[Alert]:
             code="replaced",
             level="warning",
             text=f"{REPLACED[kind]} {_ago(now, at)} ago ({about}{others}). Another one runs its calls.",
-            remedy="See what happened; if it repeats, look whether the machine is short of memory",
+            remedy="See what happened; if it repeats, check whether the machine is short of memory",
             page="index",
         )
 
@@ -256,7 +256,7 @@ def _simulated(now: datetime) -> Iterator[Alert]:
         )
 
 
-LOOKS: tuple[Callable[[datetime], Iterator[Alert]], ...] = (
+FINDERS: tuple[Callable[[datetime], Iterator[Alert]], ...] = (
     _workers,
     _replaced,
     _providers,

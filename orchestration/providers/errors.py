@@ -124,7 +124,7 @@ def reported_error(answer: JsonObject) -> ProviderError | None:
 
 
 def _names(error: Any) -> Iterator[str]:
-    """Its code, status and type, and what it was caused by, so far as they are names or numbers."""
+    """Its code, status and type, and what it was caused by, where they are names or numbers."""
     if not isinstance(error, dict):
         return
     details = error.get("details")
