@@ -85,6 +85,12 @@ class HoldClosed(DecisionRefused):
     code = "approval_closed"
 
 
+class HoldSuperseded(HoldClosed):
+    """There is nothing left to decide: the call is gone, or its result was dealt with in another way."""
+
+    code = "approval_superseded"
+
+
 class ShownOutdated(DecisionRefused):
     """What was decided about is not what is shown now: look at it again, and decide then."""
 

@@ -11,7 +11,7 @@ from orchestration.engine.node import DRAINS, claim_slot
 from orchestration.engine.queue.transport import send_task
 from orchestration.fault_injection import arm_from_environment
 from orchestration.models import ServiceCallRecord
-from persistence.approval.deadlines import settle_overdue, wake_for_deadlines
+from persistence.approval.deadlines import settle_lost, settle_overdue, wake_for_deadlines
 from persistence.approval.mail import mail_digests
 from persistence.bulk.runs import wake_worker
 from persistence.bulk.worker import work
@@ -64,11 +64,12 @@ def run_bulk(run_id: int) -> int:
 def prune_content() -> dict[str, int]:
     """Purge what DOMAIN_PERSIST_RETENTION_DAYS says, for at most one budget; returns rows by kind.
 
-    Removes the files of old exports, and content of messages that nothing refers to, too. Leaves a task
-    behind when there is more.
+    Removes the files of old exports, and content of messages that nothing refers to, too, and closes held results that
+    are gone. Leaves a task behind when there is more.
     """
     prepare()
     settings = persistence_settings()
+    settle_lost(seconds=settings.DOMAIN_PERSIST_BUDGET_SECONDS)
     report = prune(dry_run=False, seconds=settings.DOMAIN_PERSIST_BUDGET_SECONDS)
     if not report.finished:
         send_task(PRUNE_TASK, queue=settings.DOMAIN_PERSIST_QUEUE)

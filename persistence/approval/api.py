@@ -46,7 +46,7 @@ from persistence.approval.api_schemas import (
 )
 from persistence.approval.decisions import Decided, DecisionOutcome
 from persistence.approval.figures import approval_figures
-from persistence.approval.rights import VIEW, why_not
+from persistence.approval.rights import VIEW, check_permissions, why_not
 from persistence.errors import DecisionRefused, InvalidDecision, MayNotDecide, NotPersistable
 from persistence.models.approval import URGENCY, Hold, HoldState
 from persistence.reprocessing.reports import Report
@@ -279,6 +279,7 @@ def _decided(done: Decided) -> JsonObject:
 def preview_approval(request: ApiRequest, hold_id: int, body: AnswerIn) -> JsonObject:
     """Nothing stays. 422 for an answer that does not fit the schema, or that its handler does not take."""
     with refused():
+        check_permissions(request.auth.user, any_hold(request, hold_id))
         shown = decisions.preview_edit(hold_id, body.answer)
     report: Report = shown.report
     return {"digest": shown.digest, "shown": report.as_json() if may_read_content(request.auth) else None}
@@ -318,4 +319,5 @@ def _named(model: Any, key: int | None) -> Any:
 def refresh_approval(request: ApiRequest, hold_id: int) -> JsonObject:
     """When that is something else than before, earlier approvals no longer count."""
     with refused():
+        check_permissions(request.auth.user, any_hold(request, hold_id))
         return _shown(request, decisions.show_again(hold_id))

@@ -4,6 +4,7 @@ closes holds of tools whose calls have ended."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -17,7 +18,7 @@ from persistence.conf import persistence_settings
 from persistence.models.approval import DecisionKind, Hold, HoldState
 
 DEADLINE_TASK = "persistence.tasks.settle_deadlines"
-AT_ONCE = 100
+AT_ONCE, LOST_AT_ONCE = 100, 10_000
 
 
 def wake_for_deadlines() -> None:
@@ -29,9 +30,18 @@ def wake_for_deadlines() -> None:
 def settle_overdue(*, seconds: float) -> int:
     """Deal with what is overdue, or left of calls that have ended, each in a transaction of its own; returns how many.
     Begins none after `seconds`."""
-    stop_at, settled = time.monotonic() + seconds, 0
     due = (Hold.objects.overdue(), Hold.objects.of_ended_calls())
-    keys = [key for rows in due for key in rows.values_list("pk", flat=True)[:AT_ONCE]]
+    return _settle_all([key for rows in due for key in rows.values_list("pk", flat=True)[:AT_ONCE]], seconds)
+
+
+def settle_lost(*, seconds: float) -> int:
+    """The same for what is left of results that were deleted, or dealt with in another way. It compares all that is
+    held with the calls: for the hourly retention, not for each tick."""
+    return _settle_all(list(Hold.objects.of_lost_results().values_list("pk", flat=True)[:LOST_AT_ONCE]), seconds)
+
+
+def _settle_all(keys: Sequence[int], seconds: float) -> int:
+    stop_at, settled = time.monotonic() + seconds, 0
     for hold_id in dict.fromkeys(keys):
         if time.monotonic() >= stop_at or stop_requested():
             break
@@ -52,6 +62,8 @@ def settle(hold_id: int) -> bool:
             hold.note(DecisionKind.DEADLINE)
             drop(hold, record, HoldState.EXPIRED)
             tell(hold, DecisionKind.DEADLINE, None)
+        elif hold.at_deadline == AtDeadline.APPROVE and hold.persons > 1:
+            _escalate(hold, "It was to be approved, and takes two persons.")
         elif hold.at_deadline == AtDeadline.APPROVE:
             done = persist_decided(hold, record, DecisionKind.DEADLINE, None, "")
             if done.outcome in {DecisionOutcome.MOVED, DecisionOutcome.FAILED}:

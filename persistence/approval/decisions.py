@@ -25,11 +25,13 @@ from orchestration.types import JsonObject
 from orchestration.values.sanitize import legible
 from persistence import log
 from persistence.approval import tools
-from persistence.approval.rights import NEEDED, check_right, may_decide
+from persistence.approval.asking_again import ask_the_model_again
+from persistence.approval.rights import NEEDED, check_right, may_decide, why_not
 from persistence.approval.showing import Shown, checked_edit, digest_of, persist, put_answer, show, show_hold
 from persistence.errors import (
     DeadlinePassed,
     HoldClosed,
+    HoldSuperseded,
     InvalidDecision,
     MayNotDecide,
     NotPersistable,
@@ -40,7 +42,6 @@ from persistence.models.approval import MAX_NOTE, VOTES, DecisionKind, Hold, Hol
 from persistence.outbox.announcements import release
 from persistence.reprocessing.dry_run_check import differences
 from persistence.reprocessing.reprocess import held_call
-from persistence.reprocessing.rerun import rerun, sent_messages
 from persistence.signals import hold_decided
 from persistence.tracking.saved_files import deleting_rolled_back_files
 
@@ -114,8 +115,7 @@ def preview_edit(hold_id: int, answer: Any) -> Shown:
     """What an edited answer would write. Raises Hold.DoesNotExist, HoldClosed, InvalidEdit or NotPersistable."""
     with transaction.atomic():
         hold, record = lock(hold_id)
-        if record is None or not hold.is_open:
-            raise HoldClosed
+        record = _undecided(hold, record)
         _refuse_tool(hold)
         return _tried(record, checked_edit(record, answer))
 
@@ -165,9 +165,10 @@ def _refuse_tool(hold: Hold) -> None:
 
 def _vote(hold: Hold, record: ServiceCallRecord | None, kind: DecisionKind, by: Any, note: str) -> Decided:
     """Persist it when enough people have approved what is shown."""
-    others = set(hold.votes().exclude(user=None).values_list("user", flat=True))
-    if by.pk in others:
+    voters = [vote.user for vote in hold.votes().exclude(user=None).select_related("user")]
+    if by in voters:
         raise SamePerson
+    others = [voter for voter in voters if not why_not(voter, hold)]  # not those who left, or lost the right
     if len(others) + 1 < hold.persons:
         hold.note(kind, by=by, note=legible(note, MAX_NOTE))
         tell(hold, kind, by)
@@ -232,8 +233,7 @@ def show_again(hold_id: int) -> Hold:
     for something else. Raises Hold.DoesNotExist, or HoldClosed."""
     with transaction.atomic():
         hold, record = lock(hold_id)
-        if record is None or not hold.is_open:
-            raise HoldClosed
+        _undecided(hold, record)
         if hold.tool:
             return hold
         return _ask_again(hold, [], _Moved()).hold
@@ -269,7 +269,7 @@ def reject(hold_id: int, *, by: Any, note: str, shown: str | None = None, rerun:
             raise ShownOutdated
         if rerun:
             _refuse_tool(hold)
-        made = _ask_the_model_again(hold, record, note) if rerun else ""
+        made = ask_the_model_again(record, note) if rerun else ""
         hold.note(DecisionKind.REJECT, by=by, note=legible(note, MAX_NOTE))
         drop(hold, record, HoldState.REJECTED)
         tell(hold, DecisionKind.REJECT, by)
@@ -291,17 +291,6 @@ def _announce_rejected(record: ServiceCallRecord) -> None:
     release(record)
 
 
-def _ask_the_model_again(hold: Hold, record: ServiceCallRecord, note: str) -> str:
-    messages = sent_messages(record)
-    if not messages:
-        raise InvalidDecision("What was sent is no longer stored, so the model cannot be asked again.")
-    said = record.stored_response().output or ""
-    hint = f"A person rejected this answer, for this reason: {legible(note, MAX_NOTE)}\nAnswer again, in the same form."
-    answered: list[Any] = [{"role": "assistant", "content": said}] if said else []
-    new = rerun(record, messages=[*messages, *answered, {"role": "user", "content": hint}], persist=True)
-    return str(new.pk)
-
-
 def assign(
     hold_id: int, *, by: Any, user: Any = None, group: Any = None, note: str = "", escalate: bool = False
 ) -> Decided:
@@ -311,8 +300,7 @@ def assign(
         hold, record = lock(hold_id)
         if record is None and hold.is_open:
             return supersede(hold)
-        if not hold.is_open:
-            raise HoldClosed(_who_closed(hold))
+        _undecided(hold, record)
         if not may_decide(by):
             raise MayNotDecide(f"Assigning needs the permissions {' and '.join(NEEDED)}.")
         if user is not None:
@@ -359,6 +347,15 @@ def _check(hold: Hold, by: Any) -> None:
         raise HoldClosed(_who_closed(hold))
     if hold.is_overdue() and hold.at_deadline in {"reject", "approve"}:
         raise DeadlinePassed
+
+
+def _undecided(hold: Hold, record: ServiceCallRecord | None) -> ServiceCallRecord:
+    """Its call; HoldClosed or HoldSuperseded when there is nothing to decide."""
+    if not hold.is_open:
+        raise HoldClosed(_who_closed(hold))
+    if record is None:
+        raise HoldSuperseded
+    return record
 
 
 def _who_closed(hold: Hold) -> str:

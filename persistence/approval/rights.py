@@ -19,11 +19,16 @@ def may_decide(user: Any) -> bool:
     return bool(user.is_active and user.has_perms(NEEDED))
 
 
-def check_right(user: Any, hold: Hold) -> None:
-    """MayNotDecide, or OwnRequest, says why this person may not decide on it."""
+def check_permissions(user: Any, hold: Hold) -> None:
+    """MayNotDecide says which permission this person lacks to decide on it, or to try what an edit would write."""
     for permission in (*NEEDED, *hold.permissions.split()):
         if not (user.is_active and user.has_perm(permission)):
             raise MayNotDecide(f"Deciding on this needs the permission {permission}.")
+
+
+def check_right(user: Any, hold: Hold) -> None:
+    """MayNotDecide, or OwnRequest, says why this person may not decide on it."""
+    check_permissions(user, hold)
     if hold.not_the_requester and hold.requested_by_id == user.pk:
         raise OwnRequest
 

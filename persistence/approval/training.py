@@ -10,7 +10,7 @@ from typing import Any
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject, Message
 from persistence.models.approval import Hold, HoldState
-from persistence.reprocessing.rerun import sent_messages
+from persistence.reprocessing.rerun import whole_prompt
 
 PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
 
@@ -71,7 +71,7 @@ def _approved_rerun(hold: Hold) -> Any:
 
 def _asked(hold: Hold) -> list[JsonObject]:
     call = ServiceCallRecord.objects.filter(pk=hold.call_id).only("pk").first()
-    messages: list[Message] = sent_messages(call) if call is not None else []
+    messages: list[Message] = whole_prompt(call) if call is not None else []
     if any(each["role"] not in PLAIN_ROLES or not isinstance(each["content"], str) for each in messages):
         return []
     return [{"role": each["role"], "content": each["content"]} for each in messages]

@@ -14,7 +14,7 @@ from orchestration.clock import database_now
 from orchestration.components.approval import AtDeadline
 from orchestration.models.calls import ServiceCallRecord
 from orchestration.models.compare_and_set import CompareAndSet
-from orchestration.models.states import Status
+from orchestration.models.states import PersistState, Status
 from orchestration.values.moments import MomentField
 from orchestration.values.stored_json import StoredJSONField
 from orchestration.values.uuid_keys import UuidTextField
@@ -87,6 +87,13 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         """Open ones about tools of calls that have ended, or are gone: there is nothing left to decide."""
         live = ServiceCallRecord.objects.filter(pk=OuterRef("call_id"), status__in=(Status.QUEUED, Status.RUNNING))
         return self.open().filter(~Exists(live), trigger=Trigger.TOOL).in_order()
+
+    def of_lost_results(self) -> HoldQuerySet:
+        """Open ones about results that do not wait: their calls were deleted, purged, or dealt with in another way."""
+        waits = ServiceCallRecord.objects.filter(
+            pk=OuterRef("call_id"), domain_persist_state=PersistState.HELD, result__isnull=False
+        )
+        return self.open().filter(~Exists(waits), tool="").in_order()
 
     def of_call(self, call_id: str) -> HoldQuerySet:
         return self.filter(call_id=call_id).order_by("-id")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateField, ForeignKey, Model, UUIDField
+from django.db.models import DateField, ForeignKey, Model, QuerySet, UUIDField
 
 from orchestration.engine.queue.enqueue import CallSpec, submit
 from orchestration.errors import InvalidCall
@@ -195,10 +195,13 @@ def _sent(call: ServiceCallRecord) -> JsonObject:
     return {"model": audit.model, "messages": _read(audit, "messages"), "parameters": audit.parameters}
 
 
-def _last_sent(call: ServiceCallRecord) -> AIRequestAudit | None:
+def _prompts(call: ServiceCallRecord) -> QuerySet[AIRequestAudit]:
     """Without repairs, and without those that continue after tools: a rerun asks for its own."""
-    rows = AIRequestAudit.objects.filter(call=call, repair=0, continues=None).only("model", "parameters")
-    return cut(rows, ("messages",)).order_by("attempt").last()
+    return AIRequestAudit.objects.filter(call=call, repair=0, continues=None).order_by("attempt")
+
+
+def _last_sent(call: ServiceCallRecord) -> AIRequestAudit | None:
+    return cut(_prompts(call).only("model", "parameters"), ("messages",)).last()
 
 
 def sent_messages(call: ServiceCallRecord) -> list[Message]:
@@ -206,6 +209,11 @@ def sent_messages(call: ServiceCallRecord) -> list[Message]:
     audit = _last_sent(call)
     found = _read(audit, "messages") if audit is not None else None
     return found if isinstance(found, list) else []
+
+
+def whole_prompt(call: ServiceCallRecord) -> list[Message]:
+    """The same, however long it is."""
+    return _prompts(call).values_list("messages", flat=True).last() or []
 
 
 def _rows_of(call: ServiceCallRecord) -> JsonObject:

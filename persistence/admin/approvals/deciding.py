@@ -26,6 +26,7 @@ from persistence.approval.decisions import (
     reject,
     show_again,
 )
+from persistence.approval.rights import check_permissions
 from persistence.errors import DeadlinePassed, DecisionRefused, HoldClosed, InvalidDecision
 from persistence.models.approval import Hold
 from persistence.operations import RERUN
@@ -144,6 +145,7 @@ def _take(request: HttpRequest, hold: Hold) -> Decided:
 
 
 def _show_again(request: HttpRequest, hold: Hold) -> Decided:
+    check_permissions(request.user, hold)
     fresh = show_again(hold.pk)
     return Decided(hold=fresh, outcome=DecisionOutcome.FAILED if fresh.error else DecisionOutcome.MOVED)
 

@@ -26,7 +26,7 @@ from persistence.admin.approvals.queue import KEPT, HoldQueue
 from persistence.admin.approvals.rows import ShownRows
 from persistence.admin.base import page, render, require
 from persistence.approval.assignees import people_to_ask
-from persistence.approval.rights import VIEW, why_not
+from persistence.approval.rights import VIEW, may_decide, why_not
 from persistence.models.approval import Hold, HoldState, Trigger
 from persistence.operations import RERUN
 
@@ -149,14 +149,15 @@ def shared_context(request: HttpRequest, hold: Hold, queue: HoldQueue) -> dict[s
 def _choices(request: HttpRequest, hold: Hold) -> dict[str, Any]:
     """What this person may do with it, and why not."""
     if not hold.is_open:
-        return {"may": False}
+        return {}
     why = why_not(request.user, hold)
     approved_by = [vote.user for vote in hold.votes().select_related("user")] if hold.persons > 1 else []
-    if not why and request.user in approved_by:
-        why = "You have approved it; it waits for another person."
+    has_voted = not why and request.user in approved_by
     return {
-        "why_not": why,
-        "may": not why,
+        "why_not": "You have approved it; it waits for another person." if has_voted else why,
+        "may": not why and not has_voted,
+        "may_reject": not why,
+        "may_assign": may_decide(request.user),
         "approved_by": approved_by,
         "may_rerun": request.user.has_perm(RERUN.permission) and not hold.tool,
         **(people_to_ask(hold) if request.user.has_perm(operation_of("approve").permission) else {}),

@@ -109,6 +109,25 @@ def test_each_refusal_has_its_code(held: Any, decider: Caller, caller: Callable[
     assert not Message.objects.exists()
 
 
+def test_what_is_gone_is_told_as_that(held: Any, decider: Caller) -> None:
+    gone, decided_before = held(), held()
+    ServiceCallRecord.objects.filter(pk=gone.call_id).delete()
+    assert decided(decider, decided_before)[0] == 200
+    for hold, code in ((gone, "approval_superseded"), (decided_before, "approval_closed")):
+        for path, body in (("preview", {"answer": {"text": "x"}}), ("refresh", {}), ("assign", {})):
+            answer = decider.post(f"/approvals/{hold.pk}/{path}", body)
+            assert (answer.status_code, answer.json()["code"]) == (409, code), path
+
+
+def test_nothing_is_tried_for_who_may_not_decide(held: Any, decider: Caller, caller: Callable[..., Caller]) -> None:  # noqa: F811
+    hold = held(says={"permission": "auth.change_group"})
+    hidden = caller("hidden", SCOPES, [name for name in RIGHTS if name != "view_content"])
+    for who in (decider, hidden):
+        for path, body in (("preview", {"answer": {"text": "x"}}), ("refresh", {})):
+            answer = who.post(f"/approvals/{hold.pk}/{path}", body)
+            assert (answer.status_code, answer.json()["code"]) == (403, "missing_permission")
+
+
 def test_a_key_without_the_scope_does_not_decide(held: Any, caller: Callable[..., Caller]) -> None:  # noqa: F811
     assert decided(caller("reader", ALL, RIGHTS), held())[1]["code"] == "missing_scope"
 

@@ -7,9 +7,10 @@ from django.contrib.auth.models import Group
 
 from orchestration.models import ServiceCallRecord
 from orchestration.models.states import PersistState
-from persistence.approval.deadlines import settle, settle_overdue
+from persistence.approval.deadlines import settle, settle_lost, settle_overdue
 from persistence.approval.decisions import DecisionOutcome, approve
 from persistence.models.approval import Hold, HoldState
+from persistence.tasks import prune_content
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -46,6 +47,30 @@ def test_it_is_approved_as_it_was_shown(overdue):
     hold.refresh_from_db()
     assert (hold.state, hold.decisions.get().kind) == (HoldState.APPROVED, "deadline")
     assert Message.objects.get().content == "hello"
+
+
+def test_what_takes_two_is_not_approved_by_nobody(overdue):
+    hold = overdue("approve", persons=2)
+    assert settle_overdue(seconds=5) == 1
+    hold.refresh_from_db()
+    assert (hold.state, hold.deadline) == (HoldState.OPEN, None)
+    assert hold.decisions.last().note == "It was to be approved, and takes two persons."
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("lost", ["deleted", "purged", "dealt with"])
+def test_the_retention_closes_what_no_longer_waits(held, lost):
+    gone, stays = held(), held()
+    calls = ServiceCallRecord.objects.filter(pk=gone.call_id)
+    if lost == "deleted":
+        calls.delete()
+    else:
+        calls.update(**{"purged": {"result": None}, "dealt with": {"domain_persist_state": PersistState.SKIPPED}}[lost])
+    prune_content()
+    gone.refresh_from_db()
+    stays.refresh_from_db()
+    assert (gone.state, stays.state) == (HoldState.SUPERSEDED, HoldState.OPEN)
+    assert settle_lost(seconds=5) == 0
 
 
 def test_what_moved_is_not_approved_by_itself(overdue, monkeypatch):

@@ -150,6 +150,15 @@ def test_the_first_of_two_edits_may_be_sent_again(held, anna, berta):
     assert list(hold.decisions.values_list("kind", flat=True)) == ["edit", "approve"]
 
 
+def test_an_approval_counts_while_its_author_may_decide(held, anna, berta, person):
+    hold = held(says={"persons": 2})
+    approve(hold.pk, by=anna, shown=hold.digest)
+    anna.user_permissions.clear()
+    assert approve(hold.pk, by=berta, shown=hold.digest).outcome is DecisionOutcome.WAITING
+    assert not Message.objects.exists()
+    assert approve(hold.pk, by=person("clara"), shown=hold.digest).outcome is DecisionOutcome.PERSISTED
+
+
 def test_two_persons_above_a_size(held):
     assert held(says={"two_persons_above": 0}).persons == 2
     assert held(says={"two_persons_above": 1}).persons == 1

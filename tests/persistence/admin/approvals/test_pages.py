@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -153,6 +154,26 @@ def test_it_takes_two(held, anna, staff):
     assert "it takes 2 people" in html(berta.get(item(hold)))
     decide(berta, hold, "approve")
     assert Hold.objects.get().state == HoldState.APPROVED
+
+
+def test_after_ones_own_approval_one_may_reject_or_ask_others(held, anna):
+    hold = held(says={"persons": 2})
+    decide(anna, hold, "approve")
+    shown = html(anna.get(item(hold)))
+    buttons = re.findall(r'name="do" value="(\w+)"', shown)
+    assert buttons == ["reject", "assign", "escalate", "take", "show"]
+    decide(anna, hold, "reject", note="on second thought")
+    assert Hold.objects.get().state == HoldState.REJECTED
+
+
+def test_whoever_asked_for_it_may_ask_somebody_else(held, anna):
+    hold = held(says={"not_the_requester": True}, requested_by=user_of(anna))
+    shown = html(anna.get(item(hold)))
+    assert "ask somebody else" in shown
+    assert re.findall(r'name="do" value="(\w+)"', shown) == ["assign", "escalate", "take", "show"]
+    group = Group.objects.create(name="night")
+    decide(anna, hold, "assign", to=f"group-{group.pk}")
+    assert Hold.objects.get().group == group
 
 
 def test_others_can_be_asked(held, anna):
