@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 PERMISSION = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*", re.ASCII)
 LONGEST_DEADLINE = timedelta(days=3650)
+
+Place = list[str | int]
+"""Keys of objects and positions in lists, from the outside in."""
 
 
 class AtDeadline(StrEnum):
@@ -38,7 +43,8 @@ class Approval:
     rows: int | None = None
     """When it would touch more rows than this."""
     unsure: str = ""
-    """When the answer says so in this field (`confidence`, `assessment.unsure`): true, or a text that is not empty."""
+    """When the answer says so in this field (`confidence`, `assessment.unsure`; by name or alias): true, or a text that is
+    not empty."""
     unsure_below: float | None = None
     """The same for a field with a number: when it is below this, or missing."""
 
@@ -93,13 +99,30 @@ class Approval:
 
     def unknown_field(self, schema: type[BaseModel] | None) -> str:
         """What is wrong with `unsure`, when the schema has no such field; empty when nothing is."""
+        for name, places in self.where_unsure(schema):
+            if not places:
+                return f"unsure names {self.unsure!r}, and there is no field {name!r} there."
+        return ""
+
+    def where_unsure(self, schema: type[BaseModel] | None) -> Iterator[tuple[str, list[Place]]]:
+        """For each name in `unsure`, of a field or its alias, the places where an answer may have it, the likeliest
+        first; none for a field that the schema has not."""
         found: object = schema
         for name in self.unsure.split(".") if self.unsure else ():
             fields = found.model_fields if isinstance(found, type) and issubclass(found, BaseModel) else {}
-            if name not in fields:
-                return f"unsure names {self.unsure!r}, and there is no field {name!r} there."
-            found = _model_in(fields[name].annotation)
-        return ""
+            named = name if name in fields else next((key for key in fields if [name] in _places(key, fields[key])), "")
+            yield name, _places(named, fields[named]) if named else []
+            found = _model_in(fields[named].annotation) if named else None
+
+
+def _places(name: str, field: FieldInfo) -> list[Place]:
+    """Where an answer may have a field: an answer is kept as it came, with the aliases that its schema reads."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [*alias.convert_to_aliases(), [name]]
+    if isinstance(alias, AliasPath):
+        return [alias.convert_to_aliases(), [name]]
+    return [[alias], [name]] if alias else [[name]]
 
 
 def _model_in(annotation: object) -> object:

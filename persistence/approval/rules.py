@@ -9,9 +9,11 @@ from typing import Any
 
 from django.db import transaction
 
+from orchestration.components.approval import Approval, Place
+from orchestration.components.registry import schemas
 from orchestration.engine.queue.database_thread import is_away
 from orchestration.isolation import isolated
-from orchestration.types import JsonObject, Response
+from orchestration.types import Response
 from orchestration.values.sanitize import legible
 from persistence import log
 from persistence.handlers.approval import Asked, Declared
@@ -59,7 +61,7 @@ def _in_answer(declared: Declared, response: Response) -> Iterator[Reason]:
         yield Reason(trigger=Trigger.ALWAYS, text=f"Every result waits, says {declared.place}.")
     if declared.needs_approval is not None:
         yield from _asked(declared.needs_approval, declared.place, response)
-    if approval.unsure and _is_unsure(response.structured_data or {}, approval.unsure, approval.unsure_below):
+    if approval.unsure and _is_unsure(approval, response):
         yield Reason(trigger=Trigger.UNSURE, text=f"The model is unsure: {approval.unsure} says so.")
     if is_chosen(response.call_id or "", approval.share):
         yield Reason(trigger=Trigger.SHARE, text=f"It is among the {approval.share:g} % that are looked at.")
@@ -72,13 +74,24 @@ def is_chosen(call_id: str, percent: float) -> bool:
     return drawn < percent / 100 * 2**64
 
 
-def _is_unsure(data: JsonObject, path: str, below: float | None) -> bool:
-    value: Any = data
-    for name in path.split("."):
-        value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+def _is_unsure(approval: Approval, response: Response) -> bool:
+    identity, below = response.execution_metadata.schema_identity, approval.unsure_below
+    value: Any = response.structured_data or {}
+    for name, places in approval.where_unsure(schemas.try_get(identity) if identity else None):
+        found = (_at(value, place) for place in places or [[name]])
+        value = next((each for each in found if each is not MISSING), MISSING)
     if below is None:
         return value is not MISSING and bool(value)
     return isinstance(value, bool) or not isinstance(value, int | float) or value < below
+
+
+def _at(value: Any, place: Place) -> Any:
+    for key in place:
+        if isinstance(key, int):
+            value = value[key] if isinstance(value, list) and -len(value) <= key < len(value) else MISSING
+        else:
+            value = value.get(key, MISSING) if isinstance(value, dict) else MISSING
+    return value
 
 
 def _asked(rule: Asked, place: str, response: Response) -> Iterator[Reason]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from orchestration.components import Approval
 
@@ -15,6 +15,8 @@ class Inner(BaseModel):
 class Outer(BaseModel):
     inner: Inner | None
     text: str
+    other_: Inner = Field(alias="other")
+    chosen: bool = Field(validation_alias=AliasChoices("first", AliasPath("second", 0)))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,25 @@ def test_what_does_not_fit_is_refused_where_it_is_declared(declared, said):
 
 
 @pytest.mark.parametrize(
-    ("path", "fault"), [("inner.unsure", ""), ("inner.nothing", "no field 'nothing'"), ("text.more", "no field 'more'")]
+    ("path", "fault"),
+    [
+        ("inner.unsure", ""),
+        ("inner.nothing", "no field 'nothing'"),
+        ("text.more", "no field 'more'"),
+        ("other.unsure", ""),
+        ("other_.unsure", ""),
+        ("other.nothing", "no field 'nothing'"),
+        ("first", ""),
+        ("second", "no field 'second'"),
+    ],
 )
 def test_the_field_that_says_unsure_must_be_in_the_schema(path, fault):
     found = Approval(unsure=path).unknown_field(Outer)
     assert fault in found if fault else found == ""
+
+
+def test_a_field_is_where_its_aliases_or_its_name_say():
+    places = dict(Approval(unsure="other_.unsure").where_unsure(Outer))
+    assert places == {"other_": [["other"], ["other_"]], "unsure": [["unsure"]]}
+    assert dict(Approval(unsure="chosen").where_unsure(Outer)) == {"chosen": [["first"], ["second", 0], ["chosen"]]}
+    assert dict(Approval(unsure="text.more").where_unsure(Outer))["more"] == []

@@ -2,15 +2,17 @@
 
 import pytest
 
+from orchestration.components import Approval
 from orchestration.models.states import PersistState
 from persistence.approval.rules import is_chosen
 from persistence.models.approval import Hold, Trigger
 from persistence.outbox.outcomes import Outcome
-from persistence.testing import persist
+from persistence.testing import persist, stored_result
 from tests.persistence.approval.conftest import one_message
 from tests.persistence.results import note
 from tests.seedapp.models import Message
 from tests.seedapp.orca.persist.behaviours import GenerateNote, NotePersistence
+from tests.seedapp.orca.round_trips import ANSWERS, SERVICES, Aliased, Chosen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -115,6 +117,24 @@ def test_a_field_that_is_missing_is_unsure_as_a_number_only(declare):
     assert persist(note(one_message)) is Outcome.PERSISTED
     declare(unsure="confidence", unsure_below=0.5)
     assert persist(note(one_message)) is Outcome.HELD
+
+
+@pytest.mark.parametrize("name", ["group_", "group"])
+@pytest.mark.parametrize(("group", "waits"), [("salts", True), ("", False)])
+def test_a_field_with_an_alias_says_it_too(monkeypatch, name, group, waits):
+    service = SERVICES[Aliased]
+    monkeypatch.setattr(service, "approval", Approval(unsure=name))
+    assert service.approval.unknown_field(Aliased) == ""
+    data = {**ANSWERS[Aliased], "group": group}
+    assert (persist(stored_result(service.identity, Aliased, data)) is Outcome.HELD) is waits
+
+
+def test_a_choice_of_aliases_says_it_too(monkeypatch):
+    service = SERVICES[Chosen]
+    monkeypatch.setattr(service, "approval", Approval(unsure="one", unsure_below=5))
+    answers = ({"first": 1}, {"third": [1]}, {"second": 7}, {"third": [7]})
+    outcomes = [persist(stored_result(service.identity, Chosen, each)) for each in answers]
+    assert outcomes == [Outcome.HELD, Outcome.HELD, Outcome.PERSISTED, Outcome.PERSISTED]
 
 
 def test_rows_that_would_change(declare):
