@@ -43,8 +43,8 @@ class Approval:
     rows: int | None = None
     """When it would touch more rows than this."""
     unsure: str = ""
-    """When the answer says so in this field (`confidence`, `assessment.unsure`; by name or alias): true, or a text that is
-    not empty."""
+    """When the answer says so in this field (`confidence`, `assessment.unsure`; the name or an alias): true, or a text
+    that is not empty."""
     unsure_below: float | None = None
     """The same for a field with a number: when it is below this, or missing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -51,7 +52,7 @@ def _hold(record: ServiceCallRecord, shown: Shown, reasons: Sequence[Reason], de
         reason=" ".join(reason.text for reason in reasons)[:MAX_REASON],
         answer=shown.answer,
         **shown.columns(),
-        **terms(declared, len(shown.report.changes)),
+        **terms(declared, math.inf if shown.report.unseen else len(shown.report.changes)),
     )
 
 
@@ -68,9 +69,9 @@ def origin(record: ServiceCallRecord) -> JsonObject:
     }
 
 
-def terms(declared: Iterable[Declared], rows: int) -> JsonObject:
+def terms(declared: Iterable[Declared], rows: float) -> JsonObject:
     """Who decides by when: all that is declared counts, wherever it is. The strictest number of persons, every
-    permission, the first deadline, the first group."""
+    permission, the first deadline, the first group. `rows` is infinite where nobody can say how many it touches."""
     approvals = [each.approval for each in declared]
     first = min((each for each in approvals if each.deadline), key=_time_left, default=None)
     two = any(each.persons == 2 or _is_above(rows, each.two_persons_above) for each in approvals)
@@ -92,7 +93,7 @@ def _time_left(approval: Approval) -> timedelta:
     return approval.deadline or LONGEST_DEADLINE
 
 
-def _is_above(rows: int, limit: int | None) -> bool:
+def _is_above(rows: float, limit: int | None) -> bool:
     return limit is not None and rows > limit
 
 

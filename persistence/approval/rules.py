@@ -39,7 +39,7 @@ def reasons_in_answer(declared: Iterable[Declared], response: Response) -> list[
 
 
 def reasons_in_rows(declared: Iterable[Declared], report: Report) -> list[Reason]:
-    """Those that the rows give which a dry run would write."""
+    """Those that the rows give which a dry run would write. What cannot be followed may change any number of rows."""
     changed = sum(change.action is not ObjectAction.CREATED for change in report.changes)
     touched, found = len(report.changes), []
     for approval in (each.approval for each in declared):
@@ -48,6 +48,11 @@ def reasons_in_rows(declared: Iterable[Declared], report: Report) -> list[Reason
         if approval.rows is not None and touched > approval.rows:
             text = f"It would touch {_rows(touched)}, more than {approval.rows}."
             found.append(Reason(trigger=Trigger.ROWS, text=text))
+    asking = [each.approval for each in declared if each.approval.looks_at_rows] if report.unseen else []
+    if asking:
+        trigger = Trigger.CHANGES if any(approval.changes for approval in asking) else Trigger.ROWS
+        text = f"Nobody can be shown what its hand-written statements change: {', '.join(report.unseen)}."
+        found.append(Reason(trigger=trigger, text=legible(text, MAX_REASON)))
     return found
 
 

@@ -1,6 +1,7 @@
 """When a result waits."""
 
 import pytest
+from django.db import connection
 
 from orchestration.components import Approval
 from orchestration.models.states import PersistState
@@ -165,6 +166,32 @@ def test_more_rows_than_are_declared(declare):
     assert persist(note(two)) is Outcome.PERSISTED
     assert persist(note(three)) is Outcome.HELD
     assert Hold.objects.get().reason == "It would touch 3 rows, more than 2."
+
+
+def by_hand(handler, response):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE seedapp_message SET content = %s", [response.structured_data["text"]])
+
+
+@pytest.mark.parametrize(
+    ("says", "trigger"),
+    [({"changes": True}, "changes"), ({"rows": 100}, "rows"), ({"rows": 0, "changes": True}, "changes")],
+)
+def test_what_cannot_be_followed_waits_where_rows_matter(declare, says, trigger):
+    Message.objects.create(role="there", content="before")
+    declare(**says, two_persons_above=100)
+    hold = the_hold(note(by_hand))
+    assert hold.reason == "Nobody can be shown what its hand-written statements change: UPDATE seedapp_message."
+    assert (hold.trigger, hold.rows, hold.persons) == (trigger, 0, 2)
+    assert Message.objects.get().content == "before"
+
+
+def test_what_cannot_be_followed_is_no_reason_without_rows(declare):
+    declare(unsure="doubts")
+    assert persist(note(by_hand)) is Outcome.PERSISTED
+    declare(always=True)
+    hold = the_hold(note(by_hand))
+    assert (hold.reason, hold.persons) == ("Every result waits, says services.seedapp.default.GenerateNote.", 1)
 
 
 def test_the_setting_adds_to_what_components_say(declare, settings):

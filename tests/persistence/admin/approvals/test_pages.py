@@ -18,6 +18,7 @@ from persistence.models.approval import Hold, HoldState
 from tests.orchestration.factories import queued
 from tests.persistence.admin.approvals.conftest import DECIDES, LIST, decide, edit, html, item, listed, told
 from tests.persistence.approval.test_decisions import rewrites
+from tests.persistence.approval.test_rules import by_hand
 from tests.seedapp.models import Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -95,6 +96,11 @@ def test_when_the_world_moved_it_asks_again(held, anna):
     page = decide(anna, Hold.objects.get(), "approve")
     there.refresh_from_db()
     assert there.content == "hello"
+
+
+def test_it_says_what_cannot_be_shown(held, anna):
+    page = html(anna.get(item(held(by_hand))))
+    assert "cannot be followed: UPDATE seedapp_message. What they change is neither shown here nor compared" in page
 
 
 def test_looking_again_says_whether_anything_changed(held, anna):
