@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.contrib.auth.models import Group, Permission
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import CharField, Model, TextField
 
 from orchestration.components.approval import Approval
@@ -126,6 +128,43 @@ def _unknown_places() -> Iterator[CheckMessage]:
         message = f"ORCHESTRAI: DOMAIN_PERSIST_APPROVAL names {place}, which is neither a service nor a handler."
         hint = 'Write its whole identity, such as "services.support.default.GenerateLetter", or "*" for all.'
         yield Error(message, hint=hint, id="persistence.E004")
+
+
+@register(Tags.database)
+def check_who_is_asked(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W005: an approval names a group or a permission that there is not. Only with `check --database default`."""
+    if not databases or DEFAULT_DB_ALIAS not in databases or not _started():
+        return []
+    try:
+        groups = set(Group.objects.values_list("name", flat=True))
+        pairs = Permission.objects.values_list("content_type__app_label", "codename")
+        permissions = {f"{app}.{codename}" for app, codename in pairs}
+        return [
+            checks.Warning(
+                f"{place}: there is no {what} {name!r}, which its approval names.",
+                hint="Make it, or correct its name: until then nobody in particular is asked, or only superusers are.",
+                obj=place,
+                id="persistence.W005",
+            )
+            for place, approval in _approvals()
+            for what, name, known in (
+                ("group", approval.assign_to, groups),
+                ("group", approval.escalate_to, groups),
+                ("permission", approval.permission, permissions),
+            )
+            if name and name not in known
+        ]
+    except (DatabaseError, NotConfigured):  # reported by their own checks
+        return []
+
+
+def _approvals() -> Iterator[tuple[str, Approval]]:
+    """By the handler, service, or key in the setting that declares it. Raises NotConfigured, as the setting does."""
+    components: dict[Any, Any] = {**all_handlers(), **services.all()}
+    for identity, component in components.items():
+        if component.approval is not None:
+            yield str(identity), component.approval
+    yield from persistence_settings().DOMAIN_PERSIST_APPROVAL.items()
 
 
 @register(TAG)

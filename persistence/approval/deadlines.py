@@ -76,6 +76,8 @@ def settle(hold_id: int) -> bool:
 def _escalate(hold: Hold, note: str) -> None:
     """Ask the group that is declared, and wait without a deadline."""
     group: Any = Group.objects.filter(name=hold.escalate_to).first() if hold.escalate_to else None
+    if hold.escalate_to and group is None:
+        note = f"{note} There is no group {hold.escalate_to} to ask.".lstrip()
     hold.assignee, hold.group, hold.deadline = None, group or hold.group, None
     hold.save(update_fields=["assignee", "group", "deadline"])
     hold.note(DecisionKind.ESCALATE, note=note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from smtplib import SMTPException
 from typing import Any
@@ -32,10 +32,10 @@ def mail_digests(*, only_new: bool = True) -> int:
     since = database_now() - EVERY if only_new else None
     if not site or not _came_since(Hold.objects.open(), since):
         return 0
-    sent = 0
-    for person in deciders().prefetch_related("groups")[:MOST_PEOPLE]:
-        address = vars(person).get(get_user_model().get_email_field_name(), "")
-        waiting = list(_waiting_for(person, site, since)) if address else []
+    sent, people = 0, [each for each in deciders().prefetch_related("groups")[:MOST_PEOPLE] if _address(each)]
+    unheard = _unheard(people)
+    for person in people:
+        address, waiting = _address(person), list(_waiting_for(person, unheard, site, since))
         if waiting:
             try:
                 sent += mail.send_mail("Results wait for approval", _text(waiting), None, [address])
@@ -45,13 +45,26 @@ def mail_digests(*, only_new: bool = True) -> int:
     return sent
 
 
-def _waiting_for(person: Any, site: str, since: Any) -> Iterator[str]:
+def _address(person: Any) -> str:
+    return str(vars(person).get(get_user_model().get_email_field_name()) or "")
+
+
+def _unheard(people: Sequence[Any]) -> HoldQuerySet:
+    """What waits for a person who is not among these, or a group that has none of them: nobody hears of it, unless
+    everybody does."""
+    asked = Hold.objects.open().exclude(assignee=None, group=None)
+    groups = {group.pk for person in people for group in person.groups.all()}
+    return asked.exclude(assignee__in=[person.pk for person in people]).exclude(group__in=groups)
+
+
+def _waiting_for(person: Any, unheard: HoldQuerySet, site: str, since: Any) -> Iterator[str]:
     """A line for each queue of this person's; nothing when nothing came to any of them."""
     holds = Hold.objects.open()
     queues = {
         "me": ("for you", holds.filter(assignee=person)),
         "groups": ("for your groups", holds.filter(group__in=[group.pk for group in person.groups.all()])),
         "nobody": ("for anybody who may decide", holds.filter(assignee=None, group=None)),
+        "": ("for somebody who cannot decide, or a group without anybody who can", unheard),
     }
     if not any(_came_since(rows, since) for _, rows in queues.values()):
         return
@@ -59,8 +72,8 @@ def _waiting_for(person: Any, site: str, since: Any) -> Iterator[str]:
         count = rows.values("pk")[: MOST + 1].count()
         if count:
             shown = f"more than {MOST:,} wait" if count > MOST else f"{count} wait{'s' if count == 1 else ''}"
-            address = f"{reverse('admin:persistence_hold_changelist')}?{urlencode({'assignee': name})}"
-            yield f"{shown} {whom}: {site.rstrip('/')}{address}"
+            wanted = f"?{urlencode({'assignee': name})}" if name else ""
+            yield f"{shown} {whom}: {site.rstrip('/')}{reverse('admin:persistence_hold_changelist')}{wanted}"
 
 
 def _came_since(rows: HoldQuerySet, since: Any) -> bool:

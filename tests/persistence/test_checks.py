@@ -1,6 +1,7 @@
 """Each system check, when it must speak and when it must not."""
 
 import pytest
+from django.contrib.auth.models import Group
 
 from orchestration.components import Approval, registry
 from orchestration.components.alignment import wire
@@ -14,6 +15,7 @@ from persistence.checks import (
     check_handler_schemas,
     check_keys,
     check_settings,
+    check_who_is_asked,
 )
 from persistence.handlers.base import BasePersistenceHandler, persistence_handler
 from persistence.handlers.codecs import DjangoBaseCodec, codec
@@ -165,6 +167,23 @@ def test_an_approval_of_results_that_nothing_takes_is_a_warning(lab, monkeypatch
     monkeypatch.setattr(generate, "approval", Approval(always=True))
     (message,) = check_approvals(None)
     assert message.id == "persistence.W004"
+
+
+@pytest.mark.django_db
+def test_an_approval_that_asks_nobody_is_a_warning(lab, settings, monkeypatch):
+    wired_service(with_codec=False)
+    (generate,) = services.all().values()
+    Group.objects.create(name="night")
+    asks = Approval(always=True, assign_to="night", escalate_to="heads", permission="auth.change_group")
+    monkeypatch.setattr(generate, "approval", asks)
+    declared = {"*": {"share": 5, "permission": "clinic.release"}}
+    settings.ORCHESTRAI = {**settings.ORCHESTRAI, "DOMAIN_PERSIST_APPROVAL": declared}
+    found = check_who_is_asked(databases=["default"])
+    assert {each.id for each in found} == {"persistence.W005"}
+    group, permission = (each.msg for each in found)
+    assert "there is no group 'heads'" in group
+    assert permission.startswith("*: there is no permission 'clinic.release'")
+    assert check_who_is_asked(databases=None) == []
 
 
 @pytest.mark.parametrize("wrong", [{"shares": 5}, {"share": 500}, {"deadline": 60}])

@@ -82,6 +82,12 @@ def test_what_moved_is_not_approved_by_itself(overdue, monkeypatch):
     assert not Message.objects.exists()
 
 
+def test_a_group_that_there_is_not_is_named(overdue):
+    hold = overdue("escalate", escalate_to="heads")
+    assert settle_overdue(seconds=5) == 1
+    assert hold.decisions.get().note == "There is no group heads to ask."
+
+
 def test_it_is_escalated_and_may_still_be_decided(overdue, anna):
     group = Group.objects.create(name="heads")
     hold = overdue("escalate", escalate_to="heads")

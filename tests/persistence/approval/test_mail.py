@@ -55,6 +55,18 @@ def test_each_is_told_what_waits_for_them_and_nothing_of_it(held, anna, berta, p
     }
 
 
+def test_what_nobody_would_hear_of_is_told_to_all(held, anna, berta, person, wanted):
+    left, empty, unable = held(), held(), held()
+    berta.is_active = False
+    berta.save()
+    Hold.objects.filter(pk=left.pk).update(assignee=berta)
+    Hold.objects.filter(pk=empty.pk).update(group=Group.objects.create(name="night"))
+    Hold.objects.filter(pk=unable.pk).update(assignee=person("viewer", "persistence.view_hold"))
+    assert mail_approvals() == 1
+    told = "3 wait for somebody who cannot decide, or a group without anybody who can"
+    assert letters()["anna@example.org"].splitlines()[2:] == [f"{told}: {SITE}/admin/persistence/hold/"]
+
+
 def test_only_what_is_new_is_worth_a_mail_of_the_task(held, anna, berta, wanted, capsys):
     old, new = held(), held()
     Hold.objects.filter(pk=old.pk).update(opened_at=database_now() - timedelta(hours=2))
