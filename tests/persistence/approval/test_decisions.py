@@ -204,6 +204,15 @@ def test_whoever_asked_does_not_decide_where_that_is_declared(held, anna, berta)
 # --- edit -------------------------------------------------------------------------------------
 
 
+def test_a_rerun_by_another_is_still_the_first_ones_request(held, anna, berta, person):
+    first, again = (held(says={"not_the_requester": True}, requested_by=who) for who in (anna, berta))
+    ServiceCallRecord.objects.filter(pk=again.call_id).update(parent=first.call_id)
+    for who in (anna, berta):
+        with pytest.raises(OwnRequest):
+            approve(again.pk, by=who, shown=again.digest)
+    assert approve(again.pk, by=person("clara"), shown=again.digest).outcome is DecisionOutcome.PERSISTED
+
+
 def test_of_an_edited_answer_both_versions_are_kept(held, anna):
     hold = held()
     preview = preview_edit(hold.pk, {"text": "better"})
