@@ -47,6 +47,7 @@ from persistence.approval.api_schemas import (
 from persistence.approval.decisions import Decided, DecisionOutcome
 from persistence.approval.figures import approval_figures
 from persistence.approval.rights import VIEW, check_permissions, why_not
+from persistence.approval.showing import answers_of
 from persistence.errors import DecisionRefused, InvalidDecision, MayNotDecide, NotPersistable
 from persistence.models.approval import URGENCY, Hold, HoldState
 from persistence.reprocessing.reports import Report
@@ -179,7 +180,7 @@ def _summary(request: ApiRequest, hold: Hold, *, content: bool) -> JsonObject:
 
 
 def _shown(request: ApiRequest, hold: Hold) -> JsonObject:
-    content = _shows_content(request, hold)
+    content, kept = _shows_content(request, hold), answers_of(hold)
     reason = why_not(request.auth.user, hold) if hold.is_open else f"It is {hold.state}."
     taken = [
         {
@@ -200,11 +201,11 @@ def _shown(request: ApiRequest, hold: Hold) -> JsonObject:
         "votes": hold.votes().count(),
         "may_decide": not reason,
         "why_not": reason,
-        "answer": hold.answer if content else None,
-        "edited": hold.edited if content else None,
+        "answer": kept.answer if content else None,
+        "edited": kept.edited if content else None,
         "shown": hold.shown if content else None,
         "moved": hold.moved,
-        "error": hold.error if content else None,
+        "error": hold.error or (kept.why if hold.is_open else "") if content else None,
         "decisions": taken,
     }
 

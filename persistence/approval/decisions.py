@@ -27,14 +27,22 @@ from persistence import log
 from persistence.approval import tools
 from persistence.approval.asking_again import ask_the_model_again
 from persistence.approval.rights import NEEDED, check_right, may_decide, why_not
-from persistence.approval.showing import Shown, checked_edit, digest_of, persist, put_answer, show, show_hold
+from persistence.approval.showing import (
+    Shown,
+    checked_edit,
+    digest_of,
+    in_present_version,
+    persist,
+    put_answer,
+    show_hold,
+    tried,
+)
 from persistence.errors import (
     DeadlinePassed,
     HoldClosed,
     HoldSuperseded,
     InvalidDecision,
     MayNotDecide,
-    NotPersistable,
     SamePerson,
     ShownOutdated,
 )
@@ -117,19 +125,7 @@ def preview_edit(hold_id: int, answer: Any) -> Shown:
         hold, record = lock(hold_id)
         record = _undecided(hold, record)
         _refuse_tool(hold)
-        return _tried(record, checked_edit(record, answer))
-
-
-def _tried(record: ServiceCallRecord, edited: JsonObject) -> Shown:
-    """`show` an edit; NotPersistable says why its handler does not take it, without values."""
-    shown: list[Shown] = []
-    with isolated() as run, transaction.atomic():
-        shown.append(show(record, edited))
-    if run.error is None:
-        return shown[0]
-    if is_away(run.error):
-        raise run.error
-    raise NotPersistable(f"With this edit it cannot be persisted: {log.explain(run.error)}")
+        return tried(record, checked_edit(record, answer))
 
 
 def edit_and_approve(hold_id: int, *, by: Any, answer: Any, shown: str, note: str = "") -> Decided:
@@ -145,11 +141,12 @@ def edit_and_approve(hold_id: int, *, by: Any, answer: Any, shown: str, note: st
             return supersede(hold)
         _refuse_tool(hold)
         data = checked_edit(record, answer)
-        preview = _tried(record, data)
+        preview = tried(record, data)
         if preview.digest != shown:
             return Decided(hold=hold, outcome=DecisionOutcome.MOVED, shown=preview)
         with transaction.atomic():
-            _show(hold, preview, edited=None if data == hold.answer else data)
+            is_same = digest_of(data) == digest_of(in_present_version(hold, hold.answer))  # to Python 1 == True
+            _show(hold, preview, edited=None if is_same else data)
             decided = _vote(hold, held_call(hold.call_id), DecisionKind.EDIT, by, note)
             if decided.wrote_nothing:  # nor is the edit kept: its author has to confirm what it would write by now
                 transaction.set_rollback(True)
@@ -186,7 +183,7 @@ def persist_decided(hold: Hold, record: ServiceCallRecord | None, kind: Decision
     with isolated() as run, deleting_rolled_back_files(), transaction.atomic():  # a handler may raise anything
         hold.note(kind, by=by, note=legible(note, MAX_NOTE))
         if hold.edited is not None:
-            put_answer(record, hold.edited, store=True)
+            put_answer(record, in_present_version(hold, hold.edited), store=True)
         _, now = persist(record, dry=False)
         changed = differences(hold.essence, now)
         if changed:
@@ -240,7 +237,9 @@ def show_again(hold_id: int) -> Hold:
 
 
 def _show(hold: Hold, fresh: Shown, **changes: Any) -> None:
-    columns: JsonObject = {**fresh.columns(), "shown_at": database_now(), "error": "", "moved": [], **changes}
+    columns: JsonObject = {**fresh.columns(), "shown_at": database_now(), "error": "", "moved": []}
+    columns |= {"answer": in_present_version(hold, hold.answer), "edited": in_present_version(hold, hold.edited)}
+    columns |= changes
     for name, value in columns.items():
         setattr(hold, name, value)
     hold.save(update_fields=list(columns))
@@ -255,7 +254,7 @@ def reject(hold_id: int, *, by: Any, note: str, shown: str | None = None, rerun:
     `shown` may be left out: whatever it would write, nothing is written. Raises Hold.DoesNotExist, a DecisionRefused,
     and with `rerun` what submitting a call raises.
     """
-    if not note.strip():
+    if not any(each.isprintable() and not each.isspace() for each in note):
         raise InvalidDecision("Say why it is rejected.")
     with transaction.atomic():
         hold, record = lock(hold_id)

@@ -7,18 +7,27 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from orchestration.clock import earlier_than_new_times
 from orchestration.components.registry import schemas
 from orchestration.engine.execution.validation import checked_data
+from orchestration.engine.queue.database_thread import is_away
 from orchestration.errors import InvalidOutput
+from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject
-from persistence.errors import DryRunIncomplete, InvalidEdit
-from persistence.handlers.schema_upgrades import upgraded
+from persistence import log
+from persistence.errors import DryRunIncomplete, InvalidEdit, NotPersistable, NotUpgradable
+from persistence.foreign_code import attempt
+from persistence.handlers.schema_upgrades import upgrade_data, upgraded
 from persistence.models.approval import Hold
 from persistence.reprocessing.dry_run_check import Essence, essence
 from persistence.reprocessing.reports import Report, ReprocessOutcome
 from persistence.reprocessing.reprocess import persist_approved
+
+VERSION = "schema_version"
+"""What a hold keeps beside the report of its dry run: the version of the schema that its answers fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,8 @@ class Shown:
     answer: Any
     report: Report
     essence: Essence
+    schema_version: int = 0
+    """Of the answer; 0 for one without a schema."""
 
     @property
     def digest(self) -> str:
@@ -37,7 +48,7 @@ class Shown:
     def columns(self) -> JsonObject:
         """Of a Hold."""
         return {
-            "shown": self.report.as_json(),
+            "shown": {**self.report.as_json(), VERSION: self.schema_version},
             "essence": self.essence,
             "digest": self.digest,
             "rows": len(self.report.changes),
@@ -57,9 +68,10 @@ def show(record: ServiceCallRecord, edited: JsonObject | None = None) -> Shown:
     """
     if edited is not None:
         put_answer(record, edited)
-    answer = current_data(record)
+    response = upgraded(record.stored_response())
+    version = response.execution_metadata.schema_version or 0
     done = persist(record, dry=True)
-    return Shown(answer=answer, report=done[0], essence=done[1])
+    return Shown(answer=response.structured_data or {}, report=done[0], essence=done[1], schema_version=version)
 
 
 def persist(record: ServiceCallRecord, *, dry: bool) -> tuple[Report, Essence]:
@@ -78,15 +90,53 @@ def persist(record: ServiceCallRecord, *, dry: bool) -> tuple[Report, Essence]:
 
 def show_hold(hold: Hold, record: ServiceCallRecord) -> Shown:
     """`show`, with the answer as it is in the hold now."""
-    return show(record, hold.edited)
+    return show(record, in_present_version(hold, hold.edited))
+
+
+# --- the answers that a hold keeps -------------------------------------------------------------
+
+
+def in_present_version(hold: Hold, data: Any) -> Any:
+    """An answer of a hold, in the version that its schema has now; NotPersistable says why that cannot be."""
+    schema: Any = schemas.try_get(hold.schema_identity) if hold.schema_identity else None
+    version = (hold.shown or {}).get(VERSION)
+    if schema is None or not version or not isinstance(data, dict):
+        return data
+    why = "It was made for another version of its schema, and cannot be brought to the present one: "
+    try:
+        found, failure = attempt(lambda: upgrade_data(schema, version, data), raises=(NotUpgradable,))
+    except NotUpgradable as error:
+        raise NotPersistable(f"{why}{error}") from None
+    if failure:
+        raise NotPersistable(f"{why}an upgrade raised {failure}")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a hold keeps, to be read."""
+
+    answer: Any
+    """What the model said."""
+    edited: Any
+    """What a person made of it; None where nobody did."""
+    why: str = ""
+    """Why both are not in the present version of their schema, but as they were stored."""
+
+    @property
+    def current(self) -> Any:
+        return self.answer if self.edited is None else self.edited
+
+
+def answers_of(hold: Hold) -> Answers:
+    """In the present version of their schema, wherever that is possible."""
+    try:
+        return Answers(answer=in_present_version(hold, hold.answer), edited=in_present_version(hold, hold.edited))
+    except NotPersistable as error:
+        return Answers(answer=hold.answer, edited=hold.edited, why=str(error))
 
 
 # --- an edited answer -------------------------------------------------------------------------
-
-
-def current_data(record: ServiceCallRecord) -> JsonObject:
-    """The answer of a call, in the present version of its schema."""
-    return upgraded(record.stored_response()).structured_data or {}
 
 
 def checked_edit(record: ServiceCallRecord, answer: Any) -> JsonObject:
@@ -99,6 +149,18 @@ def checked_edit(record: ServiceCallRecord, answer: Any) -> JsonObject:
         return checked_data(answer, schema)
     except InvalidOutput as error:
         raise InvalidEdit(str(error)) from None
+
+
+def tried(record: ServiceCallRecord, edited: JsonObject) -> Shown:
+    """`show` an edit; NotPersistable says why its handler does not take it, without values."""
+    shown: list[Shown] = []
+    with isolated() as run, transaction.atomic():
+        shown.append(show(record, edited))
+    if run.error is None:
+        return shown[0]
+    if is_away(run.error):
+        raise run.error
+    raise NotPersistable(f"With this edit it cannot be persisted: {log.explain(run.error)}")
 
 
 def put_answer(record: ServiceCallRecord, answer: JsonObject, *, store: bool = False) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject, Message
+from persistence.approval.showing import answers_of, digest_of
 from persistence.models.approval import Hold, HoldState
 from persistence.reprocessing.rerun import whole_prompt
 
@@ -26,8 +27,8 @@ class TrainingFormat(StrEnum):
 
 
 def training_lines(holds: Iterable[Hold], form: TrainingFormat) -> Iterator[JsonObject]:
-    """A line for each decision that teaches something. Calls whose content was purged, or that showed the model images
-    or files, give none."""
+    """A line for each decision that teaches something. Calls whose content was purged, that showed the model images or
+    files, or whose answer cannot be brought to the present version of its schema, give none."""
     for hold in holds:
         line = _dialogue(hold) if form is TrainingFormat.DIALOGUE else _preference(hold)
         if line is not None:
@@ -41,21 +42,21 @@ def teaches(form: TrainingFormat) -> list[str]:
 
 
 def _dialogue(hold: Hold) -> JsonObject | None:
-    asked = _asked(hold)
-    if not asked or hold.current_answer is None or hold.state not in teaches(TrainingFormat.DIALOGUE):
+    asked, kept = _asked(hold), answers_of(hold)
+    if not asked or kept.why or kept.current is None or hold.state not in teaches(TrainingFormat.DIALOGUE):
         return None
-    return {"messages": [*asked, _said(hold.current_answer)]}
+    return {"messages": [*asked, _said(kept.current)]}
 
 
 def _preference(hold: Hold) -> JsonObject | None:
-    better = hold.edited if hold.state == HoldState.EDITED else _approved_rerun(hold)
-    asked = _asked(hold)
-    if not asked or better is None or hold.answer is None or better == hold.answer:
+    asked, kept = _asked(hold), answers_of(hold)
+    better = kept.edited if hold.state == HoldState.EDITED else _approved_rerun(hold)
+    if not asked or kept.why or better is None or kept.answer is None or digest_of(better) == digest_of(kept.answer):
         return None
     return {
         "input": {"messages": asked},
         "preferred_output": [_said(better)],
-        "non_preferred_output": [_said(hold.answer)],
+        "non_preferred_output": [_said(kept.answer)],
     }
 
 
@@ -63,10 +64,12 @@ def _approved_rerun(hold: Hold) -> Any:
     """What a person approved of the answers that were asked for in the place of a rejected one."""
     if hold.state != HoldState.REJECTED:
         return None
-    reruns = ServiceCallRecord.objects.filter(parent=hold.call_id).values_list("pk", flat=True)
-    approved = Hold.objects.filter(call_id__in=list(reruns), state__in=[HoldState.APPROVED, HoldState.EDITED])
+    reruns = ServiceCallRecord.objects.filter(parent=hold.call_id, service_identity=hold.service_identity)
+    ids = list(reruns.values_list("pk", flat=True))
+    approved = Hold.objects.filter(call_id__in=ids, tool="", state__in=[HoldState.APPROVED, HoldState.EDITED])
     last = approved.order_by("id").last()
-    return None if last is None else last.current_answer
+    kept = answers_of(last) if last is not None else None
+    return None if kept is None or kept.why else kept.current
 
 
 def _asked(hold: Hold) -> list[JsonObject]:

@@ -233,11 +233,6 @@ class Hold(CompareAndSet):
     def is_open(self) -> bool:
         return self.state == HoldState.OPEN
 
-    @property
-    def current_answer(self) -> Any:
-        """What would be persisted: the model's answer, or what a person made of it."""
-        return self.answer if self.edited is None else self.edited
-
     def is_overdue(self, now: datetime | None = None) -> bool:
         return self.deadline is not None and self.deadline <= (now or database_now())
 

@@ -15,6 +15,7 @@ from persistence.admin.approvals.answer_changes import answer_changes
 from persistence.admin.approvals.item import STATE_COLOURS, TRIGGERS, what_came_of, who_is_asked
 from persistence.admin.approvals.queue import HoldQueue
 from persistence.approval.rights import VIEW
+from persistence.approval.showing import answers_of
 from persistence.models.approval import Hold, holds_of
 
 
@@ -39,7 +40,8 @@ def approvals_of_call(request: HttpRequest, call: ServiceCallRecord) -> Iterator
 def _shown(request: HttpRequest, hold: Hold, *, content: bool) -> dict[str, Any]:
     decisions = list(hold.decisions.all())
     editor = next((each.user for each in reversed(decisions) if each.kind == "edit"), None)
-    is_edited = content and hold.edited is not None
+    kept = answers_of(hold)
+    is_edited = content and kept.edited is not None
     return {
         "hold": hold,
         "url": HoldQueue(user=request.user).item_url(hold.pk),
@@ -49,6 +51,6 @@ def _shown(request: HttpRequest, hold: Hold, *, content: bool) -> dict[str, Any]
         "asked": who_is_asked(hold),
         "decisions": decisions,
         "editor": editor,
-        "changes": answer_changes(hold.answer, hold.edited) if is_edited else [],
-        "sides": [("The model's answer", as_json(hold.answer)), ("Edited", as_json(hold.edited))] if is_edited else [],
+        "changes": answer_changes(kept.answer, kept.edited) if is_edited else [],
+        "sides": [("The model's answer", as_json(kept.answer)), ("Edited", as_json(kept.edited))] if is_edited else [],
     }

@@ -24,7 +24,7 @@ from persistence.admin.approvals.rows import ShownRows
 from persistence.admin.base import render, require
 from persistence.approval.decisions import preview_edit
 from persistence.approval.rights import VIEW, why_not
-from persistence.approval.showing import Shown
+from persistence.approval.showing import Answers, Shown, answers_of
 from persistence.errors import HoldClosed, InvalidEdit, NotPersistable
 from persistence.models.approval import Hold
 
@@ -43,23 +43,26 @@ def edit_page(request: HttpRequest, object_id: str) -> HttpResponse:
     if not may_read_content(request):
         raise PermissionDenied
     schema = schema_of(hold)
-    why = _why_not_editable(request, hold, schema)
+    kept = answers_of(hold)
+    why = _why_not_editable(request, hold, schema, kept)
     if why:
         messages.warning(request, why)
         return HttpResponseRedirect(queue.item_url(hold.pk))
     if request.method != "POST":
-        return _shown(request, hold, queue, AnswerForm(schema.model_json_schema(), hold.current_answer))
+        return _shown(request, hold, queue, AnswerForm(schema.model_json_schema(), kept.current))
     return _sent(request, hold, queue, schema)
 
 
-def _why_not_editable(request: HttpRequest, hold: Hold, schema: Any) -> str:
+def _why_not_editable(request: HttpRequest, hold: Hold, schema: Any, kept: Answers) -> str:
     if not hold.is_open:
         return f"It is {hold.state} already."
     if hold.tool:
         return "The arguments of a tool are approved or rejected as they are."
-    if schema is None or not isinstance(hold.current_answer, dict):
+    if schema is None or not isinstance(kept.current, dict):
         return "It cannot be edited: its schema is no longer registered."
-    if len(json.dumps(hold.current_answer)) > LONGEST:
+    if kept.why:
+        return f"It cannot be edited. {kept.why}"
+    if len(json.dumps(kept.current)) > LONGEST:
         return "It is too long to be edited here: edit it over REST."
     return why_not(request.user, hold)
 
@@ -91,7 +94,7 @@ def _base(request: HttpRequest, hold: Hold) -> JsonObject:
         base = json.loads(request.POST.get("base", ""))
     except (ValueError, RecursionError):
         base = None
-    return base if isinstance(base, dict) else hold.current_answer
+    return base if isinstance(base, dict) else answers_of(hold).current
 
 
 def check(form: AnswerForm, data: JsonObject, schema: Any) -> None:
@@ -142,5 +145,5 @@ def _shown(
         note=request.POST.get("note", ""),
         preview=ShownRows(preview.report.as_json(), content=True) if preview else None,
         shown=preview.digest if preview else "",
-        changes=answer_changes(hold.answer, form.data) if preview else [],
+        changes=answer_changes(answers_of(hold).answer, form.data) if preview else [],
     )

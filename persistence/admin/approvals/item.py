@@ -27,6 +27,7 @@ from persistence.admin.approvals.rows import ShownRows
 from persistence.admin.base import page, render, require
 from persistence.approval.assignees import people_to_ask
 from persistence.approval.rights import VIEW, may_decide, why_not
+from persistence.approval.showing import Answers, answers_of
 from persistence.models.approval import Hold, HoldState, Trigger
 from persistence.operations import RERUN
 
@@ -110,19 +111,20 @@ def item_response(request: HttpRequest, hold: Hold, queue: HoldQueue) -> HttpRes
     call = call_columns(ServiceCallRecord.objects.filter(pk=hold.call_id)).first()
     if content and call is not None:
         log_content_access(request.user, call, ", to decide on it")
-    before, after = queue.before(hold), queue.after(hold)
+    before, after, kept = queue.before(hold), queue.after(hold), answers_of(hold)
     context = {
         **shared_context(request, hold, queue),
         "facts": list(_facts(hold, call)),
         "decisions": list(hold.decisions.select_related("user")),
-        "answer": shown_answer(hold) if content and not hold.tool else None,
-        "raw_answer": as_json(hold.current_answer) if content else None,
+        "answer": shown_answer(hold, kept) if content and not hold.tool else None,
+        "raw_answer": as_json(kept.current) if content else None,
+        "error": hold.error or (kept.why if hold.is_open else ""),
         "input": _input(call) if content and call is not None else None,
         "rows": ShownRows(hold.shown or {}, content),
         "before_url": queue.item_url(before) if before else "",
         "after_url": queue.item_url(after) if after else "",
         "closed": what_came_of(hold),
-        "changes": answer_changes(hold.answer, hold.edited) if content and hold.edited is not None else [],
+        "changes": answer_changes(kept.answer, kept.edited) if content and kept.edited is not None else [],
         **_choices(request, hold),
     }
     return render(request, "approval.html", f"Approval: {service_name(hold)}", **context)
@@ -194,10 +196,12 @@ def _input(call: ServiceCallRecord) -> dict[str, Any]:
     }
 
 
-def shown_answer(hold: Hold) -> AnswerForm | None:
-    """The fields of the answer; None where its schema is no longer registered, or it is not an object."""
-    schema, data = schema_of(hold), hold.current_answer
-    return AnswerForm(schema.model_json_schema(), data) if schema is not None and isinstance(data, dict) else None
+def shown_answer(hold: Hold, kept: Answers) -> AnswerForm | None:
+    """The fields of the answer; None where its schema is no longer registered, it does not fit the present version, or
+    it is not an object."""
+    schema, data = schema_of(hold), kept.current
+    fits = schema is not None and isinstance(data, dict) and not kept.why
+    return AnswerForm(schema.model_json_schema(), data) if fits else None
 
 
 def schema_of(hold: Hold) -> Any:

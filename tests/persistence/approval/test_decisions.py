@@ -36,7 +36,7 @@ from persistence.testing import persist
 from tests.persistence.approval.conftest import one_message
 from tests.persistence.results import note
 from tests.seedapp.models import Message
-from tests.seedapp.orca.persist.behaviours import GenerateNote
+from tests.seedapp.orca.persist.behaviours import GenerateNote, NoteSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -53,6 +53,25 @@ def rewrites(message):
         return there
 
     return rewrite
+
+
+@pytest.mark.parametrize("note", ["", " \n", "\u200b", "\u202e\u00a0"])
+def test_a_reason_that_nobody_can_see_is_none(held, anna, note):
+    with pytest.raises(InvalidDecision, match="Say why"):
+        reject(held().pk, by=anna, note=note)
+
+
+def test_true_is_not_the_number_one(held, anna, monkeypatch):
+    monkeypatch.setattr(NoteSchema, "model_validate", classmethod(lambda cls, data: data))
+    hold = held(
+        lambda handler, response: Message.objects.create(content=type(response.structured_data["text"])),
+        data={"text": 1},
+    )
+    preview = preview_edit(hold.pk, {"text": True})
+    edit_and_approve(hold.pk, by=anna, answer={"text": True}, shown=preview.digest)
+    hold.refresh_from_db()
+    assert (hold.state, hold.edited) == (HoldState.EDITED, {"text": True})
+    assert "bool" in Message.objects.get().content
 
 
 # --- approve ----------------------------------------------------------------------------------
@@ -322,11 +341,6 @@ def test_rejecting_writes_nothing_and_tells_why(held, anna, told, on_commit):
     with pytest.raises(HoldClosed):
         approve(hold.pk, by=anna, shown=hold.digest)
     assert reject(hold.pk, by=anna, note="wrong patient").outcome is DecisionOutcome.REJECTED
-
-
-def test_a_rejection_needs_a_reason(held, anna):
-    with pytest.raises(InvalidDecision, match="Say why"):
-        reject(held().pk, by=anna, note=" \n")
 
 
 def test_the_model_may_be_asked_again_with_the_reason(held, anna):

@@ -14,6 +14,7 @@ from orchestration.models import AIRequestAudit, ServiceCallRecord
 from persistence.approval.decisions import approve, edit_and_approve, preview_edit, reject
 from persistence.approval.figures import approval_metrics
 from persistence.maintenance.retention import prune
+from persistence.models.approval import Hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -52,6 +53,17 @@ def test_an_edit_is_an_example_and_a_preference(asked, anna):
         "preferred_output": [better],
         "non_preferred_output": [worse],
     }
+
+
+def test_what_another_service_made_of_a_rejection_is_no_rerun(asked, anna, held):
+    hold, other = asked(), held(data={"text": "other"})
+    approve(other.pk, by=anna, shown=other.digest)
+    reject(hold.pk, by=anna, note="bad")
+    ServiceCallRecord.objects.filter(pk=other.call_id).update(parent=hold.call_id)
+    assert len(lines("preference")) == 1
+    Hold.objects.filter(pk=other.pk).update(service_identity="services.seedapp.default.Other")
+    ServiceCallRecord.objects.filter(pk=other.call_id).update(service_identity="services.seedapp.default.Other")
+    assert lines("preference") == []
 
 
 def test_an_approval_is_an_example_only(asked, anna):

@@ -6,12 +6,17 @@ import json
 
 import pytest
 
+from orchestration.components import Approval
 from persistence.approval.decisions import approve
+from persistence.handlers import schema_upgrades
 from persistence.models.approval import Hold, HoldState
-from tests.persistence.admin.approvals.conftest import LIST, decide, edit, html, item
+from persistence.testing import persist
+from tests.persistence.admin.approvals.conftest import LIST, decide, edit, html, item, told
 from tests.persistence.admin.approvals.test_pages import user_of
 from tests.persistence.approval.test_decisions import rewrites
+from tests.persistence.reprocessing.test_reprocess import memo
 from tests.seedapp.models import Message
+from tests.seedapp.orca.persist.reprocessed import GenerateMemo, MemoSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -108,3 +113,17 @@ def test_a_schema_that_is_gone_cannot_be_edited(held, anna):
     Hold.objects.update(schema_identity="schemas.gone.Gone")
     assert "its schema is no longer registered" in html(anna.get(edit(hold), follow=True))
     assert "hello" in html(anna.get(item(hold)))
+
+
+def test_an_answer_of_an_older_version_is_edited_in_the_present(anna, monkeypatch):
+    monkeypatch.setattr(GenerateMemo, "approval", Approval(always=True))
+    persist(memo())
+    hold = Hold.objects.get()
+    monkeypatch.setattr(MemoSchema, "version", 4)
+    refused = anna.get(edit(hold), follow=True)
+    assert "no upgrade from version 3" in told(refused)
+    assert "no upgrade from version 3" in html(refused)
+    step = {(str(MemoSchema.identity), 3): lambda data: {**data, "text": "upgraded"}}
+    monkeypatch.setattr(schema_upgrades, "_steps", schema_upgrades._steps | step)
+    assert anna.get(edit(hold)).context["form"].data["text"] == "upgraded"
+    assert anna.get(item(hold)).context["answer"].data["text"] == "upgraded"
