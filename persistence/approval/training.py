@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestration.models import ServiceCallRecord
+from orchestration.models.states import PersistState
 from orchestration.types import JsonObject, Message
 from persistence.approval.showing import answers_of, digest_of
 from persistence.models.approval import Hold, HoldState
@@ -28,7 +29,7 @@ class TrainingFormat(StrEnum):
 
 def training_lines(holds: Iterable[Hold], form: TrainingFormat) -> Iterator[JsonObject]:
     """A line for each decision that teaches something. Calls whose content was purged, that showed the model images or
-    files, or whose answer cannot be brought to the present version of its schema, give none."""
+    files, whose rows were reverted, or whose answer has no upgrade to the present version of its schema, give none."""
     for hold in holds:
         line = _dialogue(hold) if form is TrainingFormat.DIALOGUE else _preference(hold)
         if line is not None:
@@ -45,12 +46,17 @@ def _dialogue(hold: Hold) -> JsonObject | None:
     asked, kept = _asked(hold), answers_of(hold)
     if not asked or kept.why or kept.current is None or hold.state not in teaches(TrainingFormat.DIALOGUE):
         return None
+    if _is_reverted(hold):
+        return None
     return {"messages": [*asked, _said(kept.current)]}
 
 
 def _preference(hold: Hold) -> JsonObject | None:
     asked, kept = _asked(hold), answers_of(hold)
-    better = kept.edited if hold.state == HoldState.EDITED else _approved_rerun(hold)
+    if hold.state == HoldState.EDITED:
+        better = None if _is_reverted(hold) else kept.edited
+    else:
+        better = _approved_rerun(hold)
     if not asked or kept.why or better is None or kept.answer is None or digest_of(better) == digest_of(kept.answer):
         return None
     return {
@@ -60,12 +66,18 @@ def _preference(hold: Hold) -> JsonObject | None:
     }
 
 
+def _is_reverted(hold: Hold) -> bool:
+    """Whether what was approved turned out to be wrong."""
+    state = PersistState.SKIPPED
+    return ServiceCallRecord.objects.filter(pk=hold.call_id, domain_persist_state=state).exists()
+
+
 def _approved_rerun(hold: Hold) -> Any:
     """What a person approved of the answers that were asked for in the place of a rejected one."""
     if hold.state != HoldState.REJECTED:
         return None
     reruns = ServiceCallRecord.objects.filter(parent=hold.call_id, service_identity=hold.service_identity)
-    ids = list(reruns.values_list("pk", flat=True))
+    ids = list(reruns.exclude(domain_persist_state=PersistState.SKIPPED).values_list("pk", flat=True))
     approved = Hold.objects.filter(call_id__in=ids, tool="", state__in=[HoldState.APPROVED, HoldState.EDITED])
     last = approved.order_by("id").last()
     kept = answers_of(last) if last is not None else None

@@ -15,6 +15,7 @@ from persistence.approval.decisions import approve, edit_and_approve, preview_ed
 from persistence.approval.figures import approval_metrics
 from persistence.maintenance.retention import prune
 from persistence.models.approval import Hold
+from persistence.reprocessing.reprocess import revert
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -64,6 +65,14 @@ def test_what_another_service_made_of_a_rejection_is_no_rerun(asked, anna, held)
     Hold.objects.filter(pk=other.pk).update(service_identity="services.seedapp.default.Other")
     ServiceCallRecord.objects.filter(pk=other.call_id).update(service_identity="services.seedapp.default.Other")
     assert lines("preference") == []
+
+
+def test_what_was_reverted_teaches_nothing(asked, anna):
+    hold = asked()
+    edit(hold, anna, "better")
+    assert (len(lines("dialogue")), len(lines("preference"))) == (1, 1)
+    revert(hold.call_id)
+    assert (lines("dialogue"), lines("preference")) == ([], [])
 
 
 def test_an_approval_is_an_example_only(asked, anna):
