@@ -10,6 +10,7 @@ from django.urls import reverse
 from django_q.models import Schedule
 from support.orca.ticket_answer import GenerateTicketAnswer
 
+from orchestration.django_q.registration import PERIODIC
 from orchestration.models import ServiceCallRecord
 
 settings.ALLOWED_HOSTS = ["testserver"]
@@ -83,7 +84,8 @@ shown(f"{CALLS}{queued.pk}/history/", "asked twice")
 assert stranger.get(f"/api/service-calls/{call.pk}").status_code == 401
 missing = client.get("/api/service-calls/0")
 assert (missing.status_code, missing.json()) == (404, {"detail": "There is no such service call."}), missing.content
-assert Schedule.objects.count() == 3, list(Schedule.objects.values_list("name", flat=True))
+scheduled = set(Schedule.objects.values_list("name", flat=True))
+assert scheduled == {each.name for each in PERIODIC} >= {"orchestration sweep", "persistence drain"}, scheduled
 theme = "unfold" if console else "Django's own theme"
 pages = len(PAGES) + len(lists)
 print(f"Django {django.get_version()}, {settings.AUTH_USER_MODEL}, {theme}: {call.status}, {pages} pages")  # noqa: T201
