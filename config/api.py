@@ -47,7 +47,7 @@ class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
         if len(request.body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:  # a chunked body announces no length
             raise RequestDataTooBig
-        return read_json(request.body)
+        return read_json(request.body, exact_integers=True)
 
 
 api = RepeatableAPI(

@@ -108,7 +108,7 @@ KINDS: dict[str, Kind] = {
     "holds": Kind(
         model=Hold,
         clock="opened_at",
-        empty={"reason": "", "answer": None, "edited": None, "shown": None},
+        empty={"reason": "", "answer": None, "edited": None, "shown": None, "essence": {}},
         ready=lambda moment: ~Q(state=HoldState.OPEN),
     ),
     "decisions": Kind(

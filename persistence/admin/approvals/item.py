@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 
 from orchestration.access_log import log_content_access
@@ -74,7 +75,11 @@ AT_DEADLINE = {
 
 def queue_of(request: HttpRequest) -> HoldQueue:
     """The queue that somebody came from."""
-    return HoldQueue.of(request.user, QueryDict(request.GET.get(KEPT, "")))
+    try:
+        filters = QueryDict(request.GET.get(KEPT, ""))
+    except TooManyFieldsSent:
+        filters = QueryDict()
+    return HoldQueue.of(request.user, filters)
 
 
 def hold_or_none(object_id: str) -> Hold | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from persistence.models import BulkRun
 from persistence.models.approval import Decision, Hold
 from tests.orchestration.api.conftest import ALL, Caller, caller  # noqa: F401 - a fixture
 from tests.seedapp.models import Message
+from tests.seedapp.orca.persist.behaviours import NoteSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -173,3 +175,13 @@ def test_a_run_of_approvals_ends_with_the_scope(held: Any, decider: Caller) -> N
     assert work(run["id"]) == 0
     assert "scope approvals:decide" in BulkRun.objects.get().error
     assert Hold.objects.get().is_open
+
+
+def test_an_edit_keeps_the_digits_of_a_long_integer(held, decider, monkeypatch):
+    monkeypatch.setattr(NoteSchema, "model_validate", classmethod(lambda cls, data: data))
+    hold = held(lambda handler, response: Message.objects.create(content=str(response.structured_data["text"])))
+    sent = {"answer": {"text": 12345678901234567890123}}
+    preview = decider.post(f"/approvals/{hold.pk}/preview", sent).json()
+    assert "12345678901234567890123" in json.dumps(preview["shown"])
+    answer = decider.post(f"/approvals/{hold.pk}/decision", {"decision": "edit", "shown": preview["digest"], **sent})
+    assert (answer.status_code, Message.objects.get().content) == (200, "12345678901234567890123")

@@ -124,3 +124,13 @@ def test_metrics_tell_what_waits_and_what_became_of_today(asked, anna):
     by_state = {labels["state"]: value for labels, value in found["approvals_today"]}
     assert (by_state["edited"], by_state["open"]) == (1.0, 1.0)
     assert len(found["approval_seconds_today"]) == 1
+
+
+def test_what_is_pruned_leaves_no_digests_of_its_values(asked, anna):
+    hold = asked()
+    approve(hold.pk, by=anna, shown=hold.digest)
+    assert Hold.objects.get(pk=hold.pk).essence
+    later = database_now() + timedelta(days=31)
+    for purged in (1, 0):
+        assert prune(days={"holds": 30}, dry_run=False, now=later).rows["holds"] == purged
+    assert Hold.objects.get(pk=hold.pk).essence == {}

@@ -98,6 +98,11 @@ def test_when_the_world_moved_it_asks_again(held, anna):
     assert there.content == "hello"
 
 
+def test_more_filters_than_fit_are_left_out(held, anna):
+    page = anna.get(item(held()), {"_changelist_filters": "a=1&" * 2000})
+    assert (page.status_code, page.context["list_url"]) == (200, LIST)
+
+
 def test_it_says_what_cannot_be_shown(held, anna):
     page = html(anna.get(item(held(by_hand))))
     assert "cannot be followed: UPDATE seedapp_message. What they change is neither shown here nor compared" in page
