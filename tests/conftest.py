@@ -6,7 +6,7 @@ import gc
 import os
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +34,8 @@ EVERYTHING_AGAIN = (
 """Tests that are not measured for coverage: they ask for hundreds of addresses that have tests of their own, too."""
 LONG = 240
 """Seconds: a test that may take so long starts before the others."""
+LATE = ("cluster", "browser", "slow")
+"""Marks of tests that wait for processes and pages, which start before the others, too."""
 TransactionTestCase._fixture_teardown = empty_all
 gc.disable()  # until all tests are collected
 END_OTHER_SESSIONS = """
@@ -59,8 +61,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if b"postgres" not in collection_path.read_bytes() else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before those that `-m` leaves out are taken out
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Tests that need what this machine, or this run, does not have are skipped with the reason."""
     _leave_most_cases_to_the_long_run(items)
     on_postgres = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
@@ -71,6 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser") is not None and chromium() is None:
             item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
     _choose_what_is_measured(items)
+    yield  # here `-m` takes out what it does not name
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         items[:] = _long_ones_first(items, workers)
@@ -90,17 +93,25 @@ def _leave_most_cases_to_the_long_run(items: list[pytest.Item]) -> None:
 
 
 def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Each worker begins with an equal share in a row: its share of the long tests comes first, so that none of them
-    is left for the end, when the other workers have nothing to do."""
-    long = [item for item in items if _may_take(item) >= LONG]
-    others = [item for item in items if _may_take(item) < LONG]
+    """Each worker begins with an equal share in a row: its share of the files with long tests comes first, so that none
+    of them is left for the end, when the other workers have nothing to do."""
+    files: defaultdict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in filter(_is_long, items):
+        files[item.path].append(item)
+    first: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for together in sorted(files.values(), key=len, reverse=True):
+        min(first, key=len).extend(together)
+    others = [item for item in items if not _is_long(item)]
     size = -(-len(items) // workers)
     shares = []
-    for worker in range(workers):
-        first = long[worker::workers]
-        shares += first + others[: size - len(first)]
-        del others[: size - len(first)]
+    for long in first:
+        shares += long + others[: size - len(long)]
+        del others[: size - len(long)]
     return shares + others
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return _may_take(item) >= LONG or any(map(item.get_closest_marker, LATE))
 
 
 def _may_take(item: pytest.Item) -> float:
