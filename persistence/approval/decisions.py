@@ -239,7 +239,7 @@ def show_again(hold_id: int) -> Hold:
 def _show(hold: Hold, fresh: Shown, **changes: Any) -> None:
     columns: JsonObject = {**fresh.columns(), "shown_at": database_now(), "error": "", "moved": []}
     columns |= {"answer": in_present_version(hold, hold.answer), "edited": in_present_version(hold, hold.edited)}
-    columns |= changes
+    columns |= {"persons": max(hold.persons, fresh.persons), **changes}  # more rows may take two, fewer do not take one
     for name, value in columns.items():
         setattr(hold, name, value)
     hold.save(update_fields=list(columns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -52,7 +51,7 @@ def _hold(record: ServiceCallRecord, shown: Shown, reasons: Sequence[Reason], de
         reason=" ".join(reason.text for reason in reasons)[:MAX_REASON],
         answer=shown.answer,
         **shown.columns(),
-        **terms(declared, math.inf if shown.report.unseen else len(shown.report.changes)),
+        **terms(declared),
     )
 
 
@@ -69,14 +68,12 @@ def origin(record: ServiceCallRecord) -> JsonObject:
     }
 
 
-def terms(declared: Iterable[Declared], rows: float) -> JsonObject:
-    """Who decides by when: all that is declared counts, wherever it is. The strictest number of persons, every
-    permission, the first deadline, the first group. `rows` is infinite where nobody can say how many it touches."""
+def terms(declared: Iterable[Declared]) -> JsonObject:
+    """Who decides by when: all that is declared counts, wherever it is. Every permission, the first deadline, the first
+    group."""
     approvals = [each.approval for each in declared]
     first = min((each for each in approvals if each.deadline), key=_time_left, default=None)
-    two = any(each.persons == 2 or _is_above(rows, each.two_persons_above) for each in approvals)
     found: JsonObject = {
-        "persons": 2 if two else 1,
         "not_the_requester": any(each.not_the_requester for each in approvals),
         "permissions": " ".join(dict.fromkeys(each.permission for each in approvals if each.permission)),
         "group": _group(next((each.assign_to for each in approvals if each.assign_to), "")),
@@ -91,10 +88,6 @@ def terms(declared: Iterable[Declared], rows: float) -> JsonObject:
 
 def _time_left(approval: Approval) -> timedelta:
     return approval.deadline or LONGEST_DEADLINE
-
-
-def _is_above(rows: float, limit: int | None) -> bool:
-    return limit is not None and rows > limit
 
 
 def _group(name: str) -> Any:

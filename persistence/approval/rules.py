@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,17 @@ def reasons_in_rows(declared: Iterable[Declared], report: Report) -> list[Reason
         text = f"Nobody can be shown what its hand-written statements change: {', '.join(report.unseen)}."
         found.append(Reason(trigger=trigger, text=legible(text, MAX_REASON)))
     return found
+
+
+def persons_for(declared: Iterable[Declared], report: Report | None = None) -> int:
+    """How many have to approve it: the strictest number that is declared, also for the rows that it would write. What
+    nobody can be shown may be any number of rows."""
+    rows = 0.0 if report is None else math.inf if report.unseen else len(report.changes)
+    return 2 if any(each.approval.persons == 2 or _is_above(rows, each.approval) for each in declared) else 1
+
+
+def _is_above(rows: float, approval: Approval) -> bool:
+    return approval.two_persons_above is not None and rows > approval.two_persons_above
 
 
 def _rows(count: int) -> str:

@@ -18,8 +18,10 @@ from orchestration.isolation import isolated
 from orchestration.models import ServiceCallRecord
 from orchestration.types import JsonObject
 from persistence import log
+from persistence.approval.rules import persons_for
 from persistence.errors import DryRunIncomplete, InvalidEdit, NotPersistable, NotUpgradable
 from persistence.foreign_code import attempt
+from persistence.handlers.adapters import Consumers
 from persistence.handlers.schema_upgrades import upgrade_data, upgraded
 from persistence.models.approval import Hold
 from persistence.reprocessing.dry_run_check import Essence, essence
@@ -39,6 +41,8 @@ class Shown:
     essence: Essence
     schema_version: int = 0
     """Of the answer; 0 for one without a schema."""
+    persons: int = 1
+    """How many have to approve it."""
 
     @property
     def digest(self) -> str:
@@ -52,6 +56,7 @@ class Shown:
             "essence": self.essence,
             "digest": self.digest,
             "rows": len(self.report.changes),
+            "persons": self.persons,
         }
 
 
@@ -70,8 +75,15 @@ def show(record: ServiceCallRecord, edited: JsonObject | None = None) -> Shown:
         put_answer(record, edited)
     response = upgraded(record.stored_response())
     version = response.execution_metadata.schema_version or 0
-    done = persist(record, dry=True)
-    return Shown(answer=response.structured_data or {}, report=done[0], essence=done[1], schema_version=version)
+    declared = Consumers().declared(record, response)
+    report, found = persist(record, dry=True)
+    return Shown(
+        answer=response.structured_data or {},
+        report=report,
+        essence=found,
+        schema_version=version,
+        persons=persons_for(declared, report),
+    )
 
 
 def persist(record: ServiceCallRecord, *, dry: bool) -> tuple[Report, Essence]:

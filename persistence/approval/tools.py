@@ -13,6 +13,7 @@ from orchestration.engine.queue.transport import wake
 from orchestration.models import ServiceCallRecord
 from orchestration.models.tool_runs import ToolRun
 from persistence.approval.holding import origin, terms
+from persistence.approval.rules import persons_for
 from persistence.approval.showing import digest_of
 from persistence.handlers.approval import declarations_of_service
 from persistence.models.approval import DecisionKind, Hold, HoldState, Trigger
@@ -33,6 +34,7 @@ def ask_about(record: ServiceCallRecord, runs: Sequence[ToolRun]) -> Answers:
 
 
 def _hold(record: ServiceCallRecord, run: ToolRun) -> Hold:
+    declared = declarations_of_service(record.service_identity)
     hold, _ = Hold.objects.get_or_create(
         call_id=record.pk,
         tool_key=run.key,
@@ -44,7 +46,8 @@ def _hold(record: ServiceCallRecord, run: ToolRun) -> Hold:
             "reason": f"The model asks for the tool {run.tool}.",
             "answer": run.arguments,
             "digest": digest_of(run.key, run.arguments),
-            **terms(declarations_of_service(record.service_identity), 0),
+            **terms(declared),
+            "persons": persons_for(declared),
         },
     )
     return hold

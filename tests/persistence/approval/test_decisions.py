@@ -183,6 +183,33 @@ def test_two_persons_above_a_size(held):
     assert held(says={"two_persons_above": 1}).persons == 1
 
 
+def test_an_edit_that_grows_above_the_size_takes_two(held, anna, berta):
+    def each_word(handler, response):
+        return [Message.objects.create(role="word", content=word) for word in response.structured_data["text"].split()]
+
+    hold, longer = held(each_word, data={"text": "one"}, says={"two_persons_above": 1}), {"text": "one two"}
+    assert hold.persons == 1
+    shown = preview_edit(hold.pk, longer).digest
+    assert edit_and_approve(hold.pk, by=anna, answer=longer, shown=shown).outcome is DecisionOutcome.WAITING
+    assert not Message.objects.exists()
+    assert approve(hold.pk, by=berta, shown=shown).outcome is DecisionOutcome.PERSISTED
+    assert list(Message.objects.order_by("pk").values_list("content", flat=True)) == ["one", "two"]
+
+
+def test_what_grew_since_it_was_shown_takes_two(held, anna, berta):
+    def as_many(handler, response):
+        return [Message.objects.create(role="word", content="again") for _ in range(1 + Message.objects.count())]
+
+    hold = held(as_many, says={"two_persons_above": 1})
+    Message.objects.create(role="there")
+    assert approve(hold.pk, by=anna, shown=hold.digest).outcome is DecisionOutcome.MOVED
+    fresh = Hold.objects.get()
+    assert fresh.persons == 2
+    assert approve(hold.pk, by=anna, shown=fresh.digest).outcome is DecisionOutcome.WAITING
+    assert approve(hold.pk, by=berta, shown=fresh.digest).outcome is DecisionOutcome.PERSISTED
+    assert Message.objects.filter(role="word").count() == 2
+
+
 def test_an_approval_of_what_was_shown_before_does_not_count(held, anna, berta):
     there = Message.objects.create(role="there", content="A")
     hold = held(rewrites(there), says={"persons": 2})
