@@ -78,6 +78,7 @@ def test_many_requests_leave_no_connection_behind(tmp_path: Path) -> None:
             until(lambda: sessions() <= OWN, f"few are left after {path}", 20)
 
 
+@pytest.mark.long
 def test_open_streams_and_waits_hold_no_connection(tmp_path: Path) -> None:
     with Workers(1, NOBODY, tmp_path / "log") as server, ThreadPoolExecutor(AT_ONCE) as threads:
         caller = Caller(server)

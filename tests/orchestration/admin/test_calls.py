@@ -316,7 +316,7 @@ def test_the_history_counts_its_entries(root: Client) -> None:
 # --- too long, or gone ----------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fifty_megabytes_are_cut_by_the_database(root: Client) -> None:
     """The download has all of them."""
     huge, long = {"text": "x" * 50_000_000}, {"text": "x" * 500_000}

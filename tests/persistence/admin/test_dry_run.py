@@ -53,7 +53,7 @@ def test_a_dry_run_shows_each_field_and_applies_exactly_that(root: Client) -> No
     assert entry.get_change_message() == "Reprocess (keep): persisted, 1 created. handler is fixed"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fifty_megabytes_are_tried_out_and_shown_cut(root: Client) -> None:
     call = memo("x" * 50_000_000)
     page = html(root.get(url(call)))

@@ -142,6 +142,7 @@ def test_no_chunk_breaks_the_gateway(chunk):
     assert as_chunks(answer, with_usage=True)[-1] == b"data: [DONE]\n\n"
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_record_and_cache_give_what_the_client_first_got():
     """The record, the hit as JSON and the hit as a stream; what is doubtful is asked for again."""
