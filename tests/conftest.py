@@ -99,7 +99,7 @@ def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item
     for item in filter(_is_long, items):
         files[item.path].append(item)
     first: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for together in sorted(files.values(), key=len, reverse=True):
+    for together in sorted(files.values(), key=_longest_first):
         min(first, key=len).extend(together)
     others = [item for item in items if not _is_long(item)]
     size = -(-len(items) // workers)
@@ -108,6 +108,10 @@ def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item
         shares += long + others[: size - len(long)]
         del others[: size - len(long)]
     return shares + others
+
+
+def _longest_first(together: list[pytest.Item]) -> tuple[float, int]:
+    return -max(map(_may_take, together)), -len(together)
 
 
 def _is_long(item: pytest.Item) -> bool:
