@@ -127,6 +127,35 @@ def test_json_that_is_not_what_is_asked_for_is_4xx(ask: Any, name: str) -> None:
         assert answer.status_code in {400, 401, 403, 404, 409, 415, 422}, (method, path, answer.status_code)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "value", [10**30, -(10**30), [10**30], {"n": 10**30}], ids=["long", "negative", "list", "object"]
+)
+def test_a_long_integer_in_any_field_is_never_our_error(ask: Any, value: Any) -> None:
+    """Its digits are kept, so that it is a number which fits no column."""
+    sent = 0
+    for document in documents():
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                schema = (
+                    operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+                )
+                named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+                place = path.format_map({each["name"]: _key(each) for each in operation.get("parameters", [])})
+                for name in named.get("properties", {}):
+                    answer = ask(method, place, json.dumps(_sample(named) | {name: value}).encode())
+                    assert answer.status_code < 500, (method, path, name, answer.content)
+                    sent += 1
+    assert sent > 50
+
+
+def _sample(schema: dict[str, Any]) -> dict[str, Any]:
+    """Something in each field that has to be there."""
+    of_type = {"string": "x", "object": {}, "array": [], "boolean": True, "integer": 1, "number": 1}
+    fields = schema.get("properties", {})
+    return {name: of_type.get(fields[name].get("type"), "x") for name in schema.get("required", [])}
+
+
 @pytest.mark.parametrize("body", [NOT_JSON[name] for name in NOT_JSON], ids=list(NOT_JSON))
 def test_the_gateway_refuses_it_in_the_same_way(body: bytes) -> None:
     with pytest.raises(GatewayError) as refused:
