@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import uuid_utils.compat
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,6 +14,7 @@ from django.http import HttpResponse
 from ninja import Header, Query, Router, Status
 
 from orchestration.api.errors import ApiError
+from orchestration.api.event_loops import for_either_server, in_thread
 from orchestration.api.filters import filtered, refuse_unknown_filters
 from orchestration.api.idempotency import IdempotencyKey, mark_replayed
 from orchestration.api.pagination import newest_first
@@ -80,6 +80,7 @@ Prefer = Annotated[str | None, Header(alias="Prefer", max_length=255, examples=[
     summary="Submit a call; `Prefer: wait=N` waits for its result",
 )
 @needs(WRITE, permission="orchestration.add_servicecallrecord", counts="calls")
+@for_either_server
 async def submit_service_call(
     request: ApiRequest,
     body: CallIn,
@@ -93,7 +94,7 @@ async def submit_service_call(
     The same `Idempotency-Key` with the same body gives the stored call, marked `Idempotent-Replayed: true`; with
     another body, 422.
     """
-    call, repeated = await sync_to_async(_submit)(request.auth, body, idempotency_key)
+    call, repeated = await in_thread(_submit, request.auth, body, idempotency_key)
     if repeated:
         mark_replayed(response)
     seconds = preferred_wait(prefer)
@@ -101,7 +102,7 @@ async def submit_service_call(
         response["Preference-Applied"] = f"wait={seconds}"
         with link_when_away(call_links(request, call.pk)["self"]):
             await wait_until_finished(call.pk, seconds)
-            call = await sync_to_async(find_call)(request.auth, call.pk)
+            call = await in_thread(find_call, request.auth, call.pk)
     shown = call_detail(request, call, content=may_read_content(request.auth))
     response["Location"] = shown["links"]["self"]
     return Status(200 if call.is_terminal else 202, shown)

@@ -1,17 +1,17 @@
-"""`Prefer: wait=N` (RFC 7240): delay the response until the call has finished, without a connection or a thread."""
+"""`Prefer: wait=N` (RFC 7240): delay the response until the call has finished, without a connection, and under ASGI
+without a thread."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from asgiref.sync import sync_to_async
 from django.db import connection
 
 from orchestration.api.errors import ApiError
+from orchestration.api.event_loops import in_thread, pause
 from orchestration.engine.queue.database_thread import DATABASE_AWAY, is_away
 from orchestration.models import ServiceCallRecord
 from orchestration.shutdown import stop_asked
@@ -38,16 +38,16 @@ async def wait_until_finished(call_id: str, seconds: float) -> bool:
 async def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     """Poll, less and less often, until a condition holds; False when the time is over or the server stops.
 
-    Between two polls there is no transaction, no database connection and no thread at work.
+    Between two polls there is no transaction, no database connection and, in an event loop, no thread at work.
     """
     deadline = time.monotonic() + seconds
-    pause = FIRST_PAUSE_SECONDS
-    while not await sync_to_async(_look)(holds):
+    next_look = FIRST_PAUSE_SECONDS
+    while not await in_thread(_look, holds):
         left = deadline - time.monotonic()
         if left <= 0 or stop_asked():
             return False
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+        await pause(min(next_look, left))
+        next_look = min(next_look * 1.5, LONGEST_PAUSE_SECONDS)
     return True
 
 

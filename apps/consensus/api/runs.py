@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Header, Query, Router, Status
 
@@ -25,6 +24,7 @@ from apps.consensus.selectors import JsonObject, comparison, detail, log_run_acc
 from apps.consensus.workflow.retry_cancel import PROVIDER_AUTH, cancel_run, reason_of, retry_run
 from apps.consensus.workflow.start import start_revision, start_run
 from orchestration.api.errors import ApiError, refused_as
+from orchestration.api.event_loops import for_either_server, in_thread
 from orchestration.api.filters import refuse_unknown_filters
 from orchestration.api.idempotency import IdempotencyKey, mark_replayed
 from orchestration.api.pagination import newest_first
@@ -51,6 +51,7 @@ PromptSetVersion = Annotated[str | None, Header(alias="X-Prompt-Set-Version", ma
 
 @router.post("/full-review", response=STARTED, summary="Expand an idea, have it reviewed by five, decide")
 @needs(Scope.RUNS_WRITE, counts="asking", cost=REVIEW_COST)
+@for_either_server
 async def full_review(
     request: AuthedRequest,
     body: FullReviewIn,
@@ -66,7 +67,7 @@ async def full_review(
     The same `Idempotency-Key` with the same body gives the same run, marked `Idempotent-Replayed: true`.
     """
     versions = (x_schema_version, x_prompt_set_version)
-    run, is_new = await sync_to_async(_start)(request, body, idempotency_key, versions)
+    run, is_new = await in_thread(_start, request, body, idempotency_key, versions)
     return await answered(request, response, run, prefer, is_new=is_new)
 
 
@@ -129,6 +130,7 @@ def stream_run_events(request: AuthedRequest, run_id: UUID, last_event_id: LastE
     summary="Review an edited proposal; personas without a reason to review again are reused",
 )
 @needs(Scope.RUNS_WRITE, counts="asking", cost=REVIEW_COST, row=revisable_run)
+@for_either_server
 async def create_revision(
     request: AuthedRequest,
     run_id: UUID,
@@ -141,7 +143,7 @@ async def create_revision(
 ) -> Status[dict[str, Any]]:
     """Needs at least one edit and a completed parent. Answers as `full-review` does."""
     versions = (x_schema_version, x_prompt_set_version)
-    run, is_new = await sync_to_async(_revise)(request, run_id, body, idempotency_key, versions)
+    run, is_new = await in_thread(_revise, request, run_id, body, idempotency_key, versions)
     return await answered(request, response, run, prefer, is_new=is_new)
 
 
@@ -236,7 +238,7 @@ async def answered(
     is_open = Run.objects.open().filter(pk=run.pk)
     with link_when_away(links(request, run)["self"]):
         await wait_until(lambda: not is_open.exists(), seconds)
-        return await sync_to_async(_after_waiting)(request, run.pk)
+        return await in_thread(_after_waiting, request, run.pk)
 
 
 def _after_waiting(request: AuthedRequest, run_id: UUID) -> Status[dict[str, Any]]:
