@@ -33,6 +33,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from benchmarks import bare_admin
+from config.warm_up import warm_up
 from orchestration.management.base import whole
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 
@@ -185,6 +186,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only pages whose name contains this")
     options = parser.parse_args()
     settings.DEBUG = False  # with it Django keeps every query
+    warm_up()  # as processes that serve do
     User.objects.filter(email=EMAIL).delete()
     user = User.objects.create_superuser(EMAIL, None)
     try:

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -239,16 +240,27 @@ def _compared(rows: list[ServiceCallRecord]) -> Iterator[tuple[str, list[Any]]]:
 def _history(call: ServiceCallRecord) -> Iterator[Section]:
     """What people did to the call; how often its content was looked at."""
     kind = ContentType.objects.get_for_model(ServiceCallRecord)
+    is_access = Case(When(change_message__startswith=LOOKED, then=Value(True)), default=Value(False))
     newest = LogEntry.objects.filter(content_type=kind, object_id=call.pk).order_by("-action_time", "-pk")
-    is_access = Q(change_message__startswith=LOOKED)
-    entries, accesses = (
-        list(newest.filter(which).select_related("user")[:LISTED_ENTRIES]) for which in (~is_access, is_access)
+    of_its_kind = {"partition_by": F("is_access")}
+    listed = (
+        newest.annotate(is_access=is_access)
+        .annotate(
+            number=Window(RowNumber(), **of_its_kind, order_by=("-action_time", "-pk")),
+            in_all=Window(Count("pk"), **of_its_kind),
+        )
+        .filter(number__lte=LISTED_ENTRIES)
+        .select_related("user")
     )
+    entries: list[Any] = []
+    accesses: list[Any] = []
+    for entry in listed:
+        (accesses if entry.is_access else entries).append(entry)
     if entries or accesses:
         yield Section(
             title="What operators did",
             tab=Tab.HISTORY,
-            count=len(entries) or None,
+            count=entries[0].in_all if entries else None,
             template="admin/orchestration/parts/history.html",
             context={"entries": entries, "accesses": accesses},
         )

@@ -44,10 +44,11 @@ def _place(path: str) -> KeyTransform:
 def answered_lately(service_identity: str) -> QuerySet[ServiceCallRecord]:
     """The newest calls of a service that succeeded and whose results are still there."""
     newest = ServiceCallRecord.objects.filter(service_identity=service_identity).order_by("-created_at")
+    # The window is read first, so that a service whose calls all fail does not have its whole past looked through.
     well = ServiceCallRecord.objects.filter(
         pk__in=list(newest.values_list("pk", flat=True)[:WINDOW]), status=Status.SUCCEEDED, result__isnull=False
     )
-    return ServiceCallRecord.objects.filter(pk__in=list(well.values_list("pk", flat=True)[:NEWEST]))
+    return ServiceCallRecord.objects.filter(pk__in=well.order_by("-created_at").values("pk")[:NEWEST])
 
 
 def answered_sizes(service_identity: str) -> list[int]:

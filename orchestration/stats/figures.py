@@ -16,6 +16,7 @@ from django.db.models.functions import Cast
 
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
+from orchestration.models.prepared_sql import count_together
 from orchestration.models.rollups import CallRollup, RollupState, Span, add_counts, percentile
 from orchestration.stats.aggregation import LENGTHS, floor
 
@@ -161,7 +162,14 @@ class Counted:
 
 def counted(rows: QuerySet[ServiceCallRecord]) -> Counted:
     """Rows counted up to COUNTED_UP_TO, by an index that finds them."""
-    found = rows.order_by().values("pk")[: COUNTED_UP_TO + 1].count()
+    return _up_to(_some(rows).count())
+
+
+def _some(rows: QuerySet[ServiceCallRecord]) -> QuerySet[ServiceCallRecord, Any]:
+    return rows.order_by().values("pk")[: COUNTED_UP_TO + 1]
+
+
+def _up_to(found: int) -> Counted:
     return Counted(count=min(found, COUNTED_UP_TO), more=found > COUNTED_UP_TO)
 
 
@@ -183,19 +191,22 @@ class Queues:
 
 
 def queues(*, now: datetime | None = None) -> Queues:
-    """Eight queries, each over an index of the rows it is about."""
+    """Three queries, each over indexes of the rows it is about."""
     moment = now or database_now()
     calls = ServiceCallRecord.objects.all()
     due_at = calls.due(moment).order_by().aggregate(at=Min("due_at"))["at"]
     next_at = calls.pending_persistence(moment).order_by().aggregate(at=Min("next_persist_at"))["at"]
+    waiting = (calls.queued(), calls.in_persist_state("pending"), calls.dead(), calls.held())
+    running, *counts = count_together(calls.running().order_by().values("pk"), *map(_some, waiting))
+    queued, pending, dead, held = map(_up_to, counts)
     return Queues(
-        queued=counted(calls.queued()),
-        running=calls.running().count(),
+        queued=queued,
+        running=running,
         oldest_waiting=moment - due_at if due_at else None,
-        pending=counted(calls.in_persist_state("pending")),
+        pending=pending,
         drain_lag=moment - next_at if next_at else None,
-        dead=counted(calls.dead()),
-        held=counted(calls.held()),
+        dead=dead,
+        held=held,
     )
 
 

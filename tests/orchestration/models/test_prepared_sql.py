@@ -10,7 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from orchestration.models.prepared_sql import as_recordset
+from orchestration.models import ServiceCallRecord
+from orchestration.models.prepared_sql import as_recordset, count_together
+from tests.orchestration.factories import failed, queued
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,15 @@ def test_what_is_not_a_number_stays_none(value: Any) -> None:
 def test_rows_must_have_all_columns() -> None:
     with pytest.raises(ValueError, match="zip"):
         as_recordset(["x", "y"], [[1]])
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_rows_are_counted_together_each_up_to_its_own_limit(django_assert_num_queries: Any) -> None:
+    for _ in range(3):
+        queued()
+    failed(error_code="timeout")
+    calls = ServiceCallRecord.objects.all()
+    found = (calls.queued().values("pk")[:2], calls.failed().values("pk"), calls.filter(error_code="100%").values("pk"))
+    with django_assert_num_queries(1):
+        assert count_together(*found) == [2, 1, 0]

@@ -251,7 +251,7 @@ def test_history_and_queues_say_what_is_there(django_assert_num_queries: Any):
         assert [model for _, model in found.parts] == ["m1", "m2"]
         assert len(found.points) == period.points
         assert 700 < found.total.latency(0.5) < 1300
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(3):
         waiting = queues(now=now)
     assert (str(waiting.queued), waiting.running, waiting.oldest_waiting) == ("1", 2, timedelta(seconds=30))
     (entry,) = running_by_node()
