@@ -242,12 +242,11 @@ def _history(call: ServiceCallRecord) -> Iterator[Section]:
     kind = ContentType.objects.get_for_model(ServiceCallRecord)
     is_access = Case(When(change_message__startswith=LOOKED, then=Value(True)), default=Value(False))
     newest = LogEntry.objects.filter(content_type=kind, object_id=call.pk).order_by("-action_time", "-pk")
-    of_its_kind = {"partition_by": F("is_access")}
     listed = (
         newest.annotate(is_access=is_access)
         .annotate(
-            number=Window(RowNumber(), **of_its_kind, order_by=("-action_time", "-pk")),
-            in_all=Window(Count("pk"), **of_its_kind),
+            number=Window(RowNumber(), partition_by=F("is_access"), order_by=("-action_time", "-pk")),
+            in_all=Window(Count("pk"), partition_by=F("is_access")),
         )
         .filter(number__lte=LISTED_ENTRIES)
         .select_related("user")
