@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
+
+from orchestration.log import describe
+
+logger = logging.getLogger(__name__)
+
+NOT_RENDERED = (ValueError, OSError, TemplateDoesNotExist, TemplateSyntaxError)
+"""Static files that were not collected, or a template that was changed."""
 
 TITLES = {
     400: "This request cannot be read",
@@ -25,7 +34,7 @@ def error_page(
     `reference` is what somebody can quote who reports it.
     """
     if "HX-Request" in request.headers:
-        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
+        return _as_text(message, status)
     context = {
         "status": status,
         "title": title or TITLES.get(status, TITLES[500]),
@@ -33,7 +42,15 @@ def error_page(
         "reference": reference,
         "back": came_from(request),
     }
-    return HttpResponse(render_to_string("site/error.html", context), status=status)
+    try:
+        return HttpResponse(render_to_string("site/error.html", context), status=status)
+    except NOT_RENDERED as error:  # what says that something failed must not fail itself
+        logger.error("error page not rendered status=%s error=%s", status, describe(error))
+        return _as_text("\n".join(filter(None, (str(context["title"]) + ".", message, reference))), status)
+
+
+def _as_text(text: str, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
 def came_from(request: HttpRequest) -> str:

@@ -115,3 +115,19 @@ def test_too_many_changes_are_answered_by_a_page(visitor: Client, monkeypatch: p
     page = answer.post("/training/assignments", {})
     assert "Too many requests" in said(page, 429)
     assert int(page["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "says"), [("/broken", 500, "This is our fault"), ("/no", 404, "Check the")]
+)
+def test_static_files_that_were_not_collected_leave_a_text(
+    visitor: Client, settings: Any, caplog: pytest.LogCaptureFixture, address: str, status: int, says: str
+) -> None:
+    """The page of an error that failed itself was an error again, in each layer of middleware."""
+    backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    settings.DEBUG = False
+    answer = visitor.get(address)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "text/plain; charset=utf-8")
+    assert says in answer.content.decode()
+    assert [each.getMessage() for each in caplog.records if "error page not rendered" in each.getMessage()]
