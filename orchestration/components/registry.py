@@ -25,6 +25,7 @@ class Registry:
         self.domain = check_part("domain", domain)
         self._components: dict[Identity, type[Any]] = {}
         self._frozen = False
+        self._changes = 0
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -56,6 +57,7 @@ class Registry:
                     "Give one of them another name, group or namespace."
                 )
             self._components[key] = component
+            self._changes += 1
 
     def get(self, identity: object) -> type[Any]:
         """The class of an identity; ComponentNotFound (ServiceNotFound for services) suggests the nearest ones."""
@@ -81,6 +83,12 @@ class Registry:
         with self._lock:
             return dict(sorted(self._components.items()))
 
+    @property
+    def changes(self) -> int:
+        """Another number whenever the components are others: for what is derived from them and kept."""
+        self._fill()
+        return self._changes
+
     def filter(self, *, namespace: str | None = None, group: str | None = None) -> dict[Identity, type[Any]]:
         """The components of a namespace, a group or both; a copy."""
         return {
@@ -97,8 +105,11 @@ class Registry:
     def clear(self) -> None:
         """Remove everything and unfreeze."""
         with self._lock:
-            self._components.clear()
-            self._frozen = False
+            self._hold({}, frozen=False)
+
+    def _hold(self, components: dict[Identity, type[Any]], *, frozen: bool) -> None:
+        self._components, self._frozen = components, frozen
+        self._changes += 1
 
     def _fill(self) -> None:
         if not self._frozen:
@@ -144,12 +155,13 @@ def empty_registries() -> Iterator[None]:
     """Empty, unfrozen registries for a test; afterwards the old contents are back. Not thread-safe."""
     before = {registry: (registry._components, registry._frozen) for registry in all_registries()}
     for registry in before:
-        registry._components, registry._frozen = {}, False
+        registry._hold({}, frozen=False)
     try:
         yield
     finally:
         for registry in all_registries():  # a registry created meanwhile was empty before
-            registry._components, registry._frozen = before.get(registry, ({}, False))
+            components, frozen = before.get(registry, ({}, False))
+            registry._hold(components, frozen=frozen)
 
 
 def where(component: type) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from orchestration.components.identity import PERSIST, Identity
@@ -26,12 +27,14 @@ def all_handlers() -> dict[Identity, type[BasePersistenceHandler]]:
 
 def resolve(namespace: str, schema_identity: str) -> type[BasePersistenceHandler] | None:
     """The handler of a result: of its own namespace, else of `core`, else None."""
-    found = {
-        identity.namespace: handler
-        for identity, handler in all_handlers().items()
-        if identity.namespace in {namespace, CORE} and str(handler.schema.identity) == schema_identity
-    }
-    return found.get(namespace) or found.get(CORE)
+    taking = _by_result(handlers.changes)
+    return taking.get((namespace, schema_identity)) or taking.get((CORE, schema_identity))
+
+
+@lru_cache(maxsize=1)
+def _by_result(changes: int) -> dict[tuple[str, str], type[BasePersistenceHandler]]:
+    """By namespace and schema. Looked up for each result, so that many handlers must not make it slow."""
+    return {(key.namespace, str(handler.schema.identity)): handler for key, handler in all_handlers().items()}
 
 
 def refuse_second(handler: type[BasePersistenceHandler], identity: Identity) -> None:

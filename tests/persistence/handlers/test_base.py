@@ -83,6 +83,9 @@ def test_resolution_goes_from_the_own_namespace_to_core_to_none(answer):
     assert resolve("lab", identity) is own
     assert resolve("elsewhere", identity) is core
     assert resolve("lab", "schemas.lab.default.Other") is None
+    with registry.empty_registries():
+        assert resolve("lab", identity) is None
+    assert resolve("lab", identity) is own
 
 
 def test_two_handlers_for_one_schema_are_refused_and_named(answer):
