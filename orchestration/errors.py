@@ -240,18 +240,33 @@ class CallHeld(CallError):
         self.seconds = seconds
 
 
-class WaitsForApproval(CallError):
+class PutOff(CallError):
+    """The call cannot continue yet: it is queued again as it is, and no failure is charged to it.
+
+    Each kind is one of PUT_OFF, and orchestration/causes/known.py says what the call waits for and what lets it run.
+    """
+
+    retryable = True
+    seconds = 60.0
+    """Until it is looked at again, if nobody brings it forward."""
+
+
+class WaitsForApproval(PutOff):
     """A tool that the model asked for waits for a person's approval."""
 
     code = "waits_for_approval"
-    retryable = True
+    seconds = 3600.0
 
 
-class WrittenByNewerVersion(CallError):
+class WrittenByNewerVersion(PutOff):
     """This was written by a newer version: upgrade this process."""
 
     code = "newer_version"
-    retryable = True
+    seconds = 30.0
+
+
+PUT_OFF = frozenset(each.code for each in (WaitsForApproval, WrittenByNewerVersion))
+"""The codes of queued calls that did not fail, and were not scheduled for later either."""
 
 
 class StaleLease(OrchestrationError):

@@ -25,12 +25,14 @@ from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_content import content_section
 from orchestration.admin.call_stream import stream_section
 from orchestration.admin.content_display import stored
-from orchestration.admin.failure_display import failure_sections, has_failed
+from orchestration.admin.failure_display import failure_sections, has_failed, place_url
 from orchestration.admin.sections import Fact, Head, Section, Tab, added_call_sections
 from orchestration.admin.similar_calls import similar_calls
+from orchestration.causes.known import known
 from orchestration.clock import database_now
 from orchestration.content.of_call import marked
 from orchestration.engine.queue.waiting import waits_of
+from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.stats.timeline import phases, timeline
 from orchestration.theme.words import NOTHING, copyable, moment, money, seconds, short_id
@@ -60,7 +62,8 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     if call.result_stays:
         yield Fact("Result", "kept to be compared; not persisted unless you reprocess it")
     if call.error_code:
-        yield Fact("Error code", call.error_code, colour="danger")
+        is_put_off = call.error_code in PUT_OFF
+        yield Fact("Put off" if is_put_off else "Error code", call.error_code, colour="" if is_put_off else "danger")
     yield Fact("Service", service_label(call))
     yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
     yield Fact("Requested by", call.requested_by or NOTHING)
@@ -127,9 +130,12 @@ REMEDIES = {
 
 
 def remedy_url(code: str, call_id: str = "") -> str:
-    """Where a wait with this code can be mended: the call that is waited for, or one of REMEDIES; empty for others."""
+    """Where a wait with this code can be mended: the call that is waited for, the place of what put it off, or one of
+    REMEDIES; empty for others."""
     if call_id:
         return call_url(call_id)
+    if code in PUT_OFF:
+        return next(filter(None, map(place_url, known(code).places)), "")
     return reverse(f"admin:{REMEDIES[code]}") if code in REMEDIES else ""
 
 

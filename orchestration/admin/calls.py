@@ -33,6 +33,7 @@ from orchestration.admin.call_stream import call_words
 from orchestration.admin.filters import (
     EXPENSIVE,
     ErrorCodeFilter,
+    HeldFilter,
     ModelFilter,
     MomentFilter,
     SavedFilter,
@@ -88,6 +89,7 @@ class ServiceCallAdmin(CallOperations):
         ServiceFilter,
         ModelFilter,
         ErrorCodeFilter,
+        HeldFilter,
         ("created_at", MomentFilter),
         ("finished_at", MomentFilter),
     )

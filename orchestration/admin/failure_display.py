@@ -14,6 +14,7 @@ from orchestration.admin.sections import Section
 from orchestration.causes.comparison import answered_lately, answered_sizes, request_size, shapes_of_results
 from orchestration.causes.failure_cause import FailureCause, cause_of_failure
 from orchestration.causes.known import Place
+from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.states import Status
 from orchestration.theme.words import seconds
@@ -46,9 +47,15 @@ def links(request: HttpRequest, cause: FailureCause) -> list[Link]:
     return [Link(title, reverse(f"admin:{name}")) for title, name in allowed]
 
 
+def place_url(place: Place) -> str:
+    """The page of a place; empty where there is none."""
+    return reverse(f"admin:{_pages[place][1]}") if place in _pages else ""
+
+
 def has_failed(call: ServiceCallRecord) -> bool:
-    """Whether its last attempt failed: for good, or until the next one."""
-    return bool(call.error_code) and call.status in {Status.FAILED, Status.QUEUED, Status.CANCELLED}
+    """Whether its last attempt failed: for good, or until the next one. One that was put off did not."""
+    ended = {Status.FAILED, Status.QUEUED, Status.CANCELLED}
+    return bool(call.error_code) and call.error_code not in PUT_OFF and call.status in ended
 
 
 def failure_sections(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from orchestration.clock import database_now
 from orchestration.components.registry import services
+from orchestration.engine.queue.holding import holds
 from orchestration.models import AIRequestAudit
 from orchestration.models.rollups import CallRollup, Span
 from orchestration.theme.parts import DropdownFilter, RangeDateTimeFilter, TextFilter
@@ -93,6 +94,23 @@ class ErrorCodeFilter(TextFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset.filter(error_code=value, error_code__gt="") if value else queryset
+
+
+class HeldFilter(TextFilter):
+    """By what holds queued calls back at this moment; the page of all that is held leads here."""
+
+    title = "held by"
+    parameter_name = "held"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        which = next((hold.which for hold in holds()[0] if hold.name == value), None)
+        if which is None:
+            messages.info(request, f"Nothing holds calls back now that is called {value[:80]}.")
+            return queryset.none()
+        return queryset.filter(which)
 
 
 class ModelFilter(TextFilter):

@@ -19,6 +19,7 @@ from orchestration.admin.prompt_versions import calls_url
 from orchestration.admin.sections import Fact
 from orchestration.causes.groups import PERIOD, failed_groups, fingerprint_of
 from orchestration.clock import database_now
+from orchestration.errors import PUT_OFF
 from orchestration.models import PromptText, ServiceCallRecord
 from orchestration.models.states import Status
 from orchestration.stats.prompt_use import NEWEST_REQUESTS, Prompt, calls_with_version, prompt_read_once
@@ -52,7 +53,9 @@ def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
 
 
 def _of_the_same_cause(call: ServiceCallRecord) -> Fact:
-    """By fingerprint while the groups know it; later by the code alone."""
+    """By fingerprint while the groups know it; later by the code alone. Calls that were put off have not failed."""
+    if call.error_code in PUT_OFF:
+        return Fact("Similar calls", "put off for the same reason", list_url(error_code=call.error_code))
     is_grouped = call.status in {Status.FAILED, Status.QUEUED} and call.created_at >= database_now() - PERIOD
     if is_grouped:
         return Fact("Similar calls", "failed for the same cause", list_url(cause=fingerprint_of(call)))

@@ -17,16 +17,18 @@ from orchestration.clock import database_now
 from orchestration.components.registry import services
 from orchestration.engine.queue.destinations import (
     check_pattern,
-    held_by,
     known_patterns,
     known_routes,
     queued_by_kind,
+    under,
 )
+from orchestration.engine.queue.held_calls import NONE, held_by_pauses
 from orchestration.engine.queue.pausing import end, target_of
 from orchestration.errors import OrchestrationError, TransitionRefused
 from orchestration.models import Pause, ProviderCircuit, RateLimit
 from orchestration.models.throttles import LimitSource
 from orchestration.providers.retry_after import note_if_capped
+from orchestration.stats.figures import Counted
 from orchestration.theme.parts import ModelAdmin, display
 from orchestration.theme.suggestions import SuggestingInput
 from orchestration.theme.words import NOTHING, moment
@@ -69,11 +71,14 @@ class ShowsWaiting(ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found: Any = super().get_changelist_instance(request)
         rows: Any = list(found.result_list)
-        waiting = queued_by_kind() if rows else {}
-        for row in rows:
-            row.waiting_now = held_by(row, waiting)
+        for row, waiting in zip(rows, self.waiting_for(rows), strict=True):
+            row.waiting_now = waiting
         found.result_list = rows
         return found
+
+    def waiting_for(self, rows: list[Any]) -> list[Counted]:
+        """How many queued calls each of these is about."""
+        raise NotImplementedError
 
 
 @admin.register(RateLimit)
@@ -95,6 +100,10 @@ class RateLimitAdmin(ShowsWaiting):
     )
     search_fields = ("pattern",)
     fields = ("pattern", "requests_per_minute", "tokens_per_minute", "parallel", "blocked_until")
+
+    def waiting_for(self, rows: list[Any]) -> list[Counted]:
+        waiting = queued_by_kind() if rows else {}
+        return [under(row, waiting) for row in rows]
 
     @display(description="Queued now")
     def waiting(self, limit: RateLimit) -> str:
@@ -121,7 +130,7 @@ class RateLimitAdmin(ShowsWaiting):
             obj.save(update_fields=[*self.fields, "source", "updated_at"])
         else:
             obj.save()
-        messages.info(request, f"{held_by(obj)} queued calls come under {obj} now.")
+        messages.info(request, f"{under(obj)} queued calls come under {obj} now.")
 
 
 @admin.register(ProviderCircuit)
@@ -171,7 +180,12 @@ class PauseAdmin(ListActions, ShowsWaiting):  # type: ignore[misc]  # unfold's o
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.paused_by = request.user if request.user.is_authenticated else None
         super().save_model(request, obj, form, change)
-        messages.info(request, f"It holds back {held_by(obj)} queued calls now; running calls continue.")
+        (held,) = self.waiting_for([obj])
+        messages.info(request, f"It holds back {held} queued calls now; running calls continue.")
+
+    def waiting_for(self, rows: list[Any]) -> list[Counted]:
+        held = held_by_pauses() if rows else {}
+        return [held.get(row.pk, NONE) for row in rows]
 
     @display(description="Holds now")
     def holds(self, pause: Pause) -> str:

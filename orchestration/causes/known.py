@@ -13,6 +13,7 @@ class Place(StrEnum):
     SCHEMAS = "schemas"
     LIMITS = "limits"
     CIRCUITS = "circuits"
+    APPROVALS = "approvals"
     PAUSES = "pauses"
     WORKERS = "workers"
 
@@ -159,7 +160,7 @@ KNOWN = {
     ),
     "invalid_output": Known(
         said="The answer does not fit the schema, and neither did its repair",
-        remedy="If the model errs, say in the prompt what the fields below want; if the schema asks too much, relax it."
+        remedy="If the model errs, say in the prompt what its fields want; if the schema asks too much, relax it."
         " Then retry.",
         places=(Place.PROMPTS, Place.SCHEMAS),
         differs="fields",
@@ -177,6 +178,12 @@ KNOWN = {
     "waits_for_approval": Known(
         said="A tool that the model asked for waits for approval",
         remedy="Approve or reject it among the approvals; then the call continues by itself.",
+        places=(Place.APPROVALS,),
+    ),
+    "newer_version": Known(
+        said="Only a newer version of the application can continue it",
+        remedy="Finish the deployment: it continues by itself as soon as a worker of that version is free.",
+        places=(Place.WORKERS,),
     ),
     "tool_limit": Known(
         said="The model asked for more than the limits of the service's tools allow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import connection, models
@@ -20,24 +21,35 @@ HOLDS_UP = """
     OR (domain_persist_state = 'held' AND ordering_policy = 'hold'))
 """
 """UNFINISHED_IN_ORDER with a key, in the words of the index `call_ordering_first`, or SQLite would not use it."""
-FIRST_IN_TURN = f"""(
+FIRST_OF_KEYS = f"""
     WITH RECURSIVE first AS (
-        SELECT id, ordering_key, status FROM service_call_record WHERE id = (
+        SELECT id, ordering_key, sequence, status, due_at FROM service_call_record WHERE id = (
             SELECT id FROM service_call_record WHERE {HOLDS_UP} ORDER BY ordering_key, sequence LIMIT 1
         )
         UNION ALL
-        SELECT next.id, next.ordering_key, next.status
+        SELECT next.id, next.ordering_key, next.sequence, next.status, next.due_at
         FROM first JOIN service_call_record AS next ON next.id = (
             SELECT id FROM service_call_record WHERE {HOLDS_UP} AND ordering_key > first.ordering_key
             ORDER BY ordering_key, sequence LIMIT 1
         )
     )
+"""  # noqa: S608 - constants
+"""The first unfinished call of each key: from key to key through the index, as many steps as there are keys in use,
+however many calls wait."""
+FIRST_IN_TURN = f"""({FIRST_OF_KEYS}
     SELECT id FROM first WHERE status = 'queued'
         AND ordering_key NOT IN (SELECT ordering_key FROM service_call_record WHERE status = 'running')
         AND ordering_key NOT IN (SELECT ordering_key FROM service_call_record WHERE domain_persist_state = 'pending')
 )"""  # noqa: S608 - constants
-"""From key to key through the index: as many steps as there are keys in use, however many calls wait. Asking for each
-waiting call whether another one comes before it takes a quarter of a second for ten thousand."""
+"""Asking for each waiting call whether another one comes before it takes a quarter of a second for ten thousand."""
+WAITED_FOR = f"""{FIRST_OF_KEYS}
+    SELECT id FROM first WHERE (status IN ('failed', 'succeeded') OR (status = 'queued' AND due_at > %s)) AND EXISTS (
+        SELECT 1 FROM service_call_record WHERE {HOLDS_UP} AND ordering_key = first.ordering_key AND status = 'queued'
+        AND sequence > first.sequence
+    )
+    LIMIT %s
+"""  # noqa: S608 - constants
+"""The first call of each key for which others wait and that will not run now: it has ended, or is not due yet."""
 
 
 STILL_IN_TURN = f"""
@@ -120,15 +132,32 @@ class OrderingKey(models.Model):
         For a transaction that ends a running call of each key: while that runs, nobody claims another one, so the keys
         are not locked.
         """
-        now = connection.ops.adapt_datetimefield_value(database_now())
+        return cls._next(keys, database_now(), " FOR NO KEY UPDATE SKIP LOCKED")
+
+    @classmethod
+    def in_turn(cls, keys: Collection[str], now: datetime) -> set[str]:
+        """The ids of the calls of these keys whose turn it is and that were due at this moment."""
+        return set(cls._next(keys, now))
+
+    @classmethod
+    def _next(cls, keys: Collection[str], now: datetime, locking: str = "") -> list[str]:
+        """`locking`: at the end of the statement, where the database has locks of rows."""
+        due = connection.ops.adapt_datetimefield_value(now)
         with cursor_for_many() as cursor:
             if connection.vendor == "postgresql":
                 each = f"ARRAY(SELECT ({NEXT_OF_KEY}) FROM unnest(%s::text[]) AS wanted(value))"  # noqa: S608 - constants
-                sql = NEXT_IN_TURN.format(first=f"id = ANY({each})") + " FOR NO KEY UPDATE SKIP LOCKED"
-                cursor.execute(sql, [sorted(keys), now])
+                cursor.execute(NEXT_IN_TURN.format(first=f"id = ANY({each})") + locking, [sorted(keys), due])
             else:
                 each = f"SELECT ({NEXT_OF_KEY}) FROM json_each(%s) AS wanted"  # noqa: S608 - constants
-                cursor.execute(NEXT_IN_TURN.format(first=f"id IN ({each})"), [json.dumps(sorted(keys)), now])
+                cursor.execute(NEXT_IN_TURN.format(first=f"id IN ({each})"), [json.dumps(sorted(keys)), due])
+            return [pk for (pk,) in cursor.fetchall()]
+
+    @classmethod
+    def waited_for(cls, now: datetime, limit: int) -> list[str]:
+        """The ids of calls for which queued ones of their keys wait, and that will not run now: they have ended, or are
+        not due yet. At most one of each key."""
+        with cursor_for_many() as cursor:
+            cursor.execute(WAITED_FOR, [connection.ops.adapt_datetimefield_value(now), limit])
             return [pk for (pk,) in cursor.fetchall()]
 
     @classmethod

@@ -8,8 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from orchestration.admin.call_detail import remedy_url
-from orchestration.engine.queue.holding import Hold, holds
-from orchestration.engine.queue.unreadable_rows import UNREADABLE
+from orchestration.engine.queue.holding import LISTED, Hold, holds
 from orchestration.models import ServiceCallRecord
 from orchestration.stats.figures import counted
 from orchestration.theme.words import moment
@@ -19,6 +18,9 @@ TITLES = {
     "paused": "Paused",
     "circuit_open": "Circuit open",
     "rate_limited": "Limit used up",
+    "no_worker": "Nobody to run them",
+    "waits_for_approval": "Waits for a tool's approval",
+    "newer_version": "Waits for a newer version",
     "order": "Waits for an earlier call",
     "set_aside": "Set aside",
     "not_due": "Not due yet",
@@ -29,6 +31,7 @@ TITLES = {
 def held(request: HttpRequest) -> HttpResponse:
     """What holds calls back now, how many, and what lets them run."""
     require(request, VIEW_CALLS)
+    found, is_cut = holds()
     rows = [
         {
             "title": TITLES[hold.code],
@@ -38,18 +41,14 @@ def held(request: HttpRequest) -> HttpResponse:
             "since": hold.since and moment(hold.since),
             "until": hold.until and moment(hold.until),
         }
-        for hold in holds()
+        for hold in found
     ]
-    return render(request, "held_back.html", "Held back", rows=rows, queued=counted(ServiceCallRecord.objects.queued()))
+    queued = counted(ServiceCallRecord.objects.queued())
+    return render(request, "held_back.html", "Held back", rows=rows, queued=queued, most_keys=LISTED if is_cut else 0)
 
 
 def _calls_url(hold: Hold) -> str:
-    """The list of what is held, as far as its filters can tell these calls from others."""
-    wanted = {"status__exact": "queued"}
-    if hold.code == "set_aside":
-        wanted = {"error_code": UNREADABLE}
-    elif hold.service:
-        wanted["service"] = hold.service
-    elif hold.code != "not_due":
+    """The list of what is held: these calls and no others."""
+    if not hold.calls.count:
         return ""
-    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
+    return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode({'held': hold.name})}"

@@ -25,8 +25,8 @@ from orchestration.errors import (
     CallError,
     NotStorable,
     ProviderError,
+    PutOff,
     StaleLease,
-    WaitsForApproval,
     WrittenByNewerVersion,
 )
 from orchestration.log import describe
@@ -37,11 +37,6 @@ from orchestration.values.moments import later
 from orchestration.values.sanitize import legible
 
 logger = logging.getLogger(__name__)
-
-APPROVAL_SECONDS = 3600.0
-"""Until a call whose tools wait for approval is looked at again, if nobody brings it forward."""
-NEWER_VERSION_SECONDS = 30.0
-"""Until a call is tried again that only a newer version can continue."""
 
 
 async def succeed(call: CallContext, response: Response, result: JsonObject) -> None:
@@ -72,10 +67,8 @@ async def fail(call: CallContext, error: CallError) -> float | None:
     call.error = error
     if isinstance(error, WrittenByNewerVersion):
         logger.warning("left to a newer version call_id=%s error=%s", call.lease.call_id, error)
-        await _put_off(call, error, NEWER_VERSION_SECONDS)
-        return None
-    if isinstance(error, WaitsForApproval):  # whoever decides brings it forward
-        await _put_off(call, error, APPROVAL_SECONDS)
+    if isinstance(error, PutOff):
+        await _put_off(call, error)
         return None
     await _abandon_request(call)
     route = await _other_route(call, error)
@@ -130,7 +123,7 @@ def _failed(call: CallContext, error: CallError, delay: float | None, route: Nex
     )
 
 
-async def _put_off(call: CallContext, error: CallError, seconds: float) -> None:
+async def _put_off(call: CallContext, error: PutOff) -> None:
     """Queue it again as it is, uncharged: a stored answer stays the next worker's to use."""
     await call.write(
         Settle(
@@ -138,7 +131,7 @@ async def _put_off(call: CallContext, error: CallError, seconds: float) -> None:
             record=call.record,
             status=Status.QUEUED,
             validated=False,
-            due_at=later(database_now(), seconds),
+            due_at=later(database_now(), error.seconds),
             error=str(error),
             error_code=error.code,
             retryable=True,

@@ -1,4 +1,4 @@
-"""Where calls can go, and which of them a pause or a limit is about: operators choose from what exists."""
+"""Where calls can go, and how many of them come under a limit: operators choose from what exists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestration.components.registry import services
 from orchestration.components.routing import plan_of, route_of
 from orchestration.conf import clients_settings
 from orchestration.errors import InvalidCall
-from orchestration.models import Pause, RateLimit, ServiceCallRecord
+from orchestration.models import RateLimit, ServiceCallRecord
 from orchestration.models.call_kinds import CallKind, queued_kinds
 from orchestration.routes import Route, RoutePattern
 from orchestration.stats.figures import Counted, counted
@@ -50,7 +50,7 @@ def check_pattern(text: str) -> RoutePattern:
     return pattern
 
 
-# --- what they are about now ------------------------------------------------------------------
+# --- what comes under a limit now -------------------------------------------------------------
 
 Waiting = dict[CallKind, Counted]
 
@@ -60,20 +60,12 @@ def queued_by_kind() -> Waiting:
     return {kind: counted(ServiceCallRecord.objects.queued().of_kind(kind)) for kind in queued_kinds()}
 
 
-def held_by(row: Pause | RateLimit, waiting: Waiting | None = None) -> Counted:
-    """The queued calls that a pause holds back, or that come under a limit. `waiting`: where that is known already."""
+def under(limit: RateLimit, waiting: Waiting | None = None) -> Counted:
+    """The queued calls that come under a limit where they go now. `waiting`: where that is known already."""
     found = queued_by_kind() if waiting is None else waiting
-    mine = [number for kind, number in found.items() if _is_about(row, kind)]
-    return Counted(count=sum(each.count for each in mine), more=any(each.more for each in mine))
-
-
-def _is_about(row: Pause | RateLimit, kind: CallKind) -> bool:
     try:
-        routes = row.routes
-    except InvalidCall:  # written by hand; it holds nothing
-        return False
-    return (
-        kind.service_identity == row.name
-        if isinstance(row, Pause) and routes is None
-        else (routes is not None and routes.matches(kind.route))
-    )
+        routes = limit.routes
+    except InvalidCall:  # written by hand; nothing does
+        return Counted(count=0, more=False)
+    mine = [number for kind, number in found.items() if routes.matches(kind.route)]
+    return Counted(count=sum(each.count for each in mine), more=any(each.more for each in mine))

@@ -58,20 +58,35 @@ def with_a_way(reasons: Sequence[ThrottleReason]) -> list[KindWithRoutes]:
     """The kinds of queued calls that are held where they are, and not on every route."""
     if not any_routes():
         return []
-    return [kind for kind in kinds_with_routes() if code_of(reasons, kind.kind) and _is_open(kind, reasons)]
+    held = (each for each in kinds_with_routes() if code_of(reasons, each.kind))
+    return [each for each in held if not what_holds(each.kind, each.routes_left, reasons)]
 
 
 def has_way(call: ServiceCallRecord, reasons: Sequence[ThrottleReason]) -> bool:
     """Whether a call that is held where it is can go to another of its routes."""
-    return call.routes_left is not None and _is_open(KindWithRoutes(*call.kind, call.routes_left), reasons)
+    return call.routes_left is not None and not what_holds(call.kind, call.routes_left, reasons)
 
 
-def _is_open(kind: KindWithRoutes, reasons: Sequence[ThrottleReason]) -> bool:
-    plan = plan_of_identity(kind.service_identity)
-    if plan is None:
-        return False
+def routes_of(kind: CallKind, left: int | None) -> list[Route]:
+    """Where calls of a kind may go from here, their own route first. `left`: their `routes_left`."""
+    plan = None if left is None else plan_of_identity(kind.service_identity)
+    return [kind.route] if plan is None or left is None else list(_in_order(plan, plan.asked(kind.route), left))
+
+
+def what_holds(kind: CallKind, left: int | None, reasons: Sequence[ThrottleReason]) -> list[ThrottleReason]:
+    """Those of the reasons that keep calls of a kind from starting; none while a route that they may ask is open.
+
+    The claim, the page of a call and the counts of held calls all ask here. `left`: their `routes_left`.
+    """
+    plan = None if left is None else plan_of_identity(kind.service_identity)
+    if plan is None or left is None:
+        return [reason for reason in reasons if reason.applies_to(kind)]
+    found: dict[ThrottleReason, None] = {}
 
     def held_by(route: Route) -> str:
-        return code_of(reasons, CallKind(kind.service_identity, *route))
+        there = CallKind(kind.service_identity, *route)
+        found.update(dict.fromkeys(reason for reason in reasons if reason.applies_to(there)))
+        return code_of(reasons, there)
 
-    return find_way(plan, plan.asked(kind.kind.route), kind.routes_left, held_by) is not None
+    way = find_way(plan, plan.asked(kind.route), left, held_by)
+    return [] if way is not None else list(found)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from orchestration.models import Pause, ProviderCircuit, RateLimit
 from orchestration.models.call_kinds import CallKind
 from orchestration.routes import RoutePattern
 
@@ -22,6 +23,20 @@ class ThrottleReason:
     """The identity of the one that is held, when `routes` is None."""
     until: datetime | None = None
     """None: until an operator resumes, or a probe succeeds."""
+    why: str = field(default="", compare=False)
+    """What of a limit is used up."""
+    row: Pause | ProviderCircuit | RateLimit | None = field(default=None, compare=False)
+    """What says so, where it is one of these."""
+
+    @property
+    def name(self) -> str:
+        """What holds, as lists name it: `model default/*`, `client default`, `default/gpt-4o`."""
+        return self.what.removeprefix("the ")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it holds until a person ends it, so that it holds a call that is due tomorrow, too."""
+        return self.code == "paused"
 
     def applies_to(self, kind: CallKind) -> bool:
         return kind.service_identity == self.service if self.routes is None else self.routes.matches(kind.route)

@@ -14,7 +14,9 @@ from django.utils.html import format_html
 
 from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.admin.extensions import ListAction, add_list_action
+from orchestration.admin.failure_display import add_page
 from orchestration.admin.filters import ServiceFilter
+from orchestration.causes.known import Place
 from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation
 from orchestration.theme.parts import DropdownFilter, display
@@ -23,10 +25,12 @@ from persistence.admin.approvals.edit import edit_page
 from persistence.admin.approvals.item import STATE_COLOURS, TRIGGERS, item_page, service_name, who_is_asked
 from persistence.admin.approvals.queue import ASSIGNEE, ASSIGNEES, REASON, HoldQueue
 from persistence.admin.bulk_actions import start_run
+from persistence.approval.rights import VIEW
 from persistence.models.approval import URGENCY, Hold, HoldState
 from persistence.operations import APPROVE, REJECT
 
 NEWEST = ("-decided_at", "-id")
+add_page(Place.APPROVALS, "Approvals", "persistence_hold_changelist", VIEW)
 
 
 class StateFilter(DropdownFilter):

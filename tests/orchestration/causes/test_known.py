@@ -14,7 +14,7 @@ from orchestration.providers.errors import BY_STATUS, FAILED, FILTERED, OUT_OF_Q
 from orchestration.providers.http.transport import RULES
 
 PROVIDERS = Path(errors.__file__).parent / "providers"
-NEVER_STORED = {"call_failed", "database_away", "held", "newer_version"}
+NEVER_STORED = {"call_failed", "database_away", "held"}
 """Told to callers, or waiting; no call ends with them. `call_failed`: what services raise without a code."""
 
 
@@ -44,8 +44,7 @@ def test_each_says_what_it_is_and_what_helps(code: str) -> None:
 
 
 DONE_ELSEWHERE = {"cancelled", "unreadable", "paid_requests_forbidden", "content_unavailable", "content_lost"}
-DONE_ELSEWHERE |= {"waits_for_approval"}
-"""On the page of the call, among the approvals, in the database, in the settings, in the storage."""
+"""On the page of the call, in the database, in the settings, in the storage."""
 
 
 @pytest.mark.parametrize("code", sorted(set(KNOWN) - DONE_ELSEWHERE))

@@ -4,6 +4,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from orchestration.engine.queue.enqueue import CallSpec, submit
+from orchestration.engine.queue.waiting import waits_of
 from orchestration.errors import CallError
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.tool_runs import ToolRun
@@ -44,6 +45,7 @@ def told(model):
 
 def test_a_tool_waits_and_runs_once_it_is_approved(waiting, model, anna):
     assert (waiting.status, waiting.error_code, ran) == ("queued", "waits_for_approval", [])
+    assert waits_of(waiting)[0].why == "A tool that the model asked for waits for approval"
     hold = Hold.objects.get()
     assert (hold.tool, hold.answer, hold.trigger) == ("look_up", {"number": 7}, Trigger.TOOL)
     drain()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,8 +13,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.admin.call_actions import call_url
+from orchestration.admin.call_detail import remedy_url
+from orchestration.causes.groups import failed_groups
+from orchestration.causes.known import KNOWN, known
 from orchestration.clock import database_now
+from orchestration.engine.execution import completion
 from orchestration.engine.queue.waiting import waits_of
+from orchestration.errors import PUT_OFF, PutOff
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord, WorkerNode
 from orchestration.models.states import OrderingPolicy, PersistState, Status
 from tests.orchestration.factories import SERVICE, failed, queued, running
@@ -45,8 +53,43 @@ def test_a_call_that_is_not_due_says_when_and_why(now: datetime) -> None:
     (scheduled,) = waits_of(call(due_at=later))
     assert (scheduled.code, scheduled.until) == ("not_due", later)
     assert "scheduled" in scheduled.why
-    (again,) = waits_of(call(due_at=later, failures=1, attempts=2))
-    assert again.why == "Attempt 2 failed; the next one waits"
+    for failed_before in ({"failures": 1}, {"error_code": "timeout"}):
+        (again,) = waits_of(call(due_at=later, attempts=2, **failed_before))
+        assert again.why == "Attempt 2 failed; the next one waits"
+
+
+def kinds_of(kind: type[PutOff]) -> Iterator[type[PutOff]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from kinds_of(each)
+
+
+def test_whatever_puts_a_call_off_says_what_it_waits_for() -> None:
+    """A new kind must be explained, and have a page; so must a new place that queues calls again."""
+    assert {kind.code for kind in kinds_of(PutOff)} == PUT_OFF
+    assert set(KNOWN) >= PUT_OFF
+    assert all(remedy_url(code) for code in PUT_OFF)
+    queues_again = {
+        function.name
+        for function in ast.walk(ast.parse(inspect.getsource(completion)))
+        if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef) and "Status.QUEUED" in ast.unparse(function)
+    }
+    assert queues_again == {"_failed", "_put_off", "interrupted"}, "which of the sentences is true of the new one?"
+
+
+@pytest.mark.parametrize("code", sorted(PUT_OFF))
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_call_that_was_put_off_has_not_failed(admin_client: Client, now: datetime, code: str, failures: int) -> None:
+    """Also if it failed before, or will be looked at again some time."""
+    record = call(due_at=now + timedelta(hours=1), error_code=code, error="As it was told.", failures=failures)
+    (wait,) = waits_of(record)
+    assert (wait.code, wait.why, wait.remedy, wait.until) == (code, known(code).said, known(code).remedy, None)
+    page = admin_client.get(call_url(record.pk)).content.decode()
+    assert f"{known(code).said}." in page
+    assert f'href="{remedy_url(code)}"' in page
+    assert "Why the last attempt failed" not in page
+    assert "failed for the same cause" not in page
+    assert failed_groups() == ([], False)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +138,16 @@ def test_a_pause_is_named_with_its_reason(kind: str, name: str, holds: bool) -> 
             },
             "dead",
             "Reprocess",
+        ),
+        (
+            {
+                "status": Status.SUCCEEDED,
+                "ordering_policy": OrderingPolicy.HOLD,
+                "domain_persist_state": PersistState.HELD,
+                "finished_at": database_now(),
+            },
+            "waiting for approval",
+            "Approve or reject",
         ),
     ],
 )

@@ -182,6 +182,18 @@ def test_a_list_that_changed_sends_calls_to_its_first_route(monkeypatch: pytest.
     assert fresh(call).route_reason == f"{LAST}: paused"
 
 
+def test_a_pattern_that_cannot_be_read_holds_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Written by hand, past the checks; what else is paused stays so."""
+    call, other = ask(model="gpt-4o"), ask(model="o3")
+    Pause.objects.create(kind="model", name="gpt-4o, please")
+    RateLimit.objects.create(pattern="all", parallel=1)
+    Pause.start("model", "main/o3")
+    assert claimed() == [MAIN]
+    assert fresh(call).status == "running"
+    assert [wait.code for wait in waits_of(fresh(other))][:1] == ["paused"]
+    assert "left out error='gpt-4o, please' is not a route" in caplog.text
+
+
 def test_without_a_hold_routes_cost_a_claim_nothing(django_assert_num_queries) -> None:
     ask()
     limits = Limits()
