@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestration.causes.failure_cause import FailureCause, cause_of_failure, normalized
 from orchestration.clock import database_now
+from orchestration.errors import PUT_OFF
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.states import Status
 
 NEWEST = 2_000
-"""Failed calls, and queued ones, that are looked at."""
+"""Failed calls, and those that wait for their next attempt, that are looked at."""
 PERIOD = timedelta(days=7)
 READ = (
     *("id", "status", "service_identity", "client", "model_requested", "schema_identity"),
@@ -52,11 +52,9 @@ class FailedGroup:
 def failed_groups(now: datetime | None = None) -> tuple[list[FailedGroup], bool]:
     """(groups of the last seven days, the most frequent first; whether there are more calls than were looked at). Two
     queries, which read no content but the messages of errors."""
-    moment = now or database_now()
+    failed, retried = _failures(now or database_now())
     groups: dict[str, FailedGroup] = {}
-    looked = 0
-    for call in _failures(moment):
-        looked += 1
+    for call in (*failed[:NEWEST], *retried[:NEWEST]):
         mark = fingerprint_of(call)
         group = groups.get(mark)
         if group is None:
@@ -70,14 +68,17 @@ def failed_groups(now: datetime | None = None) -> tuple[list[FailedGroup], bool]
                 last_seen=call.updated_at,
             )
         _add(group, call)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint)), looked >= NEWEST
+    return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint)), any(
+        len(found) > NEWEST for found in (failed, retried)
+    )
 
 
-def _failures(now: datetime) -> Iterator[ServiceCallRecord]:
-    calls = ServiceCallRecord.objects.filter(created_at__gte=now - PERIOD).order_by("-created_at", "-id").only(*READ)
-    failed: ServiceCallQuerySet = calls.failed()
-    yield from failed[:NEWEST]
-    yield from (call for call in calls.queued()[:NEWEST] if call.failures and call.error_code)
+def _failures(now: datetime) -> tuple[list[ServiceCallRecord], list[ServiceCallRecord]]:
+    """The newest calls that failed, and those that wait for another attempt; of each one more than is looked at."""
+    newest = ServiceCallRecord.objects.filter(created_at__gte=now - PERIOD).order_by("-created_at", "-id").only(*READ)
+    calls: ServiceCallQuerySet = newest
+    retried = calls.queued().filter(error_code__gt="", failures__gt=0).exclude(error_code__in=PUT_OFF)
+    return list(calls.failed()[: NEWEST + 1]), list(retried[: NEWEST + 1])
 
 
 def _add(group: FailedGroup, call: ServiceCallRecord) -> None:

@@ -9,28 +9,20 @@ import uuid_utils.compat
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from orchestration.clock import database_now
 from orchestration.components.routing import plan_of_identity
 from orchestration.errors import TransitionRefused
 from orchestration.fault_injection import fault
+from orchestration.models.call_indexes import INDEXES
 from orchestration.models.call_kinds import CallKind
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.compare_and_set import CompareAndSet
 from orchestration.models.format_version import FIRST, refuse_newer_format
 from orchestration.models.persist_state import PersistenceTransitions
-from orchestration.models.priority_aging import VirtualDueTime
 from orchestration.models.rollups import RollupMark
-from orchestration.models.states import (
-    LISTED_STATES,
-    RETRYABLE_FROM,
-    TERMINAL,
-    UNFINISHED_IN_ORDER,
-    OrderingPolicy,
-    PersistState,
-    Status,
-)
+from orchestration.models.states import RETRYABLE_FROM, TERMINAL, OrderingPolicy, PersistState, Status
 from orchestration.models.usage import UsageColumns
 from orchestration.routes import Route
 from orchestration.types import Response
@@ -199,78 +191,7 @@ class ServiceCallRecord(PersistenceTransitions, UsageColumns, CompareAndSet):
                 name="call_held_is_succeeded",
             ),
         )
-        indexes = (
-            models.Index(
-                VirtualDueTime("due_at", "priority"),
-                F("due_at"),
-                F("id"),
-                condition=Q(status=Status.QUEUED),
-                name="call_due",
-            ),
-            models.Index(
-                F("service_identity"),
-                F("client"),
-                F("model_requested"),
-                VirtualDueTime("due_at", "priority"),
-                F("due_at"),
-                F("id"),
-                condition=Q(status=Status.QUEUED),
-                name="call_due_of_kind",
-            ),
-            models.Index(
-                F("service_identity"),
-                F("client"),
-                F("model_requested"),
-                F("routes_left"),
-                VirtualDueTime("due_at", "priority"),
-                F("due_at"),
-                F("id"),
-                condition=Q(status=Status.QUEUED, routes_left__isnull=False),
-                name="call_due_with_routes",
-            ),
-            models.Index(
-                VirtualDueTime("due_at", "priority"),
-                F("due_at"),
-                F("id"),
-                condition=Q(status=Status.QUEUED, ordering_key=""),
-                name="call_due_without_key",
-            ),
-            models.Index(fields=("lease_expires_at",), condition=Q(status=Status.RUNNING), name="call_leased"),
-            models.Index(
-                fields=("-priority", "finished_at", "id"),  # the order in which the drain takes them
-                condition=Q(domain_persist_state=PersistState.PENDING),
-                name="call_pending",
-            ),
-            models.Index(
-                fields=("ordering_key", "sequence"),
-                condition=~Q(ordering_key="") & UNFINISHED_IN_ORDER,
-                name="call_ordering_first",
-            ),
-            models.Index(fields=("service_identity", "created_at"), name="call_service_created"),
-            # Only of calls that have one: each index of all calls is written four times for each of them.
-            models.Index(fields=("parent",), condition=Q(parent__isnull=False), name="call_parent"),
-            models.Index(
-                fields=("related_content_type", "related_object_id"),
-                condition=Q(related_content_type__isnull=False),
-                name="call_about_object",
-            ),
-            models.Index(
-                fields=("requested_by", "-created_at"),
-                condition=Q(requested_by__isnull=False),
-                name="call_owner_newest",
-            ),
-            models.Index(fields=("correlation_id",), name="call_correlation"),
-            models.Index(fields=("-created_at", "-id"), name="call_newest"),
-            models.Index(fields=("finished_at",), condition=Q(finished_at__isnull=False), name="call_finished"),
-            models.Index(fields=("model", "-created_at"), condition=Q(model__gt=""), name="call_model_newest"),
-            models.Index(
-                fields=("error_code", "-created_at"), condition=Q(error_code__gt=""), name="call_error_newest"
-            ),
-            *(
-                models.Index(fields=("-created_at", "-id"), condition=Q(**{column: state}), name=f"call_list_{state}")
-                for column, state in LISTED_STATES
-            ),
-        )
+        indexes = INDEXES
 
     def __str__(self) -> str:
         return f"{self.service_identity} {self.pk}"

@@ -16,6 +16,7 @@ from django.db.models import Count, Min, Q
 from orchestration.clock import database_now
 from orchestration.conf import clients_settings
 from orchestration.engine.execution.throttle_feedback import BROKEN
+from orchestration.engine.queue.overdue import longest_due, longest_pending
 from orchestration.engine.queue.unreadable_rows import UNREADABLE
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import AIRequestAudit, AIResponseAudit, ProviderCircuit, ServiceCallRecord, WorkerNode
@@ -63,7 +64,7 @@ class Alert:
 
 
 def alerts(now: datetime | None = None) -> list[Alert]:
-    """All that is wrong, the worst first. A dozen small queries at most."""
+    """All that is wrong, the worst first. Sixteen small queries at most."""
     moment = now or database_now()
     found = [alert for find in FINDERS for alert in find(moment)]
     return sorted(found, key=lambda alert: LEVELS.index(alert.level))
@@ -206,8 +207,8 @@ def _latest_answers() -> dict[str, tuple[datetime, timedelta]]:
 
 
 def _overdue(now: datetime) -> Iterator[Alert]:
-    first = ServiceCallRecord.objects.claimable(now).defer("input", "context", "result").first()
-    if first is not None and now - first.due_at > LATE:
+    first = longest_due(now - LATE)
+    if first is not None:
         why = waits_of(first, now)[0]
         yield Alert(
             code="overdue",
@@ -217,9 +218,9 @@ def _overdue(now: datetime) -> Iterator[Alert]:
             page="orchestration_servicecallrecord_change",
             call_id=first.pk,
         )
-    pending = ServiceCallRecord.objects.pending_persistence(now).only("next_persist_at").first()
+    pending = longest_pending(now - LATE)
     due = pending.next_persist_at if pending is not None else None
-    if pending is not None and due is not None and now - due > LATE:
+    if pending is not None and due is not None:
         yield Alert(
             code="drain_overdue",
             level="warning",

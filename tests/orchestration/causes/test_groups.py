@@ -40,6 +40,36 @@ def test_what_waits_for_another_try_is_in_its_group() -> None:
     assert (group.failed, group.waiting, len(group.call_ids)) == (1, 1, 1)
 
 
+def test_what_is_tried_again_is_seen_behind_any_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "NEWEST", 2)
+    retried = queued(failures=1, error_code="timeout")
+    for _ in range(5):
+        queued()
+    (group,), is_cut = failed_groups()
+    assert (group.waiting_ids, is_cut) == ([retried.pk], False)
+
+
+def test_it_says_when_either_kind_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "NEWEST", 2)
+    for _ in range(2):
+        failed(), queued(failures=1, error_code="timeout")
+    assert not failed_groups()[1], "each was looked at"
+    queued(failures=1, error_code="timeout")
+    (group,), is_cut = failed_groups()
+    assert (group.failed, group.waiting, is_cut) == (2, 2, True)
+
+
+def test_calls_that_are_tried_again_have_an_index() -> None:
+    queued(failures=1, error_code="timeout")
+    with CaptureQueriesContext(connection) as asked:
+        failed_groups()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # of one row it would be the better way
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN'} {asked[1]['sql']}")
+        assert "call_list_retried" in str(cursor.fetchall())
+
+
 def test_what_is_older_than_a_week_is_left_out() -> None:
     failed(created_at=timezone.now() - timedelta(days=8))
     assert failed_groups() == ([], False)

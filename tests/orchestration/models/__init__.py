@@ -1,6 +1,7 @@
 """Tests of `orchestration/models/`. Modules that are tested under other names:
 
 append_only, audits: orchestration/engine/execution/test_group_commit, orchestration/admin/test_audits
+call_indexes: orchestration/engine/queue/test_overdue, orchestration/engine/queue/test_claim
 call_kinds: orchestration/engine/queue/test_pausing
 call_querysets: orchestration/engine/queue/test_claim
 content: orchestration/content/test_removal
