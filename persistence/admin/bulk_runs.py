@@ -29,7 +29,7 @@ from persistence.bulk.pace import pace_in_words
 from persistence.bulk.rights import VIEW_RUNS, permissions_of
 from persistence.bulk.runs import progress
 from persistence.models import BulkItem, BulkRun, BulkState, DrainWake, PersistedPart, PersistenceDeath
-from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Channel
+from persistence.models.bulk import CHANGED, EXPORT, TROUBLES, Channel, items_with_a_note
 from persistence.operations import DRY_RUN
 
 STATE_COLOURS = {
@@ -139,26 +139,34 @@ class BulkRunAdmin(DetailAdmin):
         yield Fact("Started", moment(run.started_at))
         yield Fact("Ended", moment(run.finished_at))
         if run.error:
-            yield Fact("Failed" if run.state == BulkState.FAILED else "Not done", run.error)
+            yield Fact("Failed" if run.state == BulkState.FAILED else "Note", run.error)
 
     def sections(self, request: HttpRequest, run: BulkRun) -> Iterator[Section]:
         if run.state == BulkState.DRAFT and run.kind in dict(kinds()):
             yield _plan(request, run)
         else:
             yield Section(title="Progress", template="admin/persistence/progress.html", context=how_far(request, run))
-        troubles = list(run.items.filter(outcome__in=(*TROUBLES, CHANGED)).order_by("pk")[:LISTED_TROUBLES])
-        if troubles:
-            items = reverse("admin:persistence_bulkitem_changelist")
-            yield Section(
-                title="Left alone, failed or changed",
-                template="admin/persistence/troubles.html",
-                context={
-                    "items": [(item, call_link(item.call_id)) for item in troubles],
-                    "all": f"{items}?run__id__exact={run.pk}",
-                    "limit": LISTED_TROUBLES,
-                    "content": may_read_content(request),
-                },
-            )
+        troubles = run.items.filter(outcome__in=(*TROUBLES, CHANGED)).order_by("pk")
+        yield from _listed(request, run, "Left alone, failed or changed", troubles)
+        yield from _listed(request, run, "Forced, and what speaks against it", items_with_a_note(run))
+
+
+def _listed(request: HttpRequest, run: BulkRun, title: str, items: QuerySet[BulkItem]) -> Iterator[Section]:
+    """The first of these items, with why; nothing when there are none."""
+    found = list(items[: LISTED_TROUBLES + 1])
+    if found:
+        everything = reverse("admin:persistence_bulkitem_changelist")
+        yield Section(
+            title=title,
+            template="admin/persistence/troubles.html",
+            context={
+                "items": [(item, call_link(item.call_id)) for item in found[:LISTED_TROUBLES]],
+                "all": f"{everything}?run__id__exact={run.pk}",
+                "more": len(found) > LISTED_TROUBLES,
+                "limit": LISTED_TROUBLES,
+                "content": may_read_content(request),
+            },
+        )
 
 
 def _plan(request: HttpRequest, run: BulkRun) -> Section:

@@ -30,16 +30,14 @@ from persistence.conf import persistence_settings
 from persistence.errors import BulkRefused
 from persistence.handlers.schema_upgrades import persisted_by_older_code
 from persistence.models import BulkItem, BulkRun, BulkState, PersistedChunk
-from persistence.models.bulk import EXPORT, FORMAT, TROUBLES
+from persistence.models.bulk import EXPORT, FORMAT
 from persistence.reprocessing.objections import CallIds
-from persistence.reprocessing.reports import Policy, ReprocessOutcome
+from persistence.reprocessing.reports import Policy
 from persistence.tracking.snapshots import KEYS_PER_QUERY
 
 BULK_TASK = "persistence.tasks.run_bulk"
 EXPORT_TASK = "persistence.export_tasks.run_export"
 """In a module of its own: what writes spreadsheets takes a worker's time and memory to load."""
-IDLE = (ReprocessOutcome.KEPT.value, ReprocessOutcome.UNCHANGED.value)
-"""Outcomes of items that changed nothing, as was asked."""
 MAX_ROWS = 250_000
 """Of one run."""
 MAX_VERSION = 2**31 - 1
@@ -335,20 +333,6 @@ def progress(run: BulkRun) -> JsonObject:
 def outcomes_of(run: BulkRun) -> dict[str, int]:
     """How many of its items came to what."""
     return dict(run.items.exclude(outcome="").order_by().values_list("outcome").annotate(Count("pk")))
-
-
-def shortfall(run: BulkRun) -> tuple[BulkState, str]:
-    """The state in which a run ends that has no open items, and what is missing from it: nothing, if all went well."""
-    outcomes = outcomes_of(run)
-    troubles = sum(outcomes.get(outcome, 0) for outcome in TROUBLES)
-    idle = sum(outcomes.get(outcome, 0) for outcome in IDLE)
-    if troubles and troubles == run.total:
-        return BulkState.FAILED, "Nothing was done: every call was left alone, or failed."
-    if troubles:
-        return BulkState.DONE, f"{troubles:,} of {run.total:,} calls were left alone, or failed."
-    if idle and idle == run.total:
-        return BulkState.DONE, "Nothing was changed: everything was as it would become."
-    return BulkState.DONE, ""
 
 
 def _move(run: BulkRun, *, to: BulkState, from_: tuple[BulkState, ...], **changes: Any) -> None:

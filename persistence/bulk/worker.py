@@ -22,7 +22,8 @@ from orchestration.models.prepared_sql import cursor_with_plans
 from orchestration.operations import Operation, OperationResult, carry_out, operation_of
 from persistence import log
 from persistence.bulk.lease import RunLease, acquire
-from persistence.bulk.runs import open_items, shortfall
+from persistence.bulk.runs import open_items
+from persistence.bulk.shortfall import shortfall
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import any_is_async, with_event_loop
 from persistence.models import BulkItem, BulkRun, BulkState, PersistenceDeath

@@ -199,7 +199,14 @@ class BulkItem(models.Model):
             models.Index(fields=("run", "id"), condition=models.Q(outcome=""), name="bulk_item_open"),
             models.Index(fields=("run", "outcome"), name="bulk_item_outcome"),
             models.Index(fields=("outcome", "id"), condition=models.Q(outcome__in=TROUBLES), name="bulk_item_trouble"),
+            models.Index(fields=("run", "id"), condition=models.Q(error__gt=""), name="bulk_item_note"),
         )
 
     def __str__(self) -> str:
         return f"{self.call_id}: {self.outcome or 'open'}"
+
+
+def items_with_a_note(run: BulkRun) -> models.QuerySet[BulkItem]:
+    """What was done though something speaks against it, in order; its `error` says what. Only a forced run has any."""
+    items = BulkItem.objects.filter(run=run, error__gt="").exclude(outcome__in=TROUBLES).order_by("pk")
+    return items if run.options.get("force") else items.none()
