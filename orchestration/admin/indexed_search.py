@@ -46,16 +46,23 @@ class SearchRefused(Exception):
 
 @dataclass(slots=True)
 class Found:
-    """The rows of a search; `note` tells where no further rows were looked for."""
+    """The rows of a search."""
 
     rows: ServiceCallQuerySet
-    note: str = ""
     content: bool = False
     """Whether prompts, answers and errors may be looked through."""
+    before: datetime | None = None
+    """The newest calls that the window begins with; None for the newest of all."""
+    notes: list[str] = field(default_factory=list)
+    """Where no further rows were looked for."""
     looked: list[str] = field(default_factory=list)
     """What was looked for and where, after "calls", one entry a term."""
     windowed: list[Q] = field(default_factory=list)
     aliases: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        return " ".join(dict.fromkeys(self.notes))
 
 
 def search(rows: ServiceCallQuerySet, text: str, *, content: bool, before: datetime | None = None) -> Found:
@@ -64,7 +71,7 @@ def search(rows: ServiceCallQuerySet, text: str, *, content: bool, before: datet
     `content`: whether who searches may read content; what they may not read cannot be guessed by searching for it.
     `before`: the newest calls that the window begins with; None for the newest of all.
     """
-    found = Found(rows, content=content)
+    found = Found(rows, content=content, before=before)
     if _by_label(found, text):
         return found
     words: list[str] = []
@@ -73,7 +80,7 @@ def search(rows: ServiceCallQuerySet, text: str, *, content: bool, before: datet
             words.append(term)
     if words:
         _by_error(found, " ".join(words), may_be_code=len(words) == 1)
-    return _within_window(found, before)
+    return _within_window(found)
 
 
 def _terms(text: str) -> list[tuple[str, bool]]:
@@ -106,11 +113,14 @@ def _narrow(found: Found, term: str) -> bool:
 
 
 def _by_id(found: Found, term: str) -> None:
-    """By its start, which the primary key serves; else by its end, which is what lists show."""
+    """By its start, which the primary key serves, and by its end, which is what lists show. If some start so, the ids
+    that end so are looked up before: joined by OR, the whole table would be read."""
     starting = Q(pk__startswith=term, pk__range=(_padded(term, "0"), _padded(term, "f")))
     found.looked.append(f"whose id starts or ends with {term}")
     if ServiceCallRecord.objects.filter(starting).exists():
-        found.rows = found.rows.filter(starting)
+        window, _ = _window(found)
+        ending = window.filter(pk__endswith=term).values_list("pk", flat=True)[:MOST_FOUND]
+        found.rows = found.rows.filter(starting | Q(pk__in=list(ending)))
     else:
         found.windowed.append(Q(pk__endswith=term))
 
@@ -173,7 +183,9 @@ def _having_to_do_with(found: Found, kinds: Sequence[ContentType], key: str) -> 
     found.rows = found.rows.filter(which | Q(pk__in=ids) if ids else which)
     found.looked.append(looked)
     if len(ids) >= MOST_FOUND:
-        found.note = f"Of the calls whose results made or changed {name} only the newest {MOST_FOUND:,} are listed."
+        found.notes.append(
+            f"Of the calls whose results made or changed {name} only the newest {MOST_FOUND:,} are listed."
+        )
 
 
 def _key_of_user(key: str) -> str:
@@ -239,19 +251,28 @@ def _refuse_guessing(found: Found, what: str) -> None:
         )
 
 
-def _within_window(found: Found, before: datetime | None) -> Found:
+def _within_window(found: Found) -> Found:
     """Apply what no index serves, to the newest calls alone."""
     if not found.windowed:
         return found
-    newest = ServiceCallRecord.objects.order_by("-created_at", "-id")
-    if before is not None:
-        newest = newest.filter(created_at__lte=before)
-    oldest = next(iter(newest.values_list("created_at", flat=True)[WINDOW : WINDOW + 1]), None)
+    _, oldest = _window(found)
     if oldest is not None:
         found.rows = found.rows.filter(created_at__gte=oldest)
-        found.note = (
-            f"Looked through the newest {WINDOW:,} calls, back to {exact(oldest)}. To look further back,"
-            " filter by the date until which they were created."
-        )
     found.rows = found.rows.alias(**found.aliases).filter(*found.windowed)
     return found
+
+
+def _window(found: Found) -> tuple[ServiceCallQuerySet, datetime | None]:
+    """The calls that are looked through for what no index serves, and since when they were created; None when these are
+    all that there are. A note says so, when they are not."""
+    newest = ServiceCallRecord.objects.order_by("-created_at", "-id")
+    if found.before is not None:
+        newest = newest.filter(created_at__lte=found.before)
+    oldest = next(iter(newest.values_list("created_at", flat=True)[WINDOW : WINDOW + 1]), None)
+    if oldest is None:
+        return newest, None
+    found.notes.append(
+        f"Looked through the newest {WINDOW:,} calls, back to {exact(oldest)}. To look further back,"
+        " filter by the date until which they were created."
+    )
+    return newest.filter(created_at__gte=oldest), oldest

@@ -1,6 +1,8 @@
 """How many rows a list would have above its first one, if it were loaded now: a page says so instead of moving.
 
-Only the newest rows are looked at, by the index of the list's order; the table is never counted.
+Only the newest rows are looked at, by the index of the list's order; the table is never counted. Of a list that had no
+row, each row is new that it has now, also an old one that came under its filter since: as many are looked for as are
+told, the way the list itself looks.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from orchestration.values.generic_refs import key_of
 
 NEWER_THAN = "newer_than"
-"""Parameter of a list's address: the key of the first row that is shown."""
+"""Parameter of a list's address: the key of the first row that is shown; empty when there was none."""
 MOST = 99
 LOOKED_AT = 5_000
 """Newer rows of any kind that are looked through for those that match the filter."""
@@ -38,11 +40,11 @@ class _Unheard:
 def watching(page: Any, request: HttpRequest, rows: list[Any]) -> dict[str, Any] | None:
     """What the page needs to ask for newer rows; None for lists in another order, and for pages after the first."""
     is_first = request.GET.get("p", "1") in {"", "0", "1"} and "o" not in request.GET
-    if not rows or not is_first or _order(page, request) not in ORDERS:
+    if not is_first or _order(page, request) not in ORDERS:
         return None
     query = [(name, value) for name in request.GET for value in request.GET.getlist(name) if name not in ("p", "e")]
     return {
-        "url": f"{request.path}?{urlencode([*query, (NEWER_THAN, rows[0].pk)])}",
+        "url": f"{request.path}?{urlencode([*query, (NEWER_THAN, rows[0].pk if rows else '')])}",
         "list": f"{request.path}?{urlencode(query)}",
         "seconds": SEARCHING_SECONDS if request.GET.get("q") else SECONDS,
     }
@@ -54,20 +56,20 @@ def _order(page: Any, request: HttpRequest) -> str:
 
 
 def newer_rows(page: Any, request: HttpRequest) -> HttpResponse:
-    """`{"count", "more"}`: rows that match the list's filter above the one that is named; at most MOST are counted, and
-    of LOOKED_AT rows. 404 for a row that is not there."""
+    """`{"count", "more"}`: rows that match the list's filter above the one that is named, of LOOKED_AT rows, or all of
+    them when none is; at most MOST are counted. 404 for a row that is not there."""
     if not page.has_view_permission(request):
         raise PermissionDenied
     asked: Any = copy(request)
     asked.GET = request.GET.copy()
     keys = asked.GET.pop(NEWER_THAN)
     asked._messages, asked.is_only_counted = _Unheard(), True
-    first = _row(page, keys[-1])
+    first = _row(page, keys[-1]) if keys[-1] else None
     try:
         rows: QuerySet[Any] = page.get_changelist_instance(asked).get_queryset(asked)
     except IncorrectLookupParameters:
         raise Http404 from None
-    newer, is_cut = _above(page, request, first)
+    newer, is_cut = (Q(), False) if first is None else _above(page, request, first)
     count = rows.filter(newer).order_by().values("pk")[: MOST + 1].count()
     answer = {"count": min(count, MOST), "more": count > MOST or is_cut}
     return JsonResponse(answer, headers={"Cache-Control": "no-store"})

@@ -106,9 +106,10 @@ const watchNewer = (box) => {
       });
       if (!answer.ok) throw new Error(answer.statusText);
       const { count, more } = await answer.json();
-      if (!count) return;
-      link.textContent = `${count}${more ? "+" : ""} new`;
-      told.textContent = `as of ${window.orcaClock(new Date())}`;
+      if (!count && !more) return;
+      link.textContent = count ? `${count}${more ? "+" : ""} new` : "Load again";
+      const many = count ? "" : "thousands of newer rows came, some may match; ";
+      told.textContent = `${many}as of ${window.orcaClock(new Date())}`;
       box.hidden = false;
     } catch {
       // What is said is as of when it was; that the server is away, the alerts say.

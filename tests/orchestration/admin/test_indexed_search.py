@@ -165,6 +165,31 @@ def test_search_without_an_index_covers_the_newest_calls(root: Client, monkeypat
     assert calls[0].pk not in listed
 
 
+def test_what_was_left_out_is_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One note does not replace another."""
+    monkeypatch.setattr(searching, "WINDOW", 1)
+    monkeypatch.setattr(searching, "MOST_FOUND", 1)
+    monkeypatch.setattr(searching, "_finders", [lambda kinds, key: [first.pk]])
+    first, _ = queued(error="it broke"), queued(error="it broke")
+    person = User.objects.create_user("ada@example.com", "pw")
+    note = search(ServiceCallRecord.objects.all(), f'user:{person.pk} "it broke"', content=True).note
+    assert "only the newest 1 are listed" in note
+    assert "Looked through the newest 1 calls" in note
+
+
+def test_ids_that_end_so_are_found_beside_those_that_begin_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins = queued(pk="019abcde-0000-7000-8000-000000000001")
+    ends = queued(pk="019fffff-0000-7000-8000-0000019abcde")
+    assert found("019abcde") == {begins.pk, ends.pk}
+    assert search(ServiceCallRecord.objects.all(), "019abcde", content=False).note == ""
+    monkeypatch.setattr(searching, "WINDOW", 1)
+    for _ in range(2):
+        queued()
+    result = search(ServiceCallRecord.objects.all(), "019abcde", content=False)
+    assert [call.pk for call in result.rows] == [begins.pk]
+    assert "Looked through the newest 1 calls" in result.note
+
+
 def test_saved_searches(root: Client) -> None:
     now = timezone.now()
     today = failed(cost=Decimal("0.7"), started_at=now)

@@ -46,6 +46,22 @@ def test_newer_rows_that_match_the_filter_are_counted(root: Client) -> None:
     assert told(root, failures) == (1, False)
 
 
+def test_of_an_empty_list_every_row_is_new(root: Client) -> None:
+    """An old call, too, that fails only now: the list of failed calls is watched before the first one."""
+    old = queued(created_at=database_now() - timedelta(days=1))
+    failures = asked(root, f"{LIST}?status__exact=failed")
+    queued()
+    assert told(root, failures) == (0, False)
+    old.status, old.finished_at = "failed", database_now()
+    old.save()
+    assert told(root, failures) == (1, False)
+    with CaptureQueriesContext(connection) as captured:
+        root.get(failures)
+    assert len(captured) == 3, "session, user, the count"
+    old.delete()
+    assert root.get(LIST, {"status__exact": "failed", "q": "user:0"}).context["newer"] is not None
+
+
 def test_a_row_of_the_same_moment_is_above_by_its_id(root: Client) -> None:
     at = database_now()
     below, shown, above = sorted(str(uuid4()) for _ in range(3))
