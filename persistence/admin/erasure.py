@@ -37,6 +37,14 @@ class SubjectForm(forms.Form):
     )
 
 
+class ErasureReasonForm(ReasonForm):
+    """Its reason is for the report and the history of whom it is about, not for that of each call."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "Kept in the report of the erasure, and in the history of whom it is about."
+
+
 @page("erase/", "erase")
 def erase_page(request: HttpRequest) -> HttpResponse:
     """Ask whose content, count it, and erase it after a confirmation with a reason."""
@@ -49,7 +57,7 @@ def erase_page(request: HttpRequest) -> HttpResponse:
         except ErasureRefused as refused:
             form.add_error("subject", str(refused))
         else:
-            confirmation = ReasonForm(request.POST or None)
+            confirmation = ErasureReasonForm(request.POST or None)
             if request.method == "POST" and confirmation.is_valid():
                 return _begun(request, subject, confirmation.cleaned_data["reason"])
             report = erase_subject(subject, seconds=COUNT_SECONDS)

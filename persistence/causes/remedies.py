@@ -28,13 +28,19 @@ REMEDIES = {
     Kind.WORKER_DIED: "The process ended while the handler ran: memory, a crash in a library, or a kill. Look into the"
     " system's log at that time, then reprocess one call.",
     Kind.NOT_ACCEPTED: "Correct what the message names in the handler, deploy, then reprocess.",
-    Kind.OTHER: "Look at the handler's line below, correct it, look at a dry run, then reprocess.",
+    Kind.OTHER: "Correct the handler, look at a dry run, then reprocess.",
 }
 
 
 def remedy(cause: Cause) -> str:
     """What helps, in one or two sentences."""
-    return REMEDIES[cause.kind]
+    if cause.kind is not Kind.OTHER:
+        return REMEDIES[cause.kind]
+    where = f"The handler raised it at {place(cause)}." if cause.frames else NO_LINE
+    return f"{where} {REMEDIES[cause.kind]}"
+
+
+NO_LINE = "No line of the handler was noted with it; a dry run raises it again, and the worker's log has the traceback."
 
 
 def headline(cause: Cause) -> str:

@@ -55,6 +55,8 @@ def test_a_person_is_counted_confirmed_erased_and_reported(root: Client, ada: Us
     assert "<dt>calls</dt><dd>1</dd>" in page
     assert "1 row</strong> not finished with would be held" in page
     assert waits.pk in page
+    assert "Kept in the report of the erasure, and in the history of whom it is about." in page
+    assert "of each call" not in page
     assert not Erasure.objects.exists()
     asked = {"subject": written(ada), "reason": "she asked for it"}
     page = html(root.post(ERASE, asked, follow=True))

@@ -210,6 +210,10 @@ def test_every_kind_has_a_remedy_and_a_headline() -> None:
     for kind in Kind:
         assert remedy(cause(kind=kind)).endswith(".")
     assert headline(cause()) == "ValueError"
+    assert remedy(cause()).startswith(f"The handler raised it at {place(cause())}. ")
+    unplaced = remedy(Cause(exception="KeyError"))
+    assert unplaced.startswith("No line of the handler was noted with it;")
+    assert "below" not in unplaced
     told = cause(kind=Kind.DUPLICATE, table="order", columns=("day",), constraint="one_per_day", sqlstate="23505")
     assert headline(told) == ("ValueError: duplicate, in order (day), by one_per_day, SQLSTATE 23505 unique_violation")
 
