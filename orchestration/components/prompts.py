@@ -178,6 +178,8 @@ async def _render(section: type[PromptSection], ctx: dict[str, Any]) -> _Rendere
 
 
 def _edited(rendered: _Rendered, ctx: dict[str, Any], texts: Texts) -> _Rendered:
+    if not texts:
+        return rendered
     found = {part: texts.get((str(rendered.section.identity), part)) for part in ("instruction", "message")}
     instruction, message = found["instruction"], found["message"]
     return replace(
