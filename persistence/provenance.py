@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from orchestration.admin.sections import Section
 from orchestration.models import ServiceCallRecord
+from orchestration.theme.reach import may_view, seen_in, show_to
 from orchestration.values.generic_refs import admin_path, find_objects, key_text, why_not_stored
 from persistence.models import ObjectAction, PersistedObject
 from persistence.models.approval import Decision, DecisionKind, HoldState
@@ -75,6 +76,8 @@ class ProvenanceMixin(Base):
     """For any ModelAdmin: a read-only field `made_by_calls`, the calls that created or changed the object."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None:
+            show_to(request, [obj])
         return _with_provenance(super().get_readonly_fields(request, obj))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -114,7 +117,8 @@ def _links(obj: Model) -> list[SafeString]:
     """The calls that created or changed an object, the latest first, each with the people who let it."""
     entries = list(entries_for(obj).order_by("-pk")[:MAX_LISTED])
     people = decided_by({entry.chunk.call_id for entry in entries})
-    return [_link(entry, people.get(entry.chunk.call_id, "")) for entry in entries]
+    is_open = may_view(seen_in(obj), ServiceCallRecord)
+    return [_link(entry, people.get(entry.chunk.call_id, ""), is_open=is_open) for entry in entries]
 
 
 def decided_by(call_ids: Collection[str]) -> dict[str, str]:
@@ -130,10 +134,13 @@ def decided_by(call_ids: Collection[str]) -> dict[str, str]:
     return {call_id: ", ".join(said) for call_id, said in people.items()}
 
 
-def _link(entry: PersistedObject, people: str) -> SafeString:
+def _link(entry: PersistedObject, people: str, *, is_open: bool) -> SafeString:
+    """A link to the call, when its page `is_open` to whoever looks."""
     call_id, let = entry.chunk.call_id, f" ({people})" if people else ""
     try:
-        url = admin_path("orchestration_servicecallrecord_change", call_id)
+        url = admin_path("orchestration_servicecallrecord_change", call_id) if is_open else ""
     except NoReverseMatch:
+        url = ""
+    if not url:
         return format_html("{} by {}{}", entry.action, call_id, let)
     return format_html('{} by <a href="{}">{}</a>{}', entry.action, url, call_id, let)

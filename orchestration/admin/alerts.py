@@ -16,4 +16,4 @@ def alerts(request: HttpRequest) -> HttpResponse:
     """The alerts alone."""
     if not request.user.has_perm(VIEW_CALLS):
         raise PermissionDenied
-    return TemplateResponse(request, "admin/orchestration/parts/alerts.html", shown(latest_alerts()))
+    return TemplateResponse(request, "admin/orchestration/parts/alerts.html", shown(request, latest_alerts()))

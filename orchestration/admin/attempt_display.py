@@ -13,8 +13,9 @@ from django.db.models import Prefetch, QuerySet
 from orchestration.admin.base import STATE_COLOURS
 from orchestration.admin.content_display import JsonText, as_json, stored
 from orchestration.admin.sections import Section
-from orchestration.models import AIRequestAudit
+from orchestration.models import AIRequestAudit, AIResponseAudit
 from orchestration.models.tool_runs import ToolRun
+from orchestration.theme.reach import may_view, seen_in
 from orchestration.theme.words import NOTHING, money, seconds
 from orchestration.values.content_parts import in_words
 from orchestration.values.generic_refs import admin_path
@@ -117,15 +118,19 @@ def _messages(audit: AIRequestAudit) -> list[dict[str, Any]]:
 
 def _answer_part(audit: AIRequestAudit, name: str) -> JsonText | None:
     answer = audit.answer
-    return stored(audit, name, via=ANSWER, url=_answer_download(answer.pk, name)) if answer else None
+    return stored(audit, name, via=ANSWER, url=_answer_download(audit, answer.pk, name)) if answer else None
 
 
 def _request_download(audit: AIRequestAudit, column: str) -> str:
-    return admin_path("orchestration_airequestaudit_content", audit.pk, column)
+    """Empty for those who may not open the request."""
+    is_open = may_view(seen_in(audit), AIRequestAudit)
+    return admin_path("orchestration_airequestaudit_content", audit.pk, column) if is_open else ""
 
 
-def _answer_download(pk: int, column: str) -> str:
-    return admin_path("orchestration_airesponseaudit_content", pk, column)
+def _answer_download(audit: AIRequestAudit, pk: int, column: str) -> str:
+    """Empty for those who may not open the answer."""
+    is_open = may_view(seen_in(audit), AIResponseAudit)
+    return admin_path("orchestration_airesponseaudit_content", pk, column) if is_open else ""
 
 
 # --- repairs --------------------------------------------------------------------------------

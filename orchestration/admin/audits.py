@@ -22,6 +22,7 @@ from orchestration.admin.filters import ErrorCodeFilter, ModelFilter, MomentFilt
 from orchestration.admin.sections import Fact, Section
 from orchestration.models import AIRequestAudit, AIResponseAudit
 from orchestration.theme.parts import display
+from orchestration.theme.reach import seen_in
 from orchestration.theme.words import (
     NOTHING,
     moment,
@@ -80,7 +81,7 @@ class RequestAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as o
 
     @display(description="Call")
     def call_link(self, audit: AIRequestAudit) -> str:
-        return call_link(audit.call_id)
+        return call_link(seen_in(audit), audit.call_id)
 
     @display(description="Attempt")
     def attempt_of(self, audit: AIRequestAudit) -> str:
@@ -143,7 +144,7 @@ class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
 
     @display(description="Call")
     def call_link(self, answer: AIResponseAudit) -> str:
-        return call_link(answer.call_id)
+        return call_link(seen_in(answer), answer.call_id)
 
     @display(description="Error", label="danger")
     def error_badge(self, answer: AIResponseAudit) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import ShowFacets
@@ -22,6 +23,7 @@ from orchestration.admin.extensions import AddedActions, Button
 from orchestration.admin.newer_rows import NEWER_THAN, newer_rows, watching
 from orchestration.admin.sections import Crumb, Fact, Head, Section, in_tabs
 from orchestration.theme.parts import ChangeList, InfinitePaginator, ModelAdmin, TabularInline, action
+from orchestration.theme.reach import may_open, show_to, url_of
 from orchestration.theme.words import NOTHING, short_id
 from orchestration.values.declared_filters import DeclaredFilters
 from orchestration.values.generic_refs import Reference
@@ -53,16 +55,16 @@ def may_read_content(request: HttpRequest) -> bool:
     return request.user.has_perm(VIEW_CONTENT)
 
 
-def link_to(reference: Reference | None) -> str:
-    """A reference as a link to its admin page, or as text when it has none; a long key is shown by its end, and can be
-    copied whole."""
+def link_to(request: HttpRequest | None, reference: Reference | None) -> str:
+    """A reference as a link to its admin page, or as text when it has none that this person may open; a long key is
+    shown by its end, and can be copied whole."""
     if reference is None:
         return NOTHING
     key = reference.object_id
     name = reference.label.removesuffix(key)
     shown = f"{name}{short_id(key)}"
     attributes = format_html(' title="{}{}" data-id="{}"', name, key, key) if short_id(key) != key else ""
-    url = reference.admin_url
+    url = url_of(request, reference)
     if url:
         return format_html('<a href="{}" class="orca-link"{}>{}</a>', url, attributes, shown)
     return format_html("<span{}>{}</span>", attributes, shown) if attributes else shown
@@ -82,6 +84,7 @@ class LeanChangeList(ChangeList):
             return
         super().get_results(request)
         self.result_list = list(self.result_list)
+        show_to(request, self.result_list)
         self.model_admin.prepare_page(self.result_list)  # type: ignore[attr-defined]  # is a ReadOnlyAdmin
 
 
@@ -149,6 +152,8 @@ class ReadOnlyAdmin(DeclaredFilters, AddedActions, ModelAdmin):  # type: ignore[
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
+        if obj is not None:
+            show_to(request, [obj])
         if self.shows_content and obj is not None and may_read_content(request):
             log_content_access(request.user, obj)
         context |= self.page_context(request, obj)
@@ -166,6 +171,11 @@ class ReadOnlyAdmin(DeclaredFilters, AddedActions, ModelAdmin):  # type: ignore[
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def openable(request: HttpRequest, fact: Fact) -> Fact:
+    """The fact; without its link for those who may not open it."""
+    return fact if not fact.url or may_open(request, fact.url) else replace(fact, url=None)
 
 
 class ReadOnlyInline(TabularInline):
@@ -226,7 +236,7 @@ class DetailAdmin(ReadOnlyAdmin):
         leading, tabs = in_tabs(self.sections(request, obj))
         head = self.head(request, obj)
         return {
-            "facts": list(self.facts(request, obj)),
+            "facts": [openable(request, fact) for fact in self.facts(request, obj)],
             "buttons": list(self.buttons(request, obj)),
             "sections": leading,
             "tabs": tabs,

@@ -35,6 +35,7 @@ from orchestration.engine.queue.waiting import waits_of
 from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.stats.timeline import phases, timeline
+from orchestration.theme.reach import Way, show_to, way_to
 from orchestration.theme.words import NOTHING, copyable, moment, money, seconds, short_id
 from orchestration.values.generic_refs import admin_path, reference
 from orchestration.values.truncated_json import cut
@@ -90,9 +91,10 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
 def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
     """What leads (what went wrong, why it waits), and the tabs."""
     audits = list(attempts_of(call.request_audits.order_by("attempt", "repair", "id")))
+    show_to(request, audits)
     content = may_read_content(request)
     yield from failure_sections(request, call, audits, content=content)
-    yield from _waits(call)
+    yield from _waits(request, call)
     yield from stream_section(call, content=content)
     yield _timeline(call, audits)
     yield from content_section(call, content=content)
@@ -104,8 +106,8 @@ def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]
     yield from _history(call)
 
 
-def _waits(call: ServiceCallRecord) -> Iterator[Section]:
-    """Of a queued call: why it does not run, each with the page where that can be mended."""
+def _waits(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
+    """Of a queued call: why it does not run, each with the way to where that can be mended."""
     found = waits_of(call)
     if found:
         yield Section(
@@ -113,7 +115,8 @@ def _waits(call: ServiceCallRecord) -> Iterator[Section]:
             template="admin/orchestration/parts/waits.html",
             context={
                 "waits": [
-                    (wait, remedy_url(wait.code, wait.call_id), wait.until and moment(wait.until)) for wait in found
+                    (wait, way_of_remedy(request, wait.code, wait.call_id), wait.until and moment(wait.until))
+                    for wait in found
                 ]
             },
         )
@@ -137,6 +140,12 @@ def remedy_url(code: str, call_id: str = "") -> str:
     if code in PUT_OFF:
         return next(filter(None, map(place_url, known(code).places)), "")
     return reverse(f"admin:{REMEDIES[code]}") if code in REMEDIES else ""
+
+
+def way_of_remedy(request: HttpRequest, code: str, call_id: str = "") -> Way:
+    """The way of this person to `remedy_url`; to nowhere where that is empty."""
+    url = remedy_url(code, call_id)
+    return way_to(request, url) if url else Way()
 
 
 def service_label(call: ServiceCallRecord) -> str:

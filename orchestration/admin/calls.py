@@ -50,6 +50,7 @@ from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.theme.parts import display
+from orchestration.theme.reach import may_view, seen_in
 from orchestration.theme.words import (
     NOTHING,
     id_cell,
@@ -120,7 +121,7 @@ class ServiceCallAdmin(CallOperations):
 
     @display(description="Related")
     def related(self, call: ServiceCallRecord) -> str:
-        return nowrap(link_to(reference(call.related_content_type, call.related_object_id)))
+        return nowrap(link_to(seen_in(call), reference(call.related_content_type, call.related_object_id)))
 
     @display(description="Model")
     def model_name(self, call: ServiceCallRecord) -> str:
@@ -253,10 +254,12 @@ class ServiceCallAdmin(CallOperations):
         return call_detail.sections(request, call)
 
 
-def call_link(call_id: str | None) -> str:
-    """A call's short id as a link to its page."""
+def call_link(request: HttpRequest | None, call_id: str | None) -> str:
+    """A call's short id as a link to its page, for those who may open it."""
     if call_id is None:
         return NOTHING
+    if not may_view(request, ServiceCallRecord):
+        return id_cell(call_id)
     return format_html('<a href="{}" class="orca-link">{}</a>', call_url(call_id), id_cell(call_id))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,34 +16,30 @@ from orchestration.causes.known import Place
 from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.models.states import Status
+from orchestration.theme.reach import Way, needs, way_to
 from orchestration.theme.words import seconds
 from orchestration.values.truncated_json import value_of
 
-_pages: dict[Place, tuple[str, str, str]] = {
-    Place.PROMPTS: ("Prompt texts", "orchestration_prompttext_changelist", "orchestration.view_prompttext"),
-    Place.LIMITS: ("Limits", "orchestration_ratelimit_changelist", "orchestration.view_ratelimit"),
-    Place.CIRCUITS: ("Circuits", "orchestration_providercircuit_changelist", "orchestration.view_providercircuit"),
-    Place.PAUSES: ("Pause its models", "orchestration_pause_add", "orchestration.operate_pause"),
-    Place.WORKERS: ("Workers", "orchestration_workernode_changelist", "orchestration.view_workernode"),
+_pages: dict[Place, tuple[str, str]] = {
+    Place.PROMPTS: ("Prompt texts", "orchestration_prompttext_changelist"),
+    Place.LIMITS: ("Limits", "orchestration_ratelimit_changelist"),
+    Place.CIRCUITS: ("Circuits", "orchestration_providercircuit_changelist"),
+    Place.PAUSES: ("Pause its models", "orchestration_pause_add"),
+    Place.WORKERS: ("Workers", "orchestration_workernode_changelist"),
 }
 
 
 def add_page(place: Place, title: str, name: str, permission: str) -> None:
-    """Let causes link to a page of another package: its name without `admin:`, and `app.codename`."""
-    _pages[place] = (title, name, permission)
+    """Let causes lead to a page of another package: its name without `admin:`, and the permission (`app.codename`) that
+    it takes."""
+    _pages[place] = (title, name)
+    needs(name, permission)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    title: str
-    url: str
-
-
-def links(request: HttpRequest, cause: FailureCause) -> list[Link]:
-    """The pages on which this person can mend it."""
+def ways(request: HttpRequest, cause: FailureCause) -> list[Way]:
+    """To the pages on which it can be mended."""
     found = (_pages[place] for place in cause.places if place in _pages)
-    allowed = ((title, name) for title, name, permission in found if request.user.has_perm(permission))
-    return [Link(title, reverse(f"admin:{name}")) for title, name in allowed]
+    return [way_to(request, reverse(f"admin:{name}"), title) for title, name in found]
 
 
 def place_url(place: Place) -> str:
@@ -73,7 +68,7 @@ def failure_sections(
             "cause": cause,
             "facts": [*cause.facts(), *_differences(call, cause, last)],
             "message": call.error if content else "",
-            "places": links(request, cause),
+            "places": ways(request, cause),
         },
     )
 

@@ -64,7 +64,7 @@ def alerts(context: template.Context) -> dict[str, Any]:
     if not request.user.has_perm(VIEW_CALLS) or getattr(request, "has_alerts", False):
         return {}
     request.has_alerts = True
-    return {"url": reverse(f"admin:{ALERTS}"), "seconds": POLL_SECONDS, **shown(latest_alerts(refresh=False))}
+    return {"url": reverse(f"admin:{ALERTS}"), "seconds": POLL_SECONDS, **shown(request, latest_alerts(refresh=False))}
 
 
 @register.inclusion_tag("admin/orchestration/parts/newer.html", takes_context=True)

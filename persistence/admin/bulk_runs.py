@@ -20,6 +20,7 @@ from orchestration.admin.exact_search import ExactSearch
 from orchestration.admin.sections import Fact, Section
 from orchestration.operations import operation_of, operations
 from orchestration.theme.parts import DropdownFilter, display
+from orchestration.theme.reach import seen_in
 from orchestration.theme.words import NOTHING, exact, moment, seconds
 from persistence.admin.base import page_urls
 from persistence.admin.bulk_actions import has_pairs, pairs_url
@@ -160,7 +161,7 @@ def _listed(request: HttpRequest, run: BulkRun, title: str, items: QuerySet[Bulk
             title=title,
             template="admin/persistence/troubles.html",
             context={
-                "items": [(item, call_link(item.call_id)) for item in found[:LISTED_TROUBLES]],
+                "items": [(item, call_link(request, item.call_id)) for item in found[:LISTED_TROUBLES]],
                 "all": f"{everything}?run__id__exact={run.pk}",
                 "more": len(found) > LISTED_TROUBLES,
                 "limit": LISTED_TROUBLES,
@@ -186,7 +187,7 @@ def _plan(request: HttpRequest, run: BulkRun) -> Section:
             "starts": exact(run.starts_at) if run.starts_at else "",
             "pace": pace_in_words(run),
             "rows": sample_url(request, run),
-            "sample": [call_link(key) for key in keys],
+            "sample": [call_link(request, key) for key in keys],
             "may": request.user.has_perms(permissions_of(run)),
             "content": may_read_content(request),
         },
@@ -296,7 +297,7 @@ class BulkItemAdmin(ExactSearch, ReadOnlyAdmin):  # type: ignore[misc]  # as of 
 
     @display(description="Call or row")
     def row(self, item: BulkItem) -> str:
-        return item.call_id if item.run.kind == EXPORT else call_link(item.call_id)
+        return item.call_id if item.run.kind == EXPORT else call_link(seen_in(item), item.call_id)
 
     @display(description="Done")
     def done(self, item: BulkItem) -> str:
@@ -318,7 +319,7 @@ class PersistedPartAdmin(ReadOnlyAdmin):
 
     @display(description="Call")
     def call(self, part: PersistedPart) -> str:
-        return call_link(part.call_id)
+        return call_link(seen_in(part), part.call_id)
 
     @display(description="Failed")
     def failed(self, part: PersistedPart) -> str:
@@ -329,8 +330,12 @@ class PersistedPartAdmin(ReadOnlyAdmin):
 class DrainWakeAdmin(ReadOnlyAdmin):
     """Whether a drain was asked for that has not begun."""
 
-    list_display = ("__str__",)
+    list_display = ("asked",)
     list_display_links = None
+
+    @display(description="Asked for")
+    def asked(self, wake: DrainWake) -> str:
+        return moment(wake.asked_at) if wake.asked_at else "not asked"
 
 
 @admin.register(PersistenceDeath)
@@ -345,7 +350,7 @@ class PersistenceDeathAdmin(ReadOnlyAdmin):
 
     @display(description="Call")
     def call(self, death: PersistenceDeath) -> str:
-        return call_link(death.call_id)
+        return call_link(seen_in(death), death.call_id)
 
     @display(description="The handler was called")
     def began(self, death: PersistenceDeath) -> str:

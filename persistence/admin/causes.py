@@ -7,24 +7,17 @@ from dataclasses import dataclass
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from orchestration.admin.base import may_read_content
 from orchestration.admin.sections import Section, add_call_sections
 from orchestration.models import ServiceCallRecord
+from orchestration.theme.reach import Way, way_to
 from persistence.causes.cause import Cause, Kind
 from persistence.causes.comparison import differences
 from persistence.causes.database_errors import model_of, sqlstate_name
 from persistence.causes.remedies import headline, remedy
 from persistence.models.failures import PersistenceFailure, still_failing
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A page on which a cause can be mended."""
-
-    title: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +28,8 @@ class Explained:
     facts: list[tuple[str, str]]
     cause: Cause
     remedy: str
-    places: list[Place]
+    places: list[Way]
+    """To where it can be mended."""
 
 
 def explained(request: HttpRequest, cause: Cause, service_identity: str = "", *, compared: bool = True) -> Explained:
@@ -45,7 +39,7 @@ def explained(request: HttpRequest, cause: Cause, service_identity: str = "", *,
         facts=[*_facts(cause), *(_differences(request, cause, service_identity) if compared else ())],
         cause=cause,
         remedy=remedy(cause),
-        places=list(_places(request, cause)),
+        places=[way_to(request, reverse(f"admin:{name}"), title) for title, name in _places(cause)],
     )
 
 
@@ -64,28 +58,17 @@ def _facts(cause: Cause) -> Iterator[tuple[str, str]]:
         yield "Column", ", ".join(cause.columns)
 
 
-def _places(request: HttpRequest, cause: Cause) -> Iterator[Place]:
-    if cause.kind is not Kind.WORKER_DIED and request.user.has_perm("orchestration.view_servicecallrecord"):
-        yield Place("Schemas and handlers", reverse("admin:persistence_upgrades"))
-    asks = cause.kind in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL, Kind.CHOICE, Kind.VALIDATION}
-    if asks and request.user.has_perm("orchestration.view_prompttext"):
-        yield Place("Prompt texts", reverse("admin:orchestration_prompttext_changelist"))
-    if cause.kind is Kind.WORKER_DIED and request.user.has_perm("orchestration.view_workernode"):
-        yield Place("Workers", reverse("admin:orchestration_workernode_changelist"))
-    yield from _rows(request, cause)
-
-
-def _rows(request: HttpRequest, cause: Cause) -> Iterator[Place]:
+def _places(cause: Cause) -> Iterator[tuple[str, str]]:
+    """(title, name without `admin:`) of the pages where it can be mended."""
+    if cause.kind is Kind.WORKER_DIED:
+        yield "Workers", "orchestration_workernode_changelist"
+    else:
+        yield "Schemas and handlers", "persistence_upgrades"
+    if cause.kind in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL, Kind.CHOICE, Kind.VALIDATION}:
+        yield "Prompt texts", "orchestration_prompttext_changelist"
     model = model_of(cause.table)
-    if model is None or not admin.site.is_registered(model):
-        return
-    meta = model._meta
-    if not request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}"):
-        return
-    try:
-        yield Place(f"Rows of {cause.table}", reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"))
-    except NoReverseMatch:
-        return
+    if model is not None and admin.site.is_registered(model):
+        yield f"Rows of {cause.table}", f"{model._meta.app_label}_{model._meta.model_name}_changelist"
 
 
 @add_call_sections

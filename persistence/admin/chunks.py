@@ -21,6 +21,7 @@ from orchestration.admin.filters import MomentFilter
 from orchestration.admin.sections import Fact, Section, Tab, add_call_sections
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import display
+from orchestration.theme.reach import may_view, seen_in
 from orchestration.theme.words import NOTHING, moment
 from orchestration.values.generic_refs import Reference, admin_path, which_exist
 from orchestration.values.truncated_json import cut, text_of
@@ -62,14 +63,14 @@ def _foreign_key(row: Row) -> GenericForeignKey:
     return field
 
 
-def object_link(row: Row) -> str:
-    """The object as a link; as text when its model has no page; struck through when it was deleted."""
+def object_link(request: HttpRequest | None, row: Row) -> str:
+    """The object as a link; as text when it has no page that this person may open; struck through when it is gone."""
     reference = row.reference
     if reference is None:
         return NOTHING if row.object_id is None else format_html("{} (its model is gone)", row.label)
     if is_gone(row):
         return format_html('<span class="orca-gone">{}</span> deleted', reference.label)
-    return link_to(reference)
+    return link_to(request, reference)
 
 
 class ObjectPointerAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnlyAdmin
@@ -83,7 +84,7 @@ class ObjectPointerAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
 
     @display(description="Domain object")
     def object_shown(self, row: Row) -> str:
-        return object_link(row)
+        return object_link(seen_in(row), row)
 
 
 @admin.register(PersistedChunk)
@@ -126,7 +127,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
 
     @display(description="Call")
     def call_link(self, chunk: PersistedChunk) -> str:
-        return call_link(chunk.call_id)
+        return call_link(seen_in(chunk), chunk.call_id)
 
     @display(description="Persisted", ordering="persisted_at")
     def persisted(self, chunk: PersistedChunk) -> str:
@@ -154,7 +155,7 @@ class PersistedChunkAdmin(ObjectPointerAdmin):
 
     def sections(self, request: HttpRequest, chunk: PersistedChunk) -> Iterable[Section]:
         yield from _inspection(request, chunk)
-        yield _objects_section("Everything it touched", chunk.objects_touched.all())
+        yield _objects_section(request, "Everything it touched", chunk.objects_touched.all())
         yield from _json_section(request, "Summary of the codec", chunk, "summary")
 
 
@@ -192,6 +193,8 @@ class PersistedObjectAdmin(ObjectPointerAdmin):
 
     @display(description="Chunk")
     def chunk_link(self, touched: PersistedObject) -> str:
+        if not may_view(seen_in(touched), PersistedChunk):
+            return f"#{touched.chunk_id}"
         return format_html('<a href="{}" class="orca-link">#{}</a>', _chunk_url(touched.chunk_id), touched.chunk_id)
 
     def facts(self, request: HttpRequest, touched: PersistedObject) -> Iterable[Fact]:
@@ -213,24 +216,29 @@ def domain_objects(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Se
     if not request.user.has_perm("persistence.view_persistedchunk"):
         return
     touched = PersistedObject.objects.filter(chunk__call_id=call.pk)
-    section = _objects_section("Domain objects", touched, tab=Tab.ROWS)
+    section = _objects_section(request, "Domain objects", touched, tab=Tab.ROWS)
     chunks = list(PersistedChunk.objects.filter(call_id=call.pk).defer("summary").order_by("id")[:MAX_LISTED_OBJECTS])
     section.context["chunks"] = [(chunk, _chunk_url(chunk.pk)) for chunk in chunks]
     yield section
 
 
-def _objects_section(title: str, rows: QuerySet[PersistedObject], tab: Tab | None = None) -> Section:
+def _objects_section(
+    request: HttpRequest, title: str, rows: QuerySet[PersistedObject], tab: Tab | None = None
+) -> Section:
     """Primary objects first; beyond MAX_LISTED_OBJECTS it only says that there are more."""
     found = list(rows.defer("changes").select_related("content_type").order_by("role", "id")[: MAX_LISTED_OBJECTS + 1])
     listed = found[:MAX_LISTED_OBJECTS]
     mark_gone(listed)
+    inspects = may_view(request, PersistedObject)
     return Section(
         title=title,
         tab=tab,
         count=len(listed),
         template="admin/persistence/objects.html",
         context={
-            "objects": [(touched, object_link(touched), _object_url(touched.pk)) for touched in listed],
+            "objects": [
+                (each, object_link(request, each), _object_url(each.pk) if inspects else "") for each in listed
+            ],
             "more": len(found) > MAX_LISTED_OBJECTS,
             "limit": MAX_LISTED_OBJECTS,
         },

@@ -15,6 +15,7 @@ from orchestration.admin.base import DetailAdmin, link_to
 from orchestration.admin.calls import call_link
 from orchestration.admin.sections import Fact, Section
 from orchestration.theme.parts import TextInputWidget, display
+from orchestration.theme.reach import way_to
 from orchestration.theme.words import NOTHING, moment
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import ReasonForm, note, page, render, require
@@ -50,7 +51,8 @@ def erase_page(request: HttpRequest) -> HttpResponse:
     """Ask whose content, count it, and erase it after a confirmation with a reason."""
     require(request, ERASE)
     form = SubjectForm(request.POST or request.GET or None)
-    context: dict[str, Any] = {"form": form, "reports": reverse("admin:persistence_erasure_changelist")}
+    reports = way_to(request, reverse("admin:persistence_erasure_changelist"))
+    context: dict[str, Any] = {"form": form, "reports": reports.url}
     if form.is_valid():
         try:
             subject = subject_of(form.cleaned_data["subject"])
@@ -66,7 +68,7 @@ def erase_page(request: HttpRequest) -> HttpResponse:
                 "named": f"{subject._meta.verbose_name} {subject.pk}",
                 "report": report,
                 "rows": sorted((name, f"{count:,}") for name, count in report.rows.items() if count),
-                "held": [call_link(key) for key in report.held_calls[:SHOWN_HELD]],
+                "held": [call_link(request, key) for key in report.held_calls[:SHOWN_HELD]],
                 "more": max(0, len(report.held_calls) - SHOWN_HELD),
                 "reason_form": confirmation,
             }
@@ -119,7 +121,7 @@ class ErasureAdmin(DetailAdmin):
 
     def facts(self, request: HttpRequest, erasure: Erasure) -> Iterable[Fact]:
         yield Fact("State", self.state(erasure))
-        yield Fact("About", link_to(erasure.subject) if erasure.subject else erasure.label)
+        yield Fact("About", link_to(request, erasure.subject) if erasure.subject else erasure.label)
         yield Fact("Asked by", self.by(erasure))
         yield Fact("Reason", erasure.reason or NOTHING)
         yield Fact("Created", moment(erasure.created_at))
@@ -132,7 +134,7 @@ class ErasureAdmin(DetailAdmin):
             template="admin/persistence/erased.html",
             context={
                 "erasure": erasure,
-                "held": [call_link(key) for key in erasure.held[:SHOWN_HELD]],
+                "held": [call_link(request, key) for key in erasure.held[:SHOWN_HELD]],
                 "more": max(0, len(erasure.held) - SHOWN_HELD),
                 "again": f"{reverse('admin:persistence_erase')}?subject={_written(erasure)}",
             },

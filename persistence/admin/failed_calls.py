@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from orchestration.admin.base import may_read_content
 from orchestration.admin.call_actions import call_url
-from orchestration.admin.failure_display import links
+from orchestration.admin.failure_display import ways
 from orchestration.causes.comparison import answered_lately, answered_sizes, shapes_of_results
 from orchestration.causes.groups import NEWEST, FailedGroup, failed_groups
 from orchestration.models import ServiceCallRecord
@@ -57,7 +57,7 @@ def _shown(request: HttpRequest, group: FailedGroup, *, compared: bool) -> dict[
         "group": group,
         "service": group.service_identity.partition(".")[2],
         "facts": [*group.cause.facts(), *(_differences(group) if compared else ())],
-        "places": links(request, group.cause),
+        "places": ways(request, group.cause),
         "examples": [(key, call_url(key)) for key in group.examples],
         "list": f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}",
     }

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from orchestration.admin.call_detail import remedy_url
+from orchestration.admin.call_detail import way_of_remedy
 from orchestration.engine.queue.holding import LISTED, Hold, holds
 from orchestration.models import ServiceCallRecord
 from orchestration.stats.figures import counted
@@ -37,7 +37,7 @@ def held(request: HttpRequest) -> HttpResponse:
             "title": TITLES[hold.code],
             "hold": hold,
             "calls": _calls_url(hold),
-            "remedy": remedy_url(hold.code, hold.call_id),
+            "way": way_of_remedy(request, hold.code, hold.call_id),
             "since": hold.since and moment(hold.since),
             "until": hold.until and moment(hold.until),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +31,7 @@ from orchestration.stats.figures import (
     queues,
     running_by_node,
 )
+from orchestration.theme.reach import may_open
 from orchestration.theme.words import NOTHING, currency, moment, seconds
 from persistence.admin.base import VIEW_CALLS, page, show_overview
 from persistence.admin.dead_letters import dead_letters_url
@@ -118,14 +119,26 @@ def figures(request: HttpRequest) -> dict[str, Any]:
         "tiles": [*_waiting(queues(now=now)), *_finished(found)],
         "charts": list(charts(found)),
         "tables": [
-            _dead_letters(),
-            _parts(found),
-            *_approvals(found),
-            _errors(found),
-            _workers(now),
-            _events(happened),
+            _openable(request, table)
+            for table in (
+                _dead_letters(),
+                _parts(found),
+                *_approvals(found),
+                _errors(found),
+                _workers(now),
+                _events(happened),
+            )
         ],
     }
+
+
+def _openable(request: HttpRequest, table: Table) -> Table:
+    """Without the links that this person may not open."""
+    rows = [
+        [cell if not cell.url or may_open(request, cell.url) else replace(cell, url="") for cell in row]
+        for row in table.rows
+    ]
+    return replace(table, rows=rows, url=table.url if table.url and may_open(request, table.url) else "")
 
 
 @page("overview/calls/", "overview_calls")

@@ -2,9 +2,12 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test import RequestFactory
 
+from apps.accounts.models import User
+from orchestration.admin.call_actions import call_url
 from persistence.provenance import ProvenanceMixin, call_for, entries_for, objects_for
 from persistence.testing import persist
 from tests.persistence.reprocessing.test_reprocess import one_message
@@ -39,11 +42,16 @@ def test_the_mixin_shows_the_calls_on_an_admin_page():
     persist(record)
     page = MessageAdmin(Message, admin.AdminSite())
     request = RequestFactory().get("/")
+    request.user = User(is_active=True, is_superuser=True)
     message = Message.objects.get()
     assert "made_by_calls" in page.get_readonly_fields(request, message)
-    assert record.pk in page.made_by_calls(message)
+    assert call_url(record.pk) in page.made_by_calls(message)
     assert "created by" in page.made_by_calls(message)
     assert page.made_by_calls(Message()) == "-"
+    request.user, again = AnonymousUser(), Message.objects.get()
+    page.get_readonly_fields(request, again)
+    assert record.pk in page.made_by_calls(again)
+    assert "href" not in page.made_by_calls(again), "they may not open it"
 
 
 def test_a_page_asks_once_for_the_calls_of_its_object(django_assert_num_queries):

@@ -15,6 +15,8 @@ from apps.simulation.models import Simulation
 from orchestration.admin.base import ReadOnlyAdmin, ReadOnlyInline, may_read_content
 from orchestration.admin.extensions import add_list_action
 from orchestration.admin.filters import MomentFilter
+from orchestration.models import ServiceCallRecord
+from orchestration.theme.reach import may_view, seen_in
 from orchestration.values.generic_refs import admin_path
 from persistence.admin.exports import export_action
 from persistence.provenance import ProvenanceMixin
@@ -91,5 +93,7 @@ class MessageAdmin(ProvenanceMixin, ReadOnlyAdmin):  # type: ignore[misc]  # as 
     def call_link(self, message: Message) -> SafeString | str:
         if message.call_id is None:
             return "-"
+        if not may_view(seen_in(message), ServiceCallRecord):
+            return str(message.call_id)
         url = admin_path("orchestration_servicecallrecord_change", message.call_id)
         return format_html('<a href="{}" class="text-primary-600">{}</a>', url, message.call_id)

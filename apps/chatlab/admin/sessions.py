@@ -8,8 +8,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from apps.chatlab.models import ChatSession
+from apps.chatlab.models import ChatSession, Message
 from orchestration.admin.base import ReadOnlyAdmin
+from orchestration.theme.reach import may_view, seen_in
 
 
 @admin.register(ChatSession)
@@ -19,6 +20,8 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     search_fields = ("simulation__sim_patient_full_name",)
 
     @display(description="Messages")
-    def messages(self, session: ChatSession) -> SafeString:
+    def messages(self, session: ChatSession) -> SafeString | str:
+        if not may_view(seen_in(session), Message):
+            return "-"
         url = f"{reverse('admin:chatlab_message_changelist')}?simulation__id__exact={session.simulation_id}"
         return format_html('<a href="{}" class="text-primary-600">messages</a>', url)

@@ -36,6 +36,8 @@ from orchestration.admin.base import (
 from orchestration.admin.exact_search import UuidSearch
 from orchestration.admin.sections import Fact, Section
 from orchestration.api.errors import ApiError
+from orchestration.models import ServiceCallRecord
+from orchestration.theme.reach import may_view
 from orchestration.theme.words import (
     NOTHING,
     id_cell,
@@ -138,7 +140,11 @@ class RunAdmin(UuidSearch, DetailAdmin):  # type: ignore[misc]  # as of ReadOnly
 
     def sections(self, request: HttpRequest, run: Run) -> Iterable[Section]:
         shown = detail(run)
-        steps = [{**step, "cost": money(step["cost"]), "url": call_url(step["call_id"])} for step in shown["steps"]]
+        is_open = may_view(request, ServiceCallRecord)
+        steps = [
+            {**step, "cost": money(step["cost"]), "url": call_url(step["call_id"]) if is_open else None}
+            for step in shown["steps"]
+        ]
         content = may_read_content(request)
         if content:
             yield Section(title="Idea", template=f"{PARTS}idea.html", context={"run": run})

@@ -143,7 +143,7 @@ def _shown(
         base=json.dumps(form.data),
         focus=wrong or (leaf.name if leaf else ""),
         note=request.POST.get("note", ""),
-        preview=ShownRows(preview.report.as_json(), content=True) if preview else None,
+        preview=ShownRows(preview.report.as_json(), content=True, request=request) if preview else None,
         shown=preview.digest if preview else "",
         changes=answer_changes(answers_of(hold).answer, form.data) if preview else [],
     )

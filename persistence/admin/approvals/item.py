@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 
 from orchestration.access_log import log_content_access
 from orchestration.admin.attempt_display import attempts_of, audit_context
-from orchestration.admin.base import may_read_content
+from orchestration.admin.base import may_read_content, openable
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_detail import call_columns, content_url
 from orchestration.admin.content_display import as_json, stored
@@ -19,6 +19,7 @@ from orchestration.admin.sections import Crumb, Fact
 from orchestration.components.registry import schemas
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from orchestration.operations import operation_of
+from orchestration.theme.reach import show_to
 from orchestration.theme.words import moment, short_id
 from persistence.admin.approvals.answer_changes import answer_changes
 from persistence.admin.approvals.answer_form import AnswerForm
@@ -119,13 +120,13 @@ def item_response(request: HttpRequest, hold: Hold, queue: HoldQueue) -> HttpRes
     before, after, kept = queue.before(hold), queue.after(hold), answers_of(hold)
     context = {
         **shared_context(request, hold, queue),
-        "facts": list(_facts(hold, call)),
+        "facts": [openable(request, fact) for fact in _facts(hold, call)],
         "decisions": list(hold.decisions.select_related("user")),
         "answer": shown_answer(hold, kept) if content and not hold.tool else None,
         "raw_answer": as_json(kept.current) if content else None,
         "error": hold.error or (kept.why if hold.is_open else ""),
-        "input": _input(call) if content and call is not None else None,
-        "rows": ShownRows(hold.shown or {}, content),
+        "input": _input(request, call) if content and call is not None else None,
+        "rows": ShownRows(hold.shown or {}, content, request),
         "before_url": queue.item_url(before) if before else "",
         "after_url": queue.item_url(after) if after else "",
         "closed": what_came_of(hold),
@@ -189,9 +190,11 @@ def _facts(hold: Hold, call: ServiceCallRecord | None) -> Iterator[Fact]:
         yield Fact("Model", call.model)
 
 
-def _input(call: ServiceCallRecord) -> dict[str, Any]:
+def _input(request: HttpRequest, call: ServiceCallRecord) -> dict[str, Any]:
     """What the model was asked: the messages that were last sent, else the input of the call."""
     audit = attempts_of(AIRequestAudit.objects.filter(call=call.pk)).order_by("-attempt", "repair", "pk").first()
+    if audit is not None:
+        show_to(request, [audit])
     found = audit_context(audit, content=True)["messages"] if audit is not None else []
     stored_parts = [(name, stored(call, name, url=content_url(call, name))) for name in ("input", "context")]
     return {

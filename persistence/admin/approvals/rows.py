@@ -11,8 +11,10 @@ from typing import Any
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
+from django.http import HttpRequest
 from django.utils.html import format_html
 
+from orchestration.theme.reach import url_of
 from orchestration.types import JsonObject
 from orchestration.values.generic_refs import Reference
 from orchestration.values.sanitize import legible
@@ -29,6 +31,8 @@ class ShownRows:
 
     shown: JsonObject
     content: bool
+    request: HttpRequest | None = None
+    """Of whoever looks: only objects that they may open are links."""
 
     @property
     def parts(self) -> list[tuple[str, list[JsonObject]]]:
@@ -79,7 +83,7 @@ class ShownRows:
         is_new = change["action"] == ObjectAction.CREATED
         return {
             "label": f"new {name}" if is_new else f"{name} {change['id']}",
-            "url": "" if is_new else _url(model, change["id"]),
+            "url": "" if is_new else self._url(model, change["id"]),
             "model": model._meta.label if model else "its model is gone",
             "action": change["action"],
             "colour": COLOURS.get(change["action"], ""),
@@ -101,12 +105,17 @@ class ShownRows:
             return text
         if (target._meta.label_lower, text) in self.created:
             return f"new {target._meta.verbose_name}"
-        url = _url(target, text)
+        url = self._url(target, text)
         return (
             format_html('<a class="orca-link" href="{}">{} {}</a>', url, target._meta.verbose_name, text)
             if url
             else text
         )
+
+    def _url(self, model: type[Model] | None, key: str) -> str:
+        if model is None:
+            return ""
+        return url_of(self.request, Reference(ContentType.objects.get_for_model(model), key)) or ""
 
 
 def _model(label: str) -> type[Model] | None:
@@ -115,12 +124,6 @@ def _model(label: str) -> type[Model] | None:
         return apps.get_model(label)
     except (LookupError, ValueError):
         return None
-
-
-def _url(model: type[Model] | None, key: str) -> str:
-    if model is None:
-        return ""
-    return Reference(ContentType.objects.get_for_model(model), key).admin_url or ""
 
 
 def _target(model: type[Model] | None, column: str) -> type[Model] | None:
