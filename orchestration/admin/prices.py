@@ -6,6 +6,8 @@ from django.contrib import admin
 
 from orchestration.admin.optional_import_export import PortedPrices
 from orchestration.models import ModelPrice
+from orchestration.theme.parts import display
+from orchestration.theme.words import moment
 
 
 @admin.register(ModelPrice)
@@ -15,7 +17,7 @@ class ModelPriceAdmin(PortedPrices):
     list_display = (
         "provider",
         "model",
-        "valid_from",
+        "valid",
         "input_per_million",
         "cached_input_per_million",
         "output_per_million",
@@ -24,3 +26,7 @@ class ModelPriceAdmin(PortedPrices):
     list_display_links = ("provider", "model")
     list_filter = ("provider",)
     search_fields = ("provider", "model")
+
+    @display(description="Valid from", ordering="valid_from")
+    def valid(self, price: ModelPrice) -> str:
+        return moment(price.valid_from)

@@ -95,7 +95,7 @@ class RateLimitAdmin(ShowsWaiting):
         "source",
         "requests_left",
         "tokens_left",
-        "blocked_until",
+        "blocked",
         "provider_asked",
     )
     search_fields = ("pattern",)
@@ -116,6 +116,10 @@ class RateLimitAdmin(ShowsWaiting):
     @display(description="Tokens left")
     def tokens_left(self, limit: RateLimit) -> str:
         return f"{limit.tokens_available:.0f}" if limit.tokens_per_minute and limit.refilled_at else "full"
+
+    @display(description="Blocked until", ordering="blocked_until")
+    def blocked(self, limit: RateLimit) -> str:
+        return moment(limit.blocked_until)
 
     @display(description="Provider asked")
     def provider_asked(self, limit: RateLimit) -> str:
@@ -172,7 +176,7 @@ class PauseAdmin(ListActions, ShowsWaiting):  # type: ignore[misc]  # unfold's o
     """Adding a row pauses, the action resumes; both need the permission to operate pauses and leave a log entry."""
 
     form = PauseForm
-    list_display = ("name", "kind", "holds", "reason", "paused_by", "paused_at")
+    list_display = ("name", "kind", "holds", "reason", "paused_by", "paused")
     list_select_related = ("paused_by",)
     actions = ("resume_selected",)
     not_offered = ("delete_selected",)
@@ -186,6 +190,10 @@ class PauseAdmin(ListActions, ShowsWaiting):  # type: ignore[misc]  # unfold's o
     def waiting_for(self, rows: list[Any]) -> list[Counted]:
         held = held_by_pauses() if rows else {}
         return [held.get(row.pk, NONE) for row in rows]
+
+    @display(description="Paused", ordering="paused_at")
+    def paused(self, pause: Pause) -> str:
+        return moment(pause.paused_at)
 
     @display(description="Holds now")
     def holds(self, pause: Pause) -> str:

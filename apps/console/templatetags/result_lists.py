@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -27,6 +28,8 @@ from unfold.utils import (
     display_for_label,
     display_for_value,
 )
+
+from orchestration.theme.words import moment
 
 register = template.Library()
 Show = Callable[[Model], object]
@@ -137,6 +140,8 @@ def _looked_up(cl: ChangeList, name: Any, empty: str, row: Model) -> object:
         return empty if value is None else value
     if isinstance(field, BooleanField) and not field.flatchoices:
         return _boolean(value, get_language())
+    if isinstance(value, datetime):
+        return moment(value)
     return display_for_field(value, field, empty)
 
 
@@ -151,7 +156,7 @@ def _display(name: Any, attr: Any, empty: str) -> Callable[[Model, Any], object]
             return lambda row, value: display_for_header(value, empty)
         case "boolean":
             return lambda row, value: _boolean(value, get_language())
-    return lambda row, value: display_for_value(value, empty)
+    return lambda row, value: moment(value) if isinstance(value, datetime) else display_for_value(value, empty)
 
 
 def _badge(value: Any, empty: str, label: Any) -> object:

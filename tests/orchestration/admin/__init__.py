@@ -9,5 +9,6 @@ django_q_pages: orchestration/django_q/test_schedules, orchestration/django_q/te
 exact_search: apps/console/test_searches
 import_widgets: test_import_formats
 nodes: test_audits
+prices: apps/console/test_list_times
 prompt_overrides: test_prompt_versions, test_import_export
 """
