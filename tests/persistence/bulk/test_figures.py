@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,10 +14,10 @@ from orchestration.clock import database_now
 from persistence.admin.bulk_actions import run_url
 from persistence.bulk.figures import rate, time_left, troubles_by_cause
 from persistence.models import BulkItem, BulkRun, BulkState
-from tests.orchestration.admin.conftest import root
+from tests.orchestration.admin.conftest import root, staff
 from tests.orchestration.factories import failed, queued
 
-__all__ = ["root"]
+__all__ = ["root", "staff"]
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
@@ -42,6 +44,29 @@ def test_what_was_not_done_is_told_by_cause() -> None:
     ):
         BulkItem.objects.create(run=run, call_id=f"c{number}", outcome=outcome, error=why)
     assert troubles_by_cause(run) == [("failed", "row # is gone", 2), ("refused", "succeeded", 1)]
+
+
+def test_a_running_run_says_its_rate_time_left_and_causes(root: Client, staff: Callable[..., Client]) -> None:
+    """On its page, and in the part that refreshes itself; the words of the causes for those who may read content."""
+    now = database_now()
+    run = BulkRun.objects.create(kind="retry", state=BulkState.RUNNING, total=60, per_minute=600)
+    for number in range(20):
+        outcome, why = ("failed", f"row {number} is gone") if number % 4 == 0 else ("retried", "")
+        at = now - timedelta(seconds=10 - number / 2)
+        BulkItem.objects.create(run=run, call_id=f"c{number}", outcome=outcome, error=why, done_at=at)
+    BulkItem.objects.create(run=run, call_id="open")
+    part = reverse("admin:persistence_run_progress", args=(run.pk,))
+    for url in (run_url(run.pk), f"{part}?shown=under+way"):
+        page = " ".join(root.get(url).content.decode().split())
+        assert "<strong>20 of 60</strong> rows: running" in page
+        said = re.search(r"(\d\.\d) a second, at most 10 a second, about (\d+)\.\d s left", page)
+        assert said is not None, url
+        assert 1.5 < float(said[1]) <= 2.0
+        assert 20 <= int(said[2]) < 27
+        assert "<strong>5</strong> failed: row # is gone" in page
+    unread = staff("view_bulkrun", "view_servicecallrecord").get(part).content.decode()
+    assert "<strong>5</strong> failed" in unread
+    assert "is gone" not in unread
 
 
 def test_only_those_that_were_not_done_are_tried_again(root: Client) -> None:
