@@ -9,7 +9,11 @@ CONSOLE: dict[str, Any] = {
     "ENVIRONMENT": "persistence.admin.navigation.environment",
     "DASHBOARD_CALLBACK": "persistence.admin.overview.dashboard",
     "STYLES": ["persistence.admin.navigation.stylesheet", "persistence.admin.navigation.operations_stylesheet"],
-    "SCRIPTS": ["persistence.admin.navigation.script", "persistence.admin.navigation.lists_script"],
+    "SCRIPTS": [
+        "persistence.admin.navigation.focus_script",
+        "persistence.admin.navigation.script",
+        "persistence.admin.navigation.lists_script",
+    ],
     "TABS": "persistence.admin.navigation.tabs",
     "SIDEBAR": {
         "show_search": True,

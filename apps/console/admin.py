@@ -25,11 +25,15 @@ ICONS = {
 
 add_entries(
     GATEWAY,
-    Entry(title="Keys", icon="key", model="accounts.ApiKey"),
+    Entry(title="Keys", key="k", icon="key", model="accounts.ApiKey"),
     Entry(
-        title="Usage", icon="bar_chart", page="admin:gateway_interaction_usage", permission="gateway.view_interaction"
+        title="Usage",
+        key="u",
+        icon="bar_chart",
+        page="admin:gateway_interaction_usage",
+        permission="gateway.view_interaction",
     ),
-    Entry(title="Requests", icon="sync_alt", model="gateway.Interaction"),
+    Entry(title="Requests", key="e", icon="sync_alt", model="gateway.Interaction"),
 )
 add_to_index(PROMPTS, "consensus.PromptSet", "consensus.Persona")
 add_to_index(ACCESS, "accounts.User", "accounts.Invitation")

@@ -5,7 +5,12 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-SCRIPTS = ("orchestration/console.js", "orchestration/lists.js", "orchestration/plain.js")
+SCRIPTS = (
+    "orchestration/focus.js",
+    "orchestration/console.js",
+    "orchestration/lists.js",
+    "orchestration/plain.js",
+)
 
 _sheets = ["orchestration/console.css", "orchestration/plain.css"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 
 from persistence.admin.base import VIEW_CALLS
 from persistence.approval.waiting import waiting
@@ -30,6 +31,8 @@ class Entry:
     """Models whose pages belong to this entry and are reached from its own."""
     badge: Callable[[], str] | None = None
     """How many things wait there, in a few characters; empty for none."""
+    key: str = ""
+    """The letter that opens it behind `g`; `letters` finds one for an entry of the menu that names none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,39 +77,46 @@ INDEXES: dict[str, Index] = {
 """By the end of their address. PLATFORM has all that is nowhere else."""
 
 
-def _index(slug: str) -> Entry:
-    return Entry(title=INDEXES[slug].title, icon=INDEXES[slug].icon, page="admin:persistence_menu", arguments=(slug,))
+def _index(slug: str, key: str) -> Entry:
+    index = INDEXES[slug]
+    return Entry(title=index.title, icon=index.icon, page="admin:persistence_menu", arguments=(slug,), key=key)
 
 
+LETTERS = ascii_lowercase.replace("g", "")
+"""Those that open a page; behind `g` another one begins again."""
 GATEWAY = "Gateway"
 MENU: list[tuple[str, list[Entry]]] = [
     (
         "",
         [
-            Entry(title="Overview", icon="monitoring", page="admin:index"),
+            Entry(title="Overview", icon="monitoring", page="admin:index", key="o"),
             Entry(
                 title="Calls",
+                key="c",
                 icon="swap_calls",
                 model="orchestration.ServiceCallRecord",
                 children=("orchestration.AIRequestAudit", "orchestration.AIResponseAudit"),
             ),
-            Entry(title="Approvals", icon="fact_check", model="persistence.Hold", badge=waiting),
+            Entry(title="Approvals", key="q", icon="fact_check", model="persistence.Hold", badge=waiting),
             Entry(
                 title="Dead letters",
+                key="d",
                 icon="mail_off",
                 page="admin:persistence_dead_letters",
                 permission=VIEW_CALLS,
                 children=("persistence.PersistedPart", "persistence.PersistenceDeath"),
             ),
-            Entry(title="Held back", icon="front_hand", page="admin:persistence_held", permission=VIEW_CALLS),
+            Entry(title="Held back", key="h", icon="front_hand", page="admin:persistence_held", permission=VIEW_CALLS),
             Entry(
                 title="Bulk runs",
+                key="b",
                 icon="conveyor_belt",
                 model="persistence.BulkRun",
                 children=("persistence.BulkItem",),
             ),
             Entry(
                 title="Objects",
+                key="r",
                 icon="deployed_code",
                 model="persistence.PersistedObject",
                 children=("persistence.PersistedChunk",),
@@ -118,22 +128,24 @@ MENU: list[tuple[str, list[Entry]]] = [
         [
             Entry(
                 title="Workers",
+                key="w",
                 icon="dns",
                 model="orchestration.WorkerNode",
                 children=("orchestration.EngineCounter", "persistence.DrainWake"),
             ),
-            Entry(title="Pauses", icon="pause_circle", model="orchestration.Pause"),
+            Entry(title="Pauses", key="p", icon="pause_circle", model="orchestration.Pause"),
             Entry(
                 title="Limits",
+                key="l",
                 icon="speed",
                 model="orchestration.RateLimit",
                 children=("orchestration.ProviderCircuit",),
             ),
         ],
     ),
-    ("", [_index(PROMPTS)]),
+    ("", [_index(PROMPTS, "t")]),
     (GATEWAY, []),
-    ("", [_index(PLATFORM), _index(ACCESS)]),
+    ("", [_index(PLATFORM, "f"), _index(ACCESS, "a")]),
 ]
 """(title of the group, its entries)."""
 
@@ -163,7 +175,8 @@ OTHER_ICON = "data_object"
 
 
 def add_entries(group: str, *entries: Entry) -> None:
-    """Add entries to the end of a group of the menu; ValueError when there is no such group, or no room.
+    """Add entries to the end of a group of the menu; ValueError when there is no such group, no room, or another entry
+    has the key of one.
 
     For an app's `admin` module: commands and workers need no menu. What needs more room goes to an index
     (`add_to_index`).
@@ -176,6 +189,10 @@ def add_entries(group: str, *entries: Entry) -> None:
     known = [each for each in entries if each not in found]
     if sum(len(listed) for _, listed in MENU) + len(known) > MOST_ENTRIES:
         raise ValueError(f"The menu has at most {MOST_ENTRIES} entries: use add_to_index.")
+    taken = {entry.key: entry.title for _, listed in MENU for entry in listed if entry.key}
+    for each in known:
+        if each.key in taken:
+            raise ValueError(f"The key {each.key!r} opens {taken[each.key]!r} already.")
     found += known
 
 
@@ -183,6 +200,18 @@ def add_to_index(slug: str, *models: str, icons: dict[str, str] | None = None) -
     """List models (`app.Model`) on one of INDEXES; with `icons` by model."""
     INDEXES[slug].models += [label for label in models if label not in INDEXES[slug].models]
     ICONS.update(icons or {})
+
+
+def letters() -> dict[Entry, str]:
+    """The letter that opens each entry of the menu behind `g`: its own, else a free one of its title, else any."""
+    entries = [entry for _, listed in MENU for entry in listed]
+    found = {entry: entry.key for entry in entries if entry.key}
+    for entry in entries:
+        if entry not in found:
+            name = (entry.title or entry.model.rpartition(".")[2]).lower()
+            free = [letter for letter in name + LETTERS if letter in LETTERS and letter not in found.values()]
+            found[entry] = free[0]
+    return found
 
 
 def placed() -> set[str]:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from orchestration.admin.filters import SAVED
 from orchestration.conf import clients_settings
 from persistence.admin.base import page, render
-from persistence.admin.menu import INDEXES, MENU, PLATFORM, Entry, listed_on, placed, with_icon
+from persistence.admin.menu import INDEXES, MENU, PLATFORM, Entry, letters, listed_on, placed, with_icon
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -37,8 +37,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar: every page that this person may see has its entry, or is reached from the page of one."""
     lists = _lists(request)
     groups: list[dict[str, Any]] = []
+    keys = letters()
     for title, entries in MENU:
-        items = [item for entry in entries for item in _items(request, entry, lists)]
+        items = [item | {"key": keys[entry]} for entry in entries for item in _items(request, entry, lists)]
         if items:
             groups.append({"title": title, "items": items, "separator": bool(groups), "collapsible": False})
     _mark_active(_place(request), [item for group in groups for item in group["items"]])
@@ -184,6 +185,10 @@ def stylesheet(request: HttpRequest) -> str:
 
 def operations_stylesheet(request: HttpRequest) -> str:
     return static("persistence/operations.css")
+
+
+def focus_script(request: HttpRequest) -> str:
+    return static("orchestration/focus.js")
 
 
 def script(request: HttpRequest) -> str:

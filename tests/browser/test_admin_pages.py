@@ -92,3 +92,43 @@ def test_the_api_page_works_without_the_internet(page: Any, live_server: Any) ->
     page.goto(f"{live_server.url}/api/v1/docs")
     page.get_by_text("Submit a call", exact=False).first.wait_for()
     assert not [url for url in foreign if not url.startswith("data:")]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_the_head_of_a_call_stays_in_sight(console: Any, live_server: Any, width: int, height: int) -> None:
+    """With its states and what can be done, at the end of a page that is longer than the screen; it hides neither the
+    tabs that one reaches by Tab, nor what an address names."""
+    call = succeeded(prompt="\n".join(f"Line {number}" for number in range(400)))
+    console.set_viewport_size({"width": width, "height": height})
+    console.goto(f"{live_server.url}{call_page(call)}#attempt-2")
+    head = console.locator(".orca-head")
+    console.mouse.move(width / 2, height / 2)
+    console.mouse.wheel(0, 100_000)
+    console.wait_for_function("document.querySelector('.orca-head').getBoundingClientRect().top <= 1")
+    box = head.bounding_box()
+    assert -1 <= box["y"] <= 1
+    assert box["height"] < height / 3, "it leaves the page its room"
+    for part in (head.get_by_text("succeeded"), head.get_by_role("link", name="Rerun"), head.locator("[data-copy]")):
+        assert on_top(console, part), part
+    console.goto("about:blank")  # a page that is loaded again stays where one was
+    console.goto(f"{live_server.url}{call_page(call)}#attempt-2")
+    attempt = console.locator("#attempt-2 h3")
+    console.wait_for_function("document.querySelector('#attempt-2 h3').getBoundingClientRect().top < innerHeight")
+    assert on_top(console, attempt)
+    timeline = console.get_by_role("tab", name="Timeline")
+    console.mouse.wheel(0, 100_000)
+    timeline.focus()
+    assert on_top(console, timeline)
+
+
+def on_top(page: Any, part: Any) -> bool:
+    """Whether somebody sees it: it is on the screen, and nothing lies above it."""
+    return bool(
+        part.first.evaluate(
+            """it => {
+                const box = it.getBoundingClientRect();
+                const top = document.elementFromPoint(box.left + Math.min(box.width, 40) / 2, box.top + box.height / 2);
+                return top !== null && (it.contains(top) || top.contains(it));
+            }"""
+        )
+    )

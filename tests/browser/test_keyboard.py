@@ -13,6 +13,7 @@ from orchestration.models import ProviderCircuit
 from orchestration.monitoring.alerts import forget_alerts
 from orchestration.stats.aggregation import roll_up
 from persistence.admin import overview
+from persistence.admin.menu import MOST_ENTRIES
 from tests.browser.accessible import mouse_only, problems
 from tests.browser.by_keyboard import Keyboard
 from tests.browser.chatting import expect
@@ -36,6 +37,23 @@ def test_rows_are_chosen_and_opened_by_keys(console: Any, live_server: Any) -> N
     console.keyboard.press("g")
     console.keyboard.press("d")
     console.wait_for_url("**/dead-letters/")
+
+
+def test_each_page_of_the_menu_is_opened_by_its_letter(console: Any, live_server: Any) -> None:
+    links = console.locator("[data-place]")
+    wanted = {link.get_attribute("data-place"): link.get_attribute("href") for link in links.all()}
+    assert len(wanted) == MOST_ENTRIES
+
+    def stay(route: Any) -> None:
+        route.fulfill(status=204) if route.request.is_navigation_request() else route.continue_()
+
+    console.route("**/admin/**", stay)
+    for letter, path in wanted.items():
+        console.keyboard.press("g")
+        with console.expect_response(lambda response: response.status == 204) as opened:
+            console.keyboard.press(letter)
+        assert opened.value.url == f"{live_server.url}{path}"
+    console.unroute_all()
 
 
 def test_an_id_is_copied_with_one_click_or_key(console: Any, live_server: Any) -> None:

@@ -27,8 +27,6 @@ const openedBy = (control) => {
   const menu = /^relatedWidgetWrapper(.*)$/.exec(control.getAttribute("x-ref") ?? "");
   return menu ? document.getElementById(`related-widget-wrapper-${menu[1]}`) : null;
 };
-const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, summary, textarea, [tabindex='0']";
-const focusable = (box) => [...box.querySelectorAll(FOCUSABLE)].filter((each) => each.checkVisibility());
 const pressByKey = () => {
   let opened = null; // and what it was opened with, where the focus goes back to
   let opener = null;
@@ -57,18 +55,6 @@ document.addEventListener("DOMContentLoaded", () => {
   pressByKey();
 });
 document.addEventListener("htmx:load", (event) => makePressable(event.target));
-
-// What a page replaces by itself keeps the focus: on the same element, or on what is in the place of one that is gone.
-const keepFocus = (box, replace) => {
-  const at = document.activeElement;
-  const nameOf = (each) => [each.tagName, each.getAttribute("href"), each.closest("[data-alert]")?.dataset.alert].join();
-  const alike = (name) => focusable(box).filter((each) => nameOf(each) === name);
-  const was = box.contains(at) && { name: nameOf(at), nth: alike(nameOf(at)).indexOf(at), place: focusable(box).indexOf(at) };
-  replace();
-  if (!was || at.isConnected) return;
-  const [same, all] = [alike(was.name), focusable(box)];
-  (same[was.nth] ?? same[0] ?? all[Math.min(was.place, all.length - 1)])?.focus({ preventScroll: true });
-};
 
 // select2 names its box after what is chosen alone, so an empty one has no name: the field's label comes first.
 const nameBoxes = () => {
@@ -110,11 +96,7 @@ const watchAlerts = (box) => {
 
   const show = (html) => {
     if (html === shown && !box.querySelector("[data-alert=away]")) return; // whoever reads it is not disturbed
-    const isOpen = box.querySelector("details")?.open;
-    keepFocus(box, () => {
-      box.innerHTML = html;
-      if (isOpen) box.querySelector("details")?.setAttribute("open", "");
-    });
+    keepFocus(box, () => { box.innerHTML = html; }); // of focus.js
     shown = html;
   };
 
@@ -206,6 +188,16 @@ const addCopyButtons = (root) => {
 document.addEventListener("DOMContentLoaded", () => addCopyButtons(document));
 document.addEventListener("htmx:load", (event) => addCopyButtons(event.target)); // what a page replaces by itself
 
+// How much of the screen is covered by what stays in sight, for the style sheet.
+const measureCovered = () => {
+  for (const [name, bar] of [["--orca-over", ".orca-head"], ["--orca-under", ".orca-decide"]]) {
+    const height = document.querySelector(bar)?.offsetHeight;
+    if (height) document.documentElement.style.setProperty(name, `${height + 8}px`);
+    else document.documentElement.style.removeProperty(name);
+  }
+};
+document.addEventListener("DOMContentLoaded", () => new ResizeObserver(measureCovered).observe(document.body));
+
 // The tabs of a page: without this, all of them are below each other. The address names the tab, or something in it.
 const showTabs = (bar) => {
   const tabs = [...bar.querySelectorAll("a")];
@@ -254,16 +246,14 @@ document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".
 
 // The keyboard: g and a letter opens a page of the menu; j, k, x, a, y and Enter are for the rows of a list; ? says so.
 // A page with keys of its own has them on its buttons, links and fields, as data-key, and says in data-key-says what for.
-const PLACES = {
-  o: "Overview", c: "Calls", q: "Approvals", d: "Dead letters", h: "Held back", b: "Bulk runs", r: "Objects",
-  w: "Workers", p: "Pauses", l: "Limits", t: "Prompts and schemas", f: "Platform", a: "Access",
-};
+const places = () => [...document.querySelectorAll("[data-place]")]; // of the menu, which knows their letters
 const OF_LISTS = [
   ["/", "search this list"], ["j, k", "next and previous row"], ["x", "select the row"],
   ["a", "what to do with the selected rows"], ["Enter", "open the row"], ["y", "copy the id of the row"],
 ];
-const EVERYWHERE = [
-  ...Object.entries(PLACES).map(([letter, name]) => [`g ${letter}`, name]), ["?", "these keys"], ["Esc", "close"],
+const everywhere = () => [
+  ...places().map((link) => [`g ${link.dataset.place}`, link.querySelector("[data-title]").textContent]),
+  ...(document.getElementById("nav-filter") ? [["t", "search the menu"]] : []), ["?", "these keys"], ["Esc", "close"],
 ];
 const ofThisPage = () => [...document.querySelectorAll("[data-key-says]")].map((each) => [each.dataset.key, each.dataset.keySays]);
 const keyboard = () => {
@@ -274,12 +264,6 @@ const keyboard = () => {
   const current = () => document.activeElement?.closest(ROWS);
   const isWriting = (target) => target.isContentEditable || target.matches?.("input:not([type=checkbox]), textarea, select");
 
-  const go = (letter) => {
-    const link = [...document.querySelectorAll("#nav-sidebar-apps a, #nav-sidebar a")]
-      .find((each) => [...each.children].some((child) => child.textContent.trim() === PLACES[letter]));
-    if (link) location.assign(link.href);
-    return Boolean(link);
-  };
   const step = (by) => {
     const all = rows();
     const at = all.indexOf(current());
@@ -297,7 +281,7 @@ const keyboard = () => {
       document.body.append(dialog);
     }
     const own = ofThisPage();
-    dialog.querySelector("dl").replaceChildren(...[...(own.length ? own : OF_LISTS), ...EVERYWHERE].map(([key, what]) => {
+    dialog.querySelector("dl").replaceChildren(...[...(own.length ? own : OF_LISTS), ...everywhere()].map(([key, what]) => {
       const line = document.createElement("div");
       line.appendChild(document.createElement("dt")).textContent = key;
       line.appendChild(document.createElement("dd")).textContent = what;
@@ -310,7 +294,13 @@ const keyboard = () => {
     if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector("dialog[open]")) return;
     const wasLed = Date.now() - leads < 1500;
     leads = 0;
-    if (wasLed && PLACES[event.key]) { if (go(event.key)) event.preventDefault(); return; }
+    if (wasLed && /^[a-fh-z]$/.test(event.key)) { // a page that this person has not in the menu is none
+      const link = places().find((each) => each.dataset.place === event.key);
+      if (link) location.assign(link.href);
+      event.preventDefault();
+      event.stopPropagation(); // the theme has keys of its own, on the window
+      return;
+    }
     const own = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (own) {
       event.preventDefault();

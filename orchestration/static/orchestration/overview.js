@@ -10,7 +10,7 @@
   const tell = (state) => { told.textContent = told.dataset[state].replace("{}", window.orcaClock(freshAt)); };
 
   const replace = (fresh) => {
-    keepFocus(page, () => { // of console.js
+    keepFocus(page, () => { // of focus.js
       for (const part of fresh.querySelectorAll("[data-live]")) {
         page.querySelector(`[data-live="${part.dataset.live}"]`).replaceWith(part);
       }

@@ -8,11 +8,14 @@ const renew = async (part) => {
     const answer = document.hidden ? null : await fetch(part.getAttribute("hx-get") || location.href, {
       credentials: "same-origin", redirect: "manual", headers: { "HX-Request": "true" },
     });
-    if (answer?.headers.get("HX-Refresh")) return location.reload();
+    if (answer?.headers.get("HX-Refresh")) return reloadInPlace(); // of focus.js
     if (answer?.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       next = page.querySelector(part.getAttribute("hx-select")) ?? part;
-      if (next !== part) part.replaceWith(next);
+      if (next !== part) {
+        keepFocus(part.parentElement, () => part.replaceWith(next));
+        next.dispatchEvent(new CustomEvent("htmx:load", { bubbles: true })); // as htmx says it to the other scripts
+      }
     }
   } catch {
     // The server is away, and the alerts say so.

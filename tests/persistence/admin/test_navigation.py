@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +12,24 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from persistence.admin.menu import ACCESS, GATEWAY, INDEXES, MENU, MOST_ENTRIES, PLATFORM, PROMPTS, Entry, add_entries
+from persistence.admin import menu as menu_module
+from persistence.admin.menu import (
+    ACCESS,
+    GATEWAY,
+    INDEXES,
+    MENU,
+    MOST_ENTRIES,
+    PLATFORM,
+    PROMPTS,
+    Entry,
+    add_entries,
+    letters,
+)
 from tests.orchestration.admin.rows import succeeded
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 INDEX = reverse("admin:index")
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "console.md"
 
 
 def sidebar(client: Client) -> list[tuple[str, list[str]]]:
@@ -139,3 +154,22 @@ def test_a_seventeenth_entry_is_refused() -> None:
         add_entries(GATEWAY, Entry(title="More", model="shop.Order"))
     with pytest.raises(ValueError, match="no group 'Shop'; there are Traffic, Gateway"):
         add_entries("Shop", Entry(title="More", model="shop.Order"))
+
+
+def test_each_entry_has_a_letter_and_the_docs_say_which(root: Client) -> None:
+    mine = {entry.title.lower(): key for entry, key in letters().items()}
+    assert len(mine) == len(set(mine.values())) == MOST_ENTRIES
+    page = root.get(INDEX).content.decode()
+    shown = dict(re.findall(r'data-place="(\w)".*?<span data-title>([^<]+)</span>', page))
+    assert {title.lower(): key for key, title in shown.items()} == mine
+    said = DOCS.read_text().partition("opens a page of the menu (")[2].partition(")")[0]
+    assert {title: key for key, title in re.findall(r"`(\w)`\s+([a-z ]+)", said)} == mine
+    assert "g" not in mine.values(), "it begins again"
+
+
+def test_an_entry_gets_a_letter_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(menu_module, "MENU", [("Traffic", [Entry(title="Workers", key="w", page="admin:index")])])
+    add_entries("Traffic", Entry(title="Gowns", model="shop.Gown"), Entry(title="Go", model="shop.Go"))
+    assert [letters()[entry] for _, entries in menu_module.MENU for entry in entries] == ["w", "o", "a"]
+    with pytest.raises(ValueError, match="The key 'w' opens 'Workers' already"):
+        add_entries("Traffic", Entry(title="Waits", key="w", model="shop.Wait"))

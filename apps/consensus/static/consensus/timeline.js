@@ -43,7 +43,7 @@ function connect() {
   stream.addEventListener("run", showRun);
   stream.addEventListener("end", () => {
     stream.close();
-    window.location.reload();
+    reloadInPlace(); // of focus.js
   });
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) setTimeout(connect, WAIT);

@@ -66,7 +66,7 @@ const isInLog = (key) => document.querySelector(`#messages [data-client="${CSS.e
 function showOutgoing() {
   outbox = outbox.filter((item) => !isInLog(item.key));
   keepOutbox();
-  outgoing.replaceChildren(...outbox.map(bubble));
+  keepFocus(outgoing, () => outgoing.replaceChildren(...outbox.map(bubble))); // of focus.js
   const form = sayForm();
   if (form?.dataset.keyOf !== undefined && isInLog(form.querySelector("[data-key]").value)) {  // it had arrived after all
     if (box().value === form.dataset.keyOf) box().value = "";
@@ -167,7 +167,8 @@ sendNext();
 document.addEventListener("time-is-up", () => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   const place = document.getElementById("composer");
-  place.replaceChildren(Object.assign(document.createElement("p"), { className: "composer closed", textContent: "Time is up. The session is ending." }));
+  const closed = Object.assign(document.createElement("p"), { className: "composer closed", textContent: "Time is up. The session is ending." });
+  keepFocus(place, () => place.replaceChildren(closed));
   place.dataset.version = "time-is-up";
   document.querySelector("[data-end]")?.remove();
   tell("Time is up.");
