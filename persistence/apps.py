@@ -19,6 +19,7 @@ class PersistenceConfig(AppConfig):
         from persistence import checks, operations, receivers  # noqa: F401 - checks and operations register themselves
         from persistence.approval.figures import approval_metrics
         from persistence.exports import registry  # noqa: F401 - says what exports need
+        from persistence.maintenance import kept
         from persistence.models.chunks import remember_model
         from persistence.tracking import content_types, recorder, saved_files
 
@@ -35,3 +36,4 @@ class PersistenceConfig(AppConfig):
         recorder.connect()
         saved_files.connect()
         receivers.connect()
+        kept.register()

@@ -13,6 +13,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         # It registers itself; it needs loaded models, so it cannot be imported at the top.
         import_module("apps.accounts.receivers")
+        import_module("apps.accounts.erasure").register()
         from apps.accounts.auth import why_not_usable
         from apps.accounts.throttle import seconds_to_wait
         from persistence.bulk.rights import add_call_limit, add_credential_check

@@ -7,9 +7,12 @@ from datetime import datetime
 from django.contrib.auth import get_user_model
 from django.db.models import Model, Q
 
-from apps.consensus.models import Run
+from apps.consensus.models import Persona, PromptSet, Run
 from apps.consensus.models.runs import OPEN
+from persistence.maintenance.kept import keep
 from persistence.maintenance.retention import Kind, add_kind
+
+PROMPTS = "What editors wrote for all reviews."
 
 
 def _ended(moment: datetime) -> Q:
@@ -23,5 +26,7 @@ def _about(subject: Model) -> Q | None:
 
 
 def register() -> None:
-    """Let runs be erased with their subject."""
+    """Let runs be erased with their subject; prompts belong to all of them."""
     add_kind("reviews", Kind(model=Run, ready=_ended, about=_about))
+    keep(PromptSet, PROMPTS, "version", "expand_instruction", "review_instruction", "generic_instruction")
+    keep(Persona, PROMPTS, "name", "instruction")

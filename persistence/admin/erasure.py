@@ -21,6 +21,7 @@ from orchestration.values.generic_refs import admin_path
 from persistence.admin.base import ReasonForm, note, page, render, require
 from persistence.errors import ErasureRefused
 from persistence.maintenance.erasure import begin, erase_subject, subject_of
+from persistence.maintenance.kept import what_stays
 from persistence.models.erasures import Erasure
 
 ERASE = "persistence.erase_subject"
@@ -52,7 +53,7 @@ def erase_page(request: HttpRequest) -> HttpResponse:
     require(request, ERASE)
     form = SubjectForm(request.POST or request.GET or None)
     reports = way_to(request, reverse("admin:persistence_erasure_changelist"))
-    context: dict[str, Any] = {"form": form, "reports": reports.url}
+    context: dict[str, Any] = {"form": form, "reports": reports.url, "stays": what_stays()}
     if form.is_valid():
         try:
             subject = subject_of(form.cleaned_data["subject"])

@@ -173,6 +173,12 @@ def _of_text(namespace: str, schema: str, error: str, first: datetime, last: dat
 # --- the calls of a group ---------------------------------------------------------------------
 
 
+def fingerprint_of_text(call: ServiceCallRecord) -> str:
+    """Of a failure that an older version charged: it left a text, and no cause."""
+    now = call.updated_at
+    return _of_text(call.namespace, call.schema_identity, call.domain_persist_error or "", now, now).fingerprint
+
+
 def calls_of_group(fingerprint: str) -> Q:
     """The calls of a group whose results are dead or wait for another try. LookupError for no such group."""
     if PersistenceFailure.objects.current().filter(fingerprint=fingerprint).exists():

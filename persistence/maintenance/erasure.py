@@ -73,8 +73,6 @@ def erase_subject(subject: Model, *, dry_run: bool = True, seconds: float = math
     for some in batches(mine.filter(finished_with()).order_by("pk")):
         for name, rows in _rows_of(some).items():
             _erase(name, rows, report)
-        if not dry_run:
-            PersistedPart.objects.filter(call_id__in=some).update(error="")
         if _is_over(deadline, report):
             return report
     for name in KINDS:
@@ -130,6 +128,7 @@ def _rows_of(call_ids: Iterable[str]) -> dict[str, QuerySet[Any]]:
         "tools": ToolRun._base_manager.filter(call_id__in=ids),
         "streams": StreamChunk._base_manager.filter(call_id__in=ids),
         "summaries": PersistedChunk._base_manager.filter(call_id__in=ids),
+        "parts": PersistedPart._base_manager.filter(call_id__in=ids),
         "changes": PersistedObject._base_manager.filter(chunk__call_id__in=ids),
         "holds": Hold._base_manager.filter(call_id__in=ids),
         "decisions": Decision._base_manager.filter(hold__call_id__in=ids),

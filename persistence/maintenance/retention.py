@@ -30,7 +30,7 @@ from orchestration.models.tool_runs import ToolRun
 from orchestration.tasks import beat
 from orchestration.values.moments import later
 from persistence.conf import persistence_settings
-from persistence.models import PersistedChunk, PersistedObject
+from persistence.models import PersistedChunk, PersistedObject, PersistedPart
 from persistence.models.approval import Decision, Hold, HoldState
 from persistence.models.retention import RetentionHeld, RetentionMark
 
@@ -105,10 +105,11 @@ KINDS: dict[str, Kind] = {
     "streams": Kind(model=StreamChunk, ready=_call_is_done),
     "summaries": Kind(model=PersistedChunk, clock="persisted_at", empty={"summary": None}),
     "changes": Kind(model=PersistedObject, clock="chunk__persisted_at", empty={"changes": None}),
+    "parts": Kind(model=PersistedPart, empty={"error": ""}),
     "holds": Kind(
         model=Hold,
         clock="opened_at",
-        empty={"reason": "", "answer": None, "edited": None, "shown": None, "essence": {}},
+        empty={"reason": "", "answer": None, "edited": None, "shown": None, "essence": {}, "error": ""},
         ready=lambda moment: ~Q(state=HoldState.OPEN),
     ),
     "decisions": Kind(

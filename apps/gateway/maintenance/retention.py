@@ -8,10 +8,16 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model, Q
 
 from apps.accounts.models import ApiKey
-from apps.gateway.models import CacheEntry, InteractionPayload, Status
+from apps.gateway.models import CacheEntry, Interaction, InteractionPayload, KeyPolicy, Status
+from persistence.maintenance.kept import keep
 from persistence.maintenance.retention import Kind, add_kind
 
 ENDED = [status for status in Status if status != Status.IN_FLIGHT]
+
+FIGURES = (
+    *("request_id", "user_id", "model", "answered_by", "provider", "client", "route_reason", "error_code", "estimated"),
+    *("compression", "worker"),
+)
 
 
 def _ended(moment: datetime) -> Q:
@@ -37,7 +43,10 @@ def _kept(subject: Model) -> Q | None:
 
 
 def register() -> None:
-    """Register the gateway's content with `prune`."""
+    """Register the gateway's content with `prune`, and what stays of it."""
     said = Kind(model=InteractionPayload, clock="interaction__timestamp", ready=_ended, about=_said)
     add_kind("interactions", said)
+    keep(Interaction, "Which key asked which model, and what it cost: the figures of the gateway.", *FIGURES)
+    settings = "Settings of a key, which go with it; the names that it masks, too."
+    keep(KeyPolicy, settings, "fallback_models", "masked_terms")
     add_kind("cache", Kind(model=CacheEntry, clock="expires_at", about=_kept))

@@ -157,6 +157,12 @@ def test_the_command_lists_what_is_held_and_leaves_a_report(ada: User, capsys: p
     assert (report.requested_by, report.held, report.held_count) == (None, [waits.pk], 1)
 
 
+def test_the_page_says_what_stays_and_why(root: Client) -> None:
+    page = html(root.get(ERASE))
+    row = '<th scope="row">orchestration.ServiceCallRecord</th><td>domain_persist_error</td>'
+    assert f"{row}<td>Of a call that is finished with: empty, or that its result was rejected or reverted.</td>" in page
+
+
 def test_erasing_needs_its_own_permission(staff: Callable[..., Client], ada: User) -> None:
     looker = staff("view_servicecallrecord", "view_erasure")
     assert looker.get(ERASE).status_code == 403
