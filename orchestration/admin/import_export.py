@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -12,6 +14,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from import_export.admin import ImportExportMixin
+from import_export.forms import ConfirmImportForm
 from import_export.resources import ModelResource
 from import_export.results import Error, RowResult
 from import_export.widgets import JSONWidget
@@ -21,6 +24,7 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from orchestration.admin.import_formats import FORMATS, FileRefused
 from orchestration.admin.import_widgets import BY_FIELD
 from orchestration.components.prompt_overrides import check_text
+from orchestration.errors import TransitionRefused
 from orchestration.models import ModelPrice, PromptText
 from orchestration.values import file_formats
 from orchestration.values.spreadsheets import escaped, is_formula, unescaped
@@ -31,6 +35,10 @@ UNFIT = (
     *(MultipleObjectsReturned, ObjectDoesNotExist, ValidationError),
 )
 """What widgets and fields raise about a cell."""
+Seen = dict[str, str]
+"""By the number of a row of the file, what was there that it changes: a digest."""
+NOTHING_THERE = ""
+CHANGED = "What it would change was changed after the preview: choose the file again, and look at the difference."
 
 
 class ImportFault(Error):
@@ -45,6 +53,8 @@ class ImportFault(Error):
 def _in_words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
+    if isinstance(error, TransitionRefused):
+        return str(error)
     if isinstance(error, DatabaseError):
         return f"The database refuses it: {str(error).partition(chr(10))[0]}"
     return f"It cannot be imported ({type(error).__name__})."
@@ -68,6 +78,8 @@ class SafeResource(ModelResource):
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         super().before_import(dataset, **kwargs)  # type: ignore[no-untyped-call]
+        self._seen: Seen | None = kwargs.get("seen")
+        self._noted: Seen = kwargs.get("noted", {})
         self._take_file_format(dataset)
         known = [field.column_name for field in self.get_import_fields()]  # type: ignore[no-untyped-call]
         needed = [self.fields[name].column_name for name in self.get_import_id_fields()]  # type: ignore[no-untyped-call]
@@ -120,6 +132,18 @@ class SafeResource(ModelResource):
             nothing.import_type = RowResult.IMPORT_TYPE_SKIP
             return nothing
         return super().import_row(row, instance_loader, **kwargs)  # type: ignore[no-untyped-call]
+
+    def after_init_instance(self, instance: Any, new: bool, row: Any, **kwargs: Any) -> None:
+        """A row of the table that is not as the preview showed it is refused: nobody has seen what would be lost."""
+        super().after_init_instance(instance, new, row, **kwargs)  # type: ignore[no-untyped-call]
+        number = str(kwargs["row_number"])
+        self._noted[number] = now = NOTHING_THERE if new else self._digest(instance)
+        if self._seen is not None and self._seen.get(number) != now:
+            raise ValidationError(CHANGED)
+
+    def _digest(self, instance: Any) -> str:
+        values = [field.get_value(instance) for field in self.get_import_fields()]  # type: ignore[no-untyped-call]
+        return sha256(repr([instance.pk, *map(str, values)]).encode()).hexdigest()[:16]
 
     def iter_queryset(self, queryset: Any) -> Any:
         """Read at once: an iterator's cursor would stay open behind a row that fails, and keep SQLite locked."""
@@ -189,23 +213,48 @@ class PromptTextResource(SafeResource):
         super().validate_instance(instance, *args, **kwargs)  # type: ignore[no-untyped-call]
         check_text(instance.section, instance.text)
 
+    def get_or_init_instance(self, instance_loader: Any, row: Any) -> Any:
+        """What is in use is looked at before what the preview showed is: what is published in between is noticed."""
+        self.bases[row["section"], row["part"]] = PromptText.objects.base_of(row["section"], row["part"])
+        return super().get_or_init_instance(instance_loader, row)  # type: ignore[no-untyped-call]
+
     def do_instance_save(self, instance: PromptText, is_create: bool) -> None:
-        instance.publish(by=self.by)
+        instance.publish(by=self.by, base=self.bases.get((instance.section, instance.part)))
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         super().before_import(dataset, **kwargs)
         self.by = kwargs.get("user")
+        self.bases: dict[tuple[str, str], int] = {}
         rows = [(str(row.get("section")), str(row.get("part"))) for row in dataset.dict]
         doubled = sorted({f"{section} {part}" for section, part in rows if rows.count((section, part)) > 1})
         if doubled:
             raise ValidationError(f"These texts are in the file more than once: {', '.join(doubled)}.")
 
 
+class FileForm(ImportForm):
+    """Chooses the file; and what the preview of it found."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.noted: Seen = {}
+
+
+class ConfirmForm(ConfirmImportForm):
+    """Confirms a preview, with what was there when it was shown."""
+
+    seen = forms.JSONField(required=False, widget=forms.HiddenInput)
+
+    def clean_seen(self) -> Seen | None:
+        seen = self.cleaned_data["seen"]
+        return {str(number): str(digest) for number, digest in seen.items()} if isinstance(seen, dict) else None
+
+
 class Ported(ImportExportMixin, ModelAdmin):  # type: ignore[misc]  # the libraries' own mixins differ from Django's
     """An admin whose rows go in and out as files, in this console's theme; exports are noted, too."""
 
     formats = FORMATS
-    import_form_class = ImportForm
+    import_form_class = FileForm
+    confirm_form_class = ConfirmForm
     export_form_class = ExportForm  # type: ignore[assignment]  # unfold's, for one form without a choice of fields
     resource_classes: Any = ()
 
@@ -219,6 +268,19 @@ class Ported(ImportExportMixin, ModelAdmin):  # type: ignore[misc]  # the librar
             change_message=f"Export of {queryset.count()} rows as {file_format.get_extension()}.",
         )
         return data
+
+    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        form = kwargs.get("form")
+        found: dict[str, Any] = super().get_import_data_kwargs(**kwargs)  # type: ignore[no-untyped-call]
+        if isinstance(form, FileForm):
+            found["noted"] = form.noted
+        if isinstance(form, ConfirmForm):
+            found["seen"] = form.cleaned_data["seen"]
+        return found
+
+    def get_confirm_form_initial(self, request: HttpRequest, import_form: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_confirm_form_initial(request, import_form)  # type: ignore[no-untyped-call]
+        return found | ({"seen": import_form.noted} if isinstance(import_form, FileForm) else {})
 
     def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
         if isinstance(e, FileRefused):

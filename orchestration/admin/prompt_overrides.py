@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Max, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -23,12 +24,13 @@ from orchestration.components.prompt_overrides import check_text, known_names
 from orchestration.components.registry import registry_for, services
 from orchestration.errors import TransitionRefused
 from orchestration.models import PromptText, ServiceCallRecord
-from orchestration.models.prompt_overrides import PromptPart
+from orchestration.models.prompt_overrides import PromptPart, meanwhile
 from orchestration.stats.prompt_use import prompt_read_once
 from orchestration.theme.parts import SelectWidget, TextareaWidget, display
 from orchestration.theme.words import exact, moment
 from orchestration.values.generic_refs import admin_path
 
+BASE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 CODE = "the section's code"
 """What says a part of a prompt that nobody edited."""
 
@@ -38,7 +40,7 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
 
     section = forms.ChoiceField(widget=SelectWidget)
     base = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    """The newest version when the form was opened."""
+    """What was in use when the form was opened, as `PromptText.objects.base_of` says."""
 
     class Meta:
         model = PromptText
@@ -55,7 +57,7 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         if section is not None:
             names = ", ".join(f"{{{name}}}" for name in sorted(known_names(section)))
             self.fields["text"].help_text = f"{self.fields['text'].help_text} Here: {names}."
-        self.initial["base"] = self._newest(self._place())
+        self.initial["base"] = PromptText.objects.base_of(*self._place())
         if self.instance.pk:
             for name in ("section", "part"):
                 self.fields[name].disabled = True
@@ -70,18 +72,22 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         return cleaned
 
     def _check_base(self, cleaned: Any) -> None:
-        """Refuse to put this text in the place of one that its author has not seen; sent again, it is meant so."""
+        """Refuse to put this text in the place of one that its author has not seen, or where somebody withdrew the one
+        that they saw; sent again, it is meant so."""
         base, place = cleaned.get("base"), (cleaned.get("section", ""), cleaned.get("part", ""))
-        newest = self._newest(place)
-        if base is None or base == newest:
+        now = PromptText.objects.base_of(*place)
+        if now == 0 and base is not None:  # of another section than the form was opened for
+            cleaned["base"] = 0
+        if base is None or now in {0, base}:
             return
-        other = PromptText.objects.of(*place).select_related("created_by").get(version=newest)
+        other = PromptText.objects.of(*place).select_related("created_by").get(version=abs(now))
         sent: Any = self.data
         self.data = sent = sent.copy()
-        sent["base"] = str(newest)
+        sent["base"] = str(now)
+        done = f"{other.created_by or 'Somebody'} saved version {now} at {exact(other.created_at)}"
         raise ValidationError(
-            f"{other.created_by or 'Somebody'} saved version {newest} at {exact(other.created_at)}, while"
-            f" you wrote this one. Look at {versions_url(other.pk)} first; save again to put your text in its place."
+            f"{done if now > 0 else meanwhile(now)}, while you wrote this one. Look at {versions_url(other.pk)} first;"
+            " save again to put your text in its place."
         )
 
     def _place(self) -> tuple[str, str]:
@@ -89,11 +95,6 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         instance = self.instance
         section, part = self.initial.get("section", ""), self.initial.get("part") or PromptPart.INSTRUCTION
         return (instance.section, instance.part) if instance.pk else (section, part)
-
-    @staticmethod
-    def _newest(place: tuple[str, str]) -> int:
-        """0 where there is none."""
-        return PromptText.objects.of(*place).aggregate(newest=Max("version"))["newest"] or 0
 
     def _known(self, sections: Any) -> Any:
         wanted = self.instance.section or self.initial.get("section")
@@ -119,9 +120,15 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
         mine = path("<path:object_id>/versions/", page, name="orchestration_prompttext_versions")
         return [mine, *super().get_urls()]  # type: ignore[no-untyped-call]  # of unfold
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptText]:
+        rows: Any = super().get_queryset(request)  # of the model's own kind
+        return rows.with_bases()  # type: ignore[no-any-return]
+
     @display(description="Versions")
-    def differences(self, text: PromptText) -> str:
-        return format_html('<a class="orca-link" href="{}">what changed</a>', versions_url(text.pk))
+    def differences(self, text: Any) -> str:
+        """With what is in use now, for an action that is chosen on this list."""
+        seen = format_html('<input type="hidden" name="{}" value="{}">', _base_field(text), text.base)
+        return format_html('<a class="orca-link" href="{}">what changed</a>{}', versions_url(text.pk), seen)
 
     @display(description="Section", ordering="section")
     def label(self, text: PromptText) -> str:
@@ -157,10 +164,18 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
 
     @admin.action(description="Use this version again", permissions=["change"])
     def use_again(self, request: HttpRequest, texts: QuerySet[PromptText]) -> None:
-        """Each as a new version with the old words."""
-        for text in texts:
+        """Each as a new version with the old words, unless another one is in use than the list showed."""
+        for text in list(texts):
+            shown = request.POST.get(_base_field(text), "")
+            if not BASE_NUMBER.fullmatch(shown):
+                messages.error(request, f"{text} is not on the page that this came from: choose it where you see it.")
+                continue
             again = PromptText(section=text.section, part=text.part, text=text.text, note=f"As version {text.version}.")
-            again.publish(by=request.user)
+            try:
+                again.publish(by=request.user, base=int(shown))
+            except TransitionRefused as refused:
+                messages.error(request, f"{text} was not put in use. {refused} Choose it again, if it is still right.")
+                continue
             self.log_addition(request, again, f"As version {text.version} again.")
             messages.success(request, f"{again} is in use.")
 
@@ -176,6 +191,11 @@ class PromptTextAdmin(ListActions, PortedPrompts):  # type: ignore[misc]  # as a
                 messages.success(request, f"{text} is withdrawn.")
 
 
+def _base_field(text: PromptText) -> str:
+    """In which field of the list the page says what was in use, as `PromptText.objects.base_of` says."""
+    return f"base-{text.pk}"
+
+
 def edit_url(section: str, part: str, current: PromptText | None) -> str:
     """Where the text of a section is edited: its present version, or a new one."""
     if current is not None:
@@ -189,11 +209,11 @@ Texts = Mapping[tuple[str, str, int | None], PromptText]
 
 
 def _texts(names: Sequence[str], used: Mapping[tuple[str, str], int]) -> Texts:
-    """The texts in use, and those that were used; one query."""
+    """The texts in use, and those that were used, without their words; one query."""
     wanted = Q(section__in=names, is_current=True)
     for (section, part), version in used.items():
         wanted |= Q(section=section, part=part, version=version)
-    found = list(PromptText.objects.filter(wanted))
+    found = list(PromptText.objects.filter(wanted).defer("text"))
     current = {(text.section, text.part, None): text for text in found if text.is_current}
     return current | {(text.section, text.part, text.version): text for text in found}
 

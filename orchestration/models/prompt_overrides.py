@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
 
 from orchestration.clock import database_now
 from orchestration.errors import TransitionRefused
@@ -28,13 +28,27 @@ class PromptPart(models.TextChoices):
     MESSAGE = "message"
 
 
+BASE = Case(When(is_current=True, then=F("version")), default=-F("version"))
+"""What an edit starts from, of the newest version: its number, negative when it was withdrawn. 0 stands for none."""
+
+
 class PromptTextQuerySet(models.QuerySet["PromptText"]):
     def current(self) -> Self:
         """The versions that prompts are rendered with now."""
         return self.filter(is_current=True)
 
-    def of(self, section: str, part: str) -> Self:
+    def of(self, section: str | OuterRef, part: str | OuterRef) -> Self:
         return self.filter(section=section, part=part)
+
+    def base_of(self, section: str, part: str) -> int:
+        """What an edit of this text starts from now, as BASE says."""
+        newest = self.of(section, part).order_by("-version").values_list(BASE, flat=True).first()
+        return newest or 0
+
+    def with_bases(self) -> Self:
+        """Each with `base`: what an edit of its text starts from now."""
+        same = PromptText.objects.of(OuterRef("section"), OuterRef("part")).order_by("-version")
+        return self.annotate(base=Subquery(same.values_list(BASE)[:1]))
 
     def texts(self) -> StoredTexts:
         """The current texts. One query."""
@@ -85,17 +99,17 @@ class PromptText(models.Model):
     def publish(self, *, by: Any = None, base: int | None = None) -> None:
         """Store this unsaved text as the next version, and render prompts with it from now on.
 
-        `base`: the newest version that its author knew of, 0 for none; TransitionRefused when somebody published
-        another one since. Workers read the texts once a second, so prompts have the new text after that.
+        `base`: what its author knew of, as `base_of` says; TransitionRefused when somebody published another version
+        since, or withdrew that one. Workers read the texts once a second, so prompts have the new text after that.
         """
         with transaction.atomic():
             versions = PromptText.objects.of(self.section, self.part).select_for_update()
             # Two publishers: the second waits for the first's row, or breaks the constraint on the first version.
-            last = max(versions.values_list("version", flat=True), default=0)
-            if base is not None and base != last:
-                raise TransitionRefused(f"Version {last} was published meanwhile; this text was written for {base}.")
+            now = max(versions.values_list(BASE, flat=True), key=abs, default=0)
+            if base is not None and base != now:
+                raise TransitionRefused(f"{meanwhile(now)} meanwhile; this text was written for {_named(base)}.")
             versions.current().update(is_current=False)
-            self.pk, self.version, self.is_current, self.created_by = None, last + 1, True, by
+            self.pk, self.version, self.is_current, self.created_by = None, abs(now) + 1, True, by
             self.created_at = database_now()
             self._state.adding = True
             self.save(force_insert=True)
@@ -110,6 +124,15 @@ class PromptText(models.Model):
             EngineEvent.note(EventKind.PROMPT, f"{self} withdrawn")
             transaction.on_commit(forget_texts)
         self.is_current = False
+
+
+def meanwhile(now: int) -> str:
+    """What somebody did, of whom another base was expected."""
+    return f"Version {now} was published" if now > 0 else f"Version {-now} was withdrawn"
+
+
+def _named(base: int) -> str:
+    return f"version {base}" if base > 0 else "what the section's code says"
 
 
 _known: tuple[float, StoredTexts] | None = None

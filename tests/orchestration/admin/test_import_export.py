@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -43,9 +44,8 @@ def preview(client: Client, model: str, content: bytes | str, kind: str = "0", n
 
 
 def confirm(client: Client, model: str, page: Any) -> Any:
-    fields = dict(
-        re.findall(r'name="(import_file_name|original_file_name|format|resource)" value="([^"]*)"', html(page))
-    )
+    named = r'name="(import_file_name|original_file_name|format|resource|seen)" value="([^"]*)"'
+    fields = {name: unescape(value) for name, value in re.findall(named, html(page))}
     return client.post(reverse(f"admin:orchestration_{model}_process_import"), fields, follow=True)
 
 
@@ -64,7 +64,8 @@ def test_prices_are_previewed_imported_with_a_note_and_exported(root: Client) ->
     out = root.post(reverse("admin:orchestration_modelprice_export"), {"format": "0", "resource": "0"})
     assert b"gpt-9,2026-01-01 00:00:00+00:00,2.5" in out.content
     assert LogEntry.objects.filter(change_message="Export of 1 rows as csv.").exists()
-    assert "skip" in html(preview(root, "modelprice", out.content)).lower(), "the same again changes nothing"
+    again = preview(root, "modelprice", out.content)
+    assert [row.import_type for row in again.context["result"]] == ["skip"], "the same again changes nothing"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,52 @@ def test_prompt_texts_become_new_versions_unless_one_is_bad(root: Client) -> Non
     assert b"New {code}" in out.content
 
 
+def published(content: str) -> PromptText:
+    made = PromptText(section=SECTION, part="instruction", text=content)
+    made.publish()
+    return made
+
+
+@pytest.mark.parametrize("meanwhile", ["published", "withdrawn", "the first one"])
+def test_what_changed_after_the_preview_is_not_overwritten(root: Client, meanwhile: str) -> None:
+    old = published("Old.") if meanwhile != "the first one" else None
+    page = preview(root, "prompttext", TEXTS + f"{SECTION},instruction,New,mine\n")
+    if old is not None and meanwhile == "withdrawn":
+        old.withdraw()
+    else:
+        published("Theirs.")
+    before = list(PromptText.objects.values_list("text", "is_current"))
+    told = html(confirm(root, "prompttext", page))
+    assert "Nothing was imported. Row 1: What it would change was changed after the preview" in told
+    assert list(PromptText.objects.values_list("text", "is_current")) == before
+    confirm(root, "prompttext", preview(root, "prompttext", TEXTS + f"{SECTION},instruction,New,mine\n"))
+    assert PromptText.objects.current().get().text == "New"
+
+
+def test_a_price_that_changed_after_the_preview_is_kept(root: Client) -> None:
+    confirm(root, "modelprice", preview(root, "modelprice", GOOD))
+    page = preview(root, "modelprice", GOOD.replace(",10,", ",11,"))
+    ModelPrice.objects.update(output_per_million=12)
+    assert "changed after the preview" in html(confirm(root, "modelprice", page))
+    assert ModelPrice.objects.get().output_per_million == 12
+
+
+def test_a_text_published_while_a_file_is_imported_stays(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between what the import looked at and what it writes."""
+    published("Old.")
+    page = preview(root, "prompttext", TEXTS + f"{SECTION},instruction,New,mine\n")
+    publish = PromptText.publish
+
+    def beaten(self: PromptText, **given: Any) -> None:
+        monkeypatch.setattr(PromptText, "publish", publish)
+        published("Theirs.")
+        publish(self, **given)
+
+    monkeypatch.setattr(PromptText, "publish", beaten)
+    told = html(confirm(root, "prompttext", page))
+    assert "Row 1: Version 2 was published meanwhile; this text was written for version 1." in told
+
+
 def test_an_operator_edits_restores_and_withdraws_a_text(root: Client) -> None:
     add = reverse("admin:orchestration_prompttext_add")
     assert "{code}" in html(root.get(add, {"section": SECTION}))
@@ -123,7 +170,7 @@ def test_an_operator_edits_restores_and_withdraws_a_text(root: Client) -> None:
         (2, "Two.", True),
     ]
     listed = reverse("admin:orchestration_prompttext_changelist")
-    root.post(listed, {"action": "use_again", "_selected_action": [one.pk]})
+    root.post(listed, {"action": "use_again", "_selected_action": [one.pk], f"base-{one.pk}": "2"})
     assert PromptText.objects.current().get().text == "One."
     current = PromptText.objects.current().get()
     root.post(listed, {"action": "withdraw", "_selected_action": [current.pk]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -204,6 +205,69 @@ def test_a_first_text_is_not_put_over_another_first_one(root: Client) -> None:
     assert PromptText.objects.count() == 1
 
 
+def test_a_withdrawal_meanwhile_is_told_to_who_saves(root: Client) -> None:
+    first = text("Be brief.")
+    url = reverse("admin:orchestration_prompttext_change", args=(first.pk,))
+    assert 'type="hidden" name="base" value="1"' in html(root.get(url))
+    first.withdraw()
+    mine = {"text": "Be quick.", "note": "mine", "base": "1"}
+    refused = html(root.post(url, mine))
+    assert "Version 1 was withdrawn, while you wrote this one." in refused
+    assert not PromptText.objects.current().exists()
+    assert 'type="hidden" name="base" value="-1"' in refused
+    root.post(url, mine | {"base": "-1"})
+    assert PromptText.objects.current().get().version == 2
+
+
+def test_a_text_for_another_section_than_was_opened_is_saved(root: Client) -> None:
+    text("Be kind.")
+    add = reverse("admin:orchestration_prompttext_add")
+    assert 'name="base" value="1"' in html(root.get(add, {"section": SECTION, "part": "instruction"}))
+    root.post(add, {"section": SECTION, "part": "message", "text": "Be quick.", "base": "1"})
+    assert PromptText.objects.get(part="message").version == 1
+
+
+LISTED = reverse("admin:orchestration_prompttext_changelist")
+
+
+def again(root: Client, chosen: PromptText, shown: str) -> str:
+    """Choose a version again on the list as it was shown."""
+    base = re.search(rf'name="base-{chosen.pk}" value="(-?\d+)"', shown)
+    assert base is not None
+    sent = {"action": "use_again", "_selected_action": [chosen.pk], f"base-{chosen.pk}": base[1]}
+    return html(root.post(LISTED, sent, follow=True))
+
+
+def test_a_version_is_used_again_only_for_the_one_that_was_seen(root: Client) -> None:
+    first = text("Be brief.")
+    text("Be kind.")
+    shown = html(root.get(LISTED))
+    text("Be quick.")
+    told = again(root, first, shown)
+    assert "was not put in use. Version 3 was published meanwhile; this text was written for version 2." in told
+    assert PromptText.objects.current().get().text == "Be quick."
+    assert "v4 is in use" in again(root, first, html(root.get(LISTED)))
+    assert PromptText.objects.current().get().text == "Be brief."
+
+
+def test_a_version_is_not_used_again_over_a_withdrawal(root: Client) -> None:
+    first = text("Be brief.")
+    second = text("Be kind.")
+    shown = html(root.get(LISTED))
+    second.withdraw()
+    assert "was not put in use. Version 2 was withdrawn meanwhile" in again(root, first, shown)
+    assert not PromptText.objects.current().exists()
+    assert "v3 is in use" in again(root, first, html(root.get(LISTED)))
+
+
+def test_a_version_that_no_page_showed_is_not_used_again(root: Client) -> None:
+    first = text("Be brief.")
+    text("Be kind.")
+    told = html(root.post(LISTED, {"action": "use_again", "_selected_action": [first.pk]}, follow=True))
+    assert "is not on the page that this came from" in told
+    assert PromptText.objects.count() == 2
+
+
 def test_the_faster_one_of_two_publishers_wins() -> None:
     text("Be kind.")
     late = PromptText(section=SECTION, part="instruction", text="Be quick.")
@@ -211,6 +275,9 @@ def test_the_faster_one_of_two_publishers_wins() -> None:
         late.publish(base=0)
     late.publish(base=1)
     assert PromptText.objects.current().get().version == 2
+    late.withdraw()
+    with pytest.raises(TransitionRefused, match="Version 2 was withdrawn meanwhile; this text was written for"):
+        PromptText(section=SECTION, part="instruction", text="Be slow.").publish(base=2)
 
 
 def test_a_race_after_the_forms_check_is_told(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
