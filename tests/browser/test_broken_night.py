@@ -268,12 +268,14 @@ def write_prompt(text: str) -> PromptText:
 
 @pytest.fixture
 def notes() -> Iterator[None]:
-    """A model that shouts when its prompt says so, and a handler that writes down what it says."""
+    """A model that shouts when its prompt says so, and has to be corrected then; a handler that writes down what it
+    says."""
     CONDUCT["night"] = lambda handler, response: Message.objects.create(
         role="note", content=response.structured_data["text"]
     )
     with scripted(
-        Fault(kind="json", data={"text": "A LOUD NOTE"}, contains="Be loud", times=0),
+        Fault(kind="json", data={"text": "A LOUD NOTE"}, contains="Your answer does not match", times=0),
+        Fault(kind="wrong_shape", contains="Be loud", times=0),
         Fault(kind="json", data={"text": "a calm note"}, times=0),
     ):
         yield
@@ -293,7 +295,9 @@ def test_a_wrong_prompt_is_found_and_its_rows_reverted(notes: None, keyboard: Ke
     work()
     assert sorted(Message.objects.values_list("content", flat=True)) == ["A LOUD NOTE"] * 3 + ["a calm note"]
     open_versions(keyboard)
-    page.get_by_role("link", name="Calls made with v1 (1)").wait_for()
+    calm, loud = figures_of(page, "Calls made with v1 (1)"), figures_of(page, "Calls made with v2 (3)")
+    assert (calm["Ended"], calm["Repaired"], loud["Ended"], loud["Repaired"]) == ("1", "0", "3", "3")
+    assert int(loud["Tokens each"]) > int(calm["Tokens each"])
     looks_well(page)
     keyboard.skip_menu()
     keyboard.enter(page.get_by_role("link", name="Edit", exact=True))
@@ -318,6 +322,15 @@ def test_a_wrong_prompt_is_found_and_its_rows_reverted(notes: None, keyboard: Ke
     run_over(keyboard, 3, "revert_selected")
     confirm_run(keyboard, "v2 shouts", "Revert 3 calls")
     assert list(Message.objects.values_list("content", flat=True)) == ["a calm note"]
+
+
+def figures_of(page: Any, version: str) -> dict[str, str]:
+    """What the table says of the calls of a version, by the heads of its columns."""
+    table = page.get_by_role("region", name="Figures")
+    row = table.get_by_role("row").filter(has_text=version)
+    row.wait_for()
+    heads = table.locator("thead th").all_text_contents()
+    return dict(zip(heads[1:], row.locator("td").all_text_contents(), strict=True))
 
 
 def open_versions(keyboard: Keyboard) -> None:
