@@ -6,6 +6,7 @@ still in the frames of the traceback, and the models know the limits; so the fie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,8 @@ SQLITE_KINDS = {
     "SQLITE_CONSTRAINT_PRIMARYKEY": Kind.DUPLICATE,
     "SQLITE_CONSTRAINT_UNIQUE": Kind.DUPLICATE,
 }
+NOT_THERE = re.compile(r"no such (table|column)|table \S+ has no column")
+"""What SQLite says of a table or a column that is missing: all its errors of statements have one code."""
 MOST_FAULTS = 5
 
 
@@ -103,8 +106,10 @@ def cause_of_database_error(error: BaseException, exception: str) -> Cause:
 
 
 def _kind(error: BaseException) -> Kind:
-    if is_sqlite_error(error.__cause__):
-        return SQLITE_KINDS.get(error.__cause__.sqlite_errorname, Kind.OTHER)
+    source = error.__cause__
+    if is_sqlite_error(source):
+        unknown = Kind.OLDER_DATABASE if NOT_THERE.match(str(source)) else Kind.OTHER
+        return SQLITE_KINDS.get(source.sqlite_errorname, unknown)
     return KINDS.get(sqlstate_of(error), Kind.OTHER)
 
 

@@ -1,4 +1,4 @@
 """Tests of `persistence/causes/`. Modules that are tested under other names:
 
-cause, database_errors, frames, remedies: test_analysis
+cause, frames, remedies: test_analysis
 """
