@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -167,25 +168,26 @@ def by_state(calls: QuerySet[ServiceCallRecord]) -> Iterator[tuple[ServiceCallRe
         .annotate(Count("pk"))
     )
     for status, persist_state, stopping, has_result, count in states:
-        stand_in = ServiceCallRecord(
-            status=status,
-            domain_persist_state=persist_state,
-            cancel_requested_at=database_now() if stopping else None,
-            result={} if has_result else None,
-        )
-        yield stand_in, count
+        yield _stand_in(status, persist_state, database_now() if stopping else None, has_result=has_result), count
+
+
+def _stand_in(status: str, persist_state: str, stopping: datetime | None, *, has_result: bool) -> ServiceCallRecord:
+    return ServiceCallRecord(
+        status=status,
+        domain_persist_state=persist_state,
+        cancel_requested_at=stopping,
+        result={} if has_result else None,
+    )
 
 
 def _is_set(column: str) -> ExpressionWrapper[Any]:
     return ExpressionWrapper(Q(**{f"{column}__isnull": False}), BooleanField())
 
 
-def possible(call_id: str, among: Iterable[Operation]) -> list[Operation]:
-    """The operations that this call would not be left alone by."""
-    found = next(by_state(ServiceCallRecord.objects.filter(pk=call_id)), None)
-    if found is None:
-        return []
-    return [each for each in among if not each.objection(found[0], each.page.options if each.page else {})]
+def possible(call: ServiceCallRecord, among: Iterable[Operation], *, has_result: bool) -> list[Operation]:
+    """The operations that this call would not be left alone by; it may have been read without its content."""
+    shown = _stand_in(call.status, call.domain_persist_state, call.cancel_requested_at, has_result=has_result)
+    return [each for each in among if not each.objection(shown, each.page.options if each.page else {})]
 
 
 # --- the engine's own -----------------------------------------------------------------------

@@ -20,6 +20,7 @@ from orchestration.admin.operations import ReasonForm, apply, plan, selected
 from orchestration.models import ServiceCallRecord
 from orchestration.operations import Operation, operations, possible
 from orchestration.values.generic_refs import admin_path
+from orchestration.values.truncated_json import text_of
 
 LISTED_ON_CONFIRMATION = 20
 
@@ -48,10 +49,10 @@ class CallOperations(DetailAdmin):
         return [*pages, *super().get_urls()]
 
     def buttons(self, request: HttpRequest, call: ServiceCallRecord) -> Iterable[Button]:
-        """What this person may do with the call as it is; operations with the same page share a button."""
+        """What this person may do with the call as its page read it; operations with the same page share a button."""
         allowed = [operation for operation in operations() if _may_open(request, operation)]
         found: dict[str, Button] = {}
-        for operation in possible(call.pk, allowed):
+        for operation in possible(call, allowed, has_result=text_of(call, "result")[0] is not None):
             url = operation_url(operation, call.pk)
             found.setdefault(url, Button(title=operation.title, url=url, icon=operation.icon))
         return found.values()

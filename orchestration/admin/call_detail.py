@@ -34,6 +34,7 @@ from orchestration.content.of_call import marked
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.stats.prompt_use import know_prompt
 from orchestration.stats.timeline import phases, timeline
 from orchestration.theme.reach import Way, show_to, way_to
 from orchestration.theme.words import NOTHING, copyable, moment, money, seconds, short_id
@@ -92,6 +93,7 @@ def sections(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]
     """What leads (what went wrong, why it waits), and the tabs."""
     audits = list(attempts_of(call.request_audits.order_by("attempt", "repair", "id")))
     show_to(request, audits)
+    know_prompt(call, audits)
     content = may_read_content(request)
     yield from failure_sections(request, call, audits, content=content)
     yield from _waits(request, call)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from orchestration.admin.sections import Section
-from orchestration.causes.comparison import answered_lately, answered_sizes, request_size, shapes_of_results
+from orchestration.causes.comparison import answered_lately, shapes_of_results, size_beside_answered
 from orchestration.causes.failure_cause import FailureCause, cause_of_failure
 from orchestration.causes.known import Place
 from orchestration.errors import PUT_OFF
@@ -83,11 +83,11 @@ def _differences(
 ) -> Iterator[tuple[str, str]]:
     """How it differs from the newest calls of its service that went well."""
     if cause.known.differs == "size" and last is not None:
-        sizes = answered_sizes(call.service_identity)
+        own, sizes = size_beside_answered(last)
         if sizes:
             yield (
                 "Size of the request",
-                f"{request_size(last):,} characters; those answered recently: {sizes[0]:,} to {sizes[-1]:,}",
+                f"{own:,} characters; those answered recently: {sizes[0]:,} to {sizes[-1]:,}",
             )
         if last.answer is not None and cause.code == "timeout":
             yield "Given up after", seconds(timedelta(milliseconds=last.answer.latency_ms))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 
 from orchestration.admin.extensions import ListActions
 from orchestration.admin.optional_import_export import PortedPrompts
-from orchestration.admin.prompt_versions import calls_url, versions_page, versions_url
+from orchestration.admin.prompt_versions import calls_url, texts_read_once, versions_page, versions_url
 from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.components.identity import PROMPTS
 from orchestration.components.prompt_overrides import check_text, known_names
@@ -208,12 +208,9 @@ Texts = Mapping[tuple[str, str, int | None], PromptText]
 """By section, part and version; the one in use by None."""
 
 
-def _texts(names: Sequence[str], used: Mapping[tuple[str, str], int]) -> Texts:
-    """The texts in use, and those that were used, without their words; one query."""
-    wanted = Q(section__in=names, is_current=True)
-    for (section, part), version in used.items():
-        wanted |= Q(section=section, part=part, version=version)
-    found = list(PromptText.objects.filter(wanted).defer("text"))
+def _texts(call: ServiceCallRecord) -> Texts:
+    """The texts in use, and those that were used."""
+    found = texts_read_once(call)
     current = {(text.section, text.part, None): text for text in found if text.is_current}
     return current | {(text.section, text.part, text.version): text for text in found}
 
@@ -243,7 +240,7 @@ def prompt_sections(request: HttpRequest, call: ServiceCallRecord) -> Iterable[S
     names = [str(section.identity) for section in service.wiring.sections]
     prompt = prompt_read_once(call)
     used = None if prompt is None else prompt.texts
-    texts = _texts(names, used or {})
+    texts = _texts(call)
     listed = [
         {"label": name.rpartition(".")[2], "parts": [_part(name, part.value, texts, used) for part in PromptPart]}
         for name in names

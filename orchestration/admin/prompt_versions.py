@@ -6,15 +6,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from orchestration.admin.attempt_display import difference
 from orchestration.admin.filters import add_call_filter
-from orchestration.models import PromptText
-from orchestration.stats.prompt_use import NEWEST_REQUESTS, calls_with, use_of
+from orchestration.components.registry import services
+from orchestration.models import PromptText, ServiceCallRecord
+from orchestration.stats.prompt_use import NEWEST_REQUESTS, calls_with, prompt_read_once, use_of
 from orchestration.theme.parts import TextFilter
 from orchestration.theme.words import currency
 from orchestration.values.generic_refs import admin_path, key_of
@@ -30,6 +31,21 @@ def versions_url(text_id: int) -> str:
 def calls_url(text_id: int) -> str:
     """The list of calls that were made with a version."""
     return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?prompt={text_id}"
+
+
+def texts_read_once(call: ServiceCallRecord) -> list[PromptText]:
+    """Without their words: the texts that the call's last prompt was rendered with, and those that its service's prompt
+    is rendered with now; asked for once for this instance: several parts of its page show something of them."""
+    known = vars(call)
+    if "_texts" not in known:
+        service, prompt = services.try_get(call.service_identity), prompt_read_once(call)
+        sections = service.wiring.sections if service is not None else ()
+        wanted = Q(section__in=[str(section.identity) for section in sections], is_current=True)
+        for (section, part), version in (prompt.texts if prompt is not None else {}).items():
+            wanted |= Q(section=section, part=part, version=version)
+        known["_texts"] = list(PromptText.objects.filter(wanted).defer("text"))
+    found: list[PromptText] = known["_texts"]
+    return found
 
 
 @add_call_filter

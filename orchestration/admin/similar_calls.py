@@ -4,18 +4,18 @@ object."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from orchestration.admin.filters import add_call_filter
-from orchestration.admin.prompt_versions import calls_url
+from orchestration.admin.prompt_versions import calls_url, texts_read_once
 from orchestration.admin.sections import Fact
 from orchestration.causes.groups import PERIOD, failed_groups, fingerprint_of
 from orchestration.clock import database_now
@@ -32,10 +32,24 @@ LOOKED_BEYOND = timedelta(days=1)
 PROMPT_VERSION = re.compile(r"(?P<version>[0-9a-f]{16})(\.(?P<until>[0-9]{1,10}))?")
 
 
+Similar = Callable[[ServiceCallRecord], Iterable[Fact]]
+_added: list[Similar] = []
+
+
+def add_similar_calls(find: Similar) -> Similar:
+    """Add links to calls that have something else in common with one; doing it again changes nothing. A decorator,
+    too."""
+    if find not in _added:
+        _added.append(find)
+    return find
+
+
 def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
     """Links to lists of calls, as far as there is something that they have in common with this one."""
     if call.error_code:
         yield _of_the_same_cause(call)
+    for find in _added:
+        yield from find(call)
     prompt = prompt_read_once(call)
     if prompt is not None and prompt.version:
         sent_by = ceil((prompt.sent_at + LOOKED_BEYOND).timestamp())
@@ -44,7 +58,7 @@ def similar_calls(call: ServiceCallRecord) -> Iterator[Fact]:
             f"by the same code and texts ({prompt.version[:8]})",
             list_url(prompt_version=f"{prompt.version}.{sent_by}"),
         )
-    for text in _texts(prompt):
+    for text in _texts(call, prompt):
         yield Fact("Same prompt text", f"rendered with {text}", calls_url(text.pk))
     related = reference(call.related_content_type, call.related_object_id)
     if related is not None and related.model is not None:
@@ -68,12 +82,11 @@ def list_url(**wanted: str) -> str:
     return f"{reverse('admin:orchestration_servicecallrecord_changelist')}?{urlencode(wanted)}"
 
 
-def _texts(prompt: Prompt | None) -> list[PromptText]:
+def _texts(call: ServiceCallRecord, prompt: Prompt | None) -> list[PromptText]:
     """The texts of operators that a prompt was rendered with."""
-    which = Q()
-    for (section, part), version in (prompt.texts if prompt is not None else {}).items():
-        which |= Q(section=section, part=part, version=version)
-    return list(PromptText.objects.filter(which).defer("text")[:LISTED_TEXTS]) if which else []
+    used = prompt.texts if prompt is not None else {}
+    found = texts_read_once(call) if used else []
+    return [text for text in found if used.get((text.section, text.part)) == text.version][:LISTED_TEXTS]
 
 
 @add_call_filter

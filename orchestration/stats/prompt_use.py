@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -38,8 +38,10 @@ class Prompt:
 def prompt_of(call: ServiceCallRecord) -> Prompt | None:
     """The last prompt of a call; None when nothing was sent, or what is known of it was purged. One query."""
     audits = AIRequestAudit.objects.filter(call=call, repair=0).order_by("-attempt")
-    meta: Any
-    meta, sent_at = audits.values_list("prompt_meta", "dispatched_at").first() or (None, None)
+    return _prompt(*(audits.values_list("prompt_meta", "dispatched_at").first() or (None, None)))
+
+
+def _prompt(meta: Any, sent_at: datetime | None) -> Prompt | None:
     if not isinstance(meta, dict) or sent_at is None:
         return None
     texts = {
@@ -48,6 +50,12 @@ def prompt_of(call: ServiceCallRecord) -> Prompt | None:
         for part, version in section.get("texts", {}).items()
     }
     return Prompt(version=str(meta.get("version", "")), sent_at=sent_at, texts=texts)
+
+
+def know_prompt(call: ServiceCallRecord, requests: Iterable[AIRequestAudit]) -> None:
+    """Let `prompt_read_once` answer from all requests of this call, which were read already."""
+    last = max((each for each in requests if each.repair == 0), key=lambda each: each.attempt, default=None)
+    vars(call)["_prompt"] = None if last is None else _prompt(last.prompt_meta, last.dispatched_at)
 
 
 def prompt_read_once(call: ServiceCallRecord) -> Prompt | None:

@@ -10,13 +10,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from orchestration.admin.base import may_read_content
-from orchestration.admin.sections import Section, add_call_sections
+from orchestration.admin.sections import Fact, Section, add_call_sections
+from orchestration.admin.similar_calls import add_similar_calls, list_url
 from orchestration.models import ServiceCallRecord
+from orchestration.models.states import PersistState
 from orchestration.theme.reach import Way, way_to
 from persistence.causes.cause import Cause, Kind
 from persistence.causes.comparison import differences
 from persistence.causes.database_errors import model_of, sqlstate_name
 from persistence.causes.remedies import headline, remedy
+from persistence.maintenance.dead_letters import fingerprint_of_text
 from persistence.models.failures import PersistenceFailure, still_failing
 
 
@@ -71,11 +74,22 @@ def _places(cause: Cause) -> Iterator[tuple[str, str]]:
         yield f"Rows of {cause.table}", f"{model._meta.app_label}_{model._meta.model_name}_changelist"
 
 
+def _failure_read_once(call: ServiceCallRecord) -> PersistenceFailure | None:
+    """Why its result is dead, or waits for another try, where that was noted; asked for once for this instance: several
+    parts of its page show something of it."""
+    known = vars(call)
+    if "_failure" not in known:
+        failing = ServiceCallRecord.objects.filter(still_failing(), pk=call.pk)
+        noted = PersistenceFailure.objects.filter(call__in=failing)
+        known["_failure"] = noted.first() if call.domain_persist_error else None
+    found: PersistenceFailure | None = known["_failure"]
+    return found
+
+
 @add_call_sections
 def why_not_persisted(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Section]:
     """On the page of a call whose result is dead, or waits for another try: why, and what helps."""
-    failing = ServiceCallRecord.objects.filter(still_failing(), pk=call.pk)
-    failure = PersistenceFailure.objects.filter(call__in=failing).first() if call.domain_persist_error else None
+    failure = _failure_read_once(call)
     if failure is not None:
         yield Section(
             title="Why it is not persisted",
@@ -85,3 +99,13 @@ def why_not_persisted(request: HttpRequest, call: ServiceCallRecord) -> Iterator
                 "failure": failure,
             },
         )
+
+
+@add_similar_calls
+def not_persisted_for_the_same_cause(call: ServiceCallRecord) -> Iterator[Fact]:
+    """The other results that fail like this one."""
+    failure = _failure_read_once(call)
+    is_dead = call.domain_persist_state == PersistState.DEAD
+    if failure is not None or is_dead:
+        fingerprint = fingerprint_of_text(call) if failure is None else failure.fingerprint
+        yield Fact("Similar calls", "not persisted for the same cause", list_url(dead=fingerprint))

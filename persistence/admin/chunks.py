@@ -215,9 +215,9 @@ def domain_objects(request: HttpRequest, call: ServiceCallRecord) -> Iterator[Se
     """On a call's page: the objects that its result became."""
     if not request.user.has_perm("persistence.view_persistedchunk"):
         return
-    touched = PersistedObject.objects.filter(chunk__call_id=call.pk)
-    section = _objects_section(request, "Domain objects", touched, tab=Tab.ROWS)
     chunks = list(PersistedChunk.objects.filter(call_id=call.pk).defer("summary").order_by("id")[:MAX_LISTED_OBJECTS])
+    touched = PersistedObject.objects.filter(chunk__call_id=call.pk) if chunks else PersistedObject.objects.none()
+    section = _objects_section(request, "Domain objects", touched, tab=Tab.ROWS)
     section.context["chunks"] = [(chunk, _chunk_url(chunk.pk)) for chunk in chunks]
     yield section
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.causes.comparison import answered_lately, answered_sizes, request_size, shapes_of_results
+from orchestration.causes.comparison import answered_lately, answered_sizes, shapes_of_results, size_beside_answered
 from orchestration.models.audits import Outcome
 from tests.orchestration.admin.rows import succeeded
 from tests.orchestration.factories import SERVICE, failed, request_audit
@@ -30,7 +30,8 @@ def test_requests_are_told_by_their_size() -> None:
     short.save()
     long = request_audit(failed(), messages=["a" * 1000])
     long.save()
-    assert request_size(long) == 1004
-    sizes = answered_sizes(SERVICE)
-    assert request_size(short) in sizes
-    assert max(sizes) < request_size(long)
+    own, sizes = size_beside_answered(long)
+    assert own == 1004
+    assert sizes == answered_sizes(SERVICE)
+    assert 14 in sizes
+    assert max(sizes) < own

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pydantic import BaseModel
 
 from apps.accounts.models import User
+from orchestration.admin.call_actions import call_url
+from orchestration.models import ServiceCallRecord
 from persistence.admin.causes import explained
 from persistence.bulk.worker import work
 from persistence.causes.cause import Cause, Kind
 from persistence.models import BulkRun
+from persistence.models.failures import PersistenceFailure
 from persistence.operations import DRY_RUN, REPROCESS
 from persistence.testing import persist
 from tests.persistence.results import lonely, note
@@ -80,6 +85,55 @@ def test_a_cause_is_told_with_its_line_and_what_helps(root: Client) -> None:
     assert "seedapp_message.role: not null, got nothing" in of_call
     overview = html(root.get(reverse("admin:persistence_overview")))
     assert "seedapp_message.role: not null" in overview
+
+
+class Reading(BaseModel):
+    text: int
+
+
+def test_pages_say_how_a_value_differs_from_those_that_stayed(root: Client) -> None:
+    """Of columns in the rows that are stored, of fields of the answer in those that were persisted."""
+    assert persist(note(lambda handler, response: Message.objects.create(role="nurse", text="hi"))) == "persisted"
+
+    def without_text(handler: Any, response: Any) -> Message:
+        return Message.objects.create(role="a", text=None)
+
+    def as_number(handler: Any, response: Any) -> Reading:
+        return Reading.model_validate(response.structured_data)
+
+    unfit, unread = note(without_text), note(as_number)
+    assert [persist(record) for record in (unfit, unread)] == ["failed", "failed"]
+    column = "<dt>text in stored rows</dt><dd>text of 2 characters</dd>"
+    field = "<dt>text in persisted answers</dt><dd>text of 5 characters</dd>"
+    page = html(root.get(DEAD))
+    assert (page.count(column), page.count(field)) == (1, 1)
+    pages = [html(root.get(call_url(record.pk))) for record in (unfit, unread)]
+    assert [column in page for page in pages] == [True, False]
+    assert [field in page for page in pages] == [True, True]
+
+
+def test_a_result_that_fails_leads_to_those_that_fail_alike(root: Client, broken: list[bool]) -> None:
+    def write(handler: Any, response: Any) -> Message:
+        raise [KeyError, ValueError][response.context["kind"]]
+
+    one, like, other = [note(write, context={"kind": kind}) for kind in (0, 0, 1)]
+    for record in (one, like, other):
+        assert persist(record) == "dead"
+    assert similar_to(root, one) == {one.pk, like.pk}
+    assert similar_to(root, other) == {other.pk}
+    PersistenceFailure.objects.filter(call__in=[one.pk, like.pk]).delete()  # an older version noted none
+    assert similar_to(root, one) == {one.pk, like.pk}
+    good = note(lambda handler, response: Message.objects.create(role="a"))
+    assert persist(good) == "persisted"
+    assert "not persisted for the same cause" not in html(root.get(call_url(good.pk)))
+
+
+def similar_to(client: Client, record: ServiceCallRecord) -> set[str]:
+    """The calls on the list to which the page of a call leads."""
+    page = html(client.get(call_url(record.pk)))
+    found = re.search(r'<a[^>]+href="([^"]+\?dead=[0-9a-f]{16})"[^>]*>not persisted for the same cause</a>', page)
+    assert found is not None, page[page.index("At a glance") :][:3000]
+    return {call.pk for call in client.get(found[1]).context["cl"].result_list}
 
 
 def test_the_ids_of_examples_are_told_apart_and_copied(root: Client, broken: list[bool]) -> None:

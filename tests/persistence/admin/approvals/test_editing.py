@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from orchestration.admin.call_actions import call_url
 from orchestration.components import Approval
+from orchestration.values import truncated_json
 from persistence.approval.decisions import approve
 from persistence.handlers import schema_upgrades
 from persistence.models.approval import Hold, HoldState
@@ -16,6 +19,7 @@ from tests.persistence.admin.approvals.test_pages import user_of
 from tests.persistence.approval.test_decisions import rewrites
 from tests.persistence.reprocessing.test_reprocess import memo
 from tests.seedapp.models import Message
+from tests.seedapp.orca.persist.behaviours import NoteSchema
 from tests.seedapp.orca.persist.reprocessed import GenerateMemo, MemoSchema
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -127,3 +131,34 @@ def test_an_answer_of_an_older_version_is_edited_in_the_present(anna, monkeypatc
     monkeypatch.setattr(schema_upgrades, "_steps", schema_upgrades._steps | step)
     assert anna.get(edit(hold)).context["form"].data["text"] == "upgraded"
     assert anna.get(item(hold)).context["answer"].data["text"] == "upgraded"
+
+
+@pytest.fixture
+def edited(held, anna):
+    """An answer that somebody made kinder."""
+    hold = held(says={"persons": 2})
+    previewed = send(anna, hold, text="kinder").context["shown"]
+    send(anna, hold, "approve", text="kinder", shown=previewed)
+    kept = Hold.objects.get(pk=hold.pk)
+    assert kept.edited == {"text": "kinder"}
+    return kept
+
+
+def test_the_page_of_the_call_shows_what_was_changed(edited, anna, staff, monkeypatch):
+    """In the present version of the schema, too."""
+    reader = staff("view_hold", "view_content", "view_servicecallrecord")
+    page = html(reader.get(call_url(edited.call_id)))
+    assert "<del>hello</del>" in page
+    assert "<ins>kinder</ins>" in page
+    schema, version = edited.schema_identity, edited.shown["schema_version"]
+    step = {(schema, version): lambda data: {**data, "text": f"{data['text']}, upgraded"}}
+    monkeypatch.setattr(NoteSchema, "version", version + 1)
+    monkeypatch.setattr(schema_upgrades, "_steps", schema_upgrades._steps | step)
+    assert "<ins>kinder, upgraded</ins>" in html(reader.get(call_url(edited.call_id)))
+
+
+def test_an_edit_that_is_too_long_is_shown_as_far_as_it_is_read(edited, staff, monkeypatch):
+    monkeypatch.setattr(truncated_json, "MAX_CHARACTERS", 10)
+    page = html(staff("view_hold", "view_content", "view_servicecallrecord").get(call_url(edited.call_id)))
+    assert re.search(r"Edited <span class=\"orca-muted\">\(the first 10 of \d+ characters\)", page)
+    assert "kinder" not in page
