@@ -79,6 +79,8 @@ def run_together(statements: Sequence[Statement]) -> int:
 
 def count_together(*found: QuerySet[Any, Any]) -> list[int]:
     """How many rows each queryset of one database has, in one round trip. The ORM has no statement without a table."""
+    if not found:
+        return []
     compiled = [rows.query.get_compiler(rows.db).as_sql() for rows in found]
     counts = ", ".join(f"(SELECT COUNT(*) FROM ({sql}) AS counted)" for sql, _ in compiled)  # noqa: S608 - the ORM's
     with connections[found[0].db].cursor() as cursor:

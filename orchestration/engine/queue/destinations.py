@@ -11,7 +11,7 @@ from orchestration.errors import InvalidCall
 from orchestration.models import RateLimit, ServiceCallRecord
 from orchestration.models.call_kinds import CallKind, queued_kinds
 from orchestration.routes import Route, RoutePattern
-from orchestration.stats.figures import Counted, counted
+from orchestration.stats.figures import Counted, counted_each
 
 NEWEST = 1000
 """Calls that are looked at for routes which neither settings nor classes name."""
@@ -57,7 +57,8 @@ Waiting = dict[CallKind, Counted]
 
 def queued_by_kind() -> Waiting:
     """How many calls of each kind are queued; a query for the kinds and one for each, over the index of their calls."""
-    return {kind: counted(ServiceCallRecord.objects.queued().of_kind(kind)) for kind in queued_kinds()}
+    kinds = list(queued_kinds())
+    return dict(zip(kinds, counted_each(*map(ServiceCallRecord.objects.queued().of_kind, kinds)), strict=True))
 
 
 def under(limit: RateLimit, waiting: Waiting | None = None) -> Counted:

@@ -21,7 +21,7 @@ from orchestration.engine.throttling.token_bucket import MINUTE, Bucket, seconds
 from orchestration.models import Pause, RateLimit, ServiceCallRecord
 from orchestration.models.call_kinds import CallKind, kinds_with_routes, queued_kinds
 from orchestration.routes import Route
-from orchestration.stats.figures import Counted, counted
+from orchestration.stats.figures import Counted, counted_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,24 @@ class Held:
 
 
 def held_by_all(now: datetime | None = None) -> dict[ThrottleReason, Held]:
-    """All that holds calls, or would, and which; with a query for each kind of calls that is held now, and one more
-    for those that are due later."""
+    """All that holds calls, or would, and which. The calls of all kinds are counted in one query."""
     moment = now or database_now()
     groups = list(_groups())
     routes = {route for group in groups for route in routes_of(group.kind, group.left)}
     reasons = present_reasons(read(), moment, routes)
-    parts: dict[ThrottleReason, list[Held]] = {reason: [] for reason in reasons}
     times = ((Q(due_at__lte=moment), True), (Q(due_at__gt=moment), False))
-    for group in groups:
-        for when, due in times:
-            holding = holding_call(group.kind, group.left, reasons, due=due)
-            calls = counted(ServiceCallRecord.objects.queued().filter(group.which, when)) if holding else NONE
-            for reason in holding if calls.count else ():
-                parts[reason].append(Held(calls, group.which & when))
-    return {reason: _together(found) for reason, found in parts.items()}
+    found = [
+        (holding, group.which & when)
+        for group in groups
+        for when, due in times
+        if (holding := holding_call(group.kind, group.left, reasons, due=due))
+    ]
+    parts: dict[ThrottleReason, list[Held]] = {reason: [] for reason in reasons}
+    queued = ServiceCallRecord.objects.queued()
+    for (holding, which), calls in zip(found, counted_each(*(queued.filter(each) for _, each in found)), strict=True):
+        for reason in holding if calls.count else ():
+            parts[reason].append(Held(calls, which))
+    return {reason: _together(held) for reason, held in parts.items()}
 
 
 def held_by_pauses() -> dict[int, Counted]:
