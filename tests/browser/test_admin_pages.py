@@ -9,9 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from apps.accounts.models import User
-from orchestration.models import ServiceCallRecord
+from orchestration.models import Pause, ServiceCallRecord
+from tests.browser.accessible import look_at
 from tests.orchestration.admin.rows import HOSTILE, succeeded
-from tests.orchestration.factories import failed
+from tests.orchestration.factories import SERVICE, failed, queued
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -132,3 +133,15 @@ def on_top(page: Any, part: Any) -> bool:
             }"""
         )
     )
+
+
+def test_what_helps_is_read_on_a_phone(console: Any, live_server: Any) -> None:
+    """On the page of what is held back, beside names of services that are as long as they are."""
+    Pause.start("service", SERVICE, reason="the provider is down")
+    queued()
+    console.set_viewport_size({"width": 390, "height": 844})
+    console.goto(f"{live_server.url}{reverse('admin:persistence_held')}")
+    box = console.get_by_role("link", name="Resume it").bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+    assert console.locator("#orca-held ~ .orca-scroll").bounding_box()["height"] < 400
+    look_at(console, "held-back")
