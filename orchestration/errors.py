@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from orchestration.types import Usage
 
@@ -256,6 +257,11 @@ class WaitsForApproval(PutOff):
 
     code = "waits_for_approval"
     seconds = 3600.0
+
+    def __init__(self, message: str | None = None, *, runs: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.runs = frozenset(runs)
+        """The keys of the tools' runs that it waits for."""
 
 
 class WrittenByNewerVersion(PutOff):

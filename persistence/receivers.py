@@ -12,7 +12,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.signals import results_stored, tick
 from persistence.approval.deadlines import wake_for_deadlines
 from persistence.approval.holding import hold_back
-from persistence.approval.tools import ask_about
+from persistence.approval.tools import ask_about, undecided
 from persistence.bulk.runs import start_scheduled, wake_forgotten
 from persistence.conf import persistence_settings
 from persistence.handlers.adapters import takes
@@ -61,5 +61,5 @@ def connect() -> None:
     results_stored.connect(on_results_stored, dispatch_uid="persistence.results_stored")
     tick.connect(on_tick, dispatch_uid="persistence.tick")
     register_gate(hold_back)
-    register_asker(ask_about)
+    register_asker(ask_about, undecided)
     register_taker(takes, objects_made="persistence.testing.objects_made")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 
 from django.db import transaction
@@ -61,13 +61,20 @@ def _answer(hold: Hold) -> ToolAnswer:
     return ToolAnswer(waits=hold.state not in {HoldState.APPROVED, HoldState.EDITED})
 
 
+def undecided(keys: Set[str]) -> Set[str]:
+    """Those of these keys of runs that still wait for somebody."""
+    calls = {key.rsplit(":", 2)[0] for key in keys}  # the index begins with the call
+    return set(Hold.objects.open().filter(call_id__in=calls, tool_key__in=keys).values_list("tool_key", flat=True))
+
+
 def still_waits(record: ServiceCallRecord) -> bool:
     """Whether the call of a held tool can still continue."""
     return not record.is_terminal
 
 
 def go_on(record: ServiceCallRecord) -> None:
-    """Bring the call forward, when the decision is committed; one that a worker still holds finds it the next time."""
+    """Bring the call forward, when the decision is committed. One that a worker still holds is not put off then: that
+    write locks the call, as this decision did, and asks what is `undecided`."""
     now = database_now()
     ServiceCallRecord.objects.queued().filter(pk=record.pk, due_at__gt=now).update(due_at=now)
     transaction.on_commit(partial(wake, record.queue), robust=True)

@@ -80,6 +80,8 @@ class Settle:
     """Where it goes next, when that changes."""
     answer: StoreAnswer | None = None
     """The answer that it settles, where that is not stored yet."""
+    waits_for: frozenset[str] = frozenset()
+    """The keys of tools' runs that people are to decide on: it is due at once where one was decided meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from orchestration.errors import (
     ProviderError,
     PutOff,
     StaleLease,
+    WaitsForApproval,
     WrittenByNewerVersion,
 )
 from orchestration.log import describe
@@ -125,6 +126,8 @@ def _failed(call: CallContext, error: CallError, delay: float | None, route: Nex
 
 async def _put_off(call: CallContext, error: PutOff) -> None:
     """Queue it again as it is, uncharged: a stored answer stays the next worker's to use."""
+    runs = error.runs if isinstance(error, WaitsForApproval) else frozenset()
+    call.moved = bool(runs)
     await call.write(
         Settle(
             lease=call.lease,
@@ -136,6 +139,7 @@ async def _put_off(call: CallContext, error: PutOff) -> None:
             error_code=error.code,
             retryable=True,
             failures=call.failures,
+            waits_for=runs,
         ),
     )
 

@@ -106,7 +106,7 @@ class CallContext:
     """An answer that is stored with the result of the call."""
     interruption: Interruption | None = None
     moved: bool = False
-    """It is queued again for another route, to be claimed at once."""
+    """It is queued again, and may be due at once: for another route, or since people decided meanwhile."""
     value: Any = None
     """What the service returned: a Response, or whatever an overridden execute() made."""
     error: Exception | None = None

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -34,6 +35,7 @@ from orchestration.engine.execution.event_thread import Announcer
 from orchestration.engine.execution.events import announce, ask_for_persistence
 from orchestration.engine.execution.successors import Successors, keys_set_free
 from orchestration.engine.execution.throttle_feedback import apply_observations, reserve_shown
+from orchestration.engine.execution.tool_approval import decided_meanwhile
 from orchestration.engine.execution.tool_rows import FAILED_RUNS, write_runs
 from orchestration.engine.lag import Lag
 from orchestration.engine.queue.bulk_updates import REROUTED, ROUTE_COLUMNS, SETTLE_COLUMNS, USAGE_COLUMNS, update_rows
@@ -256,6 +258,8 @@ def _price(answers: list[AIResponseAudit]) -> None:
 
 def _settle(commands: list[Settle]) -> None:
     now = database_now()
+    decided = decided_meanwhile(frozenset().union(*(command.waits_for for command in commands)))
+    commands = [replace(each, due_at=now) if each.waits_for & decided else each for each in commands]
     alone = [_settle_row(command, now) for command in commands if command.answer is None]
     update_rows(SETTLE_COLUMNS, alone)
     with_answer = [

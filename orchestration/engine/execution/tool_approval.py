@@ -5,7 +5,7 @@ The call goes back to the queue. Whoever decides brings it forward, and the work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,14 +37,17 @@ Answers = Mapping[str, ToolAnswer]
 Asker = Callable[[ServiceCallRecord, Sequence[ToolRun]], Answers]
 """Asks for approval of runs, once for each, and says what is known by now; with the database, in a transaction of its
 own."""
+Undecided = Callable[[Set[str]], Set[str]]
+"""Those of these keys of runs that nobody has decided on yet. Whoever decides locks the row of the call first, and this
+is called by a transaction that holds it: it sees every decision that did not find the call put off."""
 
-_askers: list[Asker] = []
+_askers: list[tuple[Asker, Undecided]] = []
 
 
-def register_asker(asker: Asker) -> None:
-    """Who asks people; the first one that is registered does."""
-    if asker not in _askers:
-        _askers.append(asker)
+def register_asker(asker: Asker, undecided: Undecided) -> None:
+    """Who asks people, and knows what they decided; the first one that is registered does."""
+    if (asker, undecided) not in _askers:
+        _askers.append((asker, undecided))
 
 
 async def asked_about(call: CallContext, runs: Iterable[ToolRun]) -> Answers:
@@ -62,7 +65,7 @@ async def asked_about(call: CallContext, runs: Iterable[ToolRun]) -> Answers:
         )
     if not _askers:
         return {run.key: ToolAnswer(refused=NOBODY) for run in open_runs}
-    return await when_database_answers(_askers[0], call.record, open_runs)
+    return await when_database_answers(_askers[0][0], call.record, open_runs)
 
 
 def _needs_approval(call: CallContext, run: ToolRun) -> bool:
@@ -84,6 +87,12 @@ def waits(told: Answers, run: ToolRun) -> bool:
 
 def wait_for_people(told: Answers) -> None:
     """WaitsForApproval when a run of this turn still waits, once the others have run."""
-    waiting = sum(answer.waits for answer in told.values())
+    waiting = [key for key, answer in told.items() if answer.waits]
     if waiting:
-        raise WaitsForApproval(f"{waiting} {'tool waits' if waiting == 1 else 'tools wait'} for approval.")
+        many = "tool waits" if len(waiting) == 1 else "tools wait"
+        raise WaitsForApproval(f"{len(waiting)} {many} for approval.", runs=waiting)
+
+
+def decided_meanwhile(runs: Set[str]) -> Set[str]:
+    """Those of these keys of runs that no longer wait for anybody: their calls are not to sleep."""
+    return runs - _askers[0][1](runs) if runs and _askers else frozenset()
