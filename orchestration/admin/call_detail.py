@@ -69,7 +69,7 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     yield Fact("Service", service_label(call))
     yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
     yield Fact("Requested by", call.requested_by or NOTHING)
-    yield Fact("Model", f"{call.provider} {call.model}".strip() or f"{call.route}, not asked yet")
+    yield Fact("Model", f"{call.provider} {call.model}".strip() or _unasked(call))
     if call.route_reason:
         yield Fact("Route", f"{call.route}, after {call.route_reason}")
     deaths = f", {call.deaths} deaths of workers" if call.deaths else ""
@@ -148,6 +148,10 @@ def way_of_remedy(request: HttpRequest, code: str, call_id: str = "") -> Way:
     """The way of this person to `remedy_url`; to nowhere where that is empty."""
     url = remedy_url(code, call_id)
     return way_to(request, url) if url else Way()
+
+
+def _unasked(call: ServiceCallRecord) -> str:
+    return f"{call.route}, not asked yet" if any(call.route) else "not asked yet"
 
 
 def service_label(call: ServiceCallRecord) -> str:

@@ -103,7 +103,7 @@ class BulkRun(CompareAndSet):
         items: RelatedManager[BulkItem]
 
     def __str__(self) -> str:
-        return f"{self.title} of {self.total} rows"
+        return f"{self.title} of {self.total:,} {'row' if self.total == 1 else 'rows'}"
 
     @property
     def operation(self) -> Operation | None:

@@ -58,6 +58,8 @@ def test_all_that_match_are_frozen_forecast_confirmed_and_done(root: Client) -> 
     run = BulkRun.objects.get()
     failed()
     assert (run.total, run.state, run.kind) == (2, BulkState.DRAFT, "retry")
+    assert str(run).endswith(" of 2 rows")
+    assert str(BulkRun(kind="retry", total=12345)).endswith(" of 12,345 rows")
     assert run.filter == {"all that match": {"status__exact": "failed"}}
     assert "<strong>2 calls</strong> will be queued again" in page
     page = html(steer(root, run, "start", reason="back again"))

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from orchestration.admin.call_actions import call_url
 from orchestration.admin.call_detail import remedy_url
@@ -69,6 +70,7 @@ def test_whatever_puts_a_call_off_says_what_it_waits_for() -> None:
     """A new kind must be explained, and have a page; so must a new place that queues calls again."""
     assert {kind.code for kind in kinds_of(PutOff)} == PUT_OFF
     assert set(KNOWN) >= PUT_OFF
+    reverse("admin:index")  # loads the pages, which say where they are
     assert all(remedy_url(code) for code in PUT_OFF)
     queues_again = {
         function.name
@@ -216,6 +218,9 @@ def test_the_page_of_a_call_says_it_with_the_way_out(admin_client: Client) -> No
     assert "Why it is not running" in page
     assert "too expensive" in page
     assert "default/gpt-4o, not asked yet" in page
+    nowhere = admin_client.get(call_url(call(client="", model_requested="").pk)).content.decode()
+    assert "/, not asked yet" not in nowhere
+    assert "not asked yet" in nowhere
     assert f'href="{call_url(before.pk)}"' in page
     assert re.search(r'<a class="orca-link" href="/admin/orchestration/pause/[^"]*">', page), "besides that of the menu"
     assert "Why it is not running" not in admin_client.get(call_url(failed().pk)).content.decode()
