@@ -28,6 +28,8 @@ PARTS = {
 """What pages fetch for themselves."""
 
 
+HELD_BACK = "GET /admin/persistence/bulkrun/held/"
+"""It lists what holds calls, too: a missing worker among it."""
 CONSOLE = [name for name in tables() if name.startswith("admin_")]
 
 
@@ -59,7 +61,7 @@ def test_every_page_says_what_is_broken_once(name: str) -> None:
         html = b"".join(response).decode()
         looked_at.append(route)
         found = (html.count('id="orca-alerts"'), html.count("No worker is alive"))
-        if found != (1, 1):
+        if found != (1, 2 if route == HELD_BACK else 1):
             wrong[route] = found
     assert wrong == {}
     assert looked_at

@@ -194,7 +194,7 @@ def run_python(code: str, tmp_path: Path, **environment: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,  # beside other tests a migration of all apps takes a minute
     )
 
 
