@@ -69,7 +69,7 @@ def facts(call: ServiceCallRecord) -> Iterator[Fact]:
     yield Fact("Service", service_label(call))
     yield Fact("Related object", related.label if related else NOTHING, related.admin_url if related else None)
     yield Fact("Requested by", call.requested_by or NOTHING)
-    yield Fact("Model", f"{call.provider} {call.model}".strip() or _unasked(call))
+    yield Fact("Model", f"{call.provider} {call.model}".strip() or _unanswered(call))
     if call.route_reason:
         yield Fact("Route", f"{call.route}, after {call.route_reason}")
     deaths = f", {call.deaths} deaths of workers" if call.deaths else ""
@@ -150,8 +150,10 @@ def way_of_remedy(request: HttpRequest, code: str, call_id: str = "") -> Way:
     return way_to(request, url) if url else Way()
 
 
-def _unasked(call: ServiceCallRecord) -> str:
-    return f"{call.route}, not asked yet" if any(call.route) else "not asked yet"
+def _unanswered(call: ServiceCallRecord) -> str:
+    """Where a call goes that has no answer, and whether it was asked for one."""
+    said = "not asked yet" if not call.attempts else "gave no answer" if call.is_terminal else "no answer yet"
+    return f"{call.route}, {said}" if any(call.route) else said
 
 
 def service_label(call: ServiceCallRecord) -> str:

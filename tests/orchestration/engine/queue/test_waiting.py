@@ -221,6 +221,11 @@ def test_the_page_of_a_call_says_it_with_the_way_out(admin_client: Client) -> No
     nowhere = admin_client.get(call_url(call(client="", model_requested="").pk)).content.decode()
     assert "/, not asked yet" not in nowhere
     assert "not asked yet" in nowhere
+    asked = admin_client.get(
+        call_url(failed(client="default", model_requested="gpt-4o", attempts=3).pk)
+    ).content.decode()
+    assert "default/gpt-4o, gave no answer" in asked
+    assert "not asked yet" not in asked
     assert f'href="{call_url(before.pk)}"' in page
     assert re.search(r'<a class="orca-link" href="/admin/orchestration/pause/[^"]*">', page), "besides that of the menu"
     assert "Why it is not running" not in admin_client.get(call_url(failed().pk)).content.decode()
