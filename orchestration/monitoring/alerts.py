@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -39,6 +39,8 @@ IN_A_ROW = 3
 """Failures in a row that are worth a word before the circuit opens."""
 RECENT = timedelta(minutes=5)
 """Since when failures in a row count, and processes that were replaced are told."""
+TOGETHER = timedelta(seconds=10)
+"""What ended within this time of each other has one cause."""
 REPLACED = {
     EventKind.KILLED.value: "A worker process was killed",
     EventKind.RESTART.value: "A cluster of workers was restarted",
@@ -142,7 +144,7 @@ def _replaced(now: datetime) -> Iterator[Alert]:
     events = EngineEvent.objects.filter(kind__in=REPLACED, at__gte=now - RECENT).order_by("-at")
     found = list(events.values_list("kind", "about", "at")[:REPLACED_AT_MOST])
     if found:
-        kind, about, at = found[0]
+        kind, about, at = _first_of(found)
         others = f"; {len(found) - 1} more within {RECENT.seconds // 60} min" if len(found) > 1 else ""
         yield Alert(
             code="replaced",
@@ -151,6 +153,12 @@ def _replaced(now: datetime) -> Iterator[Alert]:
             remedy="See what happened; if it repeats, check whether the machine is short of memory",
             page="index",
         )
+
+
+def _first_of(found: Sequence[tuple[str, str, datetime]]) -> tuple[str, str, datetime]:
+    """The newest one; of what ended together with it, the cluster, which took its workers along."""
+    together = [one for one in found if found[0][2] - one[2] <= TOGETHER]
+    return next((one for one in together if one[0] == EventKind.RESTART), found[0])
 
 
 def _providers(now: datetime) -> Iterator[Alert]:

@@ -157,6 +157,10 @@ def test_processes_that_were_replaced_are_told(now: datetime) -> None:
     EngineEvent.note(EventKind.RESTART, "node-1: the cluster's main process ended")
     assert "A cluster of workers was restarted" in text("replaced")
     assert "main process ended; 1 more within 5 min)" in text("replaced")
+    EngineEvent.note(EventKind.KILLED, "node-1: process 8")
+    assert "main process ended; 2 more within 5 min)" in text("replaced"), "it took its workers along"
+    EngineEvent.objects.filter(kind=EventKind.RESTART).update(at=now - timedelta(seconds=30))
+    assert "A worker process was killed 0 s ago (node-1: process 8; 2 more within 5 min)" in text("replaced")
     EngineEvent.objects.update(at=now - timedelta(minutes=6))
     assert found("replaced") is None
 
