@@ -32,6 +32,8 @@ HELP = "Id, correlation id, user:7, error code or text, input.ticket=42, result.
 ROOTS = ("input", "context", "result")
 WINDOW = 50_000
 """What no index serves is looked for in this many of the newest calls."""
+WINDOW_OF_RESULTS = 15_000
+"""The same for values in results: the database stores most of them apart from their rows, and unpacks each."""
 TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
 ID_SHAPE = "00000000-0000-0000-0000-000000000000"
 ID_PART = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]{4,64}\Z")
@@ -59,6 +61,13 @@ class Found:
     """What was looked for and where, after "calls", one entry a term."""
     windowed: list[Q] = field(default_factory=list)
     aliases: dict[str, Any] = field(default_factory=dict)
+    in_results: bool = False
+    """Whether results are looked through."""
+
+    @property
+    def window(self) -> int:
+        """How many of the newest calls are looked through for what no index serves."""
+        return min(WINDOW, WINDOW_OF_RESULTS) if self.in_results else WINDOW
 
     @property
     def note(self) -> str:
@@ -215,6 +224,7 @@ def _by_json(found: Found, term: str) -> None:
     for key in path:
         place = KeyTransform(key, place)
     found.aliases[name] = place
+    found.in_results |= root == "result"
     found.windowed.append(_any_of({name: value} for value in _values(match["value"])))
 
 
@@ -268,11 +278,11 @@ def _window(found: Found) -> tuple[ServiceCallQuerySet, datetime | None]:
     newest = ServiceCallRecord.objects.order_by("-created_at", "-id")
     if found.before is not None:
         newest = newest.filter(created_at__lte=found.before)
-    oldest = next(iter(newest.values_list("created_at", flat=True)[WINDOW : WINDOW + 1]), None)
+    oldest = next(iter(newest.values_list("created_at", flat=True)[found.window : found.window + 1]), None)
     if oldest is None:
         return newest, None
     found.notes.append(
-        f"Looked through the newest {WINDOW:,} calls, back to {exact(oldest)}. To look further back,"
+        f"Looked through the newest {found.window:,} calls, back to {exact(oldest)}. To look further back,"
         " filter by the date until which they were created."
     )
     return newest.filter(created_at__gte=oldest), oldest

@@ -210,11 +210,11 @@ def tally(span: Span, begin: datetime, end: datetime | None) -> dict[Key, Tally]
         found = tallies.setdefault((_moment(start), service, model), Tally())
         tokens = dict(zip(SUMMED[3:8], sums, strict=True))
         found.add(
-            {status: count, **tokens, "cost": _decimal(cost) or Decimal(0), "unpriced": unpriced},
+            {status: count, **tokens, "cost": as_cost(cost) or Decimal(0), "unpriced": unpriced},
             {} if status == "succeeded" else {code: count},
             {} if bucket is None else {str(min(int(bucket), LAST_BUCKET)): count},
         )
-        found.saw_cost(_decimal(highest), call_id)
+        found.saw_cost(as_cost(highest), call_id)
     return tallies
 
 
@@ -262,6 +262,6 @@ def _moment(start: datetime | str) -> datetime:
     return datetime.fromisoformat(start).replace(tzinfo=UTC) if isinstance(start, str) else start.astimezone(UTC)
 
 
-def _decimal(value: Any) -> Decimal | None:
+def as_cost(value: Any) -> Decimal | None:
     """SQLite sums in floating point, exact enough for eight places."""
     return None if value is None else Decimal(value).quantize(Decimal("0.00000001"))

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from django.db.models import Count, Min, QuerySet, TextField
+from django.db.models import Aggregate, Count, Min, Q, QuerySet, Sum, TextField, Value
 from django.db.models.functions import Cast
 
 from orchestration.clock import database_now
@@ -19,7 +19,7 @@ from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
 from orchestration.models.prepared_sql import count_together
 from orchestration.models.rollups import CallRollup, RollupState, Span, add_counts, percentile
-from orchestration.stats.aggregation import LENGTHS, floor
+from orchestration.stats.aggregation import LENGTHS, as_cost, floor
 
 COUNTED_UP_TO = 10_000
 """Rows of a queue are counted up to here."""
@@ -86,8 +86,8 @@ class Figures:
         """In ms, from first claim to end; None when no call ran."""
         return percentile(self.durations, share)
 
-    def add(self, sums: Sequence[Any], errors: dict[str, int], durations: dict[str, int]) -> None:
-        """`sums` in the order of ADDED; written out, because a week has thousands of rows."""
+    def add(self, sums: Sequence[Any], errors: Iterable[Any], durations: Iterable[Any]) -> None:
+        """`sums` in the order of ADDED; the counts of several rows."""
         succeeded, failed, cancelled, input_tokens, output_tokens, total_tokens, cost, unpriced = sums
         self.succeeded += succeeded
         self.failed += failed
@@ -97,10 +97,13 @@ class Figures:
         self.total_tokens += total_tokens
         self.cost += cost
         self.unpriced += unpriced
-        add_counts(self.errors, errors)
-        add_counts(self.durations, durations)
+        for counts in filter(None, errors):  # most are empty
+            add_counts(self.errors, counts)
+        for counts in durations:
+            add_counts(self.durations, counts)
 
 
+LINE = "\n"
 ADDED = ("succeeded", "failed", "cancelled", "input_tokens", "output_tokens", "total_tokens", "cost", "unpriced")
 added = attrgetter(*ADDED)
 
@@ -119,31 +122,62 @@ class History:
 
 
 def history(period: Period, *, now: datetime | None = None) -> History:
-    """What finished within a period. Two queries, over rollups alone."""
+    """What finished within a period. Three queries, over rollups alone."""
     since = period.begin(now or database_now())
     found = History(period=period, since=since, points={at: Figures() for at in _starts(period, since)})
-    rows = CallRollup.objects.filter(span=period.span, starts_at__gte=since).order_by()
-    texts = Cast("errors", TextField()), Cast("durations", TextField())
-    for at, service, model, *sums, errors_text, durations_text in rows.values_list(
-        "starts_at", "service_identity", "model", *ADDED, *texts
-    ):
-        errors, durations = _counts(errors_text), _counts(durations_text)
-        found.points.setdefault(at, Figures()).add(sums, errors, durations)
-        found.parts.setdefault((service, model), Figures()).add(sums, errors, durations)
+    rows = CallRollup.objects.filter(span=period.span, starts_at__gte=since)
+    for (at,), *summed in _summed(rows, "starts_at"):
+        found.points.setdefault(at, Figures()).add(*summed)
+    for (service, model), *summed in _summed(_in_longest_spans(period, since), "service_identity", "model"):
+        found.parts.setdefault((service, model), Figures()).add(*summed)
     for point in found.points.values():
-        found.total.add(added(point), point.errors, point.durations)
+        found.total.add(added(point), [point.errors], [point.durations])
     found.parts = dict(sorted(found.parts.items(), key=lambda part: (-part[1].cost, -part[1].finished, part[0])))
     found.rolled_at = RollupState.objects.values_list("rolled_at", flat=True).first()
     return found
 
 
-def _counts(text: str) -> Any:
-    """The counts of a column, parsed here: a week has thousands of rows, and most have nothing to parse. Nothing for
-    what is not JSON."""
+def _in_longest_spans(period: Period, since: datetime) -> QuerySet[CallRollup]:
+    """The same calls in fewer rows: a week in its days, and the hours before the first whole one."""
+    spans = list(Span)
+    longer = spans[min(spans.index(period.span) + 1, len(spans) - 1)]
+    whole = floor(since, longer)
+    if whole < since:
+        whole += LENGTHS[longer]
+    before = Q(span=period.span, starts_at__gte=since, starts_at__lt=whole)
+    return CallRollup.objects.filter(before | Q(span=longer, starts_at__gte=whole))
+
+
+class _Lines(Aggregate):
+    """The texts of a group's rows, a line each."""
+
+    function = "GROUP_CONCAT"
+    output_field = TextField()
+
+    def __init__(self, column: str) -> None:
+        super().__init__(Cast(column, TextField()), Value(LINE))
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        return self.as_sql(compiler, connection, function="STRING_AGG")
+
+
+def _summed(rows: QuerySet[CallRollup], *by: str) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """(values of `by`, sums in the order of ADDED, counts of errors, counts of durations), summed up by the database:
+    a week has thousands of rows."""
+    summed = {f"sum_{name}": Sum(name) for name in ADDED}
+    lines = {"error_lines": _Lines("errors"), "duration_lines": _Lines("durations")}
+    for row in rows.order_by().values_list(*by).annotate(**summed, **lines):
+        sums = [as_cost(value) if isinstance(value, Decimal) else value for value in row[len(by) : -2]]
+        yield row[: len(by)], sums, _counts(row[-2]), _counts(row[-1])
+
+
+def _counts(lines: str) -> list[Any]:
+    """The counts of several rows, a line each, parsed together; nothing for a line that is not JSON."""
     try:
-        return {} if text == "{}" else orjson.loads(text)
+        return list(orjson.loads(f"[{lines.replace(LINE, ',')}]"))
     except ValueError:
-        return {}
+        apart = lines.split(LINE)
+        return [counts for line in apart for counts in _counts(line)] if len(apart) > 1 else []
 
 
 def _starts(period: Period, since: datetime) -> Iterator[datetime]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Count
+from django.db.models.functions import Trunc
 from django.utils import timezone
 
-from orchestration.stats.aggregation import floor
 from orchestration.stats.figures import COUNTED_UP_TO, Figures, History, Period
 from orchestration.theme.words import currency
 from persistence.models.failures import PersistenceFailure
@@ -56,14 +56,15 @@ class Chart:
 
 def charts(found: History) -> Iterator[Chart]:
     """Finished calls, their latency and their cost over the points of a period."""
-    total = found.total
+    total, points = found.total, _points(found)
     span = found.period.span.label.lower()
     yield Chart(
         key="chart-calls",
         title=f"Finished calls per {span}",
         kind="bar",
         stacked=True,
-        data=_data(
+        data=points
+        | _data(
             found,
             ("Succeeded", GREEN, lambda point: point.succeeded),
             ("Failed", RED, lambda point: point.failed),
@@ -76,7 +77,8 @@ def charts(found: History) -> Iterator[Chart]:
         key="chart-latency",
         title=f"Seconds from first claim to finish, per {span}",
         kind="line",
-        data=_data(
+        data=points
+        | _data(
             found,
             ("p95", ORANGE, lambda point: _seconds(point.latency(0.95))),
             ("p50", BLUE, lambda point: _seconds(point.latency(0.5))),
@@ -88,23 +90,25 @@ def charts(found: History) -> Iterator[Chart]:
         key="chart-cost",
         title=f"Cost per {span}{f', {currency()}' if currency() else ''}",
         kind="bar",
-        data=_data(found, ("Cost", BLUE, lambda point: float(point.cost))),
+        data=points | _data(found, ("Cost", BLUE, lambda point: float(point.cost))),
         story=f"{total.cost:.4f} {currency()}".rstrip() + " in total.",
         opens=("all",),
     )
-    yield _failing(found)
+    yield _failing(found, points)
 
 
-def _failing(found: History) -> Chart:
+def _failing(found: History, points: dict[str, Any]) -> Chart:
     """Results that are not persisted, by when they began to fail; without those that were persisted since."""
-    began = PersistenceFailure.objects.current().filter(first_at__gte=found.since).order_by("-first_at")
-    counts = Counter(floor(at, found.period.span) for at in began.values_list("first_at", flat=True)[:COUNTED_UP_TO])
+    newest = PersistenceFailure.objects.current().filter(first_at__gte=found.since).order_by("-first_at")
+    began = PersistenceFailure.objects.filter(pk__in=newest.values("pk")[:COUNTED_UP_TO]).order_by()
+    start = Trunc("first_at", found.period.span.value, tzinfo=UTC)
+    counts = dict(began.annotate(start=start).values_list("start").annotate(Count("pk")))
     return Chart(
         key="chart-failing",
         title=f"Results that cannot be persisted, by the {found.period.span.label.lower()} in which that began",
         kind="bar",
         data={
-            **_points(found),
+            **points,
             "datasets": [
                 {
                     "label": "Failing or dead",
@@ -114,14 +118,13 @@ def _failing(found: History) -> Chart:
                 }
             ],
         },
-        story=f"{counts.total()} results began to fail in this period and still do.",
+        story=f"{sum(counts.values())} results began to fail in this period and still do.",
         opens=("failing",),
     )
 
 
 def _data(found: History, *series: tuple[str, str, Callable[[Figures], Any]]) -> dict[str, Any]:
     return {
-        **_points(found),
         "datasets": [
             {
                 "label": label,

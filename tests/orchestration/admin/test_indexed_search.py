@@ -165,6 +165,17 @@ def test_search_without_an_index_covers_the_newest_calls(root: Client, monkeypat
     assert calls[0].pk not in listed
 
 
+def test_results_are_looked_through_in_fewer_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "WINDOW_OF_RESULTS", 1)
+    now = timezone.now()
+    newest, second, third = (
+        failed(result={"a": 1}, input={"a": 1}, created_at=now - timedelta(days=age)) for age in range(3)
+    )
+    assert found("input.a=1") == {newest.pk, second.pk, third.pk}
+    assert found("result.a=1") == {newest.pk, second.pk}
+    assert "newest 1 calls" in search(ServiceCallRecord.objects.all(), "input.a=1 result.a=1", content=True).note
+
+
 def test_what_was_left_out_is_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """One note does not replace another."""
     monkeypatch.setattr(searching, "WINDOW", 1)
