@@ -18,7 +18,7 @@ class PersistenceConfig(AppConfig):
         from orchestration.stats.added_metrics import add_metrics
         from persistence import checks, operations, receivers  # noqa: F401 - checks and operations register themselves
         from persistence.approval.figures import approval_metrics
-        from persistence.exports import registry  # noqa: F401 - says what exports need
+        from persistence.exports import storage
         from persistence.maintenance import kept
         from persistence.models.chunks import remember_model
         from persistence.tracking import content_types, recorder, saved_files
@@ -37,3 +37,4 @@ class PersistenceConfig(AppConfig):
         saved_files.connect()
         receivers.connect()
         kept.register()
+        storage.register()

@@ -1,14 +1,15 @@
 """Erasing everything about one person or object, and the report of it.
 
-Content of calls is purged with its audits, summaries, changes and the errors of its parts, whatever its age; and what
-apps declare as theirs (`persistence/maintenance/retention.py` `add_kind`). Figures, provenance and the reports stay.
+Content of calls is purged with its audits, summaries, changes and the errors of its parts, whatever its age; what apps
+declare as theirs (`persistence/maintenance/retention.py` `add_kind`); and the files of exports that have any of it.
+Figures, provenance and the reports stay.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -54,6 +55,32 @@ class ErasureReport:
     """The first LISTED_HELD of those calls."""
     finished: bool = True
     """False when the time was used up, or the cluster stops: erase again, to continue."""
+    copied: dict[str, set[Any]] = field(default_factory=dict)
+    """The keys of what had copies of such content, by the name of the copies; `rows` counts them, too."""
+
+    def add_copies(self, name: str, keys: Iterable[Any]) -> None:
+        """Count each once, however many of its rows are erased."""
+        known = self.copied.setdefault(name, set())
+        known.update(keys)
+        if known:
+            self.rows[name] = len(known)
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What was made of the content of rows, and stays readable when the rows are emptied. Both functions get a model,
+    and keys of its rows, and return the keys of the copies."""
+
+    found: Callable[[type[Model], Iterable[Any]], Iterable[Any]]
+    remove: Callable[[type[Model], Iterable[Any]], Iterable[Any]]
+
+
+COPIES: dict[str, Copies] = {}
+
+
+def add_copies(name: str, copies: Copies) -> None:
+    """Remove these with the content that they have. Call it from AppConfig.ready."""
+    COPIES[name] = copies
 
 
 def erase_subject(subject: Model, *, dry_run: bool = True, seconds: float = math.inf) -> ErasureReport:
@@ -105,12 +132,18 @@ def _is_over(deadline: float, report: ErasureReport) -> bool:
 
 
 def _erase(name: str, rows: QuerySet[Any], report: ErasureReport) -> None:
-    """Purge some rows, or count them."""
-    if report.dry_run:
-        purged = with_content(name, rows).count()
-    else:
-        purged = empty(name, list(rows.values_list("pk", flat=True)))
+    """Purge some rows, or count them. Copies may have what the rows have no longer: all rows are asked about."""
+    keys = list(rows.values_list("pk", flat=True))
+    _copies_of(rows.model, keys, report)  # nobody finds the copies of rows that are deleted
+    purged = with_content(name, rows).count() if report.dry_run else empty(name, keys)
     report.rows[name] = report.rows.get(name, 0) + purged
+    if not report.dry_run:
+        _copies_of(rows.model, keys, report)  # those that were made meanwhile
+
+
+def _copies_of(model: type[Model], keys: list[Any], report: ErasureReport) -> None:
+    for name, copies in COPIES.items():
+        report.add_copies(name, (copies.found if report.dry_run else copies.remove)(model, keys))
 
 
 def _about(subject: Model) -> Q:

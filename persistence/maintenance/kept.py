@@ -20,7 +20,6 @@ from orchestration.models.nodes import EngineCounter, WorkerNode
 from orchestration.models.ordering_keys import OrderingKey
 from orchestration.models.prompt_overrides import PromptText
 from orchestration.models.rollups import CallRollup
-from orchestration.models.saved_searches import SavedSearch
 from orchestration.models.throttles import Pause, ProviderCircuit, RateLimit
 from orchestration.models.tool_runs import ToolRun
 from persistence.maintenance.retention import KINDS
@@ -152,7 +151,6 @@ def _keep_what_runs_calls() -> None:
     keep(Pause, OPERATORS, "name", "reason")
     keep(PromptText, "What editors wrote for all calls.", "section", "text", "note")
     keep(RateLimit, OPERATORS, "pattern")
-    keep(SavedSearch, "A search that its owner saved, and can delete.", "name", "query")
 
 
 def _keep_persistence() -> None:
@@ -165,15 +163,19 @@ def _keep_persistence() -> None:
     keep(PersistenceFailure, CODES, "handler", "fingerprint", "cause")
     keep(RetentionMark, CODES, "kind")
     keep(RetentionHeld, KEYS, "kind", "row_id")
-    keep(BulkRun, OPERATORS, "options", "filter", "reason", "list_query")
+    keep(BulkRun, OPERATORS, "options", "reason")
     keep(BulkRun, CODES, "kind", "error", "forecast", "channel", "credential")
-    keep(BulkRun, "Names of files of an export, which are removed a week after it ended.", "file", "parts")
+    files = "Names of files of an export: removed with the content of any of its rows, and a week after it ended."
+    keep(BulkRun, files, "file", "parts")
     what = "Which calls a run took on, and why not all of them were done; no values."
     keep(BulkItem, what, "call_id", "outcome", "counts", "error", "made_call_id")
     held = ("call_id", "tool", "tool_key", "service_identity", "namespace", "schema_identity", "prompt_version")
     keep(Hold, CODES, *held, "at_deadline", "escalate_to", "permissions", "moved")
-    keep(Hold, KEYS, "digest")
-    keep(Decision, KEYS, "digest")
+    decided = (
+        "What a person decided on: one digest of answer and rows, that tells nothing to who does not know them all."
+    )
+    keep(Hold, decided, "digest")
+    keep(Decision, decided, "digest")
     keep(Erasure, "The report of an erasure itself.", "subject_id", "reason", "rows", "held")
 
 

@@ -24,14 +24,17 @@ from orchestration.engine.node import stop_requested
 from orchestration.fault_injection import fault
 from orchestration.models import AIRequestAudit, AIResponseAudit, ServiceCallRecord
 from orchestration.models.batches import in_batches
+from orchestration.models.saved_searches import SavedSearch
 from orchestration.models.states import TERMINAL, PersistState
 from orchestration.models.stream_chunks import StreamChunk
 from orchestration.models.tool_runs import ToolRun
 from orchestration.tasks import beat
 from orchestration.values.moments import later
 from persistence.conf import persistence_settings
-from persistence.models import PersistedChunk, PersistedObject, PersistedPart
+from persistence.maintenance.mentions import naming
+from persistence.models import BulkRun, PersistedChunk, PersistedObject, PersistedPart
 from persistence.models.approval import Decision, Hold, HoldState
+from persistence.models.bulk import ENDED
 from persistence.models.retention import RetentionHeld, RetentionMark
 
 BATCH = 500
@@ -112,11 +115,18 @@ KINDS: dict[str, Kind] = {
         empty={"reason": "", "answer": None, "edited": None, "shown": None, "essence": {}, "error": ""},
         ready=lambda moment: ~Q(state=HoldState.OPEN),
     ),
+    "searches": Kind(model=SavedSearch, about=lambda subject: naming(subject, "name", "query")),
+    "runs": Kind(
+        model=BulkRun,
+        empty={"filter": {}, "list_query": ""},
+        ready=lambda moment: Q(state__in=ENDED),
+        about=lambda subject: naming(subject, "filter", "list_query"),
+    ),
     "decisions": Kind(
         model=Decision, clock="decided_at", empty={"note": ""}, ready=lambda moment: ~Q(hold__state=HoldState.OPEN)
     ),
 }
-"""By name; these are erased with the calls that they belong to. Apps add their own."""
+"""By name; these are erased with the calls that they belong to, or that name the subject. Apps add their own."""
 ERASED = "[erased]"
 """What stands in a text column of an app where an empty text would mean something, or is not allowed."""
 

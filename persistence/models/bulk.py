@@ -31,6 +31,9 @@ class BulkState(models.TextChoices):
     FAILED = "failed"
 
 
+ENDED = (BulkState.DONE, BulkState.ABORTED, BulkState.FAILED)
+
+
 class Channel(models.TextChoices):
     """How a run was asked for; empty for one that a version made which did not store it."""
 
@@ -119,7 +122,7 @@ class BulkRun(CompareAndSet):
 
     @property
     def has_ended(self) -> bool:
-        return self.state in {BulkState.DONE, BulkState.ABORTED, BulkState.FAILED}
+        return self.state in ENDED
 
     @property
     def is_scheduled(self) -> bool:

@@ -13,6 +13,8 @@ from orchestration.clock import database_now
 from orchestration.models import AIRequestAudit, ServiceCallRecord
 from persistence.approval.decisions import approve, edit_and_approve, preview_edit, reject
 from persistence.approval.figures import approval_metrics
+from persistence.maintenance.erasure import erase_subject
+from persistence.maintenance.kept import what_stays
 from persistence.maintenance.retention import prune
 from persistence.models.approval import Hold
 from persistence.reprocessing.reprocess import revert
@@ -134,3 +136,16 @@ def test_what_is_pruned_leaves_no_digests_of_its_values(asked, anna):
     for purged in (1, 0):
         assert prune(days={"holds": 30}, dry_run=False, now=later).rows["holds"] == purged
     assert Hold.objects.get(pk=hold.pk).essence == {}
+
+
+def test_an_erasure_takes_the_words_of_who_decided(asked, anna):
+    """What stays of a decision is who, when, what kind, and the digest, which is declared."""
+    hold = asked()
+    approve(hold.pk, by=anna, shown=hold.digest, note="Ada lives in Turin.")
+    ServiceCallRecord.objects.filter(pk=hold.call_id).update(requested_by=anna)
+    assert erase_subject(anna, dry_run=False).rows["decisions"] == 1
+    (decision,) = Hold.objects.get(pk=hold.pk).decisions.all()
+    assert (decision.note, decision.user, decision.digest) == ("", anna, hold.digest)
+    declared = [why for label, columns, why in what_stays() if (label, columns) == ("persistence.Decision", "digest")]
+    assert len(declared) == 1
+    assert declared[0].startswith("What a person decided on")

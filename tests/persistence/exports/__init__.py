@@ -1,5 +1,5 @@
 """Tests of `persistence/exports/`. Modules that are tested under other names:
 
 formats, registry: test_cells, test_worker
-requests, resources, storage: test_worker
+requests, resources: test_worker
 """
