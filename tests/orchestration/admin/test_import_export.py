@@ -80,8 +80,8 @@ def test_prices_are_previewed_imported_with_a_note_and_exported(root: Client) ->
 )
 def test_a_wrong_file_says_where_and_changes_nothing(root: Client, content: bytes | str, says: str) -> None:
     page = html(preview(root, "modelprice", content))
-    assert says in page or "violated" in page, re.sub(r"<[^>]+>|\s+", " ", page)[-1500:]
-    assert 'name="confirm"' not in page or "process_import" not in page
+    assert says in page, re.sub(r"<[^>]+>|\s+", " ", page)[-1500:]
+    assert "process_import" not in page
     assert not ModelPrice.objects.exists()
 
 

@@ -158,7 +158,8 @@ def test_figures_and_payloads(provider, django_assert_max_num_queries):
     assert logged() == []
     read = reader.get(page).content.decode()
     assert "plantedword2" in read
-    assert "Answered" in read
+    assert "Answered, as JSON" in read
+    assert "Answered, as JSON" not in hidden
     assert logged() == ["Read the prompt and the answer."]
     assert signed_in().get(listed).status_code == 403
 

@@ -58,7 +58,8 @@ def test_forms_of_the_composer_are_no_parts_and_have_drafts(instructor: Visitor,
     instructor.send(at(running, "/commands/pause"), command_key="p1")
     news = instructor.live(at(running, "/watch"), 99, versions(html))
     assert "textarea" not in news
-    assert "Resume" in news
+    assert ('aria-label="Pause"' in html, 'aria-label="Resume"' in html) == (True, False)
+    assert ('aria-label="Pause"' in news, 'aria-label="Resume"' in news) == (False, True)
 
 
 def test_a_finding_that_is_known_is_not_offered_again(instructor: Visitor, running: Simulation) -> None:
