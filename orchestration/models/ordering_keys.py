@@ -43,13 +43,15 @@ FIRST_IN_TURN = f"""({FIRST_OF_KEYS}
 )"""  # noqa: S608 - constants
 """Asking for each waiting call whether another one comes before it takes a quarter of a second for ten thousand."""
 WAITED_FOR = f"""{FIRST_OF_KEYS}
-    SELECT id FROM first WHERE (status IN ('failed', 'succeeded') OR (status = 'queued' AND due_at > %s)) AND EXISTS (
+    SELECT id FROM first
+    WHERE (status IN ('failed', 'succeeded') OR (status = 'queued' AND (due_at > %s OR id IN ({{held}})))) AND EXISTS (
         SELECT 1 FROM service_call_record WHERE {HOLDS_UP} AND ordering_key = first.ordering_key AND status = 'queued'
         AND sequence > first.sequence
     )
     LIMIT %s
 """  # noqa: S608 - constants
-"""The first call of each key for which others wait and that will not run now: it has ended, or is not due yet."""
+"""The first call of each key for which others wait and that will not run now: it has ended, is not due yet, or is held
+by something else."""
 
 
 STILL_IN_TURN = f"""
@@ -153,11 +155,13 @@ class OrderingKey(models.Model):
             return [pk for (pk,) in cursor.fetchall()]
 
     @classmethod
-    def waited_for(cls, now: datetime, limit: int) -> list[str]:
-        """The ids of calls for which queued ones of their keys wait, and that will not run now: they have ended, or are
-        not due yet. At most one of each key."""
+    def waited_for(cls, now: datetime, limit: int, held: models.QuerySet[Any] | None = None) -> list[str]:
+        """The ids of calls for which queued ones of their keys wait, and that will not run now: they have ended, are
+        not due yet, or are among the queued calls that something `held`. At most one of each key."""
+        which, params = ("NULL", ()) if held is None else held.order_by().values("pk").query.sql_with_params()
         with cursor_for_many() as cursor:
-            cursor.execute(WAITED_FOR, [connection.ops.adapt_datetimefield_value(now), limit])
+            moment = connection.ops.adapt_datetimefield_value(now)
+            cursor.execute(WAITED_FOR.format(held=which), [moment, *params, limit])
             return [pk for (pk,) in cursor.fetchall()]
 
     @classmethod

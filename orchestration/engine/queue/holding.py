@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from django.db.models import Count, Q
 
@@ -57,8 +59,9 @@ class Hold:
 def holds(now: datetime | None = None) -> tuple[list[Hold], bool]:
     """(all of them, what people did first; whether more ordering keys wait than are listed). A dozen small queries."""
     moment = now or database_now()
-    keys, is_cut = _keys(moment)
-    return [*_held(held_by_all(moment)), *_workers(moment), *keys, *_set_aside(), *_later(moment)], is_cut
+    held = held_by_all(moment)
+    keys, is_cut = _keys(moment, held)
+    return [*_held(held), *_workers(moment), *keys, *_set_aside(), *_later(moment)], is_cut
 
 
 def _held(found: Mapping[ThrottleReason, Held]) -> Iterator[Hold]:
@@ -112,25 +115,31 @@ def _workers(now: datetime) -> Iterator[Hold]:
 # --- order --------------------------------------------------------------------------------------
 
 
-def _keys(now: datetime) -> tuple[list[Hold], bool]:
+def _keys(now: datetime, held: Mapping[ThrottleReason, Held]) -> tuple[list[Hold], bool]:
     """What ended calls hold whose services let the later ones of their ordering keys wait for them, those that hold
-    most first; and all that waits for calls that are not due yet."""
-    ids = OrderingKey.waited_for(now, KEYS + 1)
+    most first; and all that waits for calls that are not due yet, or that something else holds."""
+    ids = OrderingKey.waited_for(now, KEYS + 1, _held_and_due(now, held))
     firsts = list(_firsts(ids)) if ids else []
     behind = _queued_of([first.ordering_key for first in firsts]) if firsts else {}
-    planned = [first for first in firsts if first.status == Status.QUEUED]
     ended = [first for first in firsts if first.status != Status.QUEUED]
     ended.sort(key=lambda first: (-behind[first.ordering_key], first.ordering_key))
     found = [_behind_ended(first, behind[first.ordering_key]) for first in ended[:LISTED]]
-    if planned:
-        found.append(_behind_planned(planned, sum(behind[first.ordering_key] - 1 for first in planned)))
+    for what, is_due in (("calls that are not due yet", False), ("calls that are held themselves", True)):
+        some = [first for first in firsts if first.status == Status.QUEUED and (first.due_at <= now) is is_due]
+        if some:
+            found.append(_behind_queued(what, some, sum(behind[first.ordering_key] - 1 for first in some)))
     return found, len(ended) > LISTED or len(ids) > KEYS
+
+
+def _held_and_due(now: datetime, held: Mapping[ThrottleReason, Held]) -> ServiceCallQuerySet | None:
+    conditions = [each.which for each in held.values() if each.calls.count]
+    return ServiceCallRecord.objects.queued().filter(reduce(or_, conditions), due_at__lte=now) if conditions else None
 
 
 def _firsts(ids: list[str]) -> ServiceCallQuerySet:
     """Without results that are about to be persisted."""
     calls = ServiceCallRecord.objects.filter(pk__in=ids[:KEYS]).exclude(domain_persist_state=PersistState.PENDING)
-    return calls.only("id", "ordering_key", "sequence", "status", "domain_persist_state")
+    return calls.only("id", "ordering_key", "sequence", "status", "domain_persist_state", "due_at")
 
 
 def _queued_of(keys: list[str]) -> dict[str, int]:
@@ -150,12 +159,12 @@ def _behind_ended(first: ServiceCallRecord, number: int) -> Hold:
     )
 
 
-def _behind_planned(firsts: list[ServiceCallRecord], number: int) -> Hold:
+def _behind_queued(what: str, firsts: list[ServiceCallRecord], number: int) -> Hold:
     keys = [first.ordering_key for first in firsts]
     behind = Q(status=Status.QUEUED, ordering_key__in=keys) & ~Q(pk__in=[first.pk for first in firsts])
     return Hold(
         code="order",
-        what="calls that are not due yet",
+        what=what,
         why="They come first in their ordering keys",
         remedy="The others follow when those have run",
         calls=_capped(number),

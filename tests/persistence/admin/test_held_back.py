@@ -119,6 +119,7 @@ REASONS: dict[str, Callable[[], Any]] = {
     "a result is being persisted": lambda: behind("e", **persisting(PersistState.PENDING)),
     "a call runs": lambda: behind("f", status=Status.RUNNING, lease_expires_at=database_now()),
     "a call comes first": lambda: behind("g"),
+    "a call comes first that is paused": lambda: [behind("i"), Pause.start("service", SERVICE)],
     "a call is planned": lambda: behind("h", due_at=database_now() + timedelta(hours=3)),
     "calls were put off": lambda: [waiting(error_code=code, failures=number) for number, code in enumerate(PUT_OFF)],
     "calls are tried again": lambda: waiting(error_code="timeout", failures=1, attempts=1),
@@ -126,6 +127,14 @@ REASONS: dict[str, Callable[[], Any]] = {
 }
 """What may keep calls from running, and what looks like it; each is done beside calls of every kind."""
 WITHOUT_NAMES = {"not_due": "calls for later", "no_worker": "all calls", **dict.fromkeys(PUT_OFF, "calls")}
+
+
+QUEUED_FIRST = {True: "calls that are held themselves", False: "calls that are not due yet"}
+
+
+def _is_held(first: ServiceCallRecord) -> bool:
+    """By anything else than by its place, and by there being nobody to run any call."""
+    return any(wait.code not in {"queue", "no_worker"} for wait in waits_of(first))
 
 
 def told_by_calls() -> dict[tuple[str, str], set[str]]:
@@ -138,9 +147,10 @@ def told_by_calls() -> dict[tuple[str, str], set[str]]:
             if wait.code == "order":
                 first = ServiceCallRecord.objects.get(pk=wait.call_id)
                 under_way = first.status == Status.RUNNING or first.domain_persist_state == PersistState.PENDING
-                if under_way or (first.status == Status.QUEUED and first.due_at <= now):
+                is_due = first.status == Status.QUEUED and first.due_at <= now
+                if under_way or (is_due and not _is_held(first)):
                     continue  # nothing is to be done about it
-                what = "calls that are not due yet" if first.status == Status.QUEUED else what
+                what = QUEUED_FIRST[is_due] if first.status == Status.QUEUED else what
             if wait.code != "queue":
                 told[wait.code, what].add(call.pk)
     return told

@@ -12,6 +12,7 @@ from orchestration.clock import database_now
 from orchestration.engine.queue import holding
 from orchestration.engine.queue.holding import Hold, holds
 from orchestration.engine.queue.unreadable_rows import UNREADABLE
+from orchestration.engine.queue.waiting import waits_of
 from orchestration.models import Pause, ProviderCircuit, RateLimit, ServiceCallRecord, WorkerNode
 from orchestration.models.states import OrderingPolicy, PersistState, Status
 from tests.orchestration.factories import SERVICE, failed, queued
@@ -97,6 +98,24 @@ def test_the_keys_that_hold_most_are_listed(monkeypatch: pytest.MonkeyPatch) -> 
     assert ([hold.what for hold in found], is_cut) == (["k3", "k2"], True)
     monkeypatch.setattr(holding, "LISTED", 3)
     assert not holds()[1]
+
+
+def test_what_is_behind_a_held_call_waits_for_its_turn() -> None:
+    """Its own page says so; so does the list of what holds calls."""
+    key = {"ordering_key": "chat:1", "ordering_policy": OrderingPolicy.SKIP}
+    call(**key, sequence=1), call(ordering_key="chat:2", sequence=1, client="other")
+    behind = [call(**key, sequence=sequence, client="other") for sequence in (2, 3)]
+    call(ordering_key="chat:2", sequence=2, client="other")
+    assert holds() == ([], False), "the first ones are in line"
+    Pause.objects.create(kind="model", name="default/*")
+    paused, order = holds()[0]
+    assert (paused.code, paused.calls.count) == ("paused", 1)
+    assert (order.code, order.what, order.calls.count) == ("order", "calls that are held themselves", 2)
+    assert set(ServiceCallRecord.objects.filter(order.which)) == set(behind)
+    assert [[wait.code for wait in waits_of(each)] for each in behind] == [["order"], ["order"]]
+    Pause.objects.all().delete()
+    ProviderCircuit.objects.create(client="default", state="open", retry_at=database_now() + timedelta(seconds=40))
+    assert [hold.calls.count for hold in holds()[0]] == [1, 2]
 
 
 def test_an_open_circuit_holds_what_is_due() -> None:
