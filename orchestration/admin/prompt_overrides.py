@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -19,6 +18,7 @@ from orchestration.admin.extensions import ListActions
 from orchestration.admin.optional_import_export import PortedPrompts
 from orchestration.admin.prompt_versions import calls_url, texts_read_once, versions_page, versions_url
 from orchestration.admin.sections import Section, Tab, add_call_sections
+from orchestration.admin.seen_forms import SeenForm
 from orchestration.components.identity import PROMPTS
 from orchestration.components.prompt_overrides import check_text, known_names
 from orchestration.components.registry import registry_for, services
@@ -35,7 +35,7 @@ CODE = "the section's code"
 """What says a part of a prompt that nobody edited."""
 
 
-class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+class PromptTextForm(SeenForm):
     """A new text, or a new version of one."""
 
     section = forms.ChoiceField(widget=SelectWidget)
@@ -73,7 +73,7 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
 
     def _check_base(self, cleaned: Any) -> None:
         """Refuse to put this text in the place of one that its author has not seen, or where somebody withdrew the one
-        that they saw; sent again, it is meant so."""
+        that they saw."""
         base, place = cleaned.get("base"), (cleaned.get("section", ""), cleaned.get("part", ""))
         now = PromptText.objects.base_of(*place)
         if now == 0 and base is not None:  # of another section than the form was opened for
@@ -81,14 +81,8 @@ class PromptTextForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
         if base is None or now in {0, base}:
             return
         other = PromptText.objects.of(*place).select_related("created_by").get(version=abs(now))
-        sent: Any = self.data
-        self.data = sent = sent.copy()
-        sent["base"] = str(now)
-        done = f"{other.created_by or 'Somebody'} saved version {now} at {exact(other.created_at)}"
-        raise ValidationError(
-            f"{done if now > 0 else meanwhile(now)}, while you wrote this one. Look at {versions_url(other.pk)} first;"
-            " save again to put your text in its place."
-        )
+        saved = f"{other.created_by or 'Somebody'} saved version {now} at {exact(other.created_at)}"
+        self.refuse_unseen(now, saved if now > 0 else meanwhile(now), versions_url(other.pk))
 
     def _place(self) -> tuple[str, str]:
         """The section and part of the text, as far as they are known when the form is opened."""

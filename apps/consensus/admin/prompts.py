@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from apps.consensus.conf import consensus_settings
 from apps.consensus.decision.personas import PERSONA_IDS
 from apps.consensus.models import Persona, PromptSet
 from orchestration.admin.import_export import Ported
+from orchestration.admin.seen_forms import SeenRowForm
 
 
 def _is_frozen(prompt_set: PromptSet | None) -> bool:
@@ -46,6 +48,14 @@ class PersonaFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscr
             raise ValidationError(f"The weights must total 1, they total {total}.")
 
 
+class PromptSetForm(SeenRowForm):
+    """A version with its personas, which are edited together."""
+
+    @staticmethod
+    def parts(row: PromptSet) -> Iterable[Persona]:
+        return row.personas.all()
+
+
 class PersonaInline(StackedInline):
     model = Persona
     formset: Any = PersonaFormSet
@@ -67,6 +77,7 @@ class PersonaInline(StackedInline):
 class PromptSetAdmin(Ported):
     """New runs use the version that PERSONA_TEMPLATE_VERSION names."""
 
+    form = PromptSetForm
     resource_classes = (PromptSetResource,)
     list_display = ("version", "state", "approve_threshold", "revise_threshold", "rerun_threshold", "created_at")
     inlines = (PersonaInline,)
@@ -82,6 +93,11 @@ class PromptSetAdmin(Ported):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptSet]:
         return super().get_queryset(request).prefetch_related("personas")
+
+    def get_fields(self, request: HttpRequest, obj: PromptSet | None = None) -> Any:
+        """What was there when the form was opened matters to who can save it."""
+        fields = super().get_fields(request, obj)
+        return fields if self.has_change_permission(request, obj) else [name for name in fields if name != "base"]
 
     def has_change_permission(self, request: HttpRequest, obj: PromptSet | None = None) -> bool:
         return super().has_change_permission(request, obj) and not _is_frozen(obj)

@@ -11,4 +11,5 @@ import_widgets: test_import_formats
 nodes: test_audits
 prices: apps/console/test_list_times
 prompt_overrides: test_prompt_versions, test_import_export
+seen_forms: test_prompt_versions, apps/consensus/admin/test_prompts
 """

@@ -1,4 +1,4 @@
 """Tests of `apps/consensus/admin/`. Modules that are tested under other names:
 
-import_export, prompts: test_runs
+import_export: test_runs
 """
