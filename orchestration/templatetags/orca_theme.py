@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from orchestration.monitoring.alert_display import ALERTS, VIEW_CALLS, shown
 from orchestration.monitoring.alerts import POLL_SECONDS, latest_alerts
 from orchestration.theme.installed import has_console
+from orchestration.theme.reach import only_ways
 from orchestration.theme.styles import SCRIPTS, style_sheets
 from orchestration.theme.styles import badge as plain_badge
 from orchestration.theme.words import copyable as shown_to_copy
@@ -43,6 +44,12 @@ def badge(text: object, colour: str = "") -> SafeString:
     if not has_console():
         return plain_badge(text, colour)
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+
+
+@register.simple_tag(takes_context=True)
+def links_that_open(context: template.Context, contents: str) -> SafeString:
+    """The contents of a field that cannot be edited, with its links for those alone whom they open."""
+    return only_ways(context["request"], contents)
 
 
 @register.simple_tag

@@ -3,9 +3,11 @@ help."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +16,12 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, get_urlconf, resolve
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 
 from orchestration.values.generic_refs import Reference
+
+LINK = re.compile(r'<a\b[^>]*?\shref="(?P<url>[^"]*)"[^>]*>(?P<text>.*?)</a>', re.DOTALL)
 
 _needed: dict[str, tuple[str, ...]] = {}
 
@@ -45,6 +51,15 @@ def way_to(request: HttpRequest, url: str, title: str = "") -> Way:
 def may_open(request: HttpRequest, url: str) -> bool:
     """Whether this person may open a page by its address; what is not a page of the admin is not asked."""
     return not _who_may(request, url)
+
+
+def only_ways(request: HttpRequest, html: str) -> SafeString:
+    """Some HTML of ours, with the text alone of each link that this person may not open."""
+
+    def shown(link: re.Match[str]) -> str:
+        return link[0] if may_open(request, unescape(link["url"])) else link["text"]
+
+    return SafeString(LINK.sub(shown, conditional_escape(html)))
 
 
 def may_view(request: HttpRequest | None, model: type[Model] | None) -> bool:

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.consensus.prompt_sets.install import current_prompt_set
 from orchestration.admin.call_actions import call_url
 from orchestration.clock import database_now
 from orchestration.models import ModelPrice, Pause, ProviderCircuit, RateLimit, WorkerNode
@@ -31,8 +32,7 @@ from tests.rows_of_any_model import a_row
 from tests.seedapp.models import Message
 
 pytestmark = pytest.mark.django_db
-LINKS = re.compile(r"<a\b(?![^>]*class=\"text-link\")[^>]*?\shref=\"([^\"#][^\"]*)\"")
-"""But for what the theme itself makes of a foreign key that cannot be edited: Django asks nobody there."""
+LINKS = re.compile(r"<a\b[^>]*?\shref=\"([^\"#][^\"]*)\"")
 CALLS = reverse("admin:orchestration_servicecallrecord_changelist")
 
 
@@ -114,6 +114,25 @@ def test_who_cannot_mend_it_is_told_who_can() -> None:
         assert any(f"Ask somebody who may see {asked}." in page for page in said.values()), asked
     held = client.get(reverse("admin:persistence_held")).content.decode()
     assert "Ask somebody who may see pauses." in held
+
+
+def test_the_page_of_a_foreign_key_is_a_link_for_who_may_see_it() -> None:
+    """Where the field cannot be edited; Django and the theme ask nobody there."""
+    persona = current_prompt_set().personas.get(persona_id="critic")
+    page = reverse("admin:consensus_persona_change", args=(persona.pk,))
+    linked = reverse("admin:consensus_promptset_change", args=(persona.prompt_set_id,))
+    assert linked in links_on(somebody_with("view_persona", "view_promptset"), page)
+    reader = somebody_with("view_persona")
+    assert linked not in links_on(reader, page)
+    assert f">{persona.prompt_set}<" in "".join(reader.get(page).content.decode().split())
+
+
+def test_rows_that_a_form_chooses_from_lead_where_one_may_go() -> None:
+    """The links beside a field with a foreign key: Django asks for the rights on the other model, and so it stays."""
+    page, codes = reverse("admin:accounts_apikey_add"), ("add_apikey", "view_apikey")
+    beside = re.compile(r'class="\s*related-widget-wrapper-link (\w+)-related"')
+    assert beside.findall(somebody_with(*codes).get(page).content.decode()) == []
+    assert beside.findall(somebody_with(*codes, "view_user").get(page).content.decode()) == ["view"]
 
 
 @pytest.mark.long
