@@ -228,8 +228,8 @@ def _finished(found: History) -> Iterator[Tile]:
         value=f"{total.total_tokens:,}",
         note=f"{total.input_tokens:,} in, {total.output_tokens:,} out",
     )
-    cost = f"{total.cost:,.4f} {currency()}".rstrip()
-    yield Tile(label="Cost", value=cost, note=_unpriced(total), alarm=bool(total.unpriced))
+    label = f"Cost, {currency()}" if currency() else "Cost"  # beside the number it would not fit into one line
+    yield Tile(label=label, value=f"{total.cost:,.4f}", note=_unpriced(total), alarm=bool(total.unpriced))
 
 
 def _latency(found: Figures, share: float) -> str:

@@ -81,6 +81,26 @@ def test_no_page_is_wider_than_the_screen(console: Any, live_server: Any, root: 
         assert console.evaluate("document.documentElement.scrollWidth") <= width, url
 
 
+def test_a_row_on_a_phone_begins_with_what_it_is(console: Any, live_server: Any) -> None:
+    """With the tick on the same line, named by the row, and no words of the theme before it."""
+    call = failed(error_code="rate_limited")
+    console.set_viewport_size({"width": 390, "height": 844})
+    console.goto(f"{live_server.url}{LIST}")
+    tick = console.get_by_role("checkbox", name=f"Select service call …{call.pk[-8:]}", exact=True)
+    named = console.locator(".orca-row").get_by_role("link", name=call.pk[-8:])
+    left, right = tick.bounding_box(), named.bounding_box()
+    assert left["x"] + left["width"] < right["x"]
+    assert abs(left["y"] + left["height"] / 2 - right["y"] - right["height"] / 2) < 6
+    before = "(it) => getComputedStyle(it.closest('td'), '::before').display"
+    assert tick.evaluate(before) == "none"
+    row = console.locator(".orca-row").bounding_box()
+    assert left["y"] - row["y"] < 45
+    tick.check()
+    console.get_by_text("1 of 1 selected").wait_for()
+    tick.uncheck()
+    look_at(console, "list-on-a-phone")
+
+
 def test_it_says_that_answers_are_simulated(console: Any) -> None:
     note = console.get_by_text("simulated", exact=False).first
     note.wait_for()

@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from orchestration.engine.queue.claim import claim
-from orchestration.models import ServiceCallRecord, WorkerNode
+from orchestration.models import ModelPrice, ServiceCallRecord, WorkerNode
 from orchestration.models.states import PersistState, Status
 from orchestration.stats.aggregation import roll_up
 from persistence.testing import persist
 from tests.orchestration.factories import failed, queued, running
 from tests.persistence.results import note
+from tests.rows_of_any_model import a_row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 INDEX, LIVE = reverse("admin:index"), reverse("admin:persistence_overview")
@@ -78,6 +79,8 @@ def test_the_figures_are_those_of_the_rows_and_lead_to_them() -> None:
     assert shown["Oldest waiting"].startswith("5 min")
     assert (shown["Tokens"], shown["Cost"]) == ("907", "4.5000")
     assert "1 calls without a price" in html
+    a_row(ModelPrice, currency="USD")
+    assert tiles(client.get(INDEX).content.decode())["Cost, USD"] == "4.5000", "the number has the line for itself"
     assert "KeyError" in html
     assert "1 x Triage" in html
     links = {unescape(link) for link in re.findall(r'href="(/admin/orchestration/servicecallrecord/\?[^"]+)"', html)}
