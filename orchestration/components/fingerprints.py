@@ -9,6 +9,8 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from orchestration.components.source_lines import source_lines
+
 DIGITS = 16
 BESIDE = {"builtins", "orchestration", "persistence"}
 """Packages whose classes do not count as a component's own code."""
@@ -57,7 +59,7 @@ def _parts(found: Any, seen: set[int]) -> Iterator[str]:
 @cache
 def _source(found: Any) -> str:
     try:
-        return inspect.getsource(found)
+        return "".join(source_lines(found)[0])
     except (OSError, TypeError):
         return f"{found.__module__}.{found.__qualname__}"
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from orchestration.components.identity import PROMPTS, SCHEMAS, SERVICES, Identity, check_part
+from orchestration.components.source_lines import source_lines
 from orchestration.errors import ComponentNotFound, IdentityCollision, RegistryFrozenError, ServiceNotFound
 
 
@@ -173,12 +174,9 @@ def where(component: type) -> str:
 
 @cache
 def location(component: type) -> tuple[str, int]:
-    """File and line of a class; ("", 0) when it has no source (a class made by a call or in a shell).
-
-    Cached: `inspect` parses the whole module for every class.
-    """
+    """File and line of a class; ("", 0) when it has no source (a class made by a call or in a shell)."""
     try:
-        return inspect.getsourcefile(component) or "", inspect.getsourcelines(component)[1]
+        return inspect.getsourcefile(component) or "", source_lines(component)[1]
     except (OSError, TypeError):
         return "", 0
 

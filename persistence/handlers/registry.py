@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from orchestration.components.identity import PERSIST, Identity
 from orchestration.components.registry import registry_for, where
+from orchestration.components.source_lines import source_lines
 from persistence.errors import HandlerCollision
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def refuse_second(handler: type[BasePersistenceHandler], identity: Identity) -> 
 def fingerprint(component: type) -> str:
     """16 hex digits of SHA-256 over the source of a class; over its name, where there is no source."""
     try:
-        source = inspect.getsource(component)
+        source = "".join(source_lines(component)[0])
     except (OSError, TypeError):
         source = f"{component.__module__}.{component.__qualname__}"
     return hashlib.sha256(source.encode()).hexdigest()[:16]
