@@ -6,6 +6,7 @@ the PostgreSQL of DATABASE_URL or of 127.0.0.1:5432, when one answers.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -45,6 +46,7 @@ def answers(url: str) -> bool:
     return True
 
 
+gc.set_threshold(100_000, 20, 50)  # what is loaded stays, and looking through it is a seventh of the start
 os.environ["ORCA_VAR_DIR"] = own_folder()
 os.environ.setdefault("ORCA_SIMULATOR_PACE_MS", "0")  # nobody listens
 if POSTGRES_WANTED:
