@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from orchestration.errors import WrittenByNewerVersion
 from orchestration.log import describe
+from orchestration.values.described import names_of, path_of
 from persistence.errors import PersistenceError
 
 logger = logging.getLogger("persistence")
@@ -28,8 +29,9 @@ def explain(error: BaseException, source: str = "") -> str:
     if isinstance(error, PersistenceError | WrittenByNewerVersion):
         message = f"{type(error).__name__}: {error}"
     elif isinstance(error, ValidationError):
+        names = names_of(error)
         faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['type']}"
+            f"{path_of(e['loc'], names)}: {e['type']}"
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         )
         message = f"{type(error).__name__} of {error.title}: {faults}"

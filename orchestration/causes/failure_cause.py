@@ -11,7 +11,7 @@ from typing import Any
 from orchestration.causes.known import Known, Place, known
 from orchestration.components.registry import schemas
 from orchestration.models import ServiceCallRecord
-from orchestration.values.described import path_of
+from orchestration.values.described import names_in, path_of
 
 PROVIDERS_WORDS = re.compile(r"\(HTTP (\d{3})((?:, [\w.-]{1,64})*)\)\Z", re.ASCII)
 """How the message of a provider's error ends (orchestration/providers/errors.py): names and numbers, no text."""
@@ -91,12 +91,13 @@ def fields_of(call: ServiceCallRecord) -> list[str]:
     """The paths in the answer that the message of an invalid one names; those that begin with no field of the schema
     were made up by the model, and are left out."""
     schema = schemas.try_get(call.schema_identity) if call.schema_identity else None
-    known_fields = set(schema.model_fields) if schema is not None else set()
-    found = []
+    if schema is None:
+        return []
+    names, found = names_in(schema), []
     for place in FAULT.findall(call.error or ""):
         parts = tuple(int(part) if part.isdecimal() else part for part in place.split("."))
-        if parts[0] in known_fields:
-            found.append(path_of(parts))
+        if parts[0] in schema.model_fields:
+            found.append(path_of(parts, names))
     return list(dict.fromkeys(found))[:MOST_FIELDS]
 
 

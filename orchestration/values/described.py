@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from orchestration.isolation import isolated
 
 NOTHING = "nothing"
 """What is said of an empty value."""
-NAME = re.compile(r"[A-Za-z_][\w-]{0,63}\Z")
 
 
 def described(value: Any) -> str:
@@ -35,10 +38,51 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def path_of(location: tuple[int | str, ...]) -> str:
-    """The path of a field. A key that is not a name may come from the answer itself, and is not shown."""
-    names = [str(part) if isinstance(part, int) or NAME.match(part) else "<key>" for part in location]
-    return ".".join(names) or "all"
+def path_of(location: tuple[int | str, ...], names: Set[str]) -> str:
+    """The path of a field. What is none of the `names` may be a key of the answer itself, and is not shown."""
+    return ".".join(str(part) if isinstance(part, int) or part in names else "<key>" for part in location) or "all"
+
+
+def names_in(schema: type[BaseModel]) -> Set[str]:
+    """The names by which errors place what is wrong in an answer of this schema: fields, and the kinds of a value."""
+    return KINDS_OF_VALUES | schema.model_fields.keys() | _named_in(_json_schema(schema))
+
+
+def names_of(error: ValidationError) -> Set[str]:
+    """`names_in` of the model whose validation failed, of which the error says the title alone."""
+    titled = (model for model in _models(BaseModel) if _title(model) == error.title)
+    return KINDS_OF_VALUES.union(*map(names_in, titled))
+
+
+KINDS_OF_VALUES = frozenset({"str", "int", "float", "bool", "list", "dict", "none"})
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _title(model: type[BaseModel]) -> str:
+    return model.model_config.get("title") or model.__name__
+
+
+@lru_cache(maxsize=256)
+def _json_schema(model: type[BaseModel]) -> Any:
+    """None of a model that has none, because a field is of a class of its own."""
+    with isolated():
+        return model.model_json_schema()
+    return None
+
+
+def _named_in(schema: Any) -> Set[str]:
+    """Names of properties, definitions, and what tells the parts of a union apart."""
+    if isinstance(schema, list):
+        return frozenset().union(*map(_named_in, schema))
+    if not isinstance(schema, dict):
+        return frozenset()
+    own = (schema[key] for key in ("properties", "$defs", "mapping") if isinstance(schema.get(key), dict))
+    return frozenset().union(*own, *map(_named_in, schema.values()))
 
 
 def shapes(values: Iterable[Any]) -> str:

@@ -15,7 +15,7 @@ from orchestration.clock import database_now
 from orchestration.errors import WrittenByNewerVersion
 from orchestration.isolation import isolated
 from orchestration.models.prepared_sql import Statement
-from orchestration.values.described import described, path_of
+from orchestration.values.described import described, names_of, path_of
 from persistence.causes.cause import Cause, Fault, Kind
 from persistence.causes.database_errors import MOST_FAULTS, cause_of_database_error, table_of_missing
 from persistence.causes.frames import app_frames
@@ -68,11 +68,14 @@ def _analysed(error: BaseException) -> Cause:
 
 
 def _of_schema(error: ValidationError) -> Iterator[Fault]:
+    names = names_of(error)
     for one in error.errors(include_url=False)[:MOST_FAULTS]:
         said = [f"{limit} {one['ctx'][limit]}" for limit in LIMITS if limit in one.get("ctx", {})]
         rule = f"{one['type']} ({', '.join(said)})" if said else one["type"]
         yield Fault(
-            path=path_of(one["loc"]), rule=rule, value="" if one["type"] == "missing" else described(one["input"])
+            path=path_of(one["loc"], names),
+            rule=rule,
+            value="" if one["type"] == "missing" else described(one["input"]),
         )
 
 
@@ -84,5 +87,5 @@ def _of_model(error: ModelInvalid) -> Iterator[Fault]:
         code = one.code or "invalid"
         said = f"{code} (limit {limit})" if isinstance(limit, int | float) else code
         value = (one.params or {}).get("value")
-        path = path_of(("all" if field == NON_FIELD_ERRORS else field,))
+        path = "all" if field == NON_FIELD_ERRORS or not field.isidentifier() else field
         yield Fault(path=path, rule=said, value="" if value is None else described(value))

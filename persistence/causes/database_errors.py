@@ -7,7 +7,9 @@ still in the frames of the traceback, and the models know the limits; so the fie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -73,6 +75,8 @@ SQLITE_KINDS = {
 }
 NOT_THERE = re.compile(r"no such (table|column)|table \S+ has no column")
 """What SQLite says of a table or a column that is missing: all its errors of statements have one code."""
+LENGTH = re.compile(r"character(?: varying)?\((\d+)\)")
+"""The type of the column in PostgreSQL's message, which is the same in all languages."""
 MOST_FAULTS = 5
 
 
@@ -90,10 +94,10 @@ def cause_of_database_error(error: BaseException, exception: str) -> Cause:
         columns = _columns_of(table, constraint)
     if kind is Kind.CHECK and _has_choices(table, columns):
         kind = Kind.CHOICE
-    faults = tuple(_misfits(error, kind))
-    if faults and not table:
-        table, _, column = faults[0].path.rpartition(".")
-        columns = (column,)
+    written = _written(error)
+    faults = _misfits(error, kind, written)
+    table = table or written.table
+    columns = columns or tuple(fault.path.rpartition(".")[2] for fault in faults)
     return Cause(
         exception=exception,
         kind=kind,
@@ -187,31 +191,47 @@ def _has_choices(table: str, columns: tuple[str, ...]) -> bool:
 # --- which value did not fit -----------------------------------------------------------------
 
 
-def _misfits(error: BaseException, kind: Kind) -> Iterator[Fault]:
-    """The fields whose values break the rule that the database refused, each once."""
-    if kind not in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL}:
-        return
-    seen: set[str] = set()
-    for field, value in _written(error):
-        rule, path = _broken(kind, field, value), f"{field.model._meta.db_table}.{field.column}"
-        if rule and path not in seen and len(seen) < MOST_FAULTS:
-            seen.add(path)
-            yield Fault(path=path, rule=rule, value=described(value))
-
-
-def _written(error: BaseException) -> Iterator[tuple[models.Field[Any, Any], Any]]:
+@dataclass(frozen=True, slots=True)
+class _Written:
     """What the statement that failed was to write."""
+
+    table: str = ""
+    values: tuple[tuple[models.Field[Any, Any], Any], ...] = ()
+
+
+def _misfits(error: BaseException, kind: Kind, written: _Written) -> tuple[Fault, ...]:
+    """The fields whose values break the rule that the database refused, each once; without such, those that the
+    column in the database is perhaps too short for, although the model is not."""
+    if kind not in {Kind.TOO_LONG, Kind.OUT_OF_RANGE, Kind.NULL}:
+        return ()
+    found = dict(_faults(written, lambda field, value: _broken(kind, field, value)))
+    length = LENGTH.search(str(error.__cause__)) if kind is Kind.TOO_LONG and not found else None
+    if length is not None:
+        found = dict(_faults(written, lambda field, value: _too_short(int(length[1]), field, value)))
+    return tuple(found.values())[::-1][:MOST_FAULTS]
+
+
+def _faults(written: _Written, broken: Callable[[models.Field[Any, Any], Any], str]) -> Iterator[tuple[str, Fault]]:
+    for field, value in reversed(written.values):  # of several rows, the first one counts
+        if rule := broken(field, value):
+            path = f"{written.table}.{field.column}"
+            yield path, Fault(path=path, rule=rule, value=described(value))
+
+
+def _written(error: BaseException) -> _Written:
     for frame, _ in frames_of(error):
         if frame.f_code.co_name != "execute_sql":  # the variables of a frame are copied when one asks for them
             continue
         compiler = frame.f_locals.get("self")
+        query: Any = compiler.query if isinstance(compiler, SQLInsertCompiler | SQLUpdateCompiler) else None
         if isinstance(compiler, SQLInsertCompiler):
-            for item in compiler.query.objs:
-                yield from ((field, item.__dict__.get(field.attname)) for field in compiler.query.fields)
-            return
-        if isinstance(compiler, SQLUpdateCompiler):
-            yield from ((field, value) for field, _, value in compiler.query.values)  # type: ignore[attr-defined]
-            return
+            pairs = tuple((field, item.__dict__.get(field.attname)) for item in query.objs for field in query.fields)
+        elif isinstance(compiler, SQLUpdateCompiler):
+            pairs = tuple((field, value) for field, _, value in query.values)
+        else:
+            continue
+        return _Written(query.model._meta.db_table, pairs)
+    return _Written()
 
 
 def _broken(kind: Kind, field: models.Field[Any, Any], value: Any) -> str:
@@ -221,8 +241,30 @@ def _broken(kind: Kind, field: models.Field[Any, Any], value: Any) -> str:
             return f"at most {field.max_length:,} characters"
         case Kind.NULL, None if not field.null:
             return "not null"
-        case Kind.OUT_OF_RANGE, int():
-            low, high = connection.ops.integer_field_range(field.get_internal_type())
+        case Kind.OUT_OF_RANGE, int() | float() | Decimal() if isinstance(field, models.DecimalField):
+            digits = (field.max_digits or 0) - (field.decimal_places or 0)
+            return f"at most {digits} digits before the point" if _has_more(digits, field, value) else ""
+        case Kind.OUT_OF_RANGE, int() if isinstance(_kept(field), models.IntegerField):
+            low, high = connection.ops.integer_field_range(_kept(field).get_internal_type())
             if (low is not None and value < low) or (high is not None and value > high):
                 return f"from {low:,} to {high:,}"
     return ""
+
+
+def _kept(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
+    """A foreign key has the limits of what it refers to."""
+    return field.target_field if isinstance(field, models.ForeignKey) else field
+
+
+def _has_more(digits: int, field: models.DecimalField[Any, Any], value: Any) -> bool:
+    """Whether a number has more digits before the point when it is rounded to the places of the field."""
+    number = abs(Decimal(value))
+    return not number.is_nan() and number + Decimal("0.5").scaleb(-(field.decimal_places or 0)) >= 10**digits
+
+
+def _too_short(length: int, field: models.Field[Any, Any], value: Any) -> str:
+    """For a text that is longer than the database has room for, where that is less than the model says."""
+    if not isinstance(value, str) or len(value) <= length:
+        return ""
+    model = "any number" if field.max_length is None else f"{field.max_length:,}"
+    return f"at most {length:,} characters in the database, {model} in the model (migrations?)"

@@ -47,7 +47,8 @@ def _is_of_app(frame: FrameType, handler: str) -> bool:
         return True
     if file.startswith("<") or _module(frame).partition(".")[0] in ENGINE:
         return False
-    return not file.startswith(LIBRARIES)
+    origin = str(frame.f_globals.get("__file__", file))  # of compiled modules, whose frames name a file of theirs
+    return not file.startswith(LIBRARIES) and not origin.startswith(LIBRARIES)
 
 
 def _module(frame: FrameType) -> str:

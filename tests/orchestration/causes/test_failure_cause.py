@@ -56,10 +56,10 @@ def test_what_a_service_wrote_is_not_taken_for_a_providers() -> None:
 
 def test_fields_that_the_schema_has_are_named_and_no_others() -> None:
     schema = "schemas.engineapp.default.TriageOutputSchema"
-    message = f"urgency: Input should be less than 5; {SECRET}: extra; reason.3.{SECRET}: Field required; and 2 more"
+    message = "urgency: Input should be less than 5; Jones: extra; reason.3.Jones: Field required; and 2 more"
     cause = cause_of_failure(call(message, "invalid_output", schema_identity=schema))
     assert cause.fields == ("urgency", "reason.3.<key>")
-    assert SECRET not in str(dict(cause.facts()))
+    assert "Jones" not in str(dict(cause.facts()))
     assert cause_of_failure(call(message, "invalid_output")).fields == ()
 
 

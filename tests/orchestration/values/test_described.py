@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.values.described import described, lengths, path_of, shapes
+from orchestration.values.described import described, lengths, names_in, names_of, path_of, shapes
 
 
 @pytest.mark.parametrize(
@@ -27,10 +28,53 @@ def test_a_value_is_described_by_type_and_length(value: Any, words: str) -> None
     assert described(value) == words
 
 
-def test_keys_that_are_no_names_are_not_shown() -> None:
-    assert path_of(("lines", 3, "note")) == "lines.3.note"
-    assert path_of(("by_name", "Mrs Jones")) == "by_name.<key>"
-    assert path_of(()) == "all"
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    lines: list[Cat] = []
+    by_name: dict[str, int] = {}
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
+    size: int | str = 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"lines": [{"kind": "cat", "lives": "x"}]}, "lines.0.lives"),
+        ({"by_name": {"Mrs Jones": "x"}}, "by_name.<key>"),
+        ({"by_name": {"Jones": "x"}}, "by_name.<key>"),
+        ({"Jones": 1}, "<key>"),
+        ({"pet": {"kind": "cat", "lives": "x"}}, "pet.cat.lives"),
+        ({"size": []}, "size.int"),
+        (7, "all"),
+    ],
+)
+def test_a_place_names_what_the_schema_names_and_no_key(answer: Any, path: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Answer.model_validate(answer)
+    place = raised.value.errors()[0]["loc"]
+    assert path_of(place, names_in(Answer)) == path_of(place, names_of(raised.value)) == path
+
+
+class Foreign:
+    """JSON Schema knows nothing of it."""
+
+
+class Holder(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    foreign: Foreign
+
+
+def test_of_a_model_without_a_schema_the_fields_are_known() -> None:
+    assert path_of(("foreign", "Jones"), names_in(Holder)) == "foreign.<key>"
 
 
 @pytest.mark.parametrize(

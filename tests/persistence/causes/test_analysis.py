@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
 from django.core.exceptions import ValidationError as ModelInvalid
+from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Repeat
 from pydantic import BaseModel, Field
 
 from orchestration.models import ServiceCallRecord
@@ -16,7 +20,8 @@ from persistence.causes.cause import Cause, Fault, Frame, Kind
 from persistence.causes.frames import declared_at
 from persistence.causes.remedies import REMEDIES, headline, place, remedy
 from persistence.errors import InvalidReturn
-from tests.seedapp.models import Message, Observation, Result, Tally
+from persistence.log import explain
+from tests.seedapp.models import Message, Observation, Result, Specimen, Tally
 from tests.seedapp.orca.persist.behaviours import NotePersistence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -31,11 +36,11 @@ class Order(BaseModel):
 
 
 def caught(code: Callable[[], Any]) -> Cause:
-    """The cause of what the code raises, which names nothing secret."""
+    """The cause of what the code raises, which names nothing secret; nor does what is logged of it."""
     with pytest.raises(Exception) as raised:
         code()
     cause = cause_of(raised.value)
-    assert "Jones" not in json.dumps(cause.as_json())
+    assert "Jones" not in json.dumps(cause.as_json()) + explain(raised.value)
     return cause
 
 
@@ -71,6 +76,50 @@ def test_a_number_that_is_too_large_names_the_range() -> None:
     assert cause.faults[0].value == "a number of 13 digits"
 
 
+@pytest.mark.postgres_only
+@pytest.mark.parametrize(
+    ("code", "faults"),
+    [
+        (
+            lambda: ServiceCallRecord.objects.create(max_attempts=10**12),
+            ["service_call_record.max_attempts: from 0 to 32,767, got a number of 13 digits"],
+        ),
+        (
+            lambda: Message.objects.create(role="a", simulation_id=10**20),
+            [f"seedapp_message.simulation_id: from {-(2**63):,} to {2**63 - 1:,}, got a number of 21 digits"],
+        ),
+        (
+            lambda: Specimen.objects.create(name="a", amount=Decimal(10**18) - Decimal("0.001")),
+            ["seedapp_specimen.amount: at most 18 digits before the point, got a Decimal"],
+        ),
+    ],
+)
+def test_the_number_is_found_among_values_of_all_kinds(code: Callable[[], Any], faults: list[str]) -> None:
+    cause = caught(code)
+    assert (cause.kind, cause.sqlstate) == (Kind.OUT_OF_RANGE, "22003")
+    assert [str(fault) for fault in cause.faults] == faults
+
+
+@pytest.mark.postgres_only
+def test_a_column_that_is_shorter_than_its_model_is_found() -> None:
+    """As where a migration was not applied, or somebody changed the table by hand."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE seedapp_message ALTER COLUMN role TYPE varchar(20)")
+    cause = caught(lambda: Message.objects.create(role=SECRET, text="short"))
+    assert (cause.kind, cause.table, cause.columns) == (Kind.TOO_LONG, "seedapp_message", ("role",))
+    assert [str(fault) for fault in cause.faults] == [
+        "seedapp_message.role: at most 20 characters in the database, 64 in the model (migrations?), got text of"
+        " 26 characters"
+    ]
+
+
+@pytest.mark.postgres_only
+def test_what_no_model_explains_names_the_table() -> None:
+    Message.objects.create(role="a")
+    cause = caught(lambda: Message.objects.update(role=Repeat(Value(SECRET), 100)))
+    assert (cause.kind, cause.table, cause.columns) == (Kind.TOO_LONG, "seedapp_message", ())
+
+
 def test_a_missing_value_names_its_column() -> None:
     cause = caught(lambda: Message.objects.create(role=None))
     assert (cause.kind, cause.table, cause.columns) == (Kind.NULL, "seedapp_message", ("role",))
@@ -96,7 +145,7 @@ def test_a_row_that_is_missing_names_its_model() -> None:
 
 
 def test_a_schema_names_fields_rules_and_kinds_of_values() -> None:
-    data = {"note": SECRET, "size": SECRET, "lines": [1, SECRET], "by_name": {SECRET: SECRET}}
+    data = {"note": SECRET, "size": SECRET, "lines": [1, SECRET], "by_name": {"Jones": SECRET}}
     cause = caught(lambda: Order.model_validate(data))
     assert (cause.exception, cause.kind) == ("ValidationError of Order", Kind.VALIDATION)
     assert [str(fault) for fault in cause.faults] == [
@@ -158,6 +207,14 @@ def test_the_apps_lines_are_named_with_path_function_and_source() -> None:
 
 def test_neither_libraries_nor_the_engine_are_the_apps() -> None:
     cause = caught(lambda: Message.objects.get(pk=-1))
+    assert {frame.path for frame in cause.frames} == {"tests/persistence/causes/test_analysis.py"}
+
+
+@pytest.mark.postgres_only
+def test_compiled_libraries_are_not_the_apps() -> None:
+    """Their frames name a file of theirs, which is nowhere."""
+    cause = caught(lambda: Message.objects.create(role="\ud800"))
+    assert cause.exception == "UnicodeEncodeError"
     assert {frame.path for frame in cause.frames} == {"tests/persistence/causes/test_analysis.py"}
 
 
