@@ -95,6 +95,9 @@ def test_a_row_on_a_phone_begins_with_what_it_is(console: Any, live_server: Any)
     assert tick.evaluate(before) == "none"
     row = console.locator(".orca-row").bounding_box()
     assert left["y"] - row["y"] < 45
+    copy = console.locator(".orca-row .orca-copy").bounding_box()
+    assert right["x"] + right["width"] <= copy["x"], "it covers nothing"
+    assert right["x"] < 80, "nothing but the tick comes before it"
     tick.check()
     console.get_by_text("1 of 1 selected").wait_for()
     tick.uncheck()
