@@ -13,7 +13,7 @@ from orchestration.clock import database_now
 from orchestration.models import WorkerNode
 from orchestration.monitoring.alerts import forget_alerts, latest_alerts
 from tests.matrix.asking import QUERIES
-from tests.matrix.endpoints import tables
+from tests.matrix.endpoints import names
 from tests.matrix.test_permissions import read
 from tests.matrix.world import ACTORS, World
 
@@ -30,7 +30,7 @@ PARTS = {
 
 HELD_BACK = "GET /admin/persistence/bulkrun/held/"
 """It lists what holds calls, too: a missing worker among it."""
-CONSOLE = [name for name in tables() if name.startswith("admin_")]
+CONSOLE = [name for name in names() if name.startswith("admin_")]
 
 
 def pages(name: str) -> list[str]:
