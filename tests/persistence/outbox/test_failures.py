@@ -69,7 +69,8 @@ def test_a_validation_error_shows_paths_and_types_but_no_values():
     told = record.domain_persist_error
     assert "text: string_type" in told
     assert "<key>: extra_forbidden" in told, "the model made it up, perhaps of a name"
-    assert "1950" not in told and "born" not in told
+    assert "1950" not in told
+    assert "born" not in told
 
 
 def test_the_recorded_error_is_at_most_1000_characters():
