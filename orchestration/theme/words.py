@@ -126,7 +126,7 @@ def id_cell(key: object) -> str:
 def copyable(text: str, shown: str = "") -> str:
     """A text, or a short form of it, with a button that copies the whole."""
     return format_html(
-        '<span class="orca-id" title="{}">{}</span> <button type="button" class="orca-copy" data-copy="{}"'
+        '<span class="orca-id" title="{}">{}</span><button type="button" class="orca-copy" data-copy="{}"'
         ' aria-label="Copy {}"><span class="material-symbols-outlined" aria-hidden="true">content_copy</span></button>',
         text,
         shown or text,

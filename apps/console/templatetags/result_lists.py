@@ -19,6 +19,7 @@ from django.db.models import BooleanField, ForeignObjectRel, ManyToOneRel, Model
 from django.urls import NoReverseMatch
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import (
@@ -109,7 +110,7 @@ def _columns(cl: ChangeList, headers: list[dict[str, Any]]) -> Iterator[Column]:
         tag = "th" if is_link and not has_head else "td"
         has_head = has_head or is_link
         called = name if isinstance(name, str) else getattr(name, "__name__", str(number))
-        opening = format_html('<{} class="orca-cell field-{}" data-label="{}">', tag, called, header["text"])
+        opening = format_html('<{} class="orca-cell field-{}" data-label="{}">', tag, called, capfirst(header["text"]))
         yield Column(opening, format_html("</{}>", tag), _shown(cl, name), is_link)
 
 
