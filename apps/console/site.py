@@ -22,6 +22,7 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.accounts.decorators import too_often
 from orchestration.log import describe
+from orchestration.theme.words import NOTHING
 from orchestration.values.declared_filters import DeclaredFilters
 from orchestration.values.generic_refs import key_of
 from orchestration.values.uuid_keys import UuidTextField, canonical
@@ -46,6 +47,7 @@ class ConsoleSite(UnfoldAdminSite):
     """A value that cannot be a key answers 404; a filter that cannot be applied redirects to the list without it."""
 
     login_template = "accounts/sign_in.html"
+    empty_value_display = NOTHING  # as every page says it
 
     def register(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -28,6 +29,7 @@ from orchestration.theme.words import (
     moment,
     money,
     rounded_money,
+    seconds,
 )
 from orchestration.values.generic_refs import admin_path
 from orchestration.values.truncated_json import cut
@@ -156,7 +158,7 @@ class ResponseAuditAdmin(ExactSearch, DetailAdmin):  # type: ignore[misc]  # as 
 
     @display(description="Latency")
     def latency(self, answer: AIResponseAudit) -> str:
-        return f"{answer.latency_ms} ms"
+        return seconds(timedelta(milliseconds=answer.latency_ms))
 
     @display(description="Received", ordering="received_at")
     def received(self, answer: AIResponseAudit) -> str:

@@ -34,6 +34,7 @@ from orchestration.content.of_call import marked
 from orchestration.engine.queue.waiting import waits_of
 from orchestration.errors import PUT_OFF
 from orchestration.models import AIRequestAudit, ServiceCallRecord
+from orchestration.models.states import PersistState, Status
 from orchestration.stats.prompt_use import know_prompt
 from orchestration.stats.timeline import phases, timeline
 from orchestration.theme.reach import Way, show_to, way_to
@@ -49,7 +50,9 @@ TICKS = 5
 
 def head(call: ServiceCallRecord) -> Head:
     """What stays in sight."""
-    states = [("Status", call.status), ("Persisted", call.domain_persist_state)]
+    states = [("Status", call.status)]
+    if call.domain_persist_state != PersistState.NONE:
+        states.append(("Persisted", call.domain_persist_state))
     return Head(
         title=service_label(call).rpartition(".")[2],
         key=call.pk,
@@ -184,12 +187,14 @@ def _timeline(call: ServiceCallRecord, audits: list[AIRequestAudit]) -> Section:
 
 def _payloads(call: ServiceCallRecord, *, content: bool) -> Section:
     found = ((name, stored(call, name, url=content_url(call, name))) for name in CONTENT) if content else ()
+    payloads = [(name.title(), value) for name, value in found if value is not None]
     return Section(
         title="Result, input and context",
         tab=Tab.RAW,
         template="admin/orchestration/parts/payloads.html",
         context={
-            "payloads": [(name.title(), value) for name, value in found if value is not None],
+            "payloads": payloads,
+            "is_purged": call.status == Status.SUCCEEDED and not payloads,
             "content": content,
             "error": "" if has_failed(call) else call.error,
             "persist_error": call.domain_persist_error,

@@ -49,6 +49,7 @@ from orchestration.admin.sections import Crumb, Fact, Head, Section
 from orchestration.clock import database_now
 from orchestration.models import ServiceCallRecord
 from orchestration.models.call_querysets import ServiceCallQuerySet
+from orchestration.models.states import PersistState
 from orchestration.theme.parts import display
 from orchestration.theme.reach import may_view, seen_in
 from orchestration.theme.words import (
@@ -144,8 +145,8 @@ class ServiceCallAdmin(CallOperations):
         return moment(call.created_at)
 
     @display(description="Persisted", label=STATE_COLOURS)
-    def persistence(self, call: ServiceCallRecord) -> str:
-        return call.domain_persist_state
+    def persistence(self, call: ServiceCallRecord) -> str | None:
+        return None if call.domain_persist_state == PersistState.NONE else call.domain_persist_state
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """The costliest first, where these are asked for."""

@@ -69,7 +69,7 @@ def _audit_events(audit: AIRequestAudit) -> Iterator[TimelineEvent]:
     if answer is not None:
         detail = answer.error_code or answer.finish_reason
         if answer.total_tokens:
-            detail = f"{detail}, {answer.total_tokens} tokens".removeprefix(", ")
+            detail = f"{detail}, {answer.total_tokens:,} tokens".removeprefix(", ")
         yield TimelineEvent(at=answer.received_at, event=audit.outcome, attempt=audit.attempt, detail=detail)
     for run in audit.tool_runs.all():
         detail = f"{run.tool}, {run.error_code}" if run.error_code else run.tool
@@ -133,7 +133,9 @@ def _phases(call: ServiceCallRecord, audits: list[AIRequestAudit], now: datetime
     if call.finished_at and call.domain_persist_state != PersistState.NONE:
         pending = call.domain_persist_state in (PersistState.PENDING, PersistState.HELD)
         persisted = call.persisted_at or (now if pending else call.finished_at)
-        yield from _stretch("until persisted", "persist", call.finished_at, persisted)
+        is_held = call.domain_persist_state == PersistState.HELD  # it waits for a person, and nothing works on it
+        name, kind = ("waiting for approval", "wait") if is_held else ("until persisted", "persist")
+        yield from _stretch(name, kind, call.finished_at, persisted)
 
 
 def _stretch(name: str, kind: str, began: datetime, ended: datetime) -> Iterator[Phase]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -21,6 +21,7 @@ from orchestration.theme.styles import badge as plain_badge
 from orchestration.theme.words import copyable as shown_to_copy
 from orchestration.theme.words import id_cell as shown_id
 from orchestration.theme.words import moment as shown_moment
+from orchestration.theme.words import seconds
 
 register = template.Library()
 
@@ -86,6 +87,12 @@ def newer(context: template.Context) -> dict[str, Any]:
 def moment(at: datetime | None) -> str:
     """`3 min ago`, with the exact time where one points at it."""
     return shown_moment(at)
+
+
+@register.filter
+def milliseconds(latency: int | None) -> str:
+    """`820 ms`, `3.2 s`."""
+    return seconds(None if latency is None else timedelta(milliseconds=latency))
 
 
 @register.filter

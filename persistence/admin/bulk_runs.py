@@ -77,7 +77,7 @@ class KindFilter(DropdownFilter):
 class BulkRunAdmin(DetailAdmin):
     """One's own runs; all of them with the permission to view bulk runs."""
 
-    list_display = ("number", "title", "state_badge", "total", "by", "asked", "created")
+    list_display = ("number", "title", "state_badge", "size", "by", "asked", "created")
     list_display_links = ("number",)
     list_filter = (KindFilter, "state")
     list_select_related = ("requested_by",)
@@ -110,6 +110,10 @@ class BulkRunAdmin(DetailAdmin):
     def state_badge(self, run: BulkRun) -> str:
         return shown_state(run)
 
+    @display(description="Total")
+    def size(self, run: BulkRun) -> str:
+        return f"{run.total:,}"
+
     @display(description="Asked by")
     def by(self, run: BulkRun) -> str:
         return asked_by(run)
@@ -126,7 +130,7 @@ class BulkRunAdmin(DetailAdmin):
         yield Fact("State", shown_state(run), colour=STATE_COLOURS[shown_state(run)])
         yield Fact("Operation", run.title)
         yield Fact("How", in_words(run.options))
-        yield Fact("Rows", f"{run.total:,}")
+        yield Fact("Rows" if run.kind == EXPORT else "Calls", f"{run.total:,}")
         yield Fact("Asked for", in_words(run.filter))
         yield Fact("Asked by", asked_by(run))
         if run.authorized_by_id != run.requested_by_id:
@@ -256,10 +260,15 @@ def stage(run: BulkRun) -> str:
 
 
 def in_words(value: object) -> str:
-    """JSON as `key: value, key: value`, without how the address of a list writes that something is equal."""
+    """JSON as `key: value, key: value`, without how the address of a list writes that something is equal. What is so
+    is its key alone, and what is not so is left out."""
     if isinstance(value, dict):
         named = ((str(key).removesuffix("__exact").replace("_", " "), item) for key, item in value.items())
-        return ", ".join(f"{key}: {in_words(item)}" if item != {} else key for key, item in named) or NOTHING
+        said = ((key, item) for key, item in named if item is not False and item is not None)
+        return (
+            ", ".join(key if item is True or item == {} else f"{key}: {in_words(item)}" for key, item in said)
+            or NOTHING
+        )
     return str(value)
 
 

@@ -31,6 +31,8 @@ def simulated_clients() -> list[str]:
 
 Lists = dict[str, dict[str, Any]]
 """The lists that a person may see, as the admin describes them: by `app.Model`."""
+ENTRY = "console_entry"
+"""The attribute of a request that holds the entry its page belongs to, for the path at the top of the page."""
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -42,7 +44,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item | {"key": keys[entry]} for entry in entries for item in _items(request, entry, lists)]
         if items:
             groups.append({"title": title, "items": items, "separator": bool(groups), "collapsible": False})
-    _mark_active(_place(request), [item for group in groups for item in group["items"]])
+    items = [item for group in groups for item in group["items"]]
+    _mark_active(_place(request), items)
+    entry = next((item for item in items if item["active"]), None)
+    vars(request)[ENTRY] = entry
     return groups
 
 

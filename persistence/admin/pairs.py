@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 
 from orchestration.access_log import log_content_access
 from orchestration.admin.base import may_read_content
@@ -113,7 +114,7 @@ def _verdict(new: ServiceCallRecord | None, differences: Sequence[Any], *, conte
         return new.error_code or new.status
     if not content:
         return "answered"
-    return f"{len(differences)} different" if differences else "the same"
+    return f"{len(differences)} difference{pluralize(len(differences))}" if differences else "the same"
 
 
 def _figures(old: ServiceCallRecord, new: ServiceCallRecord | None) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from orchestration.admin.sections import Section, Tab, add_call_sections
 from orchestration.errors import OrchestrationError
 from orchestration.models import ServiceCallRecord
 from orchestration.theme.parts import TextareaWidget
-from orchestration.theme.words import money
+from orchestration.theme.words import NOTHING, money, seconds
 from orchestration.types import Message
 from orchestration.values.content_parts import Content, content_of, described, media_of, text_of_content
 from persistence.admin.base import ReasonForm, note, page, render, require, shown_call
@@ -144,7 +145,10 @@ def compare_page(request: HttpRequest, call_id: str, other_id: str) -> HttpRespo
         ("Model", found.left.model, found.right.model),
         ("Cost", money(found.left.cost), money(found.right.cost)),
         ("Latency", _ms(found.left.latency_ms), _ms(found.right.latency_ms)),
-        *((name.replace("_", " ").capitalize(), found.left.tokens[name], found.right.tokens[name]) for name in TOKENS),
+        *(
+            (name.replace("_", " ").capitalize(), _count(found.left.tokens[name]), _count(found.right.tokens[name]))
+            for name in TOKENS
+        ),
     ]
     return render(
         request,
@@ -187,7 +191,11 @@ def _answer(call: ServiceCallRecord, side: Side) -> JsonText:
 
 
 def _ms(latency: int | None) -> str:
-    return "-" if latency is None else f"{latency} ms"
+    return seconds(None if latency is None else timedelta(milliseconds=latency))
+
+
+def _count(number: int | None) -> str:
+    return NOTHING if number is None else f"{number:,}"
 
 
 def compare_url(call_id: str, other_id: str) -> str:

@@ -18,7 +18,8 @@ RECENT = timedelta(minutes=1)
 """What was done before says nothing of how fast the run is now."""
 MOST_TROUBLES = 5_000
 LISTED = 10
-NUMBER = re.compile(r"\d+")
+NUMBER = re.compile(r"(?<!\d)(?<!\.py:)\d+")
+"""But for the line of a source: it is the same for all."""
 
 
 def rate(run: BulkRun, now: datetime | None = None) -> float | None:

@@ -106,7 +106,8 @@ class BulkRun(CompareAndSet):
         items: RelatedManager[BulkItem]
 
     def __str__(self) -> str:
-        return f"{self.title} of {self.total:,} {'row' if self.total == 1 else 'rows'}"
+        what = "row" if self.kind == EXPORT else "call"
+        return f"{self.title} of {self.total:,} {what}{'' if self.total == 1 else 's'}"
 
     @property
     def operation(self) -> Operation | None:

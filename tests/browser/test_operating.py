@@ -216,7 +216,7 @@ def dry_run_all_ten(story: Story) -> None:
     page.get_by_text("10 calls will be persisted in transactions", exact=False).wait_for()
     look_at(page, "plan")
     button(page, "Dry run 10 calls").click()
-    page.get_by_text("10 of 10 rows: done").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("10 of 10 calls: done").wait_for(timeout=PATIENCE_MS)
     assert Message.objects.count() == 1, "a dry run changes nothing"
     look_at(page, "progress")
 

@@ -162,7 +162,9 @@ def _display(name: Any, attr: Any, empty: str) -> Callable[[Model, Any], object]
 
 def _badge(value: Any, empty: str, label: Any) -> object:
     colours = label if isinstance(label, dict) else {}
-    if not isinstance(value, str) or not value:  # several, or a name and a text
+    if not value:
+        return empty
+    if not isinstance(value, str):  # several, or a name and a text
         return display_for_label(value, empty, label)
     return format_html('<span class="orca-badge orca-badge-{}">{}</span>', colours.get(value) or "plain", value)
 

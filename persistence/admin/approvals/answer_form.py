@@ -107,7 +107,7 @@ class AnswerForm:
                     inner,
                     value[name] if name in value else self._empty(inner),
                     path=(*path, name),
-                    label=inner.get("title") or _titled(name),
+                    label=_label(inner, name),
                     depth=depth + 1,
                 )
                 for name, inner in known.items()
@@ -363,6 +363,12 @@ def _help(spec: Spec) -> str:
     limits = ", ".join(text.format(spec[name]) for name, text in LIMITS.items() if name in spec)
     said = str(spec.get("description", "")).strip()
     return " ".join(filter(None, (said, f"{limits[:1].upper()}{limits[1:]}." if limits else "")))
+
+
+def _label(spec: Spec, name: str) -> str:
+    """The title that its author gave it; pydantic makes one in Title Case for everything else."""
+    given = spec.get("title", "")
+    return given if given and given != name.replace("_", " ").title() else _titled(name)
 
 
 def _titled(name: str) -> str:

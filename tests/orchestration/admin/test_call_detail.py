@@ -17,6 +17,7 @@ from orchestration.access_log import LOOKED
 from orchestration.admin.call_actions import call_url
 from orchestration.models.audits import Outcome
 from orchestration.providers.errors import provider_error
+from orchestration.theme.words import NOTHING
 from tests.orchestration.admin.rows import answer, succeeded
 from tests.orchestration.factories import failed, queued, request_audit
 
@@ -80,6 +81,17 @@ def test_the_head_has_states_actions_and_the_id_to_copy(root: Client) -> None:
     path = page[page.index("<h1") : page.index("</h1>")]
     assert f"…{call.pk[-8:]}" in path
     assert f"Triage {call.pk}" not in path
+
+
+def test_a_call_without_a_result_has_no_state_of_persistence(root: Client) -> None:
+    """Neither in its head nor in its row of the list: "None" beside "Failed" says nothing."""
+    call = failed()
+    badges = root.get(call_url(call.pk)).context["head"].badges
+    assert [(badge.label, badge.value) for badge in badges] == [("Status", "failed")]
+    rows = root.get(reverse("admin:orchestration_servicecallrecord_changelist")).content.decode()
+    assert ">none<" not in rows
+    cell = rows.partition('data-label="Persisted">')[2].partition("<")[0]
+    assert cell == NOTHING
 
 
 def test_each_tab_has_its_place_and_says_when_it_is_empty(root: Client) -> None:

@@ -252,6 +252,13 @@ def test_time_is_drawn_to_scale(root: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_the_wait_for_a_person_is_not_drawn_as_work() -> None:
+    call = succeeded(domain_persist_state="held", persisted_at=None)
+    held = phases(call, call.request_audits.select_related("response_audit"), now=timezone.now())[-1]
+    assert (held.name, held.kind) == ("waiting for approval", "wait")
+
+
+@pytest.mark.django_db
 def test_what_was_lost_and_what_still_runs_has_its_stretch() -> None:
     call = running(created_at=timezone.now() - timedelta(seconds=9), started_at=timezone.now() - timedelta(seconds=8))
     for attempt, outcome, ago in ((1, Outcome.UNKNOWN, 7), (2, Outcome.PENDING, 3)):

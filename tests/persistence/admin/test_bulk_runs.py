@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from orchestration.models import ServiceCallRecord
+from persistence.admin.bulk_runs import in_words
 from persistence.bulk.worker import work
 from persistence.models import BulkRun, BulkState
 from tests.orchestration.factories import failed, queued, running
@@ -58,15 +59,15 @@ def test_all_that_match_are_frozen_forecast_confirmed_and_done(root: Client) -> 
     run = BulkRun.objects.get()
     failed()
     assert (run.total, run.state, run.kind) == (2, BulkState.DRAFT, "retry")
-    assert str(run).endswith(" of 2 rows")
-    assert str(BulkRun(kind="retry", total=12345)).endswith(" of 12,345 rows")
+    assert str(run).endswith(" of 2 calls")
+    assert str(BulkRun(kind="retry", total=12345)).endswith(" of 12,345 calls")
     assert run.filter == {"all that match": {"status__exact": "failed"}}
     assert "<strong>2 calls</strong> will be queued again" in page
     page = html(steer(root, run, "start", reason="back again"))
-    assert "<strong>0 of 2</strong> rows: queued" in page
+    assert "<strong>0 of 2</strong> calls: queued" in page
     work(run.pk)
     page = html(root.get(reverse("admin:persistence_run_progress", args=(run.pk,))))
-    assert "<strong>2 of 2</strong> rows: done" in page
+    assert "<strong>2 of 2</strong> calls: done" in page
     assert "every 1s" not in page
     assert LogEntry.objects.filter(change_message__contains="back again").count() == 3, "two calls and the run"
 
@@ -197,3 +198,13 @@ def test_lists_of_runs_parts_and_wakes_open(root: Client) -> None:
     act(root, "retry_selected", failed(), everything="?status__exact=failed")
     for name in ("bulkrun", "bulkitem", "persistedpart", "drainwake", "persistencedeath"):
         assert root.get(reverse(f"admin:persistence_{name}_changelist")).status_code == 200, name
+
+
+def test_options_and_sizes_are_in_words(root: Client) -> None:
+    options = {"policy": "keep", "force": False}
+    run = BulkRun.objects.create(kind="revert", state=BulkState.DONE, total=12345, options=options)
+    page = html(root.get(run_page(run)))
+    assert "<dd> policy: keep </dd>" in page
+    assert "<dd> 12,345 </dd>" in page
+    assert "12,345" in html(root.get(reverse("admin:persistence_bulkrun_changelist")))
+    assert in_words(options | {"force": True}) == "policy: keep, force"

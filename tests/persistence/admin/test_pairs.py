@@ -64,7 +64,7 @@ def test_each_answer_is_beside_the_one_that_was_made_of_it(root: Client) -> None
     assert ServiceCallRecord.objects.get(pk=made[first.pk]).parent == first
     page = html(root.get(url(run)))
     assert f"{id_cell(first.pk)}: the same" in page
-    assert f"{id_cell(second.pk)}: 2 different" in page
+    assert f"{id_cell(second.pk)}: 2 differences" in page
     assert "<del>two</del>" in page
     assert "<ins>three</ins>" in page
     assert "<td>gpt-4o-mini</td><td>gpt-4o</td>" in page

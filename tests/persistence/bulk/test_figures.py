@@ -58,7 +58,7 @@ def test_a_running_run_says_its_rate_time_left_and_causes(root: Client, staff: C
     part = reverse("admin:persistence_run_progress", args=(run.pk,))
     for url in (run_url(run.pk), f"{part}?shown=under+way"):
         page = " ".join(root.get(url).content.decode().split())
-        assert "<strong>20 of 60</strong> rows: running" in page
+        assert "<strong>20 of 60</strong> calls: running" in page
         said = re.search(r"(\d\.\d) a second, at most 10 a second, about (\d+)\.\d s left", page)
         assert said is not None, url
         assert 1.5 < float(said[1]) <= 2.0

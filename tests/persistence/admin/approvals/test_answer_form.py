@@ -215,3 +215,12 @@ def test_data_of_another_version_and_a_schema_in_a_circle() -> None:
     assert circle.read(as_sent(circle)) == data
     broken = AnswerForm({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, {"a": 1})
     assert broken.root.kind == "json"
+
+
+def test_labels_are_in_sentence_case_unless_somebody_wrote_them() -> None:
+    class Titled(BaseModel):
+        image_requested: bool
+        drug: str = Field(title="Drug (INN)")
+
+    form = AnswerForm(Titled.model_json_schema(), {"image_requested": True, "drug": "x"})
+    assert [field.label for field in form.root.children] == ["Image requested", "Drug (INN)"]
