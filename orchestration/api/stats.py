@@ -52,7 +52,7 @@ def _own(user: Any, since: datetime) -> tuple[Figures, dict[tuple[str, str], Fig
         if row["started_at"] is not None:
             durations = {str(_bucket((row["finished_at"] - row["started_at"]).total_seconds() * 1000)): 1}
         for figures in (total, parts.setdefault((row["service_identity"], row["model"]), Figures())):
-            figures.add([sums.get(name, 0) for name in ADDED], {}, durations)
+            figures.add([sums.get(name, 0) for name in ADDED], [], [durations])
     return total, dict(sorted(parts.items(), key=lambda part: (-part[1].cost, -part[1].finished, part[0])))
 
 

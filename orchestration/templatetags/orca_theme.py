@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
@@ -47,10 +48,10 @@ def badge(text: object, colour: str = "") -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
 
 
-@register.simple_tag(takes_context=True)
-def links_that_open(context: template.Context, contents: str) -> SafeString:
+@register.filter(is_safe=True)
+def links_that_open(contents: str, request: HttpRequest) -> str:
     """The contents of a field that cannot be edited, with its links for those alone whom they open."""
-    return only_ways(context["request"], contents)
+    return only_ways(request, contents)
 
 
 @register.simple_tag

@@ -77,7 +77,7 @@ def test_a_run_that_ends_leaves_the_focus_in_its_place(console: Any, live_server
     console.evaluate("window.before = true")
     elsewhere(lambda: abort(run))
     console.wait_for_function("!window.before")
-    console.get_by_text("rows: aborted").wait_for()
+    console.get_by_text("calls: aborted").wait_for()
     expect(menu if focused == "the menu" else console.locator("#orca-run")).to_be_focused()
 
 

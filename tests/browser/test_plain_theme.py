@@ -134,9 +134,9 @@ def test_fields_of_a_range_say_what_they_are(console: Any, project: Project) -> 
 
 def test_a_run_that_ends_is_shown_without_htmx(console: Any, project: Project) -> None:
     console.goto(f"{project.url}{project.pages['run queued']}")
-    console.get_by_text("rows: queued").wait_for()
+    console.get_by_text("calls: queued").wait_for()
     beside = console.context.new_page()
     beside.goto(f"{project.url}{project.pages['run queued']}")
     beside.get_by_role("button", name="Abort").click()
-    beside.get_by_text("rows: aborted").wait_for()
-    console.get_by_text("rows: aborted").wait_for()
+    beside.get_by_text("calls: aborted").wait_for()
+    console.get_by_text("calls: aborted").wait_for()

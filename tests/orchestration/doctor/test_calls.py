@@ -38,13 +38,11 @@ def blocked() -> None:
 
 
 def unpriced() -> None:
-    CallRollup.objects.create(
-        span=Span.HOUR,
-        starts_at=floor(timezone.now(), Span.HOUR),
-        service_identity="services.a.b.C",
-        model="new-model",
-        unpriced=3,
-    )
+    now = timezone.now()
+    for span in (Span.HOUR, Span.DAY):
+        CallRollup.objects.create(
+            span=span, starts_at=floor(now, span), service_identity="services.a.b.C", model="new-model", unpriced=3
+        )
 
 
 def left_request() -> None:
