@@ -1,5 +1,5 @@
 """The framework's fast suite on each supported Python and Django: `make matrix`, or `nox -s ends` for the two ends.
-`make test` runs on the oldest end already, so CI adds `nox -s newest`.
+`make test` runs on the oldest end already; CI lets a new project run on the newest (`make newcomer ONLY=newest`).
 
 A Python that this machine does not have is downloaded by uv. One that cannot be is named, and not tried; the newest
 end is then the newest that there is.

@@ -89,6 +89,7 @@ def _leave_most_cases_to_the_long_run(items: list[pytest.Item]) -> None:
         test = item.nodeid.partition("[")[0]
         if counts[test] % marker.args[0]:
             item.add_marker("long")
+            item.add_marker("more_cases")
         counts[test] += 1
 
 
