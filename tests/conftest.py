@@ -161,6 +161,14 @@ def _why_no_postgres() -> str:
     return "no PostgreSQL answers at DATABASE_URL or 127.0.0.1:5432: start one, or set DATABASE_URL"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def whole_samples() -> Iterator[None]:
+    """What a bulk run would do is tried out on its whole sample on a busy machine, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("persistence.bulk.rehearsal.SECONDS", 60.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def making_the_template() -> Iterator[ExitStack]:
     """Ends when a template exists: the other workers wait for it."""

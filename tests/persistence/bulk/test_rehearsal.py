@@ -24,12 +24,6 @@ from tests.seedapp.models import Message, Register
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine tries the whole sample, too."""
-    monkeypatch.setattr(rehearsal, "SECONDS", 60.0)
-
-
 def named(handler: Any, response: Any) -> Message:
     """Leaves its mark on a row that all share, and its own row."""
     Register.objects.update(name=response.call_id[-8:], next_page=F("next_page") + 1)
