@@ -103,7 +103,8 @@ class Figures:
             add_counts(self.durations, counts)
 
 
-LINE = "\n"
+SEPARATOR = "\x1e"
+"""Between the counts of two rows; in JSON it cannot stand unescaped."""
 ADDED = ("succeeded", "failed", "cancelled", "input_tokens", "output_tokens", "total_tokens", "cost", "unpriced")
 added = attrgetter(*ADDED)
 
@@ -148,14 +149,14 @@ def _in_longest_spans(period: Period, since: datetime) -> QuerySet[CallRollup]:
     return CallRollup.objects.filter(before | Q(span=longer, starts_at__gte=whole))
 
 
-class _Lines(Aggregate):
-    """The texts of a group's rows, a line each."""
+class _Joined(Aggregate):
+    """The texts of a group's rows, with SEPARATOR between them."""
 
     function = "GROUP_CONCAT"
     output_field = TextField()
 
     def __init__(self, column: str) -> None:
-        super().__init__(Cast(column, TextField()), Value(LINE))
+        super().__init__(Cast(column, TextField()), Value(SEPARATOR))
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
         return self.as_sql(compiler, connection, function="STRING_AGG")
@@ -165,19 +166,19 @@ def _summed(rows: QuerySet[CallRollup], *by: str) -> Iterator[tuple[Any, Any, An
     """(values of `by`, sums in the order of ADDED, counts of errors, counts of durations), summed up by the database:
     a week has thousands of rows."""
     summed = {f"sum_{name}": Sum(name) for name in ADDED}
-    lines = {"error_lines": _Lines("errors"), "duration_lines": _Lines("durations")}
-    for row in rows.order_by().values_list(*by).annotate(**summed, **lines):
+    joined = {"all_errors": _Joined("errors"), "all_durations": _Joined("durations")}
+    for row in rows.order_by().values_list(*by).annotate(**summed, **joined):
         sums = [as_cost(value) if isinstance(value, Decimal) else value for value in row[len(by) : -2]]
         yield row[: len(by)], sums, _counts(row[-2]), _counts(row[-1])
 
 
-def _counts(lines: str) -> list[Any]:
-    """The counts of several rows, a line each, parsed together; nothing for a line that is not JSON."""
+def _counts(joined: str) -> list[Any]:
+    """The counts of several rows, parsed together; nothing for one that is not JSON."""
     try:
-        return list(orjson.loads(f"[{lines.replace(LINE, ',')}]"))
+        return list(orjson.loads(f"[{joined.replace(SEPARATOR, ',')}]"))
     except ValueError:
-        apart = lines.split(LINE)
-        return [counts for line in apart for counts in _counts(line)] if len(apart) > 1 else []
+        apart = joined.split(SEPARATOR)
+        return [counts for text in apart for counts in _counts(text)] if len(apart) > 1 else []
 
 
 def _starts(period: Period, since: datetime) -> Iterator[datetime]:

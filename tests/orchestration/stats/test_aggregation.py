@@ -24,7 +24,7 @@ from orchestration.providers.simulator.faults import Fault
 from orchestration.providers.simulator.provider import scripted
 from orchestration.stats import aggregation as rollup
 from orchestration.stats.aggregation import fine_from, floor, roll_up
-from orchestration.stats.figures import Figures, Period, _counts, added, history, queues, running_by_node
+from orchestration.stats.figures import SEPARATOR, Figures, Period, _counts, added, history, queues, running_by_node
 from orchestration.testing import drain
 from persistence.maintenance.repricing import reprice
 from tests.engineapp.orca.services import triage
@@ -288,4 +288,4 @@ def test_counts_that_cannot_be_read_stop_no_sum():
     CallRollup.objects.filter(model="m2").update(errors=["x"], durations="none")
     for period in Period:
         assert history(period, now=now).total.errors == {"timeout": 1}
-    assert _counts('{"a": 1}\n{"a"\n[2]') == [{"a": 1}, [2]]
+    assert _counts(SEPARATOR.join(['{"a":\n1}', '{"a"', "[2]"])) == [{"a": 1}, [2]]
